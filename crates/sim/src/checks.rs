@@ -1,0 +1,168 @@
+//! What Zoom checks of requests, and the status it answers. The order of the checks is ours where no document gives one.
+
+use rtms_wire::{
+    codes::{media::MediaPayloadType, product::Product, status_code::StatusCode},
+    error::DecodeError,
+    ids::{InstanceId, InstanceIdField, StreamId},
+    media::{
+        audio::AudioParams,
+        medium::{MediaTypes, Medium},
+        params::MediaParams,
+        text::{ChatParams, TranscriptParams},
+        video::VideoParams,
+    },
+    message::{data_handshake::DataHandShakeReq, signaling_handshake::InstanceIds, signaling_handshake::SignalingHandShakeReq},
+    signature::HandshakeSignature,
+};
+use serde_json::Value;
+
+/// A request that is not granted: the status and the words to go with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) status: StatusCode,
+    pub(crate) reason: String,
+}
+
+impl Refusal {
+    pub(crate) fn new(status: StatusCode, reason: impl Into<String>) -> Self {
+        Self { status, reason: reason.into() }
+    }
+}
+
+/// What a rightful client of one stream knows.
+#[derive(Clone, Debug)]
+pub(crate) struct Expected {
+    pub(crate) product: Product,
+    pub(crate) instance: InstanceId,
+    pub(crate) stream: StreamId,
+    pub(crate) signature: HandshakeSignature,
+}
+
+impl Expected {
+    /// Message 1: the stream is known, the ids are right, the signature matches.
+    pub(crate) fn check_signaling(&self, request: &SignalingHandShakeReq) -> Result<(), Refusal> {
+        self.check_ids(&request.instance, &request.rtms_stream_id, &request.signature)
+    }
+
+    /// Message 3: as message 1, then what is asked for. `carried` is what the other media connections carry already.
+    ///
+    /// Gives the parameters with every default filled in.
+    pub(crate) fn check_data(
+        &self,
+        request: &DataHandShakeReq,
+        granted: MediaTypes,
+        carried: &[MediaTypes],
+    ) -> Result<(MediaTypes, MediaParams), Refusal> {
+        self.check_ids(&request.instance, &request.rtms_stream_id, &request.signature)?;
+        let wanted = request.media_type;
+        if !wanted.is_valid() {
+            return Err(Refusal::new(StatusCode::MediaTypeInvalidValue, "media_type is a mask from 1 to 31, or 32"));
+        }
+        let given = if wanted.is_all() {
+            granted
+        } else {
+            if let Some(medium) = wanted.iter().find(|medium| !granted.contains(*medium)) {
+                return Err(Refusal::new(not_supported(medium), format!("the app was not granted {medium}")));
+            }
+            wanted
+        };
+        if carried.iter().any(|other| other.is_all()) {
+            return Err(Refusal::new(StatusCode::MediaDataAllConnectionExist, "a connection for all media exists"));
+        }
+        if carried.iter().any(|other| given.iter().any(|medium| other.contains(medium))) {
+            return Err(Refusal::new(StatusCode::DuplicateMediaDataConnection, "that medium has a connection already"));
+        }
+        let asked = request.media_params.clone().unwrap_or_default();
+        asked.check(given).map_err(|refused| Refusal::new(refused.status, refused.to_string()))?;
+        let negotiated = asked.negotiated(given);
+        check_what_the_simulator_can(&negotiated)?;
+        Ok((given, negotiated))
+    }
+
+    fn check_ids(&self, ids: &InstanceIds, stream: &StreamId, signature: &HandshakeSignature) -> Result<(), Refusal> {
+        let Some(instance) = ids.only() else {
+            return Err(Refusal::new(StatusCode::InvalidPayload, "exactly one instance id is needed"));
+        };
+        if *stream != self.stream {
+            return Err(Refusal::new(StatusCode::InvalidRtmsStreamId, "unknown rtms_stream_id"));
+        }
+        if !self.signature.matches(signature.as_str()) {
+            return Err(Refusal::new(StatusCode::InvalidSignature, "signature does not match"));
+        }
+        // Documents disagree about the key for webinars, so both are taken; the value must be the webhook's.
+        let either_way = self.product == Product::Webinar
+            && matches!(instance.field, InstanceIdField::MeetingUuid | InstanceIdField::WebinarUuid);
+        if instance.value != self.instance.value || !(instance.field == self.instance.field || either_way) {
+            return Err(Refusal::new(StatusCode::InvalidPayload, "the instance id is not that of the stream"));
+        }
+        Ok(())
+    }
+}
+
+/// Codecs that Zoom has and the simulator lacks are refused as if Zoom did not have them either.
+fn check_what_the_simulator_can(params: &MediaParams) -> Result<(), Refusal> {
+    let codec = params.audio.as_ref().and_then(|audio| audio.codec);
+    match codec {
+        Some(MediaPayloadType::G722) => {
+            Err(Refusal::new(StatusCode::InvalidMediaAudioCodec, "the simulator cannot make G722 yet"))
+        }
+        Some(MediaPayloadType::Opus) if cfg!(not(feature = "opus")) => {
+            Err(Refusal::new(StatusCode::InvalidMediaAudioCodec, "this simulator is built without Opus"))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn not_supported(medium: Medium) -> StatusCode {
+    match medium {
+        Medium::Audio => StatusCode::MediaTypeAudioNotSupport,
+        Medium::Video => StatusCode::MediaTypeVideoNotSupport,
+        Medium::Deskshare => StatusCode::MediaTypeDeskshareNotSupport,
+        Medium::Transcript => StatusCode::MediaTypeTranscriptNotSupport,
+        Medium::Chat => StatusCode::MediaTypeChatNotSupport,
+    }
+}
+
+/// The status for a message 1 or 3 that has the right number but fields that are missing or of the wrong type.
+pub(crate) fn malformed(payload: &[u8], error: &DecodeError) -> Refusal {
+    let fields: Value = serde_json::from_slice(payload).unwrap_or_default();
+    let reason = match error {
+        DecodeError::BadField { source, .. } => source.to_string(),
+        DecodeError::NotAnObject
+        | DecodeError::NotJson(_)
+        | DecodeError::NoMessageType
+        | DecodeError::BadBase64 { .. }
+        | DecodeError::LengthMismatch { .. } => error.to_string(),
+    };
+    let is_data = fields.get("msg_type").and_then(Value::as_i64) == Some(3);
+    let status = if is_data { malformed_data(&fields) } else { None };
+    Refusal { status: status.unwrap_or(StatusCode::InvalidPayload), reason }
+}
+
+fn malformed_data(fields: &Value) -> Option<StatusCode> {
+    if fields.get("media_type").is_none_or(|media_type| media_type.as_u64().is_none_or(|it| u32::try_from(it).is_err())) {
+        return Some(StatusCode::InvalidMediaType);
+    }
+    let params = match fields.get("media_params") {
+        None | Some(Value::Null) => return None,
+        Some(Value::Object(params)) => params,
+        Some(Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_)) => return Some(StatusCode::InvalidMediaParams),
+    };
+    fn bad<T: serde::de::DeserializeOwned>(value: Option<&Value>) -> bool {
+        value.is_some_and(|value| serde_json::from_value::<Option<T>>(value.clone()).is_err())
+    }
+    let of = |medium: Medium| params.get(medium.as_str());
+    if bad::<AudioParams>(of(Medium::Audio)) {
+        Some(StatusCode::InvalidMediaAudioParams)
+    } else if bad::<VideoParams>(of(Medium::Video)) {
+        Some(StatusCode::InvalidMediaVideoParams)
+    } else if bad::<VideoParams>(of(Medium::Deskshare)) {
+        Some(StatusCode::InvalidMediaDeskshareParams)
+    } else if bad::<TranscriptParams>(of(Medium::Transcript)) {
+        Some(StatusCode::InvalidMediaTranscriptParams)
+    } else if bad::<ChatParams>(of(Medium::Chat)) {
+        Some(StatusCode::InvalidMediaChatParams)
+    } else {
+        None
+    }
+}

@@ -1,0 +1,127 @@
+//! What the simulator is told to be: which app it serves, what it grants, how long it waits.
+
+use std::time::Duration;
+
+use rtms_wire::{
+    codes::product::Product,
+    media::medium::{MediaTypes, Medium},
+    secret::{ClientSecret, EmptySecret, SecretToken},
+};
+
+use crate::meeting::MeetingOptions;
+
+/// Everything that [`Zoom`](crate::zoom::Zoom) is told before it starts.
+#[derive(Clone, Debug)]
+pub struct ZoomConfig {
+    /// Which of Zoom's products streams; decides ids, webhook names and events.
+    pub product: Product,
+    /// What happens in the meeting.
+    pub meeting: MeetingOptions,
+    /// The app that the stream is for.
+    pub app: App,
+    /// The media that the app was granted; others are refused with status 9 to 13.
+    pub granted: MediaTypes,
+    /// Where the webhook says signaling is.
+    pub signaling_url: String,
+    /// Where message 2 says media is; a slash and the medium's key are put behind it.
+    pub media_url: String,
+    /// How long things take.
+    pub timing: Timing,
+}
+
+impl Default for ZoomConfig {
+    fn default() -> Self {
+        Self {
+            product: Product::Meeting,
+            meeting: MeetingOptions::default(),
+            app: App::default(),
+            granted: granted_by_default(Product::Meeting),
+            signaling_url: "ws://127.0.0.1:1/signaling".to_owned(),
+            media_url: "ws://127.0.0.1:1/media".to_owned(),
+            timing: Timing::default(),
+        }
+    }
+}
+
+/// What an app is granted on a product unless somebody says otherwise. Basis: documented.
+pub fn granted_by_default(product: Product) -> MediaTypes {
+    match product {
+        Product::Meeting | Product::Webinar => MediaTypes::of(Medium::ALL),
+        Product::Session | Product::ContactCenter | Product::Phone => MediaTypes::of([Medium::Audio, Medium::Transcript]),
+    }
+}
+
+/// An app of the Zoom Marketplace: who it is and what it signs with.
+#[derive(Clone, Debug)]
+pub struct App {
+    /// Client id, or SDK key.
+    pub client_id: String,
+    /// Signs handshakes.
+    pub client_secret: ClientSecret,
+    /// Signs webhooks.
+    pub secret_token: SecretToken,
+}
+
+impl App {
+    /// The client id that is used when none is named.
+    pub const TEST_CLIENT_ID: &str = "sim-client-id";
+    /// The client secret that is used when none is named; known to everybody, so worth nothing.
+    pub const TEST_CLIENT_SECRET: &str = "sim-client-secret";
+    /// The secret token that is used when none is named; known to everybody, so worth nothing.
+    pub const TEST_SECRET_TOKEN: &str = "sim-secret-token";
+
+    /// An app with these credentials.
+    ///
+    /// # Errors
+    /// [`EmptySecret`] if one of the secrets is empty.
+    pub fn new(client_id: &str, client_secret: &str, secret_token: &str) -> Result<Self, EmptySecret> {
+        Ok(Self {
+            client_id: client_id.to_owned(),
+            client_secret: ClientSecret::new(client_secret)?,
+            secret_token: SecretToken::new(secret_token)?,
+        })
+    }
+}
+
+impl Default for App {
+    fn default() -> Self {
+        #[expect(clippy::expect_used, reason = "the test secrets stand above and are not empty")]
+        Self::new(Self::TEST_CLIENT_ID, Self::TEST_CLIENT_SECRET, Self::TEST_SECRET_TOKEN).expect("test secrets are not empty")
+    }
+}
+
+/// How long Zoom waits and how often it asks. The defaults are Zoom's; `websocket.md` §8.1 has the sources.
+#[derive(Clone, Debug)]
+pub struct Timing {
+    /// From the start webhook to the first signaling handshake; later the stream is gone.
+    pub join_within: Duration,
+    /// From a connection's opening to its handshake. Not documented; ours, so that idle sockets do not pile up.
+    pub handshake_within: Duration,
+    /// Between two keep-alive requests on a connection.
+    pub keep_alive: Duration,
+    /// Keep-alive requests without an answer before the connection counts as lost.
+    pub keep_alive_misses: usize,
+    /// From the loss of signaling to its return.
+    pub signaling_window: Duration,
+    /// From the loss of a media connection to its return.
+    pub media_window: Duration,
+    /// How much sound is kept for a client that is not there.
+    pub backlog: Duration,
+    /// From the end of an utterance to its line of transcript.
+    pub transcript_delay: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            join_within: Duration::from_secs(60),
+            handshake_within: Duration::from_secs(10),
+            keep_alive: Duration::from_secs(10),
+            keep_alive_misses: 3,
+            signaling_window: Duration::from_secs(60),
+            media_window: Duration::from_secs(65),
+            backlog: Duration::from_secs(60),
+            transcript_delay: Duration::from_millis(300),
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! What the client did wrong, as values: seen by the checks, kept in order, to be judged later.
+
+use rtms_wire::{
+    codes::{message_type::MessageType, status_code::StatusCode},
+    media::medium::Medium,
+    time::UnixMillis,
+};
+use serde::{Serialize, Serializer};
+
+use crate::zoom::ConnectionId;
+
+/// One thing that a client should not have done, or should have and did not.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Finding {
+    /// When it was noticed.
+    pub at: UnixMillis,
+    /// On which connection, if on one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connection: Option<ConnectionId>,
+    /// What it was.
+    #[serde(flatten)]
+    pub mistake: Mistake,
+}
+
+/// The kinds of mistakes. Their text says what was seen; the wire reference says what is right.
+#[derive(Clone, Debug, PartialEq, Serialize, thiserror::Error)]
+#[serde(tag = "mistake", rename_all = "snake_case")]
+pub enum Mistake {
+    /// Bytes that are no message of the protocol.
+    #[error("sent something that is no message: {why}")]
+    NotAMessage {
+        /// What the decoder said.
+        why: String,
+    },
+    /// A message that nobody sends to Zoom, or not on this kind of connection, or not before the handshake.
+    #[error("sent message {msg_type}, which does not belong there: {why}")]
+    OutOfPlace {
+        /// Its number.
+        #[serde(serialize_with = "as_code")]
+        msg_type: MessageType,
+        /// Where and when it came.
+        why: &'static str,
+    },
+    /// A handshake or another request that was answered with a status other than 0.
+    #[error("message {request} was refused with {status}: {reason}")]
+    Refused {
+        /// What was asked.
+        #[serde(serialize_with = "as_code")]
+        request: MessageType,
+        /// What was answered.
+        status: StatusCode,
+        /// The words that went with it.
+        reason: String,
+    },
+    /// Message 7 that named another stream or came before any data handshake.
+    #[error("sent a client ready that cannot count: {why}")]
+    ReadyTooEarlyOrWrong {
+        /// What was wrong.
+        why: &'static str,
+    },
+    /// Message 5 for an event that comes by itself, is not listed, or on a product that has none.
+    #[error("subscribed to event {event_type}: {why}")]
+    BadSubscription {
+        /// The number asked for.
+        event_type: i64,
+        /// What was wrong.
+        why: &'static str,
+    },
+    /// Message 13 that answers no request, or does not repeat the request's fields.
+    #[error("sent a keep-alive answer that repeats no open request")]
+    KeepAliveMismatch,
+    /// Keep-alive requests that were not answered in time.
+    #[error("left {missed} keep-alive requests in a row unanswered")]
+    KeepAliveMissed {
+        /// How many in a row.
+        missed: usize,
+    },
+    /// Messages 10 or 19 for something that is not there.
+    #[error("asked for the state of an unknown stream or session")]
+    UnknownStateAskedFor,
+    /// A connection that never got to its handshake.
+    #[error("opened a connection and did not shake hands in time")]
+    HandshakeTooLate,
+    /// Nobody came in time after the start webhook.
+    #[error("nobody joined in time after the start webhook")]
+    NeverJoined,
+    /// A connection that ended without a close frame.
+    #[error("cut the connection without a close frame")]
+    AbruptClose,
+    /// Signaling or media did not come back in its window.
+    #[error("did not come back in time: {}", medium.map_or("signaling", Medium::as_str))]
+    WindowMissed {
+        /// The medium that was lost; none stands for signaling.
+        medium: Option<Medium>,
+    },
+    /// More bytes were waiting for this client than the simulator keeps.
+    #[error("read too slowly: {waiting_bytes} bytes were waiting")]
+    ReadTooSlowly {
+        /// How many.
+        waiting_bytes: usize,
+    },
+    /// The webhook was not answered with 2xx in time.
+    #[error("answered the webhook {event} badly: {why}")]
+    WebhookNotAccepted {
+        /// Which one.
+        event: String,
+        /// A status, or what happened instead.
+        why: String,
+    },
+}
+
+/// All findings of a run, in order, up to a bound: a hostile client must not fill the memory with its mistakes.
+#[derive(Clone, Debug, Default)]
+pub struct Findings {
+    kept: Vec<Finding>,
+    dropped: u64,
+}
+
+impl Findings {
+    /// How many are kept; more than anybody reads.
+    const MOST: usize = 1_000;
+
+    /// Adds one, or counts it if there are too many.
+    pub(crate) fn push(&mut self, finding: Finding) {
+        if self.kept.len() < Self::MOST {
+            tracing::debug!(connection = finding.connection.map(|it| it.0), "finding: {}", finding.mistake);
+            self.kept.push(finding);
+        } else {
+            self.dropped += 1;
+        }
+    }
+
+    /// Those that are kept, oldest first.
+    pub fn iter(&self) -> impl Iterator<Item = &Finding> {
+        self.kept.iter()
+    }
+
+    /// How many were not kept.
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    /// Whether there was nothing to find.
+    pub fn is_empty(&self) -> bool {
+        self.kept.is_empty()
+    }
+}
+
+fn as_code<S: Serializer>(msg_type: &MessageType, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_i64(msg_type.code())
+}

@@ -1,0 +1,382 @@
+//! What is true in the meeting: who is there, who says what when, who shares, what is written. A plan that follows from a seed.
+//!
+//! All times are milliseconds since the stream started. The plan is finished before the first byte is sent, so whoever compares
+//! what a client received with what happened needs nothing but the seed and the options.
+
+use std::time::Duration;
+
+use rtms_wire::{codes::language::TranscriptLanguage, ids::UserId};
+
+use crate::{
+    seed::Seed,
+    source::{
+        phrases::{self, CHAT_LINES, SPEAKERS, Speaker},
+        speech::Voice,
+    },
+};
+
+/// What kind of meeting is wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MeetingOptions {
+    /// Everything that is left open follows from this.
+    pub seed: u64,
+    /// How many people take part, some of them only for a while; at least one.
+    pub participants: u16,
+    /// How long the stream lasts.
+    pub duration: Duration,
+}
+
+impl Default for MeetingOptions {
+    fn default() -> Self {
+        Self { seed: 1, participants: 3, duration: Duration::from_secs(20) }
+    }
+}
+
+/// The whole story of one meeting.
+#[derive(Clone, Debug)]
+pub struct Meeting {
+    /// How long it lasts, in milliseconds.
+    pub duration_ms: u64,
+    /// Everybody who is ever in it, in the order of their numbers.
+    pub participants: Vec<Participant>,
+    /// What is said, by start; times are multiples of 20 ms, the smallest packet of sound.
+    pub utterances: Vec<Utterance>,
+    /// When screens are shared, by start; never two at once.
+    pub shares: Vec<Share>,
+    /// What is written, by time.
+    pub chat: Vec<ChatLine>,
+    /// Everything that clients are told of as an event, by time.
+    pub happenings: Vec<Happening>,
+}
+
+/// Somebody in the meeting.
+#[derive(Clone, Debug)]
+pub struct Participant {
+    /// Zoom's number for them in this meeting.
+    pub user_id: UserId,
+    /// The display name.
+    pub name: String,
+    /// What they speak.
+    pub language: TranscriptLanguage,
+    /// How they sound.
+    pub voice: Voice,
+    /// When they come; zero for those who were there before the stream.
+    pub joins_ms: u64,
+    /// When they go; the meeting's end for those who stay.
+    pub leaves_ms: u64,
+    /// When their camera is on, as (from, to), by time.
+    pub camera: Vec<(u64, u64)>,
+}
+
+impl Participant {
+    /// Whether they are there at that moment.
+    pub fn is_present(&self, at_ms: u64) -> bool {
+        (self.joins_ms..self.leaves_ms).contains(&at_ms)
+    }
+
+    /// Whether their camera is on at that moment.
+    pub fn camera_is_on(&self, at_ms: u64) -> bool {
+        self.camera.iter().any(|(from, to)| (*from..*to).contains(&at_ms))
+    }
+}
+
+/// Somebody saying one line.
+#[derive(Clone, Debug)]
+pub struct Utterance {
+    /// Who, as an index into [`Meeting::participants`].
+    pub speaker: usize,
+    /// First moment of sound.
+    pub start_ms: u64,
+    /// First moment of silence after it.
+    pub end_ms: u64,
+    /// The words.
+    pub text: String,
+    /// Their language.
+    pub language: TranscriptLanguage,
+}
+
+/// Somebody sharing a screen.
+#[derive(Clone, Debug)]
+pub struct Share {
+    /// Who, as an index into [`Meeting::participants`].
+    pub sharer: usize,
+    /// When it starts.
+    pub start_ms: u64,
+    /// When it stops.
+    pub end_ms: u64,
+}
+
+/// Somebody writing a line.
+#[derive(Clone, Debug)]
+pub struct ChatLine {
+    /// Who, as an index into [`Meeting::participants`].
+    pub author: usize,
+    /// When.
+    pub at_ms: u64,
+    /// The words.
+    pub text: String,
+    /// Whether it is sent with its session, id and author as JSON text, or as words alone.
+    pub structured: bool,
+}
+
+/// Something that those who subscribed are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Happening {
+    /// When.
+    pub at_ms: u64,
+    /// What.
+    pub what: Change,
+}
+
+/// What changes in a meeting. Numbers are indices into [`Meeting::participants`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Change {
+    /// Somebody comes.
+    Join(usize),
+    /// Somebody switches the camera on.
+    CameraOn(usize),
+    /// Somebody else speaks now.
+    ActiveSpeaker(usize),
+    /// Somebody starts to share.
+    SharingStart(usize),
+    /// Nobody shares any more.
+    SharingStop(usize),
+    /// Somebody switches the camera off.
+    CameraOff(usize),
+    /// Somebody goes.
+    Leave(usize),
+}
+
+/// The smallest packet of sound; speech starts and ends on this grid, so that no packet holds half a moment.
+pub const GRID_MS: u64 = 20;
+
+impl Meeting {
+    /// Writes the story.
+    pub fn plan(options: &MeetingOptions) -> Self {
+        let seed = Seed::new(options.seed);
+        let duration_ms = u64::try_from(options.duration.as_millis()).unwrap_or(u64::MAX).clamp(GRID_MS, 1 << 40);
+        let mut participants = plan_participants(&seed, usize::from(options.participants.max(1)), duration_ms);
+        let cast = cast(&seed, participants.len());
+        let utterances = plan_speech(&seed, &participants, &cast, duration_ms);
+        let shares = plan_shares(&seed, &participants, duration_ms);
+        plan_cameras(&seed, &mut participants, duration_ms);
+        let chat = plan_chat(&seed, &participants, duration_ms);
+        let happenings = happenings(&participants, &utterances, &shares, duration_ms);
+        Self { duration_ms, participants, utterances, shares, chat, happenings }
+    }
+
+    /// Who speaks or spoke last at that moment; before anybody has spoken, the first who is there.
+    pub fn active_speaker(&self, at_ms: u64) -> Option<usize> {
+        self.utterances
+            .iter()
+            .take_while(|utterance| utterance.start_ms <= at_ms)
+            .map(|utterance| utterance.speaker)
+            .filter(|speaker| self.participants.get(*speaker).is_some_and(|who| who.is_present(at_ms)))
+            .last()
+            .or_else(|| self.participants.iter().position(|who| who.is_present(at_ms)))
+    }
+
+    /// Who shares at that moment.
+    pub fn sharer(&self, at_ms: u64) -> Option<usize> {
+        self.shares.iter().find(|share| (share.start_ms..share.end_ms).contains(&at_ms)).map(|share| share.sharer)
+    }
+}
+
+fn cast(seed: &Seed, count: usize) -> Vec<&'static Speaker> {
+    // The seed turns the ring of people; neighbours on it never speak one language.
+    let start = usize::try_from(seed.fork("cast", 0).below(SPEAKERS.len() as u64)).unwrap_or(0);
+    SPEAKERS.iter().cycle().skip(start).take(count).collect()
+}
+
+fn plan_participants(seed: &Seed, count: usize, duration_ms: u64) -> Vec<Participant> {
+    cast(seed, count)
+        .into_iter()
+        .enumerate()
+        .map(|(index, speaker)| {
+            let mut chance = seed.fork("participant", index as u64);
+            let round = index / SPEAKERS.len();
+            let name = if round == 0 { speaker.name.to_owned() } else { format!("{} ({})", speaker.name, round + 1) };
+            // The last of the cast always comes later and the one before leaves early, so that even the shortest meeting has both.
+            let comes_later = count > 1 && (index == count - 1 || index > 3 && chance.one_in(3));
+            let leaves_early = count > 2 && index == count - 2 || count == 2 && index == 1 || index > 3 && chance.one_in(4);
+            let part = |percent: u64| duration_ms * percent / 100 / GRID_MS * GRID_MS;
+            Participant {
+                // Numbers of the size and spacing that Zoom gives.
+                user_id: UserId::from(16_778_240 + 1_024 * index as u64),
+                name,
+                language: speaker.language,
+                voice: Voice::new(seed.fork("voice", index as u64)),
+                joins_ms: if comes_later { part(chance.between(20, 35)) } else { 0 },
+                leaves_ms: if leaves_early { part(chance.between(75, 85)) } else { duration_ms },
+                camera: Vec::new(),
+            }
+        })
+        .collect()
+}
+
+fn plan_speech(seed: &Seed, participants: &[Participant], cast: &[&Speaker], duration_ms: u64) -> Vec<Utterance> {
+    let mut chance = seed.fork("speech", 0);
+    let mut said = vec![0_usize; participants.len()];
+    let mut utterances: Vec<Utterance> = Vec::new();
+    let mut at_ms = 400;
+    let mut last = None;
+    // Nobody talks into the goodbye: a transcript line needs a moment to be written.
+    while at_ms + 1_500 < duration_ms {
+        // The longest line takes less than this.
+        const LONGEST_MS: u64 = 4_500;
+        let able: Vec<usize> = (0..participants.len())
+            .filter(|index| participants.get(*index).is_some_and(|who| who.is_present(at_ms) && who.leaves_ms > at_ms + 1_200))
+            .collect();
+        let others: Vec<usize> = able.iter().copied().filter(|index| Some(*index) != last).collect();
+        let Some(&speaker) = chance.pick(if others.is_empty() { &able } else { &others }) else {
+            at_ms += 500;
+            continue;
+        };
+        let (Some(who), Some(person), Some(count)) = (participants.get(speaker), cast.get(speaker), said.get_mut(speaker)) else { break };
+        let offset = usize::try_from(seed.fork("lines", speaker as u64).below(person.lines.len() as u64)).unwrap_or(0);
+        let text = person.lines.iter().cycle().nth(offset + *count % person.lines.len()).copied().unwrap_or_default();
+        *count += 1;
+        let wanted = 300 + phrases::syllables(text) * chance.between(150, 190);
+        let last_moment = who.leaves_ms.min(duration_ms.saturating_sub(600));
+        let start_ms = at_ms / GRID_MS * GRID_MS;
+        let end_ms = (start_ms + wanted.clamp(900, LONGEST_MS)).min(last_moment) / GRID_MS * GRID_MS;
+        utterances.push(Utterance { speaker, start_ms, end_ms, text: text.to_owned(), language: who.language });
+        last = Some(speaker);
+        // One in five is interrupted by the next; otherwise there is a moment of silence, now and then a long one.
+        at_ms = match chance.below(10) {
+            0 | 1 if end_ms > start_ms + 1_000 => end_ms - chance.between(100, 400),
+            2 => end_ms + chance.between(1_000, 2_500),
+            _ => end_ms + chance.between(150, 700),
+        };
+    }
+    utterances
+}
+
+fn plan_shares(seed: &Seed, participants: &[Participant], duration_ms: u64) -> Vec<Share> {
+    let mut chance = seed.fork("share", 0);
+    // In long meetings a share lasts minutes; a short one has a single share in its middle.
+    let slots = (duration_ms / 300_000).clamp(1, 1_000);
+    let slot_ms = duration_ms / slots;
+    (0..slots)
+        .filter_map(|slot| {
+            let start_ms = slot * slot_ms + slot_ms * chance.between(30, 40) / 100;
+            let end_ms = slot * slot_ms + slot_ms * chance.between(62, 72) / 100;
+            let present: Vec<usize> = (0..participants.len())
+                .filter(|index| participants.get(*index).is_some_and(|who| who.is_present(start_ms) && who.leaves_ms >= end_ms))
+                .collect();
+            Some(Share { sharer: *chance.pick(&present)?, start_ms, end_ms })
+        })
+        .collect()
+}
+
+fn plan_cameras(seed: &Seed, participants: &mut [Participant], duration_ms: u64) {
+    for (index, who) in participants.iter_mut().enumerate() {
+        let mut chance = seed.fork("camera", index as u64);
+        let pause = (duration_ms * 45 / 100, duration_ms * 55 / 100);
+        who.camera = if index == 1 && who.joins_ms < pause.0 && pause.1 < who.leaves_ms {
+            // Somebody's camera is off for a while in the middle.
+            vec![(who.joins_ms, pause.0), (pause.1, who.leaves_ms)]
+        } else if index > 2 && chance.one_in(3) {
+            Vec::new()
+        } else {
+            vec![(who.joins_ms, who.leaves_ms)]
+        };
+    }
+}
+
+fn plan_chat(seed: &Seed, participants: &[Participant], duration_ms: u64) -> Vec<ChatLine> {
+    let mut chance = seed.fork("chat", 0);
+    let mut lines = Vec::new();
+    let mut at_ms = duration_ms / 5;
+    while at_ms + 500 < duration_ms {
+        let present: Vec<usize> =
+            (0..participants.len()).filter(|index| participants.get(*index).is_some_and(|who| who.is_present(at_ms))).collect();
+        if let (Some(&author), Some(text)) = (chance.pick(&present), chance.pick(CHAT_LINES)) {
+            // The two forms that were seen take turns.
+            lines.push(ChatLine { author, at_ms, text: (*text).to_owned(), structured: lines.len() % 2 == 1 });
+        }
+        at_ms += chance.between(4_000, 15_000);
+    }
+    lines
+}
+
+fn happenings(participants: &[Participant], utterances: &[Utterance], shares: &[Share], duration_ms: u64) -> Vec<Happening> {
+    let mut all = Vec::new();
+    for (index, who) in participants.iter().enumerate() {
+        if who.joins_ms > 0 {
+            all.push(Happening { at_ms: who.joins_ms, what: Change::Join(index) });
+        }
+        for (from, to) in &who.camera {
+            if *from > 0 {
+                all.push(Happening { at_ms: *from, what: Change::CameraOn(index) });
+            }
+            if *to < duration_ms {
+                all.push(Happening { at_ms: *to, what: Change::CameraOff(index) });
+            }
+        }
+        if who.leaves_ms < duration_ms {
+            all.push(Happening { at_ms: who.leaves_ms, what: Change::Leave(index) });
+        }
+    }
+    for share in shares {
+        all.push(Happening { at_ms: share.start_ms, what: Change::SharingStart(share.sharer) });
+        all.push(Happening { at_ms: share.end_ms, what: Change::SharingStop(share.sharer) });
+    }
+    let mut active = None;
+    for utterance in utterances {
+        if active != Some(utterance.speaker) {
+            active = Some(utterance.speaker);
+            all.push(Happening { at_ms: utterance.start_ms, what: Change::ActiveSpeaker(utterance.speaker) });
+        }
+    }
+    all.sort_by_key(|happening| (happening.at_ms, happening.what));
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn twenty_seconds_with_three_people_have_something_of_everything() {
+        for seed in 0..200 {
+            let meeting = Meeting::plan(&MeetingOptions { seed, ..MeetingOptions::default() });
+
+            assert!(meeting.utterances.len() >= 4, "seed {seed}: {} utterances", meeting.utterances.len());
+            let mut languages: Vec<_> = meeting.utterances.iter().map(|utterance| utterance.language).collect();
+            languages.sort();
+            languages.dedup();
+            assert!(languages.len() >= 2, "seed {seed}: {languages:?}");
+            assert!(meeting.participants.iter().any(|who| who.joins_ms > 0), "seed {seed}: nobody joins");
+            assert!(meeting.participants.iter().any(|who| who.leaves_ms < meeting.duration_ms), "seed {seed}: nobody leaves");
+            assert!(!meeting.shares.is_empty(), "seed {seed}: no share");
+            assert!(!meeting.chat.is_empty(), "seed {seed}: no chat");
+        }
+    }
+
+    #[test]
+    fn only_who_is_there_speaks_shares_and_writes() {
+        for seed in 0..50 {
+            let options = MeetingOptions { seed, participants: 9, duration: Duration::from_secs(600) };
+            let meeting = Meeting::plan(&options);
+
+            let there = |who: usize, at_ms| meeting.participants[who].is_present(at_ms);
+            for said in &meeting.utterances {
+                assert!(said.start_ms < said.end_ms && there(said.speaker, said.start_ms) && there(said.speaker, said.end_ms - 1));
+                assert!(said.start_ms.is_multiple_of(GRID_MS) && said.end_ms.is_multiple_of(GRID_MS));
+            }
+            assert!(meeting.shares.iter().all(|share| there(share.sharer, share.start_ms) && there(share.sharer, share.end_ms - 1)));
+            assert!(meeting.chat.iter().all(|line| there(line.author, line.at_ms)));
+        }
+    }
+
+    #[test]
+    fn even_odd_options_make_a_meeting() {
+        for (participants, millis) in [(0, 0), (1, 50), (1, 5_000), (2, 1_999), (300, 3_000)] {
+            let options = MeetingOptions { seed: 1, participants, duration: Duration::from_millis(millis) };
+            let meeting = Meeting::plan(&options);
+
+            assert!(!meeting.participants.is_empty());
+        }
+    }
+}

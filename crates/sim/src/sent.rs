@@ -1,0 +1,199 @@
+//! The ground truth: everything that was sent, so that what a client received can be compared with it.
+
+use bytes::Bytes;
+use rtms_wire::{
+    codes::{
+        language::TranscriptLanguage,
+        state::{SessionState, StreamState},
+        status_code::StatusCode,
+        stop_reason::StopReason,
+    },
+    ids::UserId,
+    media::params::MediaParams,
+    time::UnixMillis,
+};
+use serde::Serialize;
+
+use crate::zoom::ConnectionId;
+
+/// One thing that was sent. As JSON it is one flat object with `kind` and the fields of that kind.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Sent {
+    /// When it was handed to the socket.
+    pub at: UnixMillis,
+    /// On which connection; none for webhooks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connection: Option<ConnectionId>,
+    /// What the connection carries: `signaling`, `webhook`, `all`, or its media with `+` between them.
+    pub medium: String,
+    /// What it was.
+    #[serde(flatten)]
+    pub what: What,
+}
+
+/// The kinds of things that are sent.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum What {
+    /// A webhook was posted, or printed.
+    Webhook {
+        /// Its event name.
+        event: String,
+        /// 1 for the first attempt.
+        attempt: u32,
+    },
+    /// Message 2.
+    SignalingHandshake {
+        /// How it went.
+        status: StatusCode,
+    },
+    /// Message 4.
+    DataHandshake {
+        /// How it went.
+        status: StatusCode,
+        /// What was granted.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        media_params: Option<MediaParams>,
+    },
+    /// Message 6.
+    Event {
+        /// Its number.
+        event_type: i64,
+        /// When it happened.
+        timestamp: UnixMillis,
+        /// Whom it was about.
+        user_ids: Vec<UserId>,
+    },
+    /// Message 8.
+    StreamState {
+        /// Where the stream stands.
+        state: StreamState,
+        /// Why.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<StopReason>,
+    },
+    /// Message 9.
+    SessionState {
+        /// Where the session stands.
+        state: SessionState,
+        /// Why it stopped.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        stop_reason: Option<StopReason>,
+    },
+    /// Messages 11, 20, 22 and 29.
+    Answer {
+        /// Its number.
+        msg_type: i64,
+    },
+    /// Message 12.
+    KeepAlive {
+        /// Its number on that connection.
+        sequence: u64,
+        /// Its time.
+        timestamp: UnixMillis,
+    },
+    /// Message 14.
+    Audio(Payload),
+    /// Message 15.
+    Video(Payload),
+    /// Message 16.
+    Deskshare(Payload),
+    /// Message 17.
+    Transcript {
+        /// Who spoke.
+        user_id: UserId,
+        /// Their name.
+        user_name: String,
+        /// The words.
+        text: String,
+        /// Their language.
+        language: TranscriptLanguage,
+        /// When the utterance began.
+        start_time: UnixMillis,
+        /// When it ended.
+        end_time: UnixMillis,
+    },
+    /// Message 18.
+    Chat {
+        /// Who wrote.
+        user_id: UserId,
+        /// Their name.
+        user_name: String,
+        /// The words alone, whatever form they were sent in.
+        text: String,
+        /// When.
+        timestamp: UnixMillis,
+    },
+}
+
+/// Sound or a picture.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Payload {
+    /// Whose; 0 for mixed sound.
+    pub user_id: UserId,
+    /// Zoom's time of it.
+    pub timestamp: UnixMillis,
+    /// How many bytes, before base64.
+    pub length: usize,
+    /// Their SHA-256 in lower-case hex.
+    pub sha256: String,
+    /// The bytes themselves; not part of the JSON.
+    #[serde(skip)]
+    pub bytes: Bytes,
+}
+
+impl Payload {
+    pub(crate) fn new(user_id: UserId, timestamp: UnixMillis, bytes: Bytes) -> Self {
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &bytes);
+        let sha256 = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        Self { user_id, timestamp, length: bytes.len(), sha256, bytes }
+    }
+}
+
+/// How much of each kind was sent, for a summary in words.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct SentCounts {
+    /// Successful signaling handshakes: how often somebody joined.
+    pub joins: u64,
+    /// Successful data handshakes.
+    pub media_connections: u64,
+    /// Messages 14.
+    pub audio: u64,
+    /// Messages 15.
+    pub video: u64,
+    /// Messages 16.
+    pub deskshare: u64,
+    /// Messages 17.
+    pub transcript: u64,
+    /// Messages 18.
+    pub chat: u64,
+    /// Messages 6.
+    pub events: u64,
+    /// Messages 12.
+    pub keep_alives: u64,
+    /// Webhooks, each attempt counted.
+    pub webhooks: u64,
+}
+
+impl SentCounts {
+    pub(crate) fn count(&mut self, what: &What) {
+        let counter = match what {
+            What::SignalingHandshake { status: StatusCode::Ok } => &mut self.joins,
+            What::DataHandshake { status: StatusCode::Ok, .. } => &mut self.media_connections,
+            What::Audio(_) => &mut self.audio,
+            What::Video(_) => &mut self.video,
+            What::Deskshare(_) => &mut self.deskshare,
+            What::Transcript { .. } => &mut self.transcript,
+            What::Chat { .. } => &mut self.chat,
+            What::Event { .. } => &mut self.events,
+            What::KeepAlive { .. } => &mut self.keep_alives,
+            What::Webhook { .. } => &mut self.webhooks,
+            What::SignalingHandshake { .. }
+            | What::DataHandshake { .. }
+            | What::StreamState { .. }
+            | What::SessionState { .. }
+            | What::Answer { .. } => return,
+        };
+        *counter += 1;
+    }
+}

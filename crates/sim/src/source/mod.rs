@@ -1,0 +1,7 @@
+//! What people in the meeting say and show, made from the seed: speech, lines of transcript, pictures.
+
+pub mod audio_codec;
+pub mod h264;
+pub mod phrases;
+pub mod slide;
+pub mod speech;

@@ -1,0 +1,98 @@
+//! Zoom's enumerations, a file each. They are open: a number that is not listed is kept, never an error.
+
+pub mod chat;
+pub mod event_type;
+pub mod language;
+pub mod media;
+pub mod message_type;
+pub mod product;
+pub mod state;
+pub mod status_code;
+pub mod stop_reason;
+
+/// The number that stands for a name that Zoom's lists do not have, in the old forms that send names for numbers.
+pub const UNLISTED_NAME: i64 = i64::MIN;
+
+/// Makes an enumeration of Zoom's: numbers on the wire, names in code, unknown numbers kept.
+macro_rules! open_enum {
+    ($(#[$doc:meta])* $name:ident { $($variant:ident = $number:literal, $zoom:literal;)+ }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $name {
+            $(
+                #[doc = concat!("`", $zoom, "`, ", stringify!($number), ".")]
+                $variant,
+            )+
+            /// A number that is not in the list.
+            Unknown(i64),
+        }
+
+        impl $name {
+            /// Every listed value, by number.
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+
+            /// The value with this number.
+            pub const fn from_code(code: i64) -> Self {
+                match code {
+                    $($number => Self::$variant,)+
+                    other => Self::Unknown(other),
+                }
+            }
+
+            /// The number on the wire.
+            pub const fn code(self) -> i64 {
+                match self {
+                    $(Self::$variant => $number,)+
+                    Self::Unknown(code) => code,
+                }
+            }
+
+            /// Zoom's constant for it.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $zoom,)+
+                    Self::Unknown(_) => "UNKNOWN",
+                }
+            }
+
+            fn from_name(name: &str) -> Self {
+                match name {
+                    $($zoom => Self::$variant,)+
+                    _ => Self::Unknown($crate::codes::UNLISTED_NAME),
+                }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                write!(f, "{} ({})", self.name(), self.code())
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_i64(self.code())
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                $crate::codes::code_or_name(deserializer, Self::from_code, Self::from_name)
+            }
+        }
+    };
+}
+pub(crate) use open_enum;
+
+/// Reads a number, a number in quotes, or one of Zoom's names.
+pub(crate) fn code_or_name<'de, D: serde::Deserializer<'de>, T>(
+    deserializer: D,
+    from_code: fn(i64) -> T,
+    from_name: fn(&str) -> T,
+) -> Result<T, D::Error> {
+    let text = crate::ids::text_or_number(deserializer)?;
+    Ok(match text.parse() {
+        Ok(code) => from_code(code),
+        Err(_) => from_name(&text),
+    })
+}

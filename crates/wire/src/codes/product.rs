@@ -1,0 +1,59 @@
+//! Zoom's five products that stream. The product decides ids, events and grants, so each stream knows its own.
+
+use serde::{Deserialize, Serialize};
+
+/// A product of Zoom's that can stream, as the first part of its webhook names says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Product {
+    /// Zoom Meetings.
+    Meeting,
+    /// Zoom Webinars.
+    Webinar,
+    /// Video SDK.
+    Session,
+    /// Contact Center voice.
+    ContactCenter,
+    /// Zoom Phone.
+    Phone,
+}
+
+impl Product {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Meeting, Self::Webinar, Self::Session, Self::ContactCenter, Self::Phone];
+
+    /// The name in webhooks and in our own files.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Meeting => "meeting",
+            Self::Webinar => "webinar",
+            Self::Session => "session",
+            Self::ContactCenter => "contact_center",
+            Self::Phone => "phone",
+        }
+    }
+
+    /// Whether event numbers are those of Contact Center voice.
+    pub fn has_voice_events(self) -> bool {
+        self == Self::ContactCenter
+    }
+}
+
+impl std::fmt::Display for Product {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl std::str::FromStr for Product {
+    type Err = UnknownProduct;
+
+    fn from_str(name: &str) -> Result<Self, UnknownProduct> {
+        Self::ALL.into_iter().find(|product| product.as_str() == name).ok_or_else(|| UnknownProduct(name.into()))
+    }
+}
+
+/// A product name that is none of ours.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown product {0:?}; use meeting, webinar, session, contact_center or phone")]
+pub struct UnknownProduct(pub String);

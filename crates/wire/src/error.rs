@@ -1,0 +1,42 @@
+//! Why bytes are not a message.
+
+use crate::codes::message_type::MessageType;
+
+/// Bytes that are not a message of the protocol. Nothing after them is affected: count it and go on.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    /// The first byte is not `{`: something other than version 1 of the protocol.
+    #[error("the payload is not a JSON object")]
+    NotAnObject,
+    /// It opens like JSON but is none.
+    #[error("the payload is not JSON")]
+    NotJson(#[source] serde_json::Error),
+    /// `msg_type` is missing.
+    #[error("the message has no msg_type")]
+    NoMessageType,
+    /// A field is missing or of the wrong type.
+    #[error("a field of message {} is missing or of the wrong type", msg_type.map_or_else(|| "(unknown)".into(), |it| it.to_string()))]
+    BadField {
+        /// Which message, where that much is known.
+        msg_type: Option<MessageType>,
+        /// Which field.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// `data` is not base64.
+    #[error("the payload of message {msg_type} is not base64")]
+    BadBase64 {
+        /// Which message.
+        msg_type: MessageType,
+    },
+    /// `length` says another size than `data` has.
+    #[error("message {msg_type} announces {announced} bytes but carries {carried}")]
+    LengthMismatch {
+        /// Which message.
+        msg_type: MessageType,
+        /// What `length` says.
+        announced: u64,
+        /// How many bytes `data` holds.
+        carried: usize,
+    },
+}

@@ -1,0 +1,69 @@
+//! `DATA_HAND_SHAKE_REQ` (3) and `DATA_HAND_SHAKE_RESP` (4): the first exchange on a media connection.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    codes::status_code::StatusCode,
+    ids::StreamId,
+    media::{medium::MediaTypes, params::MediaParams},
+    message::{
+        Extra,
+        signaling_handshake::{InstanceIds, Reason},
+    },
+    signature::HandshakeSignature,
+};
+
+/// `DATA_HAND_SHAKE_REQ`, `msg_type` 3, to Zoom, first on a media connection. Basis: documented.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DataHandShakeReq {
+    /// 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protocol_version: Option<u32>,
+    /// 0 in the documents.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sequence: Option<i64>,
+    /// Same field and value as in message 1.
+    #[serde(flatten)]
+    pub instance: InstanceIds,
+    /// The stream.
+    pub rtms_stream_id: StreamId,
+    /// Same value as in message 1.
+    pub signature: HandshakeSignature,
+    /// What this connection is to carry.
+    pub media_type: MediaTypes,
+    /// False in version 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payload_encryption: Option<bool>,
+    /// How; null and absent mean defaults, and parameters of media that are not wanted are ignored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub media_params: Option<MediaParams>,
+    /// Anything else.
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+/// `DATA_HAND_SHAKE_RESP`, `msg_type` 4, from Zoom: what was granted. Decode with these values. Basis: documented.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DataHandShakeResp {
+    /// 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protocol_version: Option<u32>,
+    /// How it went.
+    #[serde(alias = "status")]
+    pub status_code: StatusCode,
+    /// Free text; empty on success.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    /// 0 in the documents.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sequence: Option<i64>,
+    /// Whether payloads are encrypted, under either of two documented keys; not in version 1 whatever it says.
+    #[serde(default, alias = "payload_encryption", skip_serializing_if = "Option::is_none")]
+    pub payload_encrypted: Option<bool>,
+    /// The negotiated parameters of the granted media, on success.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub media_params: Option<MediaParams>,
+    /// Anything else.
+    #[serde(flatten)]
+    pub extra: Extra,
+}

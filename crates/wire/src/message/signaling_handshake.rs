@@ -1,0 +1,194 @@
+//! `SIGNALING_HAND_SHAKE_REQ` (1) and `SIGNALING_HAND_SHAKE_RESP` (2): the first exchange on a signaling connection.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer, Serialize};
+use smol_str::SmolStr;
+
+use crate::{
+    codes::{product::Product, status_code::StatusCode},
+    ids::{InstanceId, InstanceIdField, StreamId},
+    media::medium::Medium,
+    message::Extra,
+    signature::HandshakeSignature,
+};
+
+/// The version of the protocol that this crate speaks.
+pub const PROTOCOL_VERSION: u32 = 1;
+
+/// `SIGNALING_HAND_SHAKE_REQ`, `msg_type` 1, to Zoom, first on a signaling connection. Basis: documented.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SignalingHandShakeReq {
+    /// 1; vendor code leaves it out at times.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protocol_version: Option<u32>,
+    /// First value 1 by the document, anything in practice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sequence: Option<i64>,
+    /// What is streamed, under the key that the webhook used.
+    #[serde(flatten)]
+    pub instance: InstanceIds,
+    /// The stream.
+    pub rtms_stream_id: StreamId,
+    /// See [`HandshakeSignature`].
+    pub signature: HandshakeSignature,
+    /// Whether the sound since the start webhook is wanted; true if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub buffer_data: Option<bool>,
+    /// Anything else.
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+/// The id fields of a handshake. Exactly one is allowed; the type can hold what a peer really sent.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InstanceIds {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    meeting_uuid: Option<SmolStr>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    webinar_uuid: Option<SmolStr>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    session_id: Option<SmolStr>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    engagement_id: Option<SmolStr>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    call_id: Option<SmolStr>,
+}
+
+impl InstanceIds {
+    /// Those that are there.
+    pub fn iter(&self) -> impl Iterator<Item = InstanceId> + '_ {
+        InstanceIdField::ALL.into_iter().filter_map(|field| {
+            let value = match field {
+                InstanceIdField::MeetingUuid => &self.meeting_uuid,
+                InstanceIdField::WebinarUuid => &self.webinar_uuid,
+                InstanceIdField::SessionId => &self.session_id,
+                InstanceIdField::EngagementId => &self.engagement_id,
+                InstanceIdField::CallId => &self.call_id,
+            };
+            value.clone().map(|value| InstanceId { field, value })
+        })
+    }
+
+    /// The one that is there, if it is exactly one.
+    pub fn only(&self) -> Option<InstanceId> {
+        let mut all = self.iter();
+        all.next().filter(|_| all.next().is_none())
+    }
+}
+
+impl From<&InstanceId> for InstanceIds {
+    fn from(instance: &InstanceId) -> Self {
+        let mut ids = Self::default();
+        let place = match instance.field {
+            InstanceIdField::MeetingUuid => &mut ids.meeting_uuid,
+            InstanceIdField::WebinarUuid => &mut ids.webinar_uuid,
+            InstanceIdField::SessionId => &mut ids.session_id,
+            InstanceIdField::EngagementId => &mut ids.engagement_id,
+            InstanceIdField::CallId => &mut ids.call_id,
+        };
+        *place = Some(instance.value.clone());
+        ids
+    }
+}
+
+/// `SIGNALING_HAND_SHAKE_RESP`, `msg_type` 2, from Zoom: where the media is, or why not. Basis: documented.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SignalingHandShakeResp {
+    /// 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protocol_version: Option<u32>,
+    /// 0 in the documents.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sequence: Option<i64>,
+    /// How it went. One vendor library knows the key `status`.
+    #[serde(alias = "status")]
+    pub status_code: StatusCode,
+    /// Free text; empty on success.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    /// Where the media is, on success.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub media_server: Option<MediaServer>,
+    /// Anything else.
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+/// `media_server` of message 2.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct MediaServer {
+    /// Where to connect.
+    #[serde(default)]
+    pub server_urls: MediaUrls,
+    /// Anything else, the SRTP keys of old mock servers among it.
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+/// `server_urls` of message 2: a URL per medium that the app was granted, and `all` for everything on one connection.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct MediaUrls(pub BTreeMap<String, String>);
+
+impl MediaUrls {
+    /// The key of the unified connection.
+    pub const ALL: &str = "all";
+
+    /// The URL under a medium's own key.
+    pub fn own(&self, medium: Medium) -> Option<&str> {
+        self.key(medium.as_str())
+    }
+
+    /// The URL of the unified connection.
+    pub fn all(&self) -> Option<&str> {
+        self.key(Self::ALL)
+    }
+
+    /// The URL by which a medium can be reached on a connection of its own.
+    ///
+    /// Its own key, then (Contact Center) `audio`, then `all`: several keys may hold the same URL, and `media_type`
+    /// selects what flows. A medium whose key is missing may simply not be granted: message 4 then says so.
+    pub fn for_medium(&self, medium: Medium, product: Product) -> Option<&str> {
+        let by_audio = (product == Product::ContactCenter).then(|| self.own(Medium::Audio)).flatten();
+        self.own(medium).or(by_audio).or_else(|| self.all())
+    }
+
+    fn key(&self, key: &str) -> Option<&str> {
+        self.0.get(key).map(String::as_str).filter(|url| !url.is_empty())
+    }
+}
+
+impl<'de> Deserialize<'de> for MediaUrls {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // A bare string means one connection for all; values that are not text are no URLs.
+        Ok(match serde_json::Value::deserialize(deserializer)? {
+            serde_json::Value::String(url) => Self(BTreeMap::from([(Self::ALL.into(), url)])),
+            serde_json::Value::Object(urls) => Self(
+                urls.into_iter().filter_map(|(key, url)| url.as_str().map(|url| (key.clone(), url.into()))).collect(),
+            ),
+            _ => Self::default(),
+        })
+    }
+}
+
+/// `reason`: free text that explains a status. Numbers, seen in vendor code, become their digits.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Reason(pub String);
+
+impl From<&str> for Reason {
+    fn from(text: &str) -> Self {
+        Self(text.into())
+    }
+}
+
+impl<'de> Deserialize<'de> for Reason {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(match serde_json::Value::deserialize(deserializer)? {
+            serde_json::Value::String(text) => Self(text),
+            serde_json::Value::Null => Self::default(),
+            other => Self(other.to_string()),
+        })
+    }
+}

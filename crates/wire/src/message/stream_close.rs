@@ -1,0 +1,38 @@
+//! `STREAM_CLOSE_REQ` (21) and `STREAM_CLOSE_RESP` (22): we end the stream.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    codes::status_code::StatusCode,
+    ids::StreamId,
+    message::{Extra, signaling_handshake::Reason},
+    time::UnixMillis,
+};
+
+/// `STREAM_CLOSE_REQ`, `msg_type` 21, to Zoom on signaling. Basis: documented.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StreamCloseReq {
+    /// Which stream.
+    pub rtms_stream_id: StreamId,
+    /// Anything else.
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+/// `STREAM_CLOSE_RESP`, `msg_type` 22, from Zoom on signaling. Basis: documented.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StreamCloseResp {
+    /// Which stream.
+    pub rtms_stream_id: StreamId,
+    /// How it went.
+    pub status_code: StatusCode,
+    /// Free text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    /// When the answer was sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timestamp: Option<UnixMillis>,
+    /// Anything else.
+    #[serde(flatten)]
+    pub extra: Extra,
+}

@@ -1,0 +1,172 @@
+//! `MEDIA_DATA_TRANSCRIPT` (17) and `MEDIA_DATA_CHAT` (18): what was said and written, in words.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use smol_str::SmolStr;
+
+use crate::{
+    codes::{
+        chat::{ChatOperation, ChatSessionType},
+        language::TranscriptLanguage,
+        media::DataMessageAttribute,
+    },
+    ids::{ChannelId, UserId},
+    message::{Extra, event_update::Participant},
+    time::UnixMillis,
+};
+
+/// `MEDIA_DATA_TRANSCRIPT`, `msg_type` 17, from Zoom on a media connection. Basis: documented.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct MediaDataTranscript {
+    /// Who speaks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<UserId>,
+    /// Its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_name: Option<SmolStr>,
+    /// Which party speaks, in the Contact Center.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel_id: Option<ChannelId>,
+    /// The words, plain text. Empty when a line is deleted.
+    #[serde(default)]
+    pub data: String,
+    /// What it is in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<TranscriptLanguage>,
+    /// When the utterance began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_time: Option<UnixMillis>,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_time: Option<UnixMillis>,
+    /// The start of the sentence by one document, later by another: order by `start_time` where it is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timestamp: Option<UnixMillis>,
+    /// New, update or delete; absent means new.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attribute: Option<DataMessageAttribute>,
+    /// What updates and deletes refer to, together with the speaker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sentence_id: Option<i64>,
+    /// Anything else.
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+/// `MEDIA_DATA_CHAT`, `msg_type` 18, from Zoom on a media connection, as it stands there. Basis: vendor code.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct MediaDataChat {
+    /// Who writes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<UserId>,
+    /// Its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_name: Option<SmolStr>,
+    /// When.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timestamp: Option<UnixMillis>,
+    /// Plain text, or JSON text with the fields of [`ChatFields`], or an object with them.
+    #[serde(default)]
+    pub data: Value,
+    /// The structured fields, where they stand beside `data`.
+    #[serde(flatten)]
+    pub fields: ChatFields,
+}
+
+/// The structured part of a chat message.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ChatFields {
+    /// Who can read it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chat_session: Option<ChatSession>,
+    /// New, changed, deleted, reaction.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation_type: Option<ChatOperation>,
+    /// What later operations refer to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message_id: Option<SmolStr>,
+    /// What it replies to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent_message_id: Option<SmolStr>,
+    /// Who writes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sender: Option<Participant>,
+    /// To whom, if to one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receiver: Option<Participant>,
+    /// Attachments.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<Value>,
+    /// Attachments that go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delete_file_id_list: Option<Value>,
+    /// Anything else.
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+/// `chat_session`: who can read a chat message.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ChatSession {
+    /// Everyone, one person, a group …
+    #[serde(rename = "type")]
+    pub kind: ChatSessionType,
+    /// Which person or group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<SmolStr>,
+    /// Anything else.
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+/// A chat message with its three forms made one.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct ChatMessage {
+    /// The text.
+    pub text: String,
+    /// The structured fields, those inside `data` before those beside it.
+    #[serde(flatten)]
+    pub fields: ChatFields,
+}
+
+impl MediaDataChat {
+    /// Unites the three forms: plain text, JSON text, object.
+    ///
+    /// A person can type text that happens to be JSON, so inner fields count only where `message_id` or
+    /// `chat_session` is among them.
+    pub fn message(&self) -> ChatMessage {
+        let parsed = match &self.data {
+            Value::String(text) => serde_json::from_str::<Extra>(text).ok(),
+            Value::Object(fields) => Some(fields.clone()),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => None,
+        };
+        let inner = parsed.filter(|fields| fields.contains_key("message_id") || fields.contains_key("chat_session"));
+        let united = inner.and_then(|mut inner| {
+            let text = inner.remove("data").and_then(|text| text.as_str().map(String::from)).unwrap_or_default();
+            let mut fields = match serde_json::to_value(&self.fields) {
+                Ok(Value::Object(fields)) => fields,
+                Ok(_) | Err(_) => Extra::new(),
+            };
+            fields.extend(inner);
+            Some(ChatMessage { text, fields: serde_json::from_value(Value::Object(fields)).ok()? })
+        });
+        united.unwrap_or_else(|| ChatMessage {
+            text: match &self.data {
+                Value::String(text) => text.clone(),
+                Value::Null => String::new(),
+                other => other.to_string(),
+            },
+            fields: self.fields.clone(),
+        })
+    }
+
+    /// Who wrote it, wherever it stands.
+    pub fn author(&self) -> Option<Participant> {
+        let beside = self.user_id.as_ref().map(|user_id| Participant {
+            user_id: user_id.clone(),
+            user_name: self.user_name.clone(),
+            extra: Extra::new(),
+        });
+        beside.or_else(|| self.message().fields.sender)
+    }
+}

@@ -1,0 +1,39 @@
+//! Account events: they belong to no stream.
+
+use crate::webhook::fields::Fields;
+
+/// `rtms.concurrency_near_limit`: more than 80 % of the allowed streams are running. Basis: documented.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ConcurrencyNearLimit {
+    /// Streams allowed at once.
+    pub concurrency_limit: Option<u64>,
+    /// Streams now.
+    pub concurrency_number: Option<u64>,
+    /// The one as a percentage of the other.
+    pub percentage: Option<u64>,
+}
+
+impl ConcurrencyNearLimit {
+    pub(super) fn from_fields(fields: &Fields<'_>) -> Self {
+        Self {
+            concurrency_limit: fields.number("concurrency_limit"),
+            concurrency_number: fields.number("concurrency_number"),
+            percentage: fields.number("percentage"),
+        }
+    }
+}
+
+/// `rtms.concurrency_limited`: the limit is reached; a stream did not start. Basis: documented.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ConcurrencyLimited {
+    /// Whose start hit the limit.
+    pub operator_id: Option<String>,
+    /// Streams now.
+    pub concurrency_number: Option<u64>,
+}
+
+impl ConcurrencyLimited {
+    pub(super) fn from_fields(fields: &Fields<'_>) -> Self {
+        Self { operator_id: fields.text("operator_id"), concurrency_number: fields.number("concurrency_number") }
+    }
+}

@@ -1,0 +1,91 @@
+//! Looking into a payload: every field may stand flat or under `object`, and ids may be numbers of any length.
+
+use std::{borrow::Cow, collections::HashMap};
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// The outer object. The order of keys is not fixed and anything may be missing.
+#[derive(Deserialize)]
+pub(super) struct Envelope<'a> {
+    #[serde(borrow, default)]
+    pub(super) event: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub(super) event_ts: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub(super) payload: Option<&'a RawValue>,
+}
+
+/// A payload's fields, flat and nested. Values stay raw, so that a number keeps all its digits.
+pub(super) struct Fields<'a> {
+    flat: Raw<'a>,
+    object: Raw<'a>,
+}
+
+type Raw<'a> = HashMap<Cow<'a, str>, &'a RawValue>;
+
+impl<'a> Fields<'a> {
+    pub(super) fn new(payload: &'a str) -> Self {
+        let flat = members(payload);
+        let object = flat.get("object").map(|object| members(object.get())).unwrap_or_default();
+        Self { flat, object }
+    }
+
+    /// The raw value, in `object` before `payload`. Null counts as absent.
+    pub(super) fn raw(&self, key: &str) -> Option<&'a RawValue> {
+        [&self.object, &self.flat].into_iter().find_map(|from| from.get(key).copied().filter(|raw| raw.get() != "null"))
+    }
+
+    pub(super) fn text(&self, key: &str) -> Option<String> {
+        self.raw(key).and_then(text_or_digits)
+    }
+
+    pub(super) fn number(&self, key: &str) -> Option<u64> {
+        self.raw(key).and_then(number)
+    }
+
+    pub(super) fn flag(&self, key: &str) -> Option<bool> {
+        self.raw(key).and_then(|raw| serde_json::from_str(raw.get()).ok())
+    }
+
+    /// The fields of an object inside.
+    pub(super) fn nested(&self, key: &str) -> Option<Fields<'a>> {
+        self.raw(key).map(|raw| Fields::new(raw.get()))
+    }
+
+    /// The keys of a nested object or the elements of a list, whichever stands there.
+    pub(super) fn elements(raw: &'a RawValue) -> Vec<&'a RawValue> {
+        serde_json::from_str(raw.get()).unwrap_or_default()
+    }
+}
+
+fn members(json: &str) -> Raw<'_> {
+    // Anything but an object has no members.
+    serde_json::from_str::<HashMap<Key<'_>, &RawValue>>(json)
+        .map(|members| members.into_iter().map(|(key, value)| (key.0, value)).collect())
+        .unwrap_or_default()
+}
+
+/// A key that borrows where it has no escapes; serde's own `Cow` always copies.
+#[derive(Deserialize, PartialEq, Eq, Hash)]
+struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// Text, if that is what it is.
+pub(super) fn text(raw: &RawValue) -> Option<String> {
+    serde_json::from_str(raw.get()).ok()
+}
+
+/// A whole number, also in quotes.
+pub(super) fn number(raw: &RawValue) -> Option<u64> {
+    text_or_digits(raw)?.parse().ok()
+}
+
+/// Text, or the digits of a number however long.
+pub(super) fn text_or_digits(raw: &RawValue) -> Option<String> {
+    let json = raw.get();
+    if json.starts_with('"') {
+        return text(raw);
+    }
+    let is_number = json.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+    (is_number && !json.is_empty()).then(|| json.into())
+}

@@ -1,0 +1,152 @@
+//! Webhooks: verified first, read later. A file per kind of event.
+//!
+//! The order is in the types: [`verify::Delivery`] is what anybody may send, [`verify::Verified`] is Zoom's.
+
+pub mod account;
+pub mod event_name;
+mod fields;
+pub mod rtms;
+pub mod server_url;
+pub mod url_validation;
+pub mod verify;
+
+use serde_json::value::RawValue;
+
+use crate::{
+    codes::product::Product,
+    ids::{AccountId, InstanceId, InstanceIdField, StreamId},
+    time::UnixMillis,
+    webhook::{
+        account::{ConcurrencyLimited, ConcurrencyNearLimit},
+        event_name::EventName,
+        fields::Fields,
+        rtms::{RtmsInterrupted, RtmsStarted, RtmsStopped},
+    },
+};
+
+/// A webhook in its normalised form, whichever of the known shapes it came in. Basis: docs/protocol.md#webhooks.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Webhook {
+    /// The canonical name of the event.
+    pub event: EventName,
+    /// When it happened, on Zoom's clock; absent in old forms.
+    pub event_ts: Option<UnixMillis>,
+    /// The account, since April 2026.
+    pub account_id: Option<AccountId>,
+    /// What is streamed.
+    pub instance: Option<InstanceId>,
+    /// Which stream; absent in some stops.
+    pub stream_id: Option<StreamId>,
+    /// What the event says beyond that.
+    pub body: WebhookBody,
+}
+
+/// What an event says.
+#[derive(Clone, Debug, PartialEq)]
+pub enum WebhookBody {
+    /// `*.rtms_started`: connect.
+    RtmsStarted(RtmsStarted),
+    /// `*.rtms_stopped`: it is over.
+    RtmsStopped(RtmsStopped),
+    /// `*.rtms_interrupted`: connect again.
+    RtmsInterrupted(RtmsInterrupted),
+    /// `rtms.concurrency_near_limit`.
+    ConcurrencyNearLimit(ConcurrencyNearLimit),
+    /// `rtms.concurrency_limited`.
+    ConcurrencyLimited(ConcurrencyLimited),
+    /// `rtms.start_failed`; the payload is unpublished, the raw body holds it.
+    StartFailed,
+    /// `rtms.request_status`; the payload is unpublished, the raw body holds it.
+    RequestStatus,
+    /// `endpoint.url_validation` with its plain token, unchecked: see [`url_validation`].
+    UrlValidation {
+        /// `payload.plainToken`, empty if it is missing.
+        plain_token: String,
+    },
+    /// An event that this version does not know.
+    Other,
+}
+
+/// A signed body that is not a webhook: answered 400.
+#[derive(Debug, thiserror::Error)]
+pub enum WebhookUnreadable {
+    /// The bytes are not one complete JSON object.
+    #[error("the body is not a JSON object")]
+    NotJson(#[source] serde_json::Error),
+    /// `event` is missing or not text.
+    #[error("the body has no event name")]
+    NoEvent,
+}
+
+impl Webhook {
+    /// Reads a body. Call it on what [`verify::Verified`] holds, or on what was stored after that.
+    ///
+    /// # Errors
+    /// [`WebhookUnreadable`] for what is not JSON or has no event name. Everything else is a webhook: what is missing
+    /// or odd in it shows as an absent field.
+    pub fn decode(body: &[u8]) -> Result<Self, WebhookUnreadable> {
+        let envelope: fields::Envelope<'_> = serde_json::from_slice(body).map_err(WebhookUnreadable::NotJson)?;
+        let event = envelope.event.and_then(fields::text).ok_or(WebhookUnreadable::NoEvent)?;
+        let event = EventName::canonical(&event);
+        let fields = Fields::new(envelope.payload.map(RawValue::get).unwrap_or_default());
+
+        let event_ts = envelope.event_ts.and_then(fields::number).or_else(|| fields.number("event_ts"));
+        let webhook_body = match event.kind() {
+            event_name::Kind::Started => WebhookBody::RtmsStarted(RtmsStarted::from_fields(&fields)),
+            event_name::Kind::Stopped => WebhookBody::RtmsStopped(RtmsStopped::from_fields(&fields)),
+            event_name::Kind::Interrupted => WebhookBody::RtmsInterrupted(RtmsInterrupted::from_fields(&fields)),
+            event_name::Kind::ConcurrencyNearLimit => {
+                WebhookBody::ConcurrencyNearLimit(ConcurrencyNearLimit::from_fields(&fields))
+            }
+            event_name::Kind::ConcurrencyLimited => {
+                WebhookBody::ConcurrencyLimited(ConcurrencyLimited::from_fields(&fields))
+            }
+            event_name::Kind::StartFailed => WebhookBody::StartFailed,
+            event_name::Kind::RequestStatus => WebhookBody::RequestStatus,
+            event_name::Kind::UrlValidation => {
+                WebhookBody::UrlValidation { plain_token: fields.text("plainToken").unwrap_or_default() }
+            }
+            event_name::Kind::Other => WebhookBody::Other,
+        };
+        Ok(Self {
+            instance: instance(event.product(), &fields),
+            stream_id: fields.text("rtms_stream_id").or_else(|| fields.text("stream_id")).map(StreamId::new),
+            account_id: fields.text("account_id").map(AccountId::new),
+            event_ts: event_ts.map(UnixMillis),
+            body: webhook_body,
+            event,
+        })
+    }
+
+    /// The product: the event's, or for account events that of the id they name.
+    pub fn product(&self) -> Option<Product> {
+        let by_id = match self.event.kind() {
+            event_name::Kind::ConcurrencyLimited => self.instance.as_ref().map(|instance| instance.field.product()),
+            event_name::Kind::Started
+            | event_name::Kind::Stopped
+            | event_name::Kind::Interrupted
+            | event_name::Kind::ConcurrencyNearLimit
+            | event_name::Kind::StartFailed
+            | event_name::Kind::RequestStatus
+            | event_name::Kind::UrlValidation
+            | event_name::Kind::Other => None,
+        };
+        self.event.product().or(by_id)
+    }
+}
+
+/// Finds the id: the product's own fields first, then any, since older samples put one product's id on another's event.
+fn instance(product: Option<Product>, fields: &Fields<'_>) -> Option<InstanceId> {
+    let own: &[InstanceIdField] = match product {
+        Some(Product::Meeting) => &[InstanceIdField::MeetingUuid],
+        Some(Product::Webinar) => &[InstanceIdField::WebinarUuid, InstanceIdField::MeetingUuid],
+        Some(Product::Session) => &[InstanceIdField::SessionId],
+        Some(Product::ContactCenter) => &[InstanceIdField::EngagementId, InstanceIdField::SessionId],
+        Some(Product::Phone) => &[InstanceIdField::CallId],
+        None => &[],
+    };
+    own.iter().copied().chain(InstanceIdField::ALL).find_map(|field| {
+        let value = fields.text(field.as_str()).or_else(|| fields.nested("id_field")?.text(field.as_str()));
+        value.filter(|value| !value.is_empty()).map(|value| InstanceId::new(field, value))
+    })
+}
