@@ -167,7 +167,8 @@ fn check_audio(params: Option<&AudioParams>) -> Result<(), ParamsRefused> {
     if !stereo && format.channel == AudioChannel::Stereo {
         return refuse("channel", format.channel.code(), rule, StatusCode::InvalidMediaAudioChannel);
     }
-    let rate_fits = if long_packets { format.send_rate != 0 && format.send_rate % 20 == 0 } else { format.send_rate == 20 };
+    let rate_fits =
+        if long_packets { format.send_rate != 0 && format.send_rate % 20 == 0 } else { format.send_rate == 20 };
     if !rate_fits {
         let status = StatusCode::InvalidMediaAudioSendRate;
         let rule = if long_packets { "a multiple of 20 ms" } else { rule };

@@ -78,11 +78,9 @@ impl EventBody {
     /// Whom it is about: the list, or the one person named beside it.
     pub fn people(&self) -> Vec<Participant> {
         match (&self.user_id, self.participants.is_empty()) {
-            (Some(user_id), true) => vec![Participant {
-                user_id: user_id.clone(),
-                user_name: self.user_name.clone(),
-                extra: Extra::new(),
-            }],
+            (Some(user_id), true) => {
+                vec![Participant { user_id: user_id.clone(), user_name: self.user_name.clone(), extra: Extra::new() }]
+            }
             (_, false) | (None, true) => self.participants.clone(),
         }
     }

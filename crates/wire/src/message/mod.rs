@@ -25,7 +25,9 @@ use event_update::EventUpdate;
 use keep_alive::{KeepAliveReq, KeepAliveResp};
 use media_data::MediaData;
 use signaling_handshake::{SignalingHandShakeReq, SignalingHandShakeResp};
-use state::{SessionStateReq, SessionStateResp, SessionStateUpdate, StreamStateReq, StreamStateResp, StreamStateUpdate};
+use state::{
+    SessionStateReq, SessionStateResp, SessionStateUpdate, StreamStateReq, StreamStateResp, StreamStateUpdate,
+};
 use stream_close::{StreamCloseReq, StreamCloseResp};
 use text_data::{MediaDataChat, MediaDataTranscript};
 use video_subscription::{VideoSubscriptionReq, VideoSubscriptionResp};

@@ -10,7 +10,10 @@ use crate::{
     codes::message_type::MessageType,
     error::DecodeError,
     ids::{ChannelId, UserId},
-    message::{Message, media_data::{MediaData, payload}},
+    message::{
+        Message,
+        media_data::{MediaData, payload},
+    },
     time::UnixMillis,
 };
 
@@ -34,7 +37,9 @@ pub(super) fn media_data(bytes: &[u8]) -> Option<Result<Message, DecodeError>> {
     })?;
     at.end()?;
 
-    let (content, msg_type) = (content?, MessageType::from_code(i64::try_from(msg_type?).ok()?));
+    let (content, code) = (content?, msg_type?);
+    let msg_type = MessageType::from_code(i64::try_from(code).ok()?);
+    let timestamp = UnixMillis(content.timestamp?);
     let data = match payload(content.data?, content.length, msg_type) {
         Ok(data) => data,
         Err(error) => return Some(Err(error)),
@@ -44,13 +49,13 @@ pub(super) fn media_data(bytes: &[u8]) -> Option<Result<Message, DecodeError>> {
         user_name: content.user_name,
         channel_id: content.channel_id,
         data,
-        timestamp: UnixMillis(content.timestamp?),
+        timestamp,
         attribute: None,
         extra: Default::default(),
     };
-    Some(Ok(match msg_type {
-        MessageType::MediaDataAudio => Message::MediaDataAudio(media),
-        MessageType::MediaDataVideo => Message::MediaDataVideo(media),
+    Some(Ok(match code {
+        14 => Message::MediaDataAudio(media),
+        15 => Message::MediaDataVideo(media),
         _ => Message::MediaDataShare(media),
     }))
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 use smol_str::SmolStr;
 
 use crate::{
@@ -162,12 +163,12 @@ impl MediaUrls {
 impl<'de> Deserialize<'de> for MediaUrls {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         // A bare string means one connection for all; values that are not text are no URLs.
-        Ok(match serde_json::Value::deserialize(deserializer)? {
-            serde_json::Value::String(url) => Self(BTreeMap::from([(Self::ALL.into(), url)])),
-            serde_json::Value::Object(urls) => Self(
+        Ok(match Value::deserialize(deserializer)? {
+            Value::String(url) => Self(BTreeMap::from([(Self::ALL.into(), url)])),
+            Value::Object(urls) => Self(
                 urls.into_iter().filter_map(|(key, url)| url.as_str().map(|url| (key.clone(), url.into()))).collect(),
             ),
-            _ => Self::default(),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => Self::default(),
         })
     }
 }
@@ -185,10 +186,10 @@ impl From<&str> for Reason {
 
 impl<'de> Deserialize<'de> for Reason {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(match serde_json::Value::deserialize(deserializer)? {
-            serde_json::Value::String(text) => Self(text),
-            serde_json::Value::Null => Self::default(),
-            other => Self(other.to_string()),
+        Ok(match Value::deserialize(deserializer)? {
+            Value::String(text) => Self(text),
+            Value::Null => Self::default(),
+            other @ (Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => Self(other.to_string()),
         })
     }
 }

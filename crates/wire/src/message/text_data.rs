@@ -154,7 +154,7 @@ impl MediaDataChat {
             text: match &self.data {
                 Value::String(text) => text.clone(),
                 Value::Null => String::new(),
-                other => other.to_string(),
+                other @ (Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => other.to_string(),
             },
             fields: self.fields.clone(),
         })

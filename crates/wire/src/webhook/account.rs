@@ -24,16 +24,14 @@ impl ConcurrencyNearLimit {
 }
 
 /// `rtms.concurrency_limited`: the limit is reached; a stream did not start. Basis: documented.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ConcurrencyLimited {
-    /// Whose start hit the limit.
-    pub operator_id: Option<String>,
     /// Streams now.
     pub concurrency_number: Option<u64>,
 }
 
 impl ConcurrencyLimited {
     pub(super) fn from_fields(fields: &Fields<'_>) -> Self {
-        Self { operator_id: fields.text("operator_id"), concurrency_number: fields.number("concurrency_number") }
+        Self { concurrency_number: fields.number("concurrency_number") }
     }
 }

@@ -54,9 +54,9 @@ impl EventName {
     /// `meeting.rtms.started` → `meeting.rtms_started`, `phone.call_rtms_*` → `phone.rtms_*`,
     /// `contactcenter.rtms_*` → `contact_center.voice_rtms_*`, `meeting.rtms_concurrency_*` → `rtms.concurrency_*`.
     pub fn canonical(name: &str) -> Self {
-        let dotted = ["started", "stopped", "interrupted"]
-            .into_iter()
-            .find_map(|end| name.strip_suffix(end)?.strip_suffix(".rtms.").map(|prefix| format!("{prefix}.rtms_{end}")));
+        let dotted = ["started", "stopped", "interrupted"].into_iter().find_map(|end| {
+            name.strip_suffix(end)?.strip_suffix(".rtms.").map(|prefix| format!("{prefix}.rtms_{end}"))
+        });
         let name = dotted.as_deref().unwrap_or(name);
         let alias = [
             ("phone.call_rtms_", "phone.rtms_"),
@@ -88,7 +88,9 @@ impl EventName {
             "endpoint.url_validation" => return Kind::UrlValidation,
             _ => {}
         }
-        let Some((product, what)) = self.0.split_once('.') else { return Kind::Other };
+        let Some((product, what)) = self.0.split_once('.') else {
+            return Kind::Other;
+        };
         let prefix = match product.parse() {
             Ok(Product::ContactCenter) => "voice_rtms_",
             Ok(Product::Meeting | Product::Webinar | Product::Session | Product::Phone) => "rtms_",

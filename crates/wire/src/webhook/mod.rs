@@ -37,8 +37,23 @@ pub struct Webhook {
     pub instance: Option<InstanceId>,
     /// Which stream; absent in some stops.
     pub stream_id: Option<StreamId>,
+    /// Who and what else, where it is said.
+    pub details: Details,
     /// What the event says beyond that.
     pub body: WebhookBody,
+}
+
+/// What any event may add, depending on product and age of the form. Basis: documented, but for `host_id`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Details {
+    /// The meeting's number.
+    pub meeting_id: Option<String>,
+    /// Who triggered it.
+    pub operator_id: Option<String>,
+    /// The host, in the nested form only.
+    pub host_id: Option<String>,
+    /// The developer's own session id, Video SDK only.
+    pub session_key: Option<String>,
 }
 
 /// What an event says.
@@ -113,6 +128,12 @@ impl Webhook {
             stream_id: fields.text("rtms_stream_id").or_else(|| fields.text("stream_id")).map(StreamId::new),
             account_id: fields.text("account_id").map(AccountId::new),
             event_ts: event_ts.map(UnixMillis),
+            details: Details {
+                meeting_id: fields.text("meeting_id"),
+                operator_id: fields.text("operator_id"),
+                host_id: fields.text("host_id"),
+                session_key: fields.text("session_key"),
+            },
             body: webhook_body,
             event,
         })

@@ -13,14 +13,6 @@ use crate::{
 pub struct RtmsStarted {
     /// Where to connect, in Zoom's order, unchecked: see [`crate::webhook::server_url`].
     pub server_urls: Vec<String>,
-    /// The meeting's number.
-    pub meeting_id: Option<String>,
-    /// Who triggered it.
-    pub operator_id: Option<String>,
-    /// The host, in the nested form only.
-    pub host_id: Option<String>,
-    /// The developer's own session id, Video SDK only.
-    pub session_key: Option<String>,
     /// Whether the operator is the original host.
     pub is_original_host: Option<bool>,
     /// A handshake signature made by Zoom, which a few secondary sources show; ours is computed.
@@ -31,10 +23,6 @@ impl RtmsStarted {
     pub(super) fn from_fields(fields: &Fields<'_>) -> Self {
         Self {
             server_urls: server_urls(fields),
-            meeting_id: fields.text("meeting_id"),
-            operator_id: fields.text("operator_id"),
-            host_id: fields.text("host_id"),
-            session_key: fields.text("session_key"),
             is_original_host: fields.flag("is_original_host"),
             signature: fields.text("signature").map(|signature| HandshakeSignature::from_webhook(&signature)),
         }
@@ -46,14 +34,12 @@ impl RtmsStarted {
 pub struct RtmsStopped {
     /// Why; absent in the nested form.
     pub stop_reason: Option<StopReason>,
-    /// The developer's own session id, Video SDK only.
-    pub session_key: Option<String>,
 }
 
 impl RtmsStopped {
     pub(super) fn from_fields(fields: &Fields<'_>) -> Self {
         let reason = fields.raw("stop_reason").and_then(|raw| serde_json::from_str(raw.get()).ok());
-        Self { stop_reason: reason, session_key: fields.text("session_key") }
+        Self { stop_reason: reason }
     }
 }
 
@@ -62,19 +48,19 @@ impl RtmsStopped {
 pub struct RtmsInterrupted {
     /// New places to connect to, if there are any; the schema has none.
     pub server_urls: Vec<String>,
-    /// The developer's own session id, Video SDK only.
-    pub session_key: Option<String>,
 }
 
 impl RtmsInterrupted {
     pub(super) fn from_fields(fields: &Fields<'_>) -> Self {
-        Self { server_urls: server_urls(fields), session_key: fields.text("session_key") }
+        Self { server_urls: server_urls(fields) }
     }
 }
 
 /// Reads `server_urls`: text, text with commas, a list, or an object.
 fn server_urls(payload: &Fields<'_>) -> Vec<String> {
-    let Some(raw) = payload.raw("server_urls") else { return Vec::new() };
+    let Some(raw) = payload.raw("server_urls") else {
+        return Vec::new();
+    };
     if let Some(text) = fields::text(raw) {
         return split(&text);
     }
@@ -84,7 +70,11 @@ fn server_urls(payload: &Fields<'_>) -> Vec<String> {
     }
     // In an object only these keys can mean signaling; `audio` and the like name media servers.
     let object = Fields::new(RawValue::get(raw));
-    ["signaling", "signal", "all"].into_iter().find_map(|key| object.text(key)).map(|text| split(&text)).unwrap_or_default()
+    ["signaling", "signal", "all"]
+        .into_iter()
+        .find_map(|key| object.text(key))
+        .map(|text| split(&text))
+        .unwrap_or_default()
 }
 
 fn split(text: &str) -> Vec<String> {

@@ -90,7 +90,8 @@ pub fn region(url: &str) -> Option<String> {
     let last = inner.rsplit('.').next()?;
     let by_label = letters(last).then_some(last);
     let by_rtms_name = || {
-        let code = last.strip_prefix("rtms-")?.rsplit('-').next()?.trim_end_matches(|digit: char| digit.is_ascii_digit());
+        let code =
+            last.strip_prefix("rtms-")?.rsplit('-').next()?.trim_end_matches(|digit: char| digit.is_ascii_digit());
         letters(code).then_some(code)
     };
     let by_first_label = || {
