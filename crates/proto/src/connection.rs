@@ -1,0 +1,57 @@
+//! What signaling and media connections have in common: they are dialed, shake hands in time, live, and are lost.
+
+use std::time::Duration;
+
+use crate::{
+    keep_alive::Liveness,
+    output::{ConnectionId, Role},
+    time::Moment,
+};
+
+/// From dialing to the answer of the handshake. Zoom's SDK allows as much.
+pub(crate) const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
+
+/// One connection, or the attempt at one.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) id: ConnectionId,
+    pub(crate) role: Role,
+    pub(crate) phase: Phase,
+}
+
+/// How far a connection is.
+#[derive(Debug)]
+pub(crate) enum Phase {
+    /// Dialed, or dialed and asked; the answer is due.
+    ShakingHands { until: Moment },
+    /// The handshake succeeded.
+    Open(Liveness),
+}
+
+impl Connection {
+    pub(crate) fn dialed(id: ConnectionId, role: Role, now: Moment) -> Self {
+        Self { id, role, phase: Phase::ShakingHands { until: now + HANDSHAKE_LIMIT } }
+    }
+
+    pub(crate) fn open(&mut self, now: Moment) {
+        self.phase = Phase::Open(Liveness::new(now));
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self.phase, Phase::Open(_))
+    }
+
+    pub(crate) fn heard(&mut self, now: Moment) {
+        if let Phase::Open(liveness) = &mut self.phase {
+            liveness.heard(now);
+        }
+    }
+
+    /// When it is to be given up.
+    pub(crate) fn deadline(&self) -> Moment {
+        match &self.phase {
+            Phase::ShakingHands { until } => *until,
+            Phase::Open(liveness) => liveness.dead_at(),
+        }
+    }
+}

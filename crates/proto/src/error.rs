@@ -1,0 +1,84 @@
+//! Who is at fault is in the name.
+
+use rtms_wire::{codes::status_code::StatusCode, media::params::ParamsRefused};
+
+use crate::output::Role;
+
+/// Why a stream, or a medium of it, cannot be had.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum StreamError {
+    /// Zoom said no.
+    #[error("{role}: Zoom refused with {status}{}", explained(reason))]
+    Refused {
+        /// On which connection.
+        role: Role,
+        /// The code.
+        status: StatusCode,
+        /// Zoom's words.
+        reason: String,
+    },
+    /// Zoom broke the protocol.
+    #[error("{role}: Zoom {what}")]
+    Misbehaved {
+        /// On which connection.
+        role: Role,
+        /// How.
+        what: &'static str,
+    },
+    /// None of the addresses could be reached.
+    #[error("{role}: could not connect: {why}")]
+    Unreachable {
+        /// What for.
+        role: Role,
+        /// What the last attempt said.
+        why: String,
+    },
+    /// No answer in time.
+    #[error("{role}: no answer to the handshake in time")]
+    TimedOut {
+        /// On which connection.
+        role: Role,
+    },
+    /// A connection that stood is gone.
+    #[error("{role}: the connection was lost: {why}")]
+    Lost {
+        /// Which.
+        role: Role,
+        /// How.
+        why: String,
+    },
+    /// Nothing of what is wanted was granted.
+    #[error("Zoom granted none of the wanted media")]
+    NothingGranted,
+}
+
+impl StreamError {
+    /// Whether the same attempt may go better later. A refusal of what we are or ask for never does.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Refused { status, .. } => {
+                matches!(status, StatusCode::DuplicateSignalRequest | StatusCode::InternalException)
+            }
+            Self::Unreachable { .. } | Self::TimedOut { .. } | Self::Lost { .. } => true,
+            Self::Misbehaved { .. } | Self::NothingGranted => false,
+        }
+    }
+}
+
+fn explained(reason: &str) -> String {
+    if reason.is_empty() { String::new() } else { format!(": {reason}") }
+}
+
+/// A request that we would not send: the caller's mistake.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Misuse {
+    /// No medium is wanted.
+    #[error("no medium is wanted")]
+    NoMedia,
+    /// Zoom's matrix does not have the combination.
+    #[error(transparent)]
+    Params(ParamsRefused),
+    /// The start names no place to connect to.
+    #[error("the start names no server URL")]
+    NoServerUrl,
+}

@@ -1,0 +1,47 @@
+//! All that can come in.
+
+use rtms_wire::{codes::stop_reason::StopReason, error::DecodeError, ids::UserId, message::Message, time::UnixMillis};
+
+use crate::output::ConnectionId;
+
+/// Something that happened outside. Inputs of connections that are gone are ignored.
+#[derive(Debug)]
+pub enum Input {
+    /// A connection stands; nothing was sent on it yet.
+    Connected(ConnectionId),
+    /// A connection could not be made.
+    ConnectFailed(ConnectionId, String),
+    /// A message came.
+    Received(ConnectionId, Message),
+    /// Something came that is no message.
+    Undecodable(ConnectionId, DecodeError),
+    /// A connection is gone, closed by the other side or cut.
+    Lost(ConnectionId, String),
+    /// A stop webhook arrived.
+    Stopped(Option<StopReason>),
+    /// A newer start webhook for this stream arrived: Zoom's server failed over.
+    Restarted {
+        /// Where to connect now.
+        server_urls: Vec<String>,
+    },
+    /// An interrupted webhook arrived.
+    Interrupted {
+        /// Where to connect now; empty for where it was.
+        server_urls: Vec<String>,
+    },
+    /// We want the stream to end.
+    Close,
+    /// We want to be gone, and the stream to go on without us: a lost lease, a shutdown.
+    Abandon,
+    /// We want one person's camera, or no longer.
+    SubscribeVideo {
+        /// Whose.
+        user_id: UserId,
+        /// On or off.
+        subscribe: bool,
+        /// Our time, which message 28 carries.
+        timestamp: UnixMillis,
+    },
+    /// Nothing but time passed.
+    TimePassed,
+}
