@@ -1,1 +1,13 @@
-//! Not built yet.
+//! One stream over tokio: [`rtms_proto`]'s machine on real sockets.
+//!
+//! [`handle::join`] starts a task that owns all connections of one stream, and returns a handle to steer it and a
+//! receiver of its events. The receiver is bounded in bytes and never makes the sockets wait: see [`queue`].
+//!
+//! Proxies from the environment are not used: the WebSocket library has no support for them.
+
+mod clock;
+pub mod connect;
+mod driver;
+pub mod error;
+pub mod handle;
+pub mod queue;

@@ -1,0 +1,164 @@
+//! DNS, TCP, TLS, WebSocket upgrade, behind a trait, so that something else can be the network.
+
+use std::{
+    future::Future,
+    path::{Path, PathBuf},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures_util::{Sink, Stream};
+use rtms_wire::Uri;
+use rustls::pki_types::{CertificateDer, pem::PemObject};
+use tokio::{net::TcpStream, time::timeout};
+use tokio_websockets::{ClientBuilder, Connector as TlsConnector, Limits, MaybeTlsStream, Message, WebSocketStream};
+
+use crate::error::{ConnectError, TlsSetupError};
+
+/// The longest message taken. A 1080p PNG in base64 is a few megabytes; nothing documented comes near this.
+pub const MAX_MESSAGE_BYTES: usize = 32 << 20;
+
+/// How long the TCP connection may take: what Zoom's SDK allows for signaling.
+const TCP_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long TLS and the upgrade may take together.
+const UPGRADE_LIMIT: Duration = Duration::from_secs(5);
+
+/// Makes connections.
+pub trait Connector: Send + Sync + 'static {
+    /// What it makes.
+    type Socket: Socket;
+
+    /// Connects to a `ws` or `wss` URL, given exactly as Zoom gave it.
+    fn connect(&self, url: String) -> impl Future<Output = Result<Self::Socket, ConnectError>> + Send + 'static;
+}
+
+/// A WebSocket that carries JSON both ways.
+pub trait Socket: Send + Unpin + 'static {
+    /// The next message's payload, text and binary frames alike; none when the other side closed in order.
+    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, String>>>;
+
+    /// Takes a text message for sending if there is room; otherwise it stays with the caller.
+    fn poll_send(&mut self, cx: &mut Context<'_>, text: &mut Option<String>) -> Poll<Result<(), String>>;
+
+    /// Pushes what was taken into the network.
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), String>>;
+
+    /// Closes with code 1000.
+    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), String>>;
+}
+
+/// Real sockets: TCP, and TLS 1.2 or newer with certificates and names checked.
+#[derive(Clone)]
+pub struct TcpConnector {
+    tls: Arc<TlsConnector>,
+}
+
+impl TcpConnector {
+    /// Trusts the system's certificate authorities, and those in the PEM files given.
+    ///
+    /// # Errors
+    /// [`TlsSetupError`] when a file cannot be read or the system's store is unusable.
+    pub fn new(extra_ca: &[PathBuf]) -> Result<Self, TlsSetupError> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut roots = Vec::new();
+        for path in extra_ca {
+            roots.extend(read_ca(path)?);
+        }
+        let verifier = rustls_platform_verifier::Verifier::new_with_extra_roots(roots, provider.clone())?;
+        let config = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .dangerous() // rustls calls any verifier of one's own that; this one is the system's.
+            .with_custom_certificate_verifier(Arc::new(verifier))
+            .with_no_client_auth();
+        Ok(Self { tls: Arc::new(TlsConnector::Rustls(tokio_rustls::TlsConnector::from(Arc::new(config)))) })
+    }
+}
+
+fn read_ca(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsSetupError> {
+    let unreadable = |source| TlsSetupError::ReadCa { path: path.into(), source };
+    let found: Vec<_> =
+        CertificateDer::pem_file_iter(path).map_err(unreadable)?.collect::<Result<_, _>>().map_err(unreadable)?;
+    if found.is_empty() { Err(TlsSetupError::NoCertificate(path.into())) } else { Ok(found) }
+}
+
+impl Connector for TcpConnector {
+    type Socket = TcpSocket;
+
+    fn connect(&self, url: String) -> impl Future<Output = Result<TcpSocket, ConnectError>> + Send + 'static {
+        let tls = self.tls.clone();
+        async move {
+            let bad_url = || ConnectError::BadUrl(url.clone());
+            let uri: Uri = url.parse().map_err(|_| bad_url())?;
+            let secure = match uri.scheme_str() {
+                Some("wss") => true,
+                Some("ws") => false,
+                Some(_) | None => return Err(bad_url()),
+            };
+            // A URI writes IPv6 addresses in brackets; they do not resolve that way.
+            let host = uri.host().ok_or_else(bad_url)?.trim_matches(['[', ']']).to_string();
+            let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
+
+            let tcp = timeout(TCP_LIMIT, TcpStream::connect((host.as_str(), port)))
+                .await
+                .map_err(|_| ConnectError::TimedOut("TCP connection"))?
+                .map_err(|source| ConnectError::Tcp { host: format!("{host}:{port}"), source })?;
+            // Keep-alive answers are small and must not wait for company.
+            tcp.set_nodelay(true).map_err(|source| ConnectError::Tcp { host: host.clone(), source })?;
+
+            let upgrade = async {
+                let stream = if secure { tls.wrap(&host, tcp).await? } else { MaybeTlsStream::Plain(tcp) };
+                let limits = Limits::default().max_payload_len(Some(MAX_MESSAGE_BYTES));
+                ClientBuilder::from_uri(uri).limits(limits).connect_on(stream).await
+            };
+            let (socket, _response) = timeout(UPGRADE_LIMIT, upgrade)
+                .await
+                .map_err(|_| ConnectError::TimedOut("TLS or WebSocket upgrade"))?
+                .map_err(ConnectError::Upgrade)?;
+            Ok(TcpSocket { socket })
+        }
+    }
+}
+
+/// A WebSocket over TCP, with or without TLS.
+pub struct TcpSocket {
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+}
+
+impl Socket for TcpSocket {
+    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, String>>> {
+        loop {
+            return match Pin::new(&mut self.socket).poll_next(cx) {
+                // The library answers pings by itself; they tell us nothing.
+                Poll::Ready(Some(Ok(message))) if message.is_ping() || message.is_pong() => continue,
+                Poll::Ready(Some(Ok(message))) if message.is_close() => Poll::Ready(None),
+                Poll::Ready(Some(Ok(message))) => Poll::Ready(Some(Ok(message.into_payload().into()))),
+                Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(error.to_string()))),
+                Poll::Ready(None) => Poll::Ready(Some(Err("cut without a close frame".into()))),
+                Poll::Pending => Poll::Pending,
+            };
+        }
+    }
+
+    fn poll_send(&mut self, cx: &mut Context<'_>, text: &mut Option<String>) -> Poll<Result<(), String>> {
+        let mut socket = Pin::new(&mut self.socket);
+        match socket.as_mut().poll_ready(cx) {
+            Poll::Ready(Ok(())) => {}
+            Poll::Ready(Err(error)) => return Poll::Ready(Err(error.to_string())),
+            Poll::Pending => return Poll::Pending,
+        }
+        let sent = text.take().map_or(Ok(()), |text| socket.start_send(Message::text(text)));
+        Poll::Ready(sent.map_err(|error| error.to_string()))
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), String>> {
+        Pin::new(&mut self.socket).poll_flush(cx).map_err(|error| error.to_string())
+    }
+
+    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), String>> {
+        Pin::new(&mut self.socket).poll_close(cx).map_err(|error| error.to_string())
+    }
+}

@@ -1,0 +1,214 @@
+//! The loop: do what the outputs ask, report what happens, sleep until the deadline. One task per stream.
+//!
+//! It only moves things. All sockets of a stream are polled by the one task, so a packet costs no hop between tasks, and
+//! nothing that takes events can keep it from answering a keep-alive.
+
+use std::{
+    collections::VecDeque,
+    future::{Future, poll_fn},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use rtms_proto::{
+    input::Input,
+    output::{ConnectionId, Output},
+    stream::Stream,
+};
+use rtms_wire::message::Message;
+use tokio::{
+    sync::mpsc,
+    time::{Sleep, sleep_until, timeout},
+};
+use tracing::{Instrument, debug, trace};
+
+use crate::{
+    clock::Clock,
+    connect::{Connector, Socket},
+    error::ConnectError,
+    handle::Command,
+    queue::EventSender,
+};
+
+/// Messages that may wait to be sent on one connection. We send a few a minute; more means that nobody reads.
+const MAX_UNSENT: usize = 64;
+
+/// How long the other side may take to answer our close frame.
+const CLOSE_LIMIT: Duration = Duration::from_secs(1);
+
+/// Messages taken from ready sockets before the runtime gets a chance to run somebody else.
+const BATCH: usize = 64;
+
+type Dialing<S> = Pin<Box<dyn Future<Output = Result<S, ConnectError>> + Send>>;
+
+struct Link<S> {
+    connection: ConnectionId,
+    socket: S,
+    unsent: VecDeque<String>,
+    dirty: bool,
+}
+
+/// Everything that can wake the stream.
+struct Network<C: Connector> {
+    connector: Arc<C>,
+    dialing: Vec<(ConnectionId, Dialing<C::Socket>)>,
+    links: Vec<Link<C::Socket>>,
+    /// Where the next look at the links begins, so that a busy one does not starve the others.
+    first: usize,
+    commands: mpsc::Receiver<Command>,
+}
+
+pub(crate) async fn drive<C: Connector>(
+    mut stream: Stream,
+    clock: Clock,
+    connector: Arc<C>,
+    commands: mpsc::Receiver<Command>,
+    events: EventSender,
+) {
+    let mut network = Network { connector, dialing: Vec::new(), links: Vec::new(), first: 0, commands };
+    let mut alarm = Box::pin(sleep_until(clock.instant(clock.now())));
+    let mut handled = 0;
+    loop {
+        while let Some(output) = stream.poll_output() {
+            match output {
+                Output::Event(event) => events.push(event),
+                other @ (Output::Connect { .. } | Output::Send { .. } | Output::Disconnect(_)) => network.apply(other),
+            }
+        }
+        if stream.is_ended() {
+            break;
+        }
+        if let Some(deadline) = stream.next_deadline() {
+            let deadline = clock.instant(deadline);
+            // Moving an alarm takes a lock in the runtime; deadlines mostly move away, and an early alarm does no harm.
+            if alarm.is_elapsed() || deadline < alarm.deadline() {
+                alarm.as_mut().reset(deadline);
+            }
+        }
+        handled += 1;
+        if handled % BATCH == 0 {
+            tokio::task::yield_now().await;
+        }
+        let input = poll_fn(|cx| network.poll(cx, alarm.as_mut())).await;
+        stream.handle(input, clock.now());
+    }
+    network.close_all();
+}
+
+impl<C: Connector> Network<C> {
+    fn apply(&mut self, output: Output) {
+        match output {
+            Output::Connect { connection, role, url } => {
+                debug!(%role, url, "dialing");
+                self.dialing.push((connection, Box::pin(self.connector.connect(url))));
+            }
+            Output::Send { connection, message } => {
+                if let Some(link) = self.links.iter_mut().find(|link| link.connection == connection) {
+                    trace!(msg_type = %message.msg_type(), "sending");
+                    link.unsent.push_back(message.encode());
+                }
+            }
+            Output::Disconnect(connection) => {
+                self.dialing.retain(|(id, _)| *id != connection);
+                self.close(|link| link.connection == connection);
+            }
+            // Told by the caller.
+            Output::Event(_) => {}
+        }
+    }
+
+    fn close_all(&mut self) {
+        self.close(|_| true);
+    }
+
+    fn close(&mut self, which: impl Fn(&Link<C::Socket>) -> bool) {
+        for mut link in self.links.extract_if(.., |link| which(link)) {
+            let goodbye = async move {
+                // What was said last is still said: a ready or a close request may be waiting.
+                let _ = poll_fn(|cx| link.poll_write(cx)).await;
+                let _ = poll_fn(|cx| link.socket.poll_close(cx)).await;
+            };
+            tokio::spawn(async move { timeout(CLOSE_LIMIT, goodbye).await }.in_current_span());
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>, alarm: Pin<&mut Sleep>) -> Poll<Input> {
+        match self.commands.poll_recv(cx) {
+            Poll::Ready(Some(command)) => return Poll::Ready(command.into()),
+            Poll::Ready(None) => return Poll::Ready(Input::Abandon),
+            Poll::Pending => {}
+        }
+        for position in 0..self.dialing.len() {
+            let (connection, dialing) = &mut self.dialing[position];
+            let connection = *connection;
+            if let Poll::Ready(result) = dialing.as_mut().poll(cx) {
+                drop(self.dialing.swap_remove(position));
+                return Poll::Ready(match result {
+                    Ok(socket) => {
+                        self.links.push(Link { connection, socket, unsent: VecDeque::new(), dirty: false });
+                        Input::Connected(connection)
+                    }
+                    Err(error) => Input::ConnectFailed(connection, error.to_string()),
+                });
+            }
+        }
+        let count = self.links.len();
+        self.first = self.first.wrapping_add(1);
+        for offset in 0..count {
+            let position = self.first.wrapping_add(offset) % count;
+            if let Poll::Ready(input) = self.links[position].poll(cx) {
+                if matches!(input, Input::Lost(..)) {
+                    drop(self.links.swap_remove(position));
+                }
+                return Poll::Ready(input);
+            }
+        }
+        alarm.poll(cx).map(|()| Input::TimePassed)
+    }
+}
+
+impl<S: Socket> Link<S> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Input> {
+        if self.unsent.len() > MAX_UNSENT {
+            return Poll::Ready(Input::Lost(self.connection, "the other side does not read".into()));
+        }
+        if let Poll::Ready(Err(error)) = self.poll_write(cx) {
+            return Poll::Ready(Input::Lost(self.connection, error));
+        }
+        self.socket.poll_receive(cx).map(|received| match received {
+            Some(Ok(payload)) => match Message::decode(&payload) {
+                Ok(message) => Input::Received(self.connection, message),
+                Err(error) => Input::Undecodable(self.connection, error),
+            },
+            Some(Err(error)) => Input::Lost(self.connection, error),
+            None => Input::Lost(self.connection, "closed by the other side".into()),
+        })
+    }
+
+    /// Sends what waits; ready when nothing does.
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), String>> {
+        while !self.unsent.is_empty() {
+            let mut text = self.unsent.pop_front();
+            let sent = self.socket.poll_send(cx, &mut text);
+            self.dirty |= text.is_none();
+            if let Some(text) = text {
+                self.unsent.push_front(text);
+            }
+            match sent {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        if self.dirty {
+            match self.socket.poll_flush(cx) {
+                Poll::Ready(Ok(())) => self.dirty = false,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}

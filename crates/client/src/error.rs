@@ -1,0 +1,44 @@
+//! Why a connection cannot be made or kept.
+
+use std::{io, path::PathBuf};
+
+/// Why a connection could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The address is not one that a WebSocket can be opened to.
+    #[error("{0:?} is not a ws or wss URL with a host")]
+    BadUrl(String),
+    /// No TCP connection.
+    #[error("TCP connection to {host}: {source}")]
+    Tcp {
+        /// To where.
+        host: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Nobody answered in time.
+    #[error("{0}: no answer in time")]
+    TimedOut(&'static str),
+    /// TLS or the upgrade failed: an unknown certificate, another HTTP status than 101.
+    #[error("TLS or WebSocket upgrade: {0}")]
+    Upgrade(#[source] tokio_websockets::Error),
+}
+
+/// Why TLS cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsSetupError {
+    /// The file with extra certificate authorities cannot be read.
+    #[error("cannot read the certificate authorities in {path}: {source}")]
+    ReadCa {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: rustls::pki_types::pem::Error,
+    },
+    /// The file holds no certificate.
+    #[error("{0} holds no certificate in PEM form")]
+    NoCertificate(PathBuf),
+    /// rustls refuses the configuration.
+    #[error("TLS set-up: {0}")]
+    Tls(#[from] rustls::Error),
+}

@@ -1,0 +1,108 @@
+//! What the application holds of a running stream.
+
+use std::sync::Arc;
+
+use rtms_proto::{config::StreamConfig, error::Misuse, input::Input, signaling::StreamStart, stream::Stream};
+use rtms_wire::{codes::stop_reason::StopReason, ids::UserId, time::UnixMillis};
+use tokio::sync::mpsc;
+
+use crate::{
+    clock::Clock,
+    connect::Connector,
+    driver,
+    queue::{EventReceiver, event_queue},
+};
+
+/// How much may wait for a slow consumer: a minute of three speakers at 48 kHz stereo is 47 MB on the wire, 35 in here.
+pub const DEFAULT_QUEUE_BYTES: usize = 40 << 20;
+
+/// Wishes that wait for the driver. It takes them at once; more than a handful means that it is gone.
+const COMMANDS: usize = 32;
+
+/// Tells a running stream what became known elsewhere and what is wanted of it.
+#[derive(Clone, Debug)]
+pub struct StreamHandle {
+    commands: mpsc::Sender<Command>,
+}
+
+#[derive(Debug)]
+pub(crate) enum Command {
+    Stopped(Option<StopReason>),
+    Restarted(Vec<String>),
+    Interrupted(Vec<String>),
+    Close,
+    Abandon,
+    SubscribeVideo { user_id: UserId, subscribe: bool, timestamp: UnixMillis },
+}
+
+impl From<Command> for Input {
+    fn from(command: Command) -> Self {
+        match command {
+            Command::Stopped(reason) => Self::Stopped(reason),
+            Command::Restarted(server_urls) => Self::Restarted { server_urls },
+            Command::Interrupted(server_urls) => Self::Interrupted { server_urls },
+            Command::Close => Self::Close,
+            Command::Abandon => Self::Abandon,
+            Command::SubscribeVideo { user_id, subscribe, timestamp } => {
+                Self::SubscribeVideo { user_id, subscribe, timestamp }
+            }
+        }
+    }
+}
+
+/// Joins a stream in a task of its own. Its news come out of the receiver, `Ended` as the last.
+///
+/// Dropping the handle and all its clones abandons the stream: the sockets are closed, Zoom is not asked to end it.
+///
+/// # Errors
+/// [`Misuse`] when what is wanted would be refused anyway; nothing is dialed then.
+pub fn join<C: Connector>(
+    start: StreamStart,
+    config: StreamConfig,
+    connector: Arc<C>,
+    queue_bytes: usize,
+) -> Result<(StreamHandle, EventReceiver), Misuse> {
+    let clock = Clock::start();
+    let stream = Stream::new(start, config, clock.now())?;
+    let (events, receiver) = event_queue(queue_bytes);
+    let (commands, inbox) = mpsc::channel(COMMANDS);
+    tokio::spawn(driver::drive(stream, clock, connector, inbox, events));
+    Ok((StreamHandle { commands }, receiver))
+}
+
+impl StreamHandle {
+    /// A stop webhook arrived.
+    pub async fn stopped(&self, reason: Option<StopReason>) {
+        self.tell(Command::Stopped(reason)).await;
+    }
+
+    /// A newer start webhook arrived: connect there.
+    pub async fn restarted(&self, server_urls: Vec<String>) {
+        self.tell(Command::Restarted(server_urls)).await;
+    }
+
+    /// An interrupted webhook arrived: connect there, or where it was if there is no URL.
+    pub async fn interrupted(&self, server_urls: Vec<String>) {
+        self.tell(Command::Interrupted(server_urls)).await;
+    }
+
+    /// Asks Zoom to end the stream.
+    pub async fn close(&self) {
+        self.tell(Command::Close).await;
+    }
+
+    /// Leaves the stream without asking Zoom to end it.
+    pub async fn abandon(&self) {
+        self.tell(Command::Abandon).await;
+    }
+
+    /// Asks for one person's camera, or for it to stop. `now` goes into the request.
+    pub async fn subscribe_video(&self, user_id: UserId, subscribe: bool, now: UnixMillis) {
+        self.tell(Command::SubscribeVideo { user_id, subscribe, timestamp: now }).await;
+    }
+
+    async fn tell(&self, command: Command) {
+        // A driver that is gone has ended the stream, which the receiver tells.
+        let _ = self.commands.send(command).await;
+    }
+}

@@ -1,0 +1,260 @@
+//! The bounded queue between a stream's sockets and whoever takes its events.
+//!
+//! The sockets never wait for it. When it is full, the oldest video goes first, then the oldest deskshare, then the
+//! oldest audio; transcript, chat and events go only when nothing else is left. Whatever goes is counted.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use rtms_proto::event::Event;
+use tokio::sync::Notify;
+
+/// What a queued event costs beside its payload: a rough figure for the enum and its allocations.
+const EVENT_OVERHEAD_BYTES: usize = 256;
+
+/// How many events were dropped for lack of room, by kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Dropped {
+    /// Pictures of cameras.
+    pub video: u64,
+    /// Pictures of shared screens.
+    pub deskshare: u64,
+    /// Packets of sound.
+    pub audio: u64,
+    /// Anything else.
+    pub other: u64,
+}
+
+impl Dropped {
+    /// All of them.
+    pub fn total(&self) -> u64 {
+        self.video + self.deskshare + self.audio + self.other
+    }
+
+    fn count(&mut self, class: usize) {
+        let count = match class {
+            0 => &mut self.video,
+            1 => &mut self.deskshare,
+            2 => &mut self.audio,
+            _ => &mut self.other,
+        };
+        *count += 1;
+    }
+}
+
+/// The classes, in the order in which they are dropped.
+const CLASSES: usize = 4;
+
+fn class(event: &Event) -> usize {
+    match event {
+        Event::Video(_) => 0,
+        Event::Deskshare(_) => 1,
+        Event::Audio(_) => 2,
+        Event::SignalingOpen
+        | Event::MediaOpen { .. }
+        | Event::GrantDiffers { .. }
+        | Event::MediumUnavailable { .. }
+        | Event::Transcript(_)
+        | Event::Chat(_)
+        | Event::Update(_)
+        | Event::StreamState { .. }
+        | Event::SessionState { .. }
+        | Event::VideoSubscription { .. }
+        | Event::Interrupted { .. }
+        | Event::Reconnecting
+        | Event::Odd(_)
+        | Event::Ended(_) => 3,
+    }
+}
+
+fn cost(event: &Event) -> usize {
+    let payload = match event {
+        Event::Video(data) | Event::Deskshare(data) | Event::Audio(data) => data.data.len(),
+        Event::Transcript(line) => line.data.len(),
+        Event::Chat(chat) => chat.data.as_str().map_or(0, str::len),
+        Event::SignalingOpen
+        | Event::MediaOpen { .. }
+        | Event::GrantDiffers { .. }
+        | Event::MediumUnavailable { .. }
+        | Event::Update(_)
+        | Event::StreamState { .. }
+        | Event::SessionState { .. }
+        | Event::VideoSubscription { .. }
+        | Event::Interrupted { .. }
+        | Event::Reconnecting
+        | Event::Odd(_)
+        | Event::Ended(_) => 0,
+    };
+    payload + EVENT_OVERHEAD_BYTES
+}
+
+#[derive(Default)]
+struct State {
+    /// One queue per class; the number tells the order between them.
+    queues: [VecDeque<(u64, Event)>; CLASSES],
+    next_number: u64,
+    bytes: usize,
+    dropped: Dropped,
+    closed: bool,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    limit_bytes: usize,
+    arrived: Notify,
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A panic elsewhere leaves the queue whole: every change to it is complete before the lock is released.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Makes a queue of at most `limit_bytes`.
+pub fn event_queue(limit_bytes: usize) -> (EventSender, EventReceiver) {
+    let shared = Arc::new(Shared { state: Mutex::default(), limit_bytes, arrived: Notify::new() });
+    (EventSender { shared: shared.clone() }, EventReceiver { shared })
+}
+
+/// Where events go in. Dropping it ends the queue once it is empty.
+pub struct EventSender {
+    shared: Arc<Shared>,
+}
+
+impl EventSender {
+    /// Puts an event in, making room if there is none.
+    pub fn push(&self, event: Event) {
+        let mut state = self.shared.state();
+        let number = state.next_number;
+        state.next_number += 1;
+        state.bytes += cost(&event);
+        state.queues[class(&event)].push_back((number, event));
+        while state.bytes > self.shared.limit_bytes {
+            // The newest event is the last to go, so a single one beyond the limit still passes.
+            let alone = state.queues.iter().map(VecDeque::len).sum::<usize>() == 1;
+            let Some(full) = state.queues.iter().position(|queue| !queue.is_empty()).filter(|_| !alone) else { break };
+            let Some((_, dropped)) = state.queues[full].pop_front() else { break };
+            state.bytes -= cost(&dropped);
+            state.dropped.count(full);
+        }
+        drop(state);
+        self.shared.arrived.notify_one();
+    }
+}
+
+impl Drop for EventSender {
+    fn drop(&mut self) {
+        self.shared.state().closed = true;
+        self.shared.arrived.notify_one();
+    }
+}
+
+/// Where events come out, in the order in which they went in.
+pub struct EventReceiver {
+    shared: Arc<Shared>,
+}
+
+impl EventReceiver {
+    /// The next event; none when the stream is over and everything was taken.
+    pub async fn next(&mut self) -> Option<Event> {
+        loop {
+            match self.try_next() {
+                Ok(event) => return Some(event),
+                Err(Empty { closed: true }) => return None,
+                // A push between the look and the wait leaves its permit, so the wait returns at once.
+                Err(Empty { closed: false }) => self.shared.arrived.notified().await,
+            }
+        }
+    }
+
+    /// The next event if there is one now.
+    ///
+    /// # Errors
+    /// [`Empty`], which says whether another can come.
+    pub fn try_next(&mut self) -> Result<Event, Empty> {
+        let mut state = self.shared.state();
+        let first = (0..CLASSES).filter_map(|at| state.queues[at].front().map(|(number, _)| (*number, at))).min();
+        let (_, at) = first.ok_or(Empty { closed: state.closed })?;
+        let (_, event) = state.queues[at].pop_front().ok_or(Empty { closed: state.closed })?;
+        state.bytes -= cost(&event);
+        Ok(event)
+    }
+
+    /// What was dropped so far.
+    pub fn dropped(&self) -> Dropped {
+        self.shared.state().dropped
+    }
+}
+
+/// Nothing is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Empty {
+    /// Whether nothing can come any more.
+    pub closed: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use rtms_wire::{message::media_data::MediaData, message::text_data::MediaDataTranscript, time::UnixMillis};
+
+    use super::*;
+
+    #[test]
+    fn a_full_queue_drops_video_then_deskshare_then_audio_and_words_last() {
+        let room_for_four = 4 * (EVENT_OVERHEAD_BYTES + 100);
+        let (sender, mut receiver) = event_queue(room_for_four);
+        for event in [line(1), Event::Audio(data(2)), Event::Deskshare(data(3)), Event::Video(data(4))] {
+            sender.push(event);
+        }
+
+        sender.push(line(5));
+        assert_eq!(receiver.dropped(), Dropped { video: 1, ..Dropped::default() });
+        sender.push(line(6));
+        assert_eq!(receiver.dropped(), Dropped { video: 1, deskshare: 1, ..Dropped::default() });
+        sender.push(line(7));
+        assert_eq!(receiver.dropped(), Dropped { video: 1, deskshare: 1, audio: 1, other: 0 });
+        sender.push(line(8));
+        assert_eq!(receiver.dropped(), Dropped { video: 1, deskshare: 1, audio: 1, other: 1 });
+
+        let left: Vec<_> = std::iter::from_fn(|| receiver.try_next().ok()).collect();
+        assert_eq!(left, [line(5), line(6), line(7), line(8)]);
+    }
+
+    #[test]
+    fn events_come_out_in_the_order_in_which_they_went_in() {
+        let (sender, mut receiver) = event_queue(1 << 20);
+        let events = [Event::Video(data(1)), line(2), Event::Audio(data(3)), Event::Video(data(4)), line(5)];
+        for event in events.clone() {
+            sender.push(event);
+        }
+
+        let got: Vec<_> = std::iter::from_fn(|| receiver.try_next().ok()).collect();
+
+        assert_eq!(got, events);
+        assert_eq!(receiver.try_next(), Err(Empty { closed: false }));
+        drop(sender);
+        assert_eq!(receiver.try_next(), Err(Empty { closed: true }));
+    }
+
+    #[test]
+    fn an_event_larger_than_the_queue_passes_when_it_is_alone() {
+        let (sender, mut receiver) = event_queue(10);
+
+        sender.push(Event::Audio(data(1)));
+
+        assert_eq!(receiver.try_next(), Ok(Event::Audio(data(1))));
+        assert_eq!(receiver.dropped(), Dropped::default());
+    }
+
+    fn data(timestamp: u64) -> MediaData {
+        MediaData { data: vec![0; 100].into(), timestamp: UnixMillis(timestamp), ..MediaData::default() }
+    }
+
+    fn line(timestamp: u64) -> Event {
+        let timestamp = Some(UnixMillis(timestamp));
+        Event::Transcript(MediaDataTranscript { data: "x".repeat(100), timestamp, ..MediaDataTranscript::default() })
+    }
+}
