@@ -13,6 +13,15 @@ import rtms
 
 POLL_SECONDS = 0.005
 
+# The events that a client may ask for and that every kind of meeting has.
+EVENTS = [
+    rtms.EVENT_ACTIVE_SPEAKER_CHANGE,
+    rtms.EVENT_PARTICIPANT_JOIN,
+    rtms.EVENT_PARTICIPANT_LEAVE,
+    rtms.EVENT_SHARING_START,
+    rtms.EVENT_SHARING_STOP,
+]
+
 
 def audio_params():
     """L16, 16 kHz, mono, one stream per participant, 20 ms a packet."""
@@ -87,6 +96,22 @@ class Notes:
         )
 
 
+class SubscribingClient(rtms.Client):
+    """Subscribes to what happens in the meeting as soon as it has joined.
+
+    Not from the join callback: the SDK holds a lock there that a subscription waits for.
+    """
+
+    joined = False
+    subscribed = False
+
+    def poll(self):
+        super().poll()
+        if self.joined and not self.subscribed:
+            self.subscribed = True
+            self.subscribe_event(EVENTS)
+
+
 def main():
     webhook = json.load(sys.stdin)
     notes = Notes(sys.argv[1])
@@ -94,7 +119,7 @@ def main():
 
     # The SDK wants alloc, join and poll on one thread: an event loop run here is that thread.
     loop = rtms.EventLoop(poll_interval=POLL_SECONDS)
-    client = rtms.Client()
+    client = SubscribingClient()
     client.set_audio_params(audio_params())
     client.set_video_params(video_params())
     client.set_deskshare_params(deskshare_params())
@@ -102,7 +127,9 @@ def main():
 
     def on_join(result):
         notes.write("joined", result=result)
-        if result != 0:
+        if result == 0:
+            client.joined = True
+        else:
             loop.stop()
 
     def on_leave(reason):
@@ -111,26 +138,11 @@ def main():
 
     client.on_join_confirm(on_join)
     client.on_leave(on_leave)
-    client.on_session_update(lambda event, session: notes.write("session", event=event))
     client.on_audio_data(notes.media("audio"))
     client.on_video_data(notes.media("video"))
     client.on_deskshare_data(notes.media("deskshare"))
     client.on_transcript_data(notes.transcript)
-    client.on_participant_event(
-        lambda event, timestamp, participants: notes.write(
-            "participants", event=event, timestamp=timestamp, participants=participants
-        )
-    )
-    client.on_active_speaker_event(
-        lambda timestamp, user_id, user_name: notes.write(
-            "active_speaker", timestamp=timestamp, user_id=user_id, user_name=user_name
-        )
-    )
-    client.on_sharing_event(
-        lambda event, timestamp, user_id, user_name: notes.write(
-            "sharing", event=event, timestamp=timestamp, user_id=user_id, user_name=user_name
-        )
-    )
+    client.on_event_ex(lambda event: notes.write("event", **json.loads(event)))
 
     loop.add(client)
     client.join(webhook["payload"])

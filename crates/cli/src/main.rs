@@ -1,2 +1,64 @@
-//! Not built yet.
-fn main() {}
+//! `rtms`: one program for everything. Each subcommand is a file; this one only chooses.
+
+mod demo;
+mod exit_code;
+mod logging;
+mod output;
+mod serve;
+mod signals;
+mod simulate;
+mod webhook;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// mimalloc gives bursts of media back to the system, which glibc's allocator keeps.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const EXAMPLES: &str = "\
+Examples:
+  See it work, with nothing to set up:
+    rtms demo
+
+  Receive Zoom's streams (see `rtms serve --help` for the secrets it needs):
+    rtms serve --listen 0.0.0.0:8080
+
+  Play Zoom to a gateway that runs here:
+    rtms simulate --webhook http://127.0.0.1:8080/webhook";
+
+/// Receives Zoom Realtime Media Streams: webhooks in, recordings, captions and events out.
+#[derive(Parser)]
+#[command(name = "rtms", version, after_help = EXAMPLES)]
+struct Arguments {
+    #[command(flatten)]
+    logging: logging::LoggingArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Serve(serve::ServeArgs),
+    Demo(demo::DemoArgs),
+    Simulate(simulate::SimulateArgs),
+    Webhook(webhook::WebhookArgs),
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    // Only the server talks about itself; the others have something else to say.
+    arguments.logging.start(if matches!(arguments.command, Command::Serve(_)) { "info" } else { "warn" });
+    let done = match arguments.command {
+        Command::Serve(args) => serve::run(args).await,
+        Command::Demo(args) => demo::run(args).await,
+        Command::Simulate(args) => simulate::run(args).await,
+        Command::Webhook(args) => webhook::run(args).await,
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        exit_code::failed()
+    })
+}

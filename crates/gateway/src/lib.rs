@@ -1,1 +1,17 @@
-//! Not built yet.
+//! The server: webhooks in at the door, streams joined, recordings and envelopes out.
+//!
+//! A webhook's way: [`http::webhook`] verifies it and appends it to the store's inbox, and Zoom is answered. `dispatcher`
+//! reads the inbox, folds each entry into its stream's record and settles it. `worker` compares the records with what
+//! runs, claims what should run and does not, and starts a `stream_task` for it, which takes the client's events to
+//! `recording` and to the sinks. It runs one way; nothing calls back up.
+
+mod clock;
+pub mod config;
+mod dispatcher;
+pub mod http;
+mod recording;
+pub mod server;
+mod stop;
+mod stream_task;
+pub mod telemetry;
+mod worker;

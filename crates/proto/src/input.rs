@@ -6,7 +6,10 @@ use crate::output::ConnectionId;
 
 /// Something that happened outside. Inputs of connections that are gone are ignored.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "nearly every input is a message, and a box per packet costs more than the move")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every input is a message, and a box per packet costs more than the move"
+)]
 pub enum Input {
     /// A connection stands; nothing was sent on it yet.
     Connected(ConnectionId),

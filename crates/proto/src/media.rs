@@ -48,15 +48,15 @@ pub(crate) fn grant(
 /// The media whose granted form differs from the one asked for, as far as the answer speaks of them.
 pub(crate) fn differing(granted: &MediaParams, config: &StreamConfig, media: MediaTypes) -> Vec<Medium> {
     let asked = config.params.only(media).negotiated(media);
-    let granted = granted.negotiated(media);
+    let complete = granted.negotiated(media);
     media
         .iter()
         .filter(|medium| match medium {
-            Medium::Audio => asked.audio != granted.audio,
-            Medium::Video => asked.video != granted.video,
-            Medium::Deskshare => asked.deskshare != granted.deskshare,
-            Medium::Transcript => asked.transcript != granted.transcript,
-            Medium::Chat => asked.chat != granted.chat,
+            Medium::Audio => granted.audio.is_some() && asked.audio != complete.audio,
+            Medium::Video => granted.video.is_some() && asked.video != complete.video,
+            Medium::Deskshare => granted.deskshare.is_some() && asked.deskshare != complete.deskshare,
+            Medium::Transcript => granted.transcript.is_some() && asked.transcript != complete.transcript,
+            Medium::Chat => granted.chat.is_some() && asked.chat != complete.chat,
         })
         .collect()
 }

@@ -98,7 +98,8 @@ pub(crate) fn media_connections(
     config: &StreamConfig,
 ) -> Vec<(MediaTypes, String)> {
     let wanted = || config.media.iter();
-    let no_own = wanted().all(|medium| urls.for_medium(medium, product) == urls.all());
+    // The official example holds the same URL under every key: what counts is the key.
+    let no_own = wanted().all(|medium| urls.own(medium).is_none() && urls.for_medium(medium, product) == urls.all());
     let unified = config.layout == MediaLayout::Unified || no_own;
     if let (true, Some(all)) = (unified, urls.all()) {
         let everything = wanted().count() == Medium::ALL.len();

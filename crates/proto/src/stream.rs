@@ -375,7 +375,11 @@ impl Stream {
 
     /// It is over. Connections whose handshake is pending are dropped; open ones are read until they close.
     fn drain(&mut self, ending: Ending, now: Moment) {
-        if matches!(self.stage, Stage::Draining { .. }) {
+        if let Stage::Draining { ending: told, .. } = &mut self.stage {
+            // Webhook and state 4 both tell of the end; either may be the one that carries the reason.
+            if let (Ending::Stopped { reason: told @ None }, Ending::Stopped { reason }) = (told, ending) {
+                *told = reason;
+            }
             return;
         }
         self.stage = Stage::Draining { until: now + DRAIN_LIMIT, ending };

@@ -1,1 +1,100 @@
-//! Not built yet.
+//! A stream as files. What Zoom sends goes in, and a folder comes out that people can open with ordinary tools.
+//!
+//! Blocking file work without a clock, threads or sockets: [`Recorder`] is called in batches from one thread that may
+//! block, time is an argument or comes from Zoom's timestamps, and the same input gives the same files.
+//!
+//! # The folder
+//!
+//! ```text
+//! recordings/<stream id, escaped>/
+//!   manifest.json                     what, who, when, what was granted, counts; at the end sizes and checksums
+//!   events.jsonl                      joins, states, gaps, in order of arrival
+//!   transcript.jsonl · .vtt · .txt    lines as received · as they read after updates and deletions
+//!   chat.jsonl                        messages as received
+//!   audio/mixed.wav                   what Zoom mixed, or the sum of all participants
+//!   audio/<user>.wav                  one participant; audio/channel+<id>.wav one party of a call
+//!   audio/<user>.part2.wav            goes on where a WAV file would become too long
+//!   audio/<user>.set2.wav             another format, granted later in the same stream
+//!   audio/<user>.opus.raw             coded audio as it came, with audio/index.jsonl
+//!   video/active.h264, <user>.h264    pictures as they came, with video/index.jsonl; deskshare/ likewise
+//!   video/images/00000001.jpg         the same as single pictures
+//!   aside/audio.raw                   packets that have no place above, with aside/index.jsonl that says why
+//! ```
+//!
+//! # The promises
+//!
+//! - **Sound lies where its timestamp says**, whenever it arrived. All WAV files begin at the same instant, `origin` in
+//!   the manifest, so tracks played together are in step. What was not received is silence of its length; see
+//!   `timeline.rs`.
+//! - **After `kill -9`** everything up to the last [`Recorder::sync`] is readable, and [`Recorder::open`] goes on in
+//!   the same files.
+//! - **Nothing is thrown away**: what cannot be placed lies aside and is counted; only exact repeats of sound are not
+//!   kept twice.
+//! - **Ids never leave the folder**: they are escaped in `layout.rs`, the only place that makes paths, and names reach
+//!   no path at all.
+//! - **Everything has a bound**, in [`Options`] or beside the code that keeps it.
+//!
+//! # Use
+//!
+//! ```
+//! use rtms_record::{Ending, Input, Recorder, RecordingAbout};
+//! use rtms_wire::{
+//!     codes::{product::Product, stop_reason::StopReason},
+//!     ids::{InstanceId, InstanceIdField, StreamId, UserId},
+//!     message::{Extra, media_data::MediaData},
+//!     time::UnixMillis,
+//! };
+//!
+//! let root = tempfile::tempdir()?;
+//! let about = RecordingAbout {
+//!     stream_id: StreamId::new("7f3a/stream=="),
+//!     product: Product::Meeting,
+//!     instance: InstanceId::new(InstanceIdField::MeetingUuid, "4444AAAiAAAAAiAiAiiAii=="),
+//!     account_id: None,
+//!     started_at: UnixMillis(1_795_420_800_000),
+//!     extra: Extra::new(),
+//! };
+//! let now = UnixMillis(1_795_420_800_250);
+//! let mut recorder = Recorder::open(root.path(), about, now)?;
+//!
+//! // 20 ms of sound, one second after the start.
+//! recorder.handle(
+//!     Input::Audio(MediaData {
+//!         user_id: Some(UserId::from(16_778_240)),
+//!         user_name: Some("Ines Okafor".into()),
+//!         data: vec![1; 640].into(),
+//!         timestamp: UnixMillis(1_795_420_801_000),
+//!         ..MediaData::default()
+//!     }),
+//!     now,
+//! )?;
+//! recorder.sync(now)?;
+//!
+//! let at = UnixMillis(1_795_420_805_000);
+//! let why = "the meeting ended".to_owned();
+//! let summary = recorder.finish(Ending { stop_reason: Some(StopReason::MeetingEnded), why, at })?;
+//! assert_eq!(summary.duration.as_millis(), 1020);
+//! assert!(summary.folder.join("audio/16778240.wav").is_file());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod audio;
+pub mod error;
+mod file;
+pub mod input;
+pub mod layout;
+pub mod manifest;
+pub mod options;
+mod people;
+pub mod raw;
+pub mod recorder;
+mod text;
+mod timeline;
+mod wav;
+mod window;
+
+pub use error::RecordError;
+pub use input::{Ending, Input, Note, RecordingAbout, Who};
+pub use manifest::Manifest;
+pub use options::Options;
+pub use recorder::{Recorder, Summary};

@@ -1,7 +1,7 @@
 //! What Zoom checks of requests, and the status it answers. The order of the checks is ours where no document gives one.
 
 use rtms_wire::{
-    codes::{media::MediaPayloadType, product::Product, status_code::StatusCode},
+    codes::{media::MediaPayloadType, status_code::StatusCode},
     error::DecodeError,
     ids::{InstanceId, InstanceIdField, StreamId},
     media::{
@@ -11,7 +11,9 @@ use rtms_wire::{
         text::{ChatParams, TranscriptParams},
         video::VideoParams,
     },
-    message::{data_handshake::DataHandShakeReq, signaling_handshake::InstanceIds, signaling_handshake::SignalingHandShakeReq},
+    message::{
+        data_handshake::DataHandShakeReq, signaling_handshake::InstanceIds, signaling_handshake::SignalingHandShakeReq,
+    },
     signature::HandshakeSignature,
 };
 use serde_json::Value;
@@ -32,7 +34,6 @@ impl Refusal {
 /// What a rightful client of one stream knows.
 #[derive(Clone, Debug)]
 pub(crate) struct Expected {
-    pub(crate) product: Product,
     pub(crate) instance: InstanceId,
     pub(crate) stream: StreamId,
     pub(crate) signature: HandshakeSignature,
@@ -89,10 +90,10 @@ impl Expected {
         if !self.signature.matches(signature.as_str()) {
             return Err(Refusal::new(StatusCode::InvalidSignature, "signature does not match"));
         }
-        // Documents disagree about the key for webinars, so both are taken; the value must be the webhook's.
-        let either_way = self.product == Product::Webinar
-            && matches!(instance.field, InstanceIdField::MeetingUuid | InstanceIdField::WebinarUuid);
-        if instance.value != self.instance.value || !(instance.field == self.instance.field || either_way) {
+        // Zoom's SDK says `meeting_uuid` whatever is streamed, and works; the product's own key is what documents ask for. For
+        // webinars they name both. The value must be the webhook's in any case.
+        let right_key = instance.field == self.instance.field || instance.field == InstanceIdField::MeetingUuid;
+        if instance.value != self.instance.value || !right_key {
             return Err(Refusal::new(StatusCode::InvalidPayload, "the instance id is not that of the stream"));
         }
         Ok(())
@@ -140,13 +141,16 @@ pub(crate) fn malformed(payload: &[u8], error: &DecodeError) -> Refusal {
 }
 
 fn malformed_data(fields: &Value) -> Option<StatusCode> {
-    if fields.get("media_type").is_none_or(|media_type| media_type.as_u64().is_none_or(|it| u32::try_from(it).is_err())) {
+    if fields.get("media_type").is_none_or(|media_type| media_type.as_u64().is_none_or(|it| u32::try_from(it).is_err()))
+    {
         return Some(StatusCode::InvalidMediaType);
     }
     let params = match fields.get("media_params") {
         None | Some(Value::Null) => return None,
         Some(Value::Object(params)) => params,
-        Some(Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_)) => return Some(StatusCode::InvalidMediaParams),
+        Some(Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_)) => {
+            return Some(StatusCode::InvalidMediaParams);
+        }
     };
     fn bad<T: serde::de::DeserializeOwned>(value: Option<&Value>) -> bool {
         value.is_some_and(|value| serde_json::from_value::<Option<T>>(value.clone()).is_err())

@@ -47,7 +47,9 @@ impl Default for ZoomConfig {
 pub fn granted_by_default(product: Product) -> MediaTypes {
     match product {
         Product::Meeting | Product::Webinar => MediaTypes::of(Medium::ALL),
-        Product::Session | Product::ContactCenter | Product::Phone => MediaTypes::of([Medium::Audio, Medium::Transcript]),
+        Product::Session | Product::ContactCenter | Product::Phone => {
+            MediaTypes::of([Medium::Audio, Medium::Transcript])
+        }
     }
 }
 
@@ -86,7 +88,8 @@ impl App {
 impl Default for App {
     fn default() -> Self {
         #[expect(clippy::expect_used, reason = "the test secrets stand above and are not empty")]
-        Self::new(Self::TEST_CLIENT_ID, Self::TEST_CLIENT_SECRET, Self::TEST_SECRET_TOKEN).expect("test secrets are not empty")
+        Self::new(Self::TEST_CLIENT_ID, Self::TEST_CLIENT_SECRET, Self::TEST_SECRET_TOKEN)
+            .expect("test secrets are not empty")
     }
 }
 

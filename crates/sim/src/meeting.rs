@@ -198,7 +198,8 @@ fn plan_participants(seed: &Seed, count: usize, duration_ms: u64) -> Vec<Partici
             let name = if round == 0 { speaker.name.to_owned() } else { format!("{} ({})", speaker.name, round + 1) };
             // The last of the cast always comes later and the one before leaves early, so that even the shortest meeting has both.
             let comes_later = count > 1 && (index == count - 1 || index > 3 && chance.one_in(3));
-            let leaves_early = count > 2 && index == count - 2 || count == 2 && index == 1 || index > 3 && chance.one_in(4);
+            let leaves_early =
+                count > 2 && index == count - 2 || count == 2 && index == 1 || index > 3 && chance.one_in(4);
             let part = |percent: u64| duration_ms * percent / 100 / GRID_MS * GRID_MS;
             Participant {
                 // Numbers of the size and spacing that Zoom gives.
@@ -225,14 +226,20 @@ fn plan_speech(seed: &Seed, participants: &[Participant], cast: &[&Speaker], dur
         // The longest line takes less than this.
         const LONGEST_MS: u64 = 4_500;
         let able: Vec<usize> = (0..participants.len())
-            .filter(|index| participants.get(*index).is_some_and(|who| who.is_present(at_ms) && who.leaves_ms > at_ms + 1_200))
+            .filter(|index| {
+                participants.get(*index).is_some_and(|who| who.is_present(at_ms) && who.leaves_ms > at_ms + 1_200)
+            })
             .collect();
         let others: Vec<usize> = able.iter().copied().filter(|index| Some(*index) != last).collect();
         let Some(&speaker) = chance.pick(if others.is_empty() { &able } else { &others }) else {
             at_ms += 500;
             continue;
         };
-        let (Some(who), Some(person), Some(count)) = (participants.get(speaker), cast.get(speaker), said.get_mut(speaker)) else { break };
+        let (Some(who), Some(person), Some(count)) =
+            (participants.get(speaker), cast.get(speaker), said.get_mut(speaker))
+        else {
+            break;
+        };
         let offset = usize::try_from(seed.fork("lines", speaker as u64).below(person.lines.len() as u64)).unwrap_or(0);
         let text = person.lines.iter().cycle().nth(offset + *count % person.lines.len()).copied().unwrap_or_default();
         *count += 1;
@@ -262,7 +269,9 @@ fn plan_shares(seed: &Seed, participants: &[Participant], duration_ms: u64) -> V
             let start_ms = slot * slot_ms + slot_ms * chance.between(30, 40) / 100;
             let end_ms = slot * slot_ms + slot_ms * chance.between(62, 72) / 100;
             let present: Vec<usize> = (0..participants.len())
-                .filter(|index| participants.get(*index).is_some_and(|who| who.is_present(start_ms) && who.leaves_ms >= end_ms))
+                .filter(|index| {
+                    participants.get(*index).is_some_and(|who| who.is_present(start_ms) && who.leaves_ms >= end_ms)
+                })
                 .collect();
             Some(Share { sharer: *chance.pick(&present)?, start_ms, end_ms })
         })
@@ -289,8 +298,9 @@ fn plan_chat(seed: &Seed, participants: &[Participant], duration_ms: u64) -> Vec
     let mut lines = Vec::new();
     let mut at_ms = duration_ms / 5;
     while at_ms + 500 < duration_ms {
-        let present: Vec<usize> =
-            (0..participants.len()).filter(|index| participants.get(*index).is_some_and(|who| who.is_present(at_ms))).collect();
+        let present: Vec<usize> = (0..participants.len())
+            .filter(|index| participants.get(*index).is_some_and(|who| who.is_present(at_ms)))
+            .collect();
         if let (Some(&author), Some(text)) = (chance.pick(&present), chance.pick(CHAT_LINES)) {
             // The two forms that were seen take turns.
             lines.push(ChatLine { author, at_ms, text: (*text).to_owned(), structured: lines.len() % 2 == 1 });
@@ -300,7 +310,12 @@ fn plan_chat(seed: &Seed, participants: &[Participant], duration_ms: u64) -> Vec
     lines
 }
 
-fn happenings(participants: &[Participant], utterances: &[Utterance], shares: &[Share], duration_ms: u64) -> Vec<Happening> {
+fn happenings(
+    participants: &[Participant],
+    utterances: &[Utterance],
+    shares: &[Share],
+    duration_ms: u64,
+) -> Vec<Happening> {
     let mut all = Vec::new();
     for (index, who) in participants.iter().enumerate() {
         if who.joins_ms > 0 {
@@ -348,7 +363,10 @@ mod tests {
             languages.dedup();
             assert!(languages.len() >= 2, "seed {seed}: {languages:?}");
             assert!(meeting.participants.iter().any(|who| who.joins_ms > 0), "seed {seed}: nobody joins");
-            assert!(meeting.participants.iter().any(|who| who.leaves_ms < meeting.duration_ms), "seed {seed}: nobody leaves");
+            assert!(
+                meeting.participants.iter().any(|who| who.leaves_ms < meeting.duration_ms),
+                "seed {seed}: nobody leaves"
+            );
             assert!(!meeting.shares.is_empty(), "seed {seed}: no share");
             assert!(!meeting.chat.is_empty(), "seed {seed}: no chat");
         }
@@ -362,10 +380,19 @@ mod tests {
 
             let there = |who: usize, at_ms| meeting.participants[who].is_present(at_ms);
             for said in &meeting.utterances {
-                assert!(said.start_ms < said.end_ms && there(said.speaker, said.start_ms) && there(said.speaker, said.end_ms - 1));
+                assert!(
+                    said.start_ms < said.end_ms
+                        && there(said.speaker, said.start_ms)
+                        && there(said.speaker, said.end_ms - 1)
+                );
                 assert!(said.start_ms.is_multiple_of(GRID_MS) && said.end_ms.is_multiple_of(GRID_MS));
             }
-            assert!(meeting.shares.iter().all(|share| there(share.sharer, share.start_ms) && there(share.sharer, share.end_ms - 1)));
+            assert!(
+                meeting
+                    .shares
+                    .iter()
+                    .all(|share| there(share.sharer, share.start_ms) && there(share.sharer, share.end_ms - 1))
+            );
             assert!(meeting.chat.iter().all(|line| there(line.author, line.at_ms)));
         }
     }

@@ -176,7 +176,8 @@ pub struct SentCounts {
 }
 
 impl SentCounts {
-    pub(crate) fn count(&mut self, what: &What) {
+    /// Counts one more thing that was sent.
+    pub fn count(&mut self, what: &What) {
         let counter = match what {
             What::SignalingHandshake { status: StatusCode::Ok } => &mut self.joins,
             What::DataHandshake { status: StatusCode::Ok, .. } => &mut self.media_connections,

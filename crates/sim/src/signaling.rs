@@ -122,7 +122,13 @@ pub(crate) fn change(product: Product, meeting: &Meeting, what: Change, at: Unix
 }
 
 /// Who is there, as the first event 3 after a subscription tells; in the Contact Center one event a party.
-pub(crate) fn present(product: Product, meeting: &Meeting, event_type: i64, now_ms: u64, at: UnixMillis) -> Vec<EventBody> {
+pub(crate) fn present(
+    product: Product,
+    meeting: &Meeting,
+    event_type: i64,
+    now_ms: u64,
+    at: UnixMillis,
+) -> Vec<EventBody> {
     let there = || meeting.participants.iter().enumerate().filter(|(_, who)| who.is_present(now_ms));
     match product {
         Product::Meeting | Product::Webinar | Product::Session => match EventType::from_code(event_type) {

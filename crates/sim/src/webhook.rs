@@ -57,7 +57,8 @@ impl WebhookAnswer {
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 
 /// Pauses before the second, third and fourth attempt; then Zoom gives up. Basis: documented.
-pub const RETRY_AFTER: [Duration; 3] = [Duration::from_secs(5 * 60), Duration::from_secs(20 * 60), Duration::from_secs(60 * 60)];
+pub const RETRY_AFTER: [Duration; 3] =
+    [Duration::from_secs(5 * 60), Duration::from_secs(20 * 60), Duration::from_secs(60 * 60)];
 
 /// Who and what a stream is, made up from the seed and the time of its start.
 #[derive(Clone, Debug)]
@@ -209,7 +210,8 @@ impl Webhooks {
     pub(crate) fn answered(&mut self, id: WebhookId, answer: &WebhookAnswer, now: UnixMillis) -> Option<String> {
         let undelivered = self.open.get_mut(&id)?;
         let event = undelivered.event.clone();
-        let pause = usize::try_from(undelivered.attempts).ok().and_then(|attempts| RETRY_AFTER.get(attempts.saturating_sub(1)));
+        let pause =
+            usize::try_from(undelivered.attempts).ok().and_then(|attempts| RETRY_AFTER.get(attempts.saturating_sub(1)));
         match pause {
             Some(pause) if answer.is_retried() => undelivered.again_at = Some(now + *pause),
             Some(_) | None => {

@@ -34,8 +34,12 @@ impl Clip {
     fn cut(film: &'static [u8]) -> Self {
         /// An access unit delimiter with its start code: how every picture of the clips begins.
         const DELIMITER: [u8; 5] = [0, 0, 0, 1, 9];
-        let mut starts: Vec<usize> =
-            film.windows(DELIMITER.len()).enumerate().filter(|(_, bytes)| *bytes == DELIMITER).map(|(at, _)| at).collect();
+        let mut starts: Vec<usize> = film
+            .windows(DELIMITER.len())
+            .enumerate()
+            .filter(|(_, bytes)| *bytes == DELIMITER)
+            .map(|(at, _)| at)
+            .collect();
         starts.push(film.len());
         let access_units = starts.windows(2).filter_map(|pair| film.get(*pair.first()?..*pair.get(1)?)).collect();
         Self { access_units }
@@ -48,13 +52,18 @@ mod tests {
 
     #[test]
     fn clips_begin_with_a_key_frame_and_lose_no_byte() {
-        for (clip, film) in [(Clip::of_speaker(MediaResolution::Sd), SPEAKER_SD), (Clip::of_speaker(MediaResolution::Hd), SPEAKER_HD), (Clip::of_slides(), SLIDES_HD)] {
+        for (clip, film) in [
+            (Clip::of_speaker(MediaResolution::Sd), SPEAKER_SD),
+            (Clip::of_speaker(MediaResolution::Hd), SPEAKER_HD),
+            (Clip::of_slides(), SLIDES_HD),
+        ] {
             assert_eq!(clip.access_units.concat(), film);
             assert_eq!(clip.access_units.len(), 60);
             let first = clip.access_unit(0, 30);
             // Sequence parameter set (7) and IDR slice (5) are in the first picture and in no other.
             assert!(first.windows(4).any(|b| b[..3] == [0, 0, 1] && b[3] & 31 == 7));
-            let keys = clip.access_units.iter().filter(|unit| unit.windows(4).any(|b| b[..3] == [0, 0, 1] && b[3] & 31 == 5));
+            let keys =
+                clip.access_units.iter().filter(|unit| unit.windows(4).any(|b| b[..3] == [0, 0, 1] && b[3] & 31 == 5));
             assert_eq!(keys.count(), 1);
         }
     }

@@ -2,6 +2,7 @@
 
 pub mod audio_codec;
 pub mod h264;
+mod jpeg;
 pub mod phrases;
 pub mod slide;
 pub mod speech;

@@ -3,6 +3,8 @@
 use font8x8::UnicodeFonts;
 use rtms_wire::codes::media::MediaResolution;
 
+use crate::source::jpeg;
+
 /// Colours of a picture by index: paper, ink, band, second ink.
 type Palette = [[u8; 3]; 4];
 
@@ -11,53 +13,53 @@ const INK: u8 = 1;
 const BAND: u8 = 2;
 const FAINT: u8 = 3;
 
-/// A picture of few colours: a byte a pixel, an index into the palette, row by row from the top.
+/// Pixels along the side of a block. Everything is drawn in blocks, which is what makes the pictures cheap.
+const BLOCK: usize = 8;
+
+/// A picture of few colours, drawn in blocks of 8×8 pixels of one colour: an index into the palette each, row by row.
 #[derive(Clone, Debug)]
 pub struct Slide {
+    /// In blocks.
     width: u16,
+    /// In blocks.
     height: u16,
-    pixels: Vec<u8>,
+    blocks: Vec<u8>,
     palette: Palette,
 }
 
 impl Slide {
     /// Draws a title, some lines below it and a number in the corner, in colours that follow from `hue`.
     ///
-    /// Characters that the built-in font lacks (it has Latin, Greek, box drawing, hiragana) become question marks.
+    /// Characters that the built-in font lacks (it has Latin, Greek, hiragana) become question marks; what does not fit is cut off.
     pub fn draw(resolution: MediaResolution, hue: u64, title: &str, lines: &[String], frame: u64) -> Self {
-        // The resolution is an upper wish; nothing above HD is sent, because a slide has no more to show.
-        let (width, height, scale) = if resolution == MediaResolution::Sd { (640u16, 360u16, 2) } else { (1280u16, 720u16, 4) };
+        let (width, height) = match resolution {
+            MediaResolution::Sd => (640, 360),
+            MediaResolution::Hd | MediaResolution::Unknown(_) => (1280, 720),
+            MediaResolution::Fhd => (1920, 1080),
+            MediaResolution::Qhd => (2560, 1440),
+        };
+        let (columns, rows) = (width / BLOCK, height / BLOCK);
         let mut slide = Self {
-            width,
-            height,
-            pixels: vec![PAPER; usize::from(width) * usize::from(height)],
+            width: u16::try_from(columns).unwrap_or(u16::MAX),
+            height: u16::try_from(rows).unwrap_or(u16::MAX),
+            blocks: vec![PAPER; columns * rows],
             palette: palette(hue),
         };
-        let unit = 8 * scale;
-        slide.fill(0, 0, usize::from(width), unit * 3, BAND);
-        slide.write(unit, unit, scale, PAPER, title);
+        slide.fill(0, 0, columns, 10, BAND);
+        slide.write(1, 1, PAPER, title);
         for (row, line) in lines.iter().enumerate() {
-            slide.write(unit, unit * (5 + 2 * row), scale, INK, line);
+            slide.write(1, 12 + 10 * row, INK, line);
         }
-        let number = format!("frame {frame}");
-        let bottom = usize::from(height) - unit * 2;
-        slide.write(unit, bottom, scale, FAINT, &number);
+        slide.write(1, rows.saturating_sub(11), FAINT, &format!("#{frame}"));
         // A bar that moves with the frames, so that a still picture and a stuck one can be told apart at a glance.
-        let step = usize::try_from(frame % 64).unwrap_or(0) * (usize::from(width) - unit * 2) / 64;
-        slide.fill(step, usize::from(height) - unit / 2, unit * 2, unit / 2, BAND);
+        let step = usize::try_from(frame % 32).unwrap_or(0) * columns / 32;
+        slide.fill(step, rows.saturating_sub(2), columns / 32 + 1, 2, BAND);
         slide
     }
 
     /// The picture as JPEG.
     pub fn to_jpeg(&self) -> Vec<u8> {
-        let rgb: Vec<u8> = self.pixels.iter().flat_map(|&index| self.colour(index)).collect();
-        let mut out = Vec::new();
-        // Writing to memory fails only for a picture without pixels, which `draw` does not make.
-        let encoder = jpeg_encoder::Encoder::new(&mut out, 75);
-        match encoder.encode(&rgb, self.width, self.height, jpeg_encoder::ColorType::Rgb) {
-            Ok(()) => out,
-            Err(_) => Vec::new(),
-        }
+        jpeg::encode_flat_blocks(self.width, self.height, &self.blocks, &self.palette)
     }
 
     /// The picture as PNG.
@@ -65,40 +67,43 @@ impl Slide {
         let mut out = Vec::new();
         match self.write_png(&mut out) {
             Ok(()) => out,
+            // Writing to memory fails only for a picture without pixels, which `draw` does not make.
             Err(_) => Vec::new(),
         }
     }
 
     fn write_png(&self, out: &mut Vec<u8>) -> Result<(), png::EncodingError> {
-        let mut encoder = png::Encoder::new(out, self.width.into(), self.height.into());
+        let side = BLOCK as u32;
+        let mut encoder = png::Encoder::new(out, u32::from(self.width) * side, u32::from(self.height) * side);
         encoder.set_color(png::ColorType::Indexed);
         encoder.set_depth(png::BitDepth::Eight);
         encoder.set_palette(self.palette.concat());
         encoder.set_compression(png::Compression::Fast);
+        let mut pixels = Vec::with_capacity(self.blocks.len() * BLOCK * BLOCK);
+        for row in self.blocks.chunks(usize::from(self.width)) {
+            let line: Vec<u8> = row.iter().flat_map(|index| [*index; BLOCK]).collect();
+            for _ in 0..BLOCK {
+                pixels.extend_from_slice(&line);
+            }
+        }
         let mut writer = encoder.write_header()?;
-        writer.write_image_data(&self.pixels)?;
+        writer.write_image_data(&pixels)?;
         writer.finish()
     }
 
-    fn colour(&self, index: u8) -> [u8; 3] {
-        self.palette.get(usize::from(index)).copied().unwrap_or_default()
-    }
-
     fn fill(&mut self, x: usize, y: usize, width: usize, height: usize, colour: u8) {
-        let stride = usize::from(self.width);
-        for row in self.pixels.chunks_mut(stride).skip(y).take(height) {
-            for pixel in row.iter_mut().skip(x).take(width) {
-                *pixel = colour;
+        for row in self.blocks.chunks_mut(usize::from(self.width)).skip(y).take(height) {
+            for block in row.iter_mut().skip(x).take(width) {
+                *block = colour;
             }
         }
     }
 
-    fn write(&mut self, x: usize, y: usize, scale: usize, colour: u8, text: &str) {
+    fn write(&mut self, x: usize, y: usize, colour: u8, text: &str) {
         for (column, character) in text.chars().enumerate() {
-            let glyph = glyph(character);
-            for (dy, bits) in glyph.iter().enumerate() {
+            for (dy, bits) in glyph(character).iter().enumerate() {
                 for dx in (0..8).filter(|dx| bits >> dx & 1 == 1) {
-                    self.fill(x + (column * 8 + dx) * scale, y + dy * scale, scale, scale, colour);
+                    self.fill(x + column * 8 + dx, y + dy, 1, 1, colour);
                 }
             }
         }
@@ -116,7 +121,8 @@ fn glyph(character: char) -> [u8; 8] {
 }
 
 fn palette(hue: u64) -> Palette {
-    const BANDS: [[u8; 3]; 6] = [[32, 80, 160], [150, 50, 60], [30, 120, 80], [120, 70, 150], [160, 100, 20], [20, 110, 130]];
+    const BANDS: [[u8; 3]; 6] =
+        [[32, 80, 160], [150, 50, 60], [30, 120, 80], [120, 70, 150], [160, 100, 20], [20, 110, 130]];
     let band = usize::try_from(hue % BANDS.len() as u64).ok().and_then(|i| BANDS.get(i)).copied().unwrap_or(BANDS[0]);
     [[250, 248, 240], [30, 30, 40], band, [120, 120, 130]]
 }
@@ -126,17 +132,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pictures_say_what_they_are() {
-        let slide = Slide::draw(MediaResolution::Sd, 1, "Budget", &["first".to_owned(), "second".to_owned()], 12);
+    fn both_formats_show_the_same_picture() {
+        let slide = Slide::draw(MediaResolution::Hd, 1, "Budget", &["first".to_owned(), "second".to_owned()], 12);
 
-        assert_eq!(slide.to_jpeg()[..3], [0xff, 0xd8, 0xff]);
-        assert_eq!(slide.to_png()[..4], [0x89, b'P', b'N', b'G']);
-        assert!(slide.pixels.contains(&INK));
+        let jpeg = jpeg_decoder::Decoder::new(&slide.to_jpeg()[..]).decode().unwrap();
+        let png_bytes = slide.to_png();
+        let mut png = png::Decoder::new(std::io::Cursor::new(&png_bytes));
+        png.set_transformations(png::Transformations::EXPAND);
+        let mut png = png.read_info().unwrap();
+        let mut pixels = vec![0; png.output_buffer_size().unwrap()];
+        png.next_frame(&mut pixels).unwrap();
+        assert_eq!(jpeg.len(), 1280 * 720 * 3);
+        assert!(jpeg.iter().zip(&pixels).all(|(a, b)| a.abs_diff(*b) <= 3));
+        assert!(slide.blocks.contains(&INK));
     }
 
     #[test]
     fn two_frames_differ() {
-        let draw = |frame| Slide::draw(MediaResolution::Hd, 1, "Budget", &[], frame).to_png();
+        let draw = |frame| Slide::draw(MediaResolution::Sd, 1, "Budget", &[], frame).to_jpeg();
 
         assert_ne!(draw(1), draw(2));
     }

@@ -201,7 +201,9 @@ fn cos_up_to_pi(x: f64) -> f64 {
     let half_squared = (x / 2.0) * (x / 2.0);
     let cos_half = 1.0
         - half_squared / 2.0
-            * (1.0 - half_squared / 12.0 * (1.0 - half_squared / 30.0 * (1.0 - half_squared / 56.0 * (1.0 - half_squared / 90.0))));
+            * (1.0
+                - half_squared / 12.0
+                    * (1.0 - half_squared / 30.0 * (1.0 - half_squared / 56.0 * (1.0 - half_squared / 90.0))));
     2.0 * cos_half * cos_half - 1.0
 }
 

@@ -1,0 +1,178 @@
+//! `rtms demo`: gateway and simulator in one process over real loopback sockets, captions in the terminal.
+
+mod captions;
+mod report;
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant, SystemTime},
+};
+
+use anyhow::{Context, anyhow};
+use clap::Args;
+use cpu_time::ThreadTime;
+use rtms_gateway::{
+    config::{Config, secrets::App},
+    server::Server,
+    telemetry::Metrics,
+};
+use rtms_sim::{
+    config::App as SimApp,
+    meeting::MeetingOptions,
+    serve::{Simulator, SimulatorConfig},
+};
+use rtms_sink::delivery::{DEFAULT_QUEUE, Delivery};
+use tokio::sync::{oneshot, watch};
+
+use crate::signals::Signals;
+use captions::Captions;
+
+const EXAMPLES: &str = "\
+Examples:
+  See a meeting of 20 seconds arrive:
+    rtms demo
+
+  A longer one, kept elsewhere, always the same:
+    rtms demo --duration 2m --data-dir /tmp/demo --seed 7
+
+Exit codes: 0 the meeting was recorded to its end; 1 it was not; 130 Ctrl-C.";
+
+/// See it work: a simulated meeting, received, captioned and recorded.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct DemoArgs {
+    /// How long the meeting lasts, such as 20s or 2m
+    #[arg(long, default_value = "20s", value_parser = humantime::parse_duration)]
+    duration: Duration,
+    /// Keep the store and the recordings here
+    #[arg(long, value_name = "DIR", default_value = "rtms-demo")]
+    data_dir: PathBuf,
+    /// Serve the gateway on this port of 127.0.0.1; 0 takes a free one
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    port: u16,
+    /// How many people take part
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..))]
+    participants: u16,
+    /// The same seed is the same meeting; another one each time if absent
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
+/// How long the end of the stream may follow the end of the meeting.
+const END_WITHIN: Duration = Duration::from_secs(15);
+
+/// How often the line of counters is printed.
+const COUNTERS_EVERY: Duration = Duration::from_secs(5);
+
+pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
+    let mut signals = Signals::listen()?;
+    let (ended, end) = watch::channel(None);
+    let gateway = Gateway::start(&args, Captions::new(ended)).await?;
+    let url = format!("http://{}/webhook", gateway.address);
+    report::opening(&url, &args)?;
+
+    let seed = args
+        .seed
+        .unwrap_or_else(|| SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(1, |since| since.as_secs()));
+    let simulator = Simulator::start(SimulatorConfig {
+        webhook_url: Some(url.parse()?),
+        meeting: MeetingOptions { seed, participants: args.participants, duration: args.duration },
+        keep_sent: false,
+        ..SimulatorConfig::default()
+    })
+    .await?;
+
+    let started = Instant::now();
+    let mut ending = end.clone();
+    let over = async {
+        tokio::select! {
+            _ = ending.wait_for(Option::is_some) => {}
+            () = async { simulator.finished().await; tokio::time::sleep(END_WITHIN).await } => {}
+        }
+    };
+    tokio::pin!(over);
+    let mut tick = tokio::time::interval_at((started + COUNTERS_EVERY).into(), COUNTERS_EVERY);
+    let interrupted = loop {
+        tokio::select! {
+            biased;
+            () = signals.first() => break true,
+            () = &mut over => break false,
+            _ = tick.tick() => report::counters(&gateway.metrics, started.elapsed())?,
+        }
+    };
+    let stream = simulator.stream().clone();
+    let (metrics, cpu) = gateway.stop().await?;
+    report::counters(&metrics, started.elapsed())?;
+    report::cpu(&metrics, cpu)?;
+    report::files(&args.data_dir, &stream)?;
+    let ended = end.borrow().clone();
+    Ok(match (interrupted, ended) {
+        (true, _) => crate::exit_code::interrupted(),
+        (false, Some(_)) => ExitCode::SUCCESS,
+        (false, None) => {
+            eprintln!("error: the stream did not end with the meeting; run again with --log debug to see why");
+            crate::exit_code::failed()
+        }
+    })
+}
+
+/// The gateway on a thread of its own, so that its CPU time can be told from the simulator's.
+struct Gateway {
+    address: SocketAddr,
+    metrics: Arc<Metrics>,
+    stop: oneshot::Sender<()>,
+    thread: thread::JoinHandle<Duration>,
+}
+
+impl Gateway {
+    async fn start(args: &DemoArgs, captions: Captions) -> anyhow::Result<Self> {
+        let mut config = Config::load(None)?;
+        config.server.listen = SocketAddr::from((Ipv4Addr::LOCALHOST, args.port));
+        config.server.data_dir.clone_from(&args.data_dir);
+        config.zoom.allow_loopback = true;
+        let sim = SimApp::default();
+        let app = App::new("demo", vec![sim.secret_token], sim.client_id, sim.client_secret);
+
+        let (started, starting) = oneshot::channel();
+        let (stop, stopped) = oneshot::channel();
+        let thread = thread::Builder::new().name("gateway".into()).spawn(move || {
+            let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+                Ok(runtime) => runtime,
+                Err(error) => {
+                    let _ = started.send(Err(anyhow!(error)));
+                    return Duration::ZERO;
+                }
+            };
+            runtime.block_on(async {
+                let captions = Delivery::start(captions, DEFAULT_QUEUE);
+                match Server::start(config, vec![app], vec![captions]).await {
+                    Ok(server) => {
+                        let _ = started.send(Ok((server.address(), server.metrics())));
+                        let _ = stopped.await;
+                        server.stop().await;
+                    }
+                    Err(error) => drop(started.send(Err(anyhow!(error)))),
+                }
+                ThreadTime::now().as_duration()
+            })
+        })?;
+        let (address, metrics) = starting.await.context("the gateway's thread broke")??;
+        Ok(Self { address, metrics, stop, thread })
+    }
+
+    /// Stops it; gives what it counted and the CPU time of its thread.
+    async fn stop(self) -> anyhow::Result<(Arc<Metrics>, Duration)> {
+        let _ = self.stop.send(());
+        let cpu = tokio::task::spawn_blocking(move || self.thread.join()).await?;
+        Ok((self.metrics, cpu.map_err(|_| anyhow!("the gateway's thread broke"))?))
+    }
+}
+
+/// Where the recordings of a data folder are.
+fn recordings(data_dir: &Path) -> PathBuf {
+    data_dir.join(rtms_gateway::server::RECORDINGS)
+}

@@ -1,0 +1,87 @@
+//! `rtms serve`: the gateway.
+
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+
+use anyhow::Context;
+use clap::Args;
+use rtms_gateway::{
+    config::{Config, DEFAULT_TOML, Sink, secrets},
+    server::Server,
+};
+use rtms_sink::{
+    delivery::{DEFAULT_QUEUE, Delivery},
+    jsonl::Jsonl,
+};
+
+use crate::signals::Signals;
+
+const EXAMPLES: &str = "\
+Examples:
+  Run with the secrets of one app from the environment:
+    ZOOM_SECRET_TOKEN=… ZOOM_CLIENT_ID=… ZOOM_CLIENT_SECRET=… rtms serve --listen 0.0.0.0:8080
+
+  Write a file with every setting, change it, use it:
+    rtms serve --print-config > rtms.toml
+    rtms serve --config rtms.toml
+
+  Against `rtms simulate` on this machine, whose credentials are known to everybody:
+    ZOOM_SECRET_TOKEN=sim-secret-token ZOOM_CLIENT_ID=sim-client-id ZOOM_CLIENT_SECRET=sim-client-secret \\
+      rtms serve --dev
+
+Point the app's event notification endpoint at https://YOUR-HOST/webhook.
+Health: /healthz and /readyz. Metrics: /metrics. Recordings: DATA_DIR/recordings/.
+
+Exit codes: 0 it was asked to stop and did; 1 it could not start; 2 wrong arguments; 130 a second Ctrl-C.";
+
+/// Receive webhooks, join streams, record them.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct ServeArgs {
+    /// Read settings from this TOML file, over the defaults
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Serve webhooks here [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+    /// Keep the store and the recordings here [default: data]
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Allow ws:// and loopback in the server URLs of webhooks, for the simulator. Relaxes nothing else
+    #[arg(long)]
+    dev: bool,
+    /// Print every setting with its default, and leave
+    #[arg(long)]
+    print_config: bool,
+}
+
+pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
+    if args.print_config {
+        crate::output::print(DEFAULT_TOML)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut signals = Signals::listen()?;
+    let mut config = Config::load(args.config.as_deref())?;
+    if let Some(listen) = args.listen {
+        config.server.listen = listen;
+    }
+    if let Some(data_dir) = args.data_dir {
+        config.server.data_dir = data_dir;
+    }
+    config.zoom.allow_loopback = args.dev;
+    let apps = secrets::load(&config.app, |name| std::env::var(name).ok())?;
+    let sinks = config
+        .sink
+        .iter()
+        .map(|sink| match sink {
+            Sink::Stdout => Delivery::start(Jsonl::new("stdout", tokio::io::stdout()), DEFAULT_QUEUE),
+        })
+        .collect();
+
+    let server = Server::start(config, apps, sinks).await.context("cannot start")?;
+    signals.first().await;
+    let stopping = server.stop();
+    tokio::select! {
+        () = stopping => Ok(ExitCode::SUCCESS),
+        () = signals.second() => Ok(crate::exit_code::interrupted()),
+    }
+}

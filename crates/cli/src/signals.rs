@@ -1,0 +1,37 @@
+//! Ctrl-C and SIGTERM: the first asks to stop in order, the second to leave at once.
+
+use tokio::sync::mpsc;
+
+/// The signals that ask the program to stop.
+pub(crate) struct Signals {
+    arrived: mpsc::Receiver<()>,
+}
+
+impl Signals {
+    /// Listens from now on; the signals no longer end the process by themselves.
+    pub(crate) fn listen() -> anyhow::Result<Self> {
+        let (sender, arrived) = mpsc::channel(2);
+        #[cfg(unix)]
+        {
+            use tokio::signal::unix::{SignalKind, signal};
+            for kind in [SignalKind::interrupt(), SignalKind::terminate()] {
+                let mut signal = signal(kind)?;
+                let sender = sender.clone();
+                tokio::spawn(async move { while signal.recv().await.is_some() && sender.send(()).await.is_ok() {} });
+            }
+        }
+        #[cfg(not(unix))]
+        tokio::spawn(async move { while tokio::signal::ctrl_c().await.is_ok() && sender.send(()).await.is_ok() {} });
+        Ok(Self { arrived })
+    }
+
+    /// Waits for the first.
+    pub(crate) async fn first(&mut self) {
+        self.arrived.recv().await;
+    }
+
+    /// Waits for the one after that.
+    pub(crate) async fn second(&mut self) {
+        self.arrived.recv().await;
+    }
+}

@@ -1,0 +1,122 @@
+//! `rtms webhook`: sign a webhook as Zoom would, and post it.
+
+use std::{path::PathBuf, process::ExitCode, time::SystemTime};
+
+use anyhow::{Context, bail};
+use clap::{Args, Subcommand};
+use http_body_util::{BodyExt, Full};
+use hyper::{Request, body::Bytes, header::CONTENT_TYPE};
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use rtms_sim::config::App;
+use rtms_wire::{
+    Uri,
+    secret::SecretToken,
+    signature::webhook_signature,
+    webhook::verify::{SIGNATURE_HEADER, TIMESTAMP_HEADER},
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  Print the headers for a body:
+    rtms webhook sign started.json
+
+  Post it to a gateway that runs here, and print the answer:
+    ZOOM_SECRET_TOKEN=… rtms webhook send started.json --to http://127.0.0.1:8080/webhook
+
+  The same with the body from standard input:
+    rtms simulate --print-webhook | rtms webhook send - --to http://127.0.0.1:8080/webhook
+
+The bytes are signed as they stand in the file: a trailing newline belongs to them.
+
+Exit codes: 0 signed, or answered with 2xx; 1 answered with anything else, or not at all; 2 wrong arguments.";
+
+/// Sign a webhook as Zoom does: print its headers, or post it.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct WebhookArgs {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Subcommand, Debug)]
+enum Action {
+    /// Post the body with its signature and print what comes back
+    Send {
+        #[command(flatten)]
+        body: BodyArgs,
+        /// Where to
+        #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080/webhook")]
+        to: Uri,
+    },
+    /// Print the headers, one per line
+    Sign {
+        #[command(flatten)]
+        body: BodyArgs,
+    },
+}
+
+#[derive(Args, Debug)]
+struct BodyArgs {
+    /// The body, as JSON; `-` reads standard input
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// The app's secret token
+    #[arg(long, value_name = "TOKEN", env = "ZOOM_SECRET_TOKEN", hide_env_values = true, default_value = App::TEST_SECRET_TOKEN)]
+    secret_token: String,
+    /// Unix seconds to sign with, instead of now
+    #[arg(long, value_name = "SECONDS")]
+    timestamp: Option<u64>,
+}
+
+struct Signed {
+    body: Vec<u8>,
+    timestamp: String,
+    signature: String,
+}
+
+pub(crate) async fn run(args: WebhookArgs) -> anyhow::Result<ExitCode> {
+    match args.action {
+        Action::Sign { body } => {
+            let signed = sign(body)?;
+            crate::output::print(&format!(
+                "{TIMESTAMP_HEADER}: {}\n{SIGNATURE_HEADER}: {}\n",
+                signed.timestamp, signed.signature
+            ))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Action::Send { body, to } => send(sign(body)?, to).await,
+    }
+}
+
+fn sign(args: BodyArgs) -> anyhow::Result<Signed> {
+    let body = if args.file.as_os_str() == "-" {
+        std::io::read_to_string(std::io::stdin()).context("cannot read standard input")?.into_bytes()
+    } else {
+        std::fs::read(&args.file).with_context(|| format!("cannot read {}", args.file.display()))?
+    };
+    let secret = SecretToken::new(&args.secret_token).context("--secret-token or ZOOM_SECRET_TOKEN")?;
+    let now = || SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map(|since| since.as_secs());
+    let timestamp = args.timestamp.map_or_else(now, Ok).context("this machine's clock is before 1970")?.to_string();
+    let signature = webhook_signature(&secret, &timestamp, &body);
+    Ok(Signed { body, timestamp, signature })
+}
+
+async fn send(signed: Signed, to: Uri) -> anyhow::Result<ExitCode> {
+    if to.scheme_str() != Some("http") {
+        bail!("{to} is not an http URL: this command posts to a gateway near by, without TLS");
+    }
+    let request = Request::post(to.clone())
+        .header(CONTENT_TYPE, "application/json; charset=utf-8")
+        .header(TIMESTAMP_HEADER, signed.timestamp)
+        .header(SIGNATURE_HEADER, signed.signature)
+        .body(Full::new(Bytes::from(signed.body)))?;
+    let client = Client::builder(TokioExecutor::new()).build_http();
+    let response = client.request(request).await.with_context(|| format!("cannot post to {to}"))?;
+    let status = response.status();
+    let body = response.into_body().collect().await.context("the answer broke off")?.to_bytes();
+    eprintln!("{status}");
+    if !body.is_empty() {
+        crate::output::print(&format!("{}\n", String::from_utf8_lossy(&body)))?;
+    }
+    Ok(if status.is_success() { ExitCode::SUCCESS } else { crate::exit_code::failed() })
+}

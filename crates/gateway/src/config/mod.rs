@@ -1,0 +1,211 @@
+//! The settings: defaults compiled in, a file over them, the environment over that.
+
+pub mod media;
+pub mod secrets;
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use serde::Deserialize;
+
+use crate::config::{media::Media, secrets::AppConfig};
+
+/// The commented defaults, as `rtms serve --print-config` shows them.
+pub const DEFAULT_TOML: &str = include_str!("default.toml");
+
+/// The prefix of environment variables; `__` stands for the dot of a table.
+const ENVIRONMENT: &str = "RTMS";
+
+/// All settings.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Addresses and folders.
+    pub server: Server,
+    /// The webhook door.
+    pub webhook: Webhook,
+    /// What may be connected to.
+    pub zoom: Zoom,
+    /// What is asked for.
+    pub media: Media,
+    /// Files.
+    pub recording: Recording,
+    /// Ownership.
+    pub streams: Streams,
+    /// What is remembered.
+    pub store: Store,
+    /// The apps, if secrets come from files.
+    #[serde(default)]
+    pub app: Vec<AppConfig>,
+    /// Where words and events go.
+    #[serde(default)]
+    pub sink: Vec<Sink>,
+}
+
+/// `[server]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Server {
+    /// Where webhooks, health and metrics are served.
+    pub listen: SocketAddr,
+    /// Where the store and the recordings lie.
+    pub data_dir: PathBuf,
+    /// How long a graceful stop may take.
+    #[serde(with = "humantime_serde")]
+    pub stop_within: Duration,
+}
+
+/// `[webhook]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Webhook {
+    /// How far a timestamp may be from now.
+    #[serde(with = "humantime_serde")]
+    pub tolerance: Duration,
+    /// The longest body.
+    pub max_body_bytes: usize,
+    /// How long headers and body may take, each.
+    #[serde(with = "humantime_serde")]
+    pub read_within: Duration,
+    /// Connections at a time.
+    pub max_connections: usize,
+}
+
+/// `[zoom]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Zoom {
+    /// Domains under which hosts may be connected to.
+    pub allowed_hosts: Vec<String>,
+    /// PEM files with more certificate authorities.
+    pub extra_ca: Vec<PathBuf>,
+    /// Whether `ws://` and loopback hosts are allowed too; set by `--dev`, never by a file.
+    #[serde(skip)]
+    pub allow_loopback: bool,
+}
+
+/// `[recording]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recording {
+    /// Whether streams are recorded.
+    pub enabled: bool,
+    /// How often files are brought up to date.
+    #[serde(with = "humantime_serde")]
+    pub sync_every: Duration,
+    /// Whether that waits for the disk.
+    pub wait_for_disk: bool,
+}
+
+/// `[streams]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Streams {
+    /// How long a claim holds without being renewed.
+    #[serde(with = "humantime_serde")]
+    pub lease_term: Duration,
+    /// How often it is renewed.
+    #[serde(with = "humantime_serde")]
+    pub lease_renew_every: Duration,
+}
+
+/// `[store]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Store {
+    /// How long webhooks, receipts and ended streams are remembered.
+    #[serde(with = "humantime_serde")]
+    pub keep: Duration,
+}
+
+/// `[[sink]]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Sink {
+    /// One JSON object per line on standard output.
+    Stdout,
+}
+
+/// Why the settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A file, a variable or a value is wrong.
+    #[error("configuration: {0}")]
+    Unreadable(#[from] config::ConfigError),
+    /// A value is right by itself but not here.
+    #[error("configuration: {setting}: {why}")]
+    Unusable {
+        /// Which setting.
+        setting: &'static str,
+        /// What is wrong and what would do.
+        why: String,
+    },
+}
+
+impl Config {
+    /// Reads the defaults, then the file, then the environment.
+    ///
+    /// # Errors
+    /// [`ConfigError`], naming the file and the setting.
+    pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
+        let mut layers =
+            config::Config::builder().add_source(config::File::from_str(DEFAULT_TOML, config::FileFormat::Toml));
+        if let Some(file) = file {
+            layers = layers.add_source(config::File::from(file).format(config::FileFormat::Toml));
+        }
+        let environment = config::Environment::with_prefix(ENVIRONMENT).prefix_separator("__").separator("__");
+        let config: Self = layers.add_source(environment.try_parsing(true)).build()?.try_deserialize()?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let unusable = |setting, why: &str| Err(ConfigError::Unusable { setting, why: why.into() });
+        if self.streams.lease_renew_every * 2 > self.streams.lease_term {
+            return unusable("streams.lease_renew_every", "must be less than half of lease_term, to survive a miss");
+        }
+        if self.store.keep < Duration::from_secs(24 * 3600) {
+            return unusable("store.keep", "must be at least 24h: Zoom's repeats must be recognised");
+        }
+        self.media.stream_config()?.check().map_err(|misuse| ConfigError::Unusable {
+            setting: "media",
+            why: format!("Zoom would refuse this: {misuse}"),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_printed_defaults_are_the_defaults_and_zoom_would_take_them() {
+        let config = Config::load(None).unwrap();
+
+        assert_eq!(config.server.listen.port(), 8080);
+        assert_eq!(config.media.stream_config().unwrap(), rtms_proto::config::StreamConfig::default());
+    }
+
+    #[test]
+    fn what_zoom_would_refuse_is_refused_before_anything_is_dialed() {
+        let file = tempfile::Builder::new().suffix(".toml").tempfile().unwrap();
+        std::fs::write(file.path(), "[media.audio]\ncodec = \"opus\"\n").unwrap();
+
+        let error = Config::load(Some(file.path())).unwrap_err().to_string();
+
+        assert!(error.contains("sample_rate") && error.contains("OPUS goes with 48 kHz"), "{error}");
+    }
+
+    #[test]
+    fn an_unknown_setting_is_named() {
+        let file = tempfile::Builder::new().suffix(".toml").tempfile().unwrap();
+        std::fs::write(file.path(), "[server]\nlisen = \"127.0.0.1:1\"\n").unwrap();
+
+        let error = Config::load(Some(file.path())).unwrap_err().to_string();
+
+        assert!(error.contains("lisen"), "{error}");
+    }
+}

@@ -1,0 +1,187 @@
+//! The apps and their secrets, from the environment or from files, never from the settings.
+
+use std::{fmt, path::PathBuf};
+
+use rtms_wire::{
+    SmolStr,
+    ids::{InstanceId, StreamId},
+    secret::{ClientSecret, EmptySecret, SecretToken},
+    signature::HandshakeSignature,
+};
+use serde::Deserialize;
+
+/// The app whose secrets come from the environment.
+const DEFAULT_APP: &str = "default";
+
+const SECRET_TOKEN: &[&str] = &["ZOOM_SECRET_TOKEN"];
+const CLIENT_ID: &[&str] = &["ZOOM_CLIENT_ID", "ZM_RTMS_CLIENT", "ZOOM_VIDEO_SDK_KEY"];
+const CLIENT_SECRET: &[&str] = &["ZOOM_CLIENT_SECRET", "ZM_RTMS_SECRET", "ZOOM_VIDEO_SDK_SECRET"];
+
+/// `[[app]]`: where an app's secrets are.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AppConfig {
+    /// Its name in receipts, logs and metrics.
+    pub name: String,
+    /// Files with a secret token each; several while one replaces the other.
+    pub secret_token_files: Vec<PathBuf>,
+    /// Client id, or SDK key.
+    pub client_id: String,
+    /// A file with the client secret, or SDK secret.
+    pub client_secret_file: PathBuf,
+}
+
+/// An app with its secrets.
+#[derive(Clone)]
+pub struct App {
+    /// Its name.
+    pub name: SmolStr,
+    /// What its webhooks may be signed with.
+    pub secret_tokens: Vec<SecretToken>,
+    client_id: String,
+    client_secret: ClientSecret,
+}
+
+impl fmt::Debug for App {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("App").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl App {
+    /// Puts an app together.
+    pub fn new(
+        name: &str,
+        secret_tokens: Vec<SecretToken>,
+        client_id: impl Into<String>,
+        client_secret: ClientSecret,
+    ) -> Self {
+        Self { name: name.into(), secret_tokens, client_id: client_id.into(), client_secret }
+    }
+
+    /// Signs the handshakes of one stream.
+    pub fn sign(&self, instance: &InstanceId, stream: &StreamId) -> HandshakeSignature {
+        HandshakeSignature::sign(&self.client_id, &self.client_secret, instance, stream)
+    }
+}
+
+/// Why an app's secrets cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretsError {
+    /// Neither variables nor files.
+    #[error(
+        "no {what}: set the environment variable {} or name an [[app]] with files for its secrets in the configuration",
+        variables.join(" or ")
+    )]
+    Missing {
+        /// What is missing.
+        what: &'static str,
+        /// Where it is looked for.
+        variables: &'static [&'static str],
+    },
+    /// A variable or file is there but empty.
+    #[error("{place} is empty: put the {what} there")]
+    Empty {
+        /// What ought to be there.
+        what: &'static str,
+        /// The variable or file.
+        place: String,
+    },
+    /// A file cannot be read.
+    #[error("cannot read the {what} of app {app:?} from {path}: {source}", path = path.display())]
+    File {
+        /// What ought to be there.
+        what: &'static str,
+        /// Whose.
+        app: String,
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// An app without a secret token could receive nothing.
+    #[error("app {0:?} has no secret_token_files: name at least one")]
+    NoToken(String),
+}
+
+/// Reads the secrets of every app: those that the settings name, and the one of the environment.
+///
+/// # Errors
+/// [`SecretsError`], which says what to set.
+pub fn load(apps: &[AppConfig], environment: impl Fn(&str) -> Option<String>) -> Result<Vec<App>, SecretsError> {
+    let mut loaded = apps.iter().map(from_files).collect::<Result<Vec<_>, _>>()?;
+    let find = |names: &'static [&'static str]| {
+        names.iter().find_map(|name| environment(name).map(|value| (name.to_string(), value)))
+    };
+    if loaded.is_empty() || find(SECRET_TOKEN).is_some() {
+        let need = |what, variables| find(variables).ok_or(SecretsError::Missing { what, variables });
+        let (place, token) = need("secret token (it verifies webhooks)", SECRET_TOKEN)?;
+        let token =
+            SecretToken::new(&token).map_err(|EmptySecret| SecretsError::Empty { what: "secret token", place })?;
+        let (place, client_id) = need("client id (it signs handshakes)", CLIENT_ID)?;
+        if client_id.trim().is_empty() {
+            return Err(SecretsError::Empty { what: "client id", place });
+        }
+        let (place, secret) = need("client secret (it signs handshakes)", CLIENT_SECRET)?;
+        let secret =
+            ClientSecret::new(&secret).map_err(|EmptySecret| SecretsError::Empty { what: "client secret", place })?;
+        loaded.push(App::new(DEFAULT_APP, vec![token], client_id.trim(), secret));
+    }
+    Ok(loaded)
+}
+
+fn from_files(app: &AppConfig) -> Result<App, SecretsError> {
+    let read = |what: &'static str, path: &PathBuf| {
+        std::fs::read_to_string(path).map_err(|source| SecretsError::File {
+            what,
+            app: app.name.clone(),
+            path: path.clone(),
+            source,
+        })
+    };
+    let empty = |what, path: &PathBuf| SecretsError::Empty { what, place: path.display().to_string() };
+    if app.secret_token_files.is_empty() {
+        return Err(SecretsError::NoToken(app.name.clone()));
+    }
+    let tokens = app
+        .secret_token_files
+        .iter()
+        .map(|path| SecretToken::new(&read("secret token", path)?).map_err(|EmptySecret| empty("secret token", path)))
+        .collect::<Result<Vec<_>, _>>()?;
+    let path = &app.client_secret_file;
+    let secret =
+        ClientSecret::new(&read("client secret", path)?).map_err(|EmptySecret| empty("client secret", path))?;
+    Ok(App::new(&app.name, tokens, app.client_id.trim(), secret))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_named_with_the_variable_to_set() {
+        let error = load(&[], |_| None).unwrap_err().to_string();
+        assert!(error.contains("ZOOM_SECRET_TOKEN"), "{error}");
+
+        let only_token = |name: &str| (name == "ZOOM_SECRET_TOKEN").then(|| "t".to_string());
+        let error = load(&[], only_token).unwrap_err().to_string();
+        assert!(error.contains("ZOOM_CLIENT_ID or ZM_RTMS_CLIENT or ZOOM_VIDEO_SDK_KEY"), "{error}");
+    }
+
+    #[test]
+    fn the_names_of_zooms_samples_are_taken_too() {
+        for names in [
+            ["ZOOM_SECRET_TOKEN", "ZM_RTMS_CLIENT", "ZM_RTMS_SECRET"],
+            ["ZOOM_SECRET_TOKEN", "ZOOM_VIDEO_SDK_KEY", "ZOOM_VIDEO_SDK_SECRET"],
+        ] {
+            let apps = load(&[], |name| names.contains(&name).then(|| "value".to_string())).unwrap();
+            assert_eq!(apps.len(), 1);
+        }
+    }
+
+    #[test]
+    fn an_empty_secret_is_no_secret() {
+        let error = load(&[], |_| Some(" ".into())).unwrap_err().to_string();
+        assert!(error.contains("ZOOM_SECRET_TOKEN is empty"), "{error}");
+    }
+}

@@ -1,0 +1,162 @@
+//! From the inbox to the records: each stored webhook is read, judged, folded into its stream's record, and settled.
+//!
+//! It may stop at any point and start again: an entry stays pending until it is settled, and folding twice changes nothing.
+
+use std::{sync::Arc, time::Duration};
+
+use rtms_store::{
+    class::Class,
+    entry::{Entry, Verdict},
+    error::StoreError,
+    folding::FoldInput,
+    store::Store,
+};
+use rtms_wire::{
+    ids::StreamId,
+    webhook::{Webhook, WebhookBody, server_url::ServerUrlPolicy},
+};
+use tokio::sync::mpsc;
+use tracing::{info, warn};
+
+use crate::{clock, stop::Stop, telemetry::Metrics};
+
+/// Entries taken at a time.
+const BATCH: usize = 256;
+
+/// How long to wait before the store is tried again.
+const RETRY_AFTER: Duration = Duration::from_millis(500);
+
+/// Reads the inbox and tells the worker which streams changed.
+pub(crate) struct Dispatcher {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) policy: ServerUrlPolicy,
+    pub(crate) metrics: Arc<Metrics>,
+    /// Hints; a full queue loses none, as the worker also looks by itself.
+    pub(crate) changed: mpsc::Sender<StreamId>,
+}
+
+/// What is to be done with an entry.
+enum Judgement {
+    Fold(FoldInput),
+    Settle(Verdict),
+}
+
+impl Dispatcher {
+    pub(crate) async fn run(self, mut stop: Stop) {
+        let mut changes = self.store.inbox_changes();
+        loop {
+            changes.mark_unchanged();
+            let caught_up = match self.settle_some().await {
+                Ok(caught_up) => caught_up,
+                Err(error) => {
+                    self.metrics.store_error();
+                    warn!(%error, "the inbox cannot be worked off, trying again");
+                    tokio::select! {
+                        () = stop.given() => return,
+                        () = tokio::time::sleep(RETRY_AFTER) => continue,
+                    }
+                }
+            };
+            if caught_up {
+                tokio::select! {
+                    biased;
+                    () = stop.given() => return,
+                    // The store outlives us, and so does its side of the channel.
+                    _ = changes.changed() => {}
+                }
+            }
+        }
+    }
+
+    /// Settles what is pending now; true when that was all.
+    async fn settle_some(&self) -> Result<bool, StoreError> {
+        let pending = self.store.pending(BATCH).await?;
+        let caught_up = pending.len() < BATCH;
+        for entry in pending {
+            self.settle(entry).await?;
+        }
+        Ok(caught_up)
+    }
+
+    async fn settle(&self, entry: Entry) -> Result<(), StoreError> {
+        let id = entry.id;
+        let class = match self.judge(&entry) {
+            Judgement::Settle(verdict) => {
+                let class = verdict.class;
+                info!(entry = %id, %class, reason = verdict.reason, "settled");
+                self.store.settle(id, verdict, clock::unix_millis()).await?;
+                class
+            }
+            Judgement::Fold(input) => {
+                let folded = self.store.fold(id, input, clock::unix_millis()).await?;
+                info!(entry = %id, class = %folded.class, reason = folded.reason, "folded");
+                for stream_id in folded.stream_ids {
+                    // A hint that does not fit is no loss.
+                    let _ = self.changed.try_send(stream_id);
+                }
+                folded.class
+            }
+        };
+        self.metrics.classified(class.as_str());
+        Ok(())
+    }
+
+    fn judge(&self, entry: &Entry) -> Judgement {
+        let webhook = match Webhook::decode(&entry.body) {
+            Ok(webhook) => webhook,
+            // The door lets no such body in, but what is on disk may come from another version.
+            Err(why) => return Judgement::Settle(Verdict::new(Class::Unusable, why.to_string())),
+        };
+        let settle = |class, reason: String| {
+            let verdict = Verdict::new(class, reason).of_event(webhook.event.as_str());
+            Judgement::Settle(match &webhook.stream_id {
+                Some(stream_id) => verdict.of_stream(stream_id.clone()),
+                None => verdict,
+            })
+        };
+        let checked_urls = match &webhook.body {
+            WebhookBody::RtmsStarted(started) => {
+                if webhook.stream_id.is_none() {
+                    return settle(Class::Unusable, "a start without stream id".into());
+                }
+                if webhook.instance.is_none() {
+                    return settle(Class::Unusable, "a start that does not say what is streamed".into());
+                }
+                match self.check(&started.server_urls) {
+                    Ok(urls) => urls,
+                    Err(why) => return settle(Class::Unusable, why),
+                }
+            }
+            // New URLs are optional here: without a good one the stored ones serve.
+            WebhookBody::RtmsInterrupted(interrupted) => self.check(&interrupted.server_urls).unwrap_or_default(),
+            WebhookBody::RtmsStopped(_) => Vec::new(),
+            WebhookBody::UrlValidation { .. } => return settle(Class::UrlValidation, "answered".into()),
+            WebhookBody::ConcurrencyNearLimit(_)
+            | WebhookBody::ConcurrencyLimited(_)
+            | WebhookBody::StartFailed
+            | WebhookBody::RequestStatus => return settle(Class::AccountEvent, webhook.event.to_string()),
+            WebhookBody::Other => return settle(Class::Unknown, format!("{} is not known", webhook.event)),
+        };
+        match FoldInput::from_webhook(&webhook, checked_urls) {
+            Some(input) if input.stream_id.is_some() || input.instance.is_some() => Judgement::Fold(input),
+            Some(_) | None => settle(Class::Unusable, "it names neither stream nor instance".into()),
+        }
+    }
+
+    /// The URLs that may be connected to, in Zoom's order.
+    fn check(&self, urls: &[String]) -> Result<Vec<String>, String> {
+        let mut refused = Vec::new();
+        let mut good = Vec::new();
+        for url in urls {
+            match self.policy.check(url) {
+                Ok(_) => good.push(url.clone()),
+                Err(why) => refused.push(why.to_string()),
+            }
+        }
+        match (good.is_empty(), refused.is_empty()) {
+            (false, _) => Ok(good),
+            (true, true) => Err("no server URL".into()),
+            (true, false) => Err(format!("no server URL that may be connected to: {}", refused.join("; "))),
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! Recording off the sockets' threads: events are gathered for a moment and written in one go on a blocking thread.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use cpu_time::ThreadTime;
+use rtms_record::{Ending, Input, Options, RecordError, Recorder, RecordingAbout, Summary};
+use rtms_wire::{codes::stop_reason::StopReason, time::UnixMillis};
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, MissedTickBehavior, interval},
+};
+use tracing::{error, info};
+
+use crate::{clock, telemetry::Metrics};
+
+/// How long events are gathered before they are written. Long enough that a write serves many packets of many people.
+const GATHER: Duration = Duration::from_millis(100);
+
+/// Gathered events that make further ones wait in the stream's queue, which knows what to drop first.
+const MAX_GATHERED: usize = 16_384;
+
+/// Where and how streams are recorded.
+#[derive(Clone, Debug)]
+pub(crate) struct RecordingSetup {
+    pub(crate) root: PathBuf,
+    pub(crate) options: Options,
+    pub(crate) sync_every: Duration,
+}
+
+/// One stream's recording.
+pub(crate) struct Recording {
+    state: State,
+    gathered: Vec<Input>,
+    tick: tokio::time::Interval,
+    synced: Instant,
+    setup: RecordingSetup,
+    metrics: Arc<Metrics>,
+    failing: bool,
+}
+
+enum State {
+    Idle(Box<Recorder>),
+    Writing(JoinHandle<Written>),
+    /// The thread that had the recorder panicked. Nothing more can be recorded.
+    Broken,
+}
+
+struct Written {
+    recorder: Box<Recorder>,
+    result: Result<(), RecordError>,
+}
+
+impl Recording {
+    /// Creates the folder, or goes on in it.
+    pub(crate) async fn open(
+        setup: RecordingSetup,
+        about: RecordingAbout,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, RecordError> {
+        let now = clock::unix_millis();
+        let (root, options) = (setup.root.clone(), setup.options.clone());
+        let opened = tokio::task::spawn_blocking(move || Recorder::open_with(&root, about, options, now)).await;
+        let recorder = opened.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
+        let mut tick = interval(GATHER);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Ok(Self {
+            state: State::Idle(Box::new(recorder)),
+            gathered: Vec::new(),
+            tick,
+            synced: Instant::now(),
+            setup,
+            metrics,
+            failing: false,
+        })
+    }
+
+    /// Whether there is room for more. If not, the caller leaves events where they are until [`Self::turn`] returns.
+    pub(crate) fn has_room(&self) -> bool {
+        self.gathered.len() < MAX_GATHERED
+    }
+
+    /// Takes something to record. Never waits.
+    pub(crate) fn push(&mut self, input: Input) {
+        if !matches!(self.state, State::Broken) {
+            self.gathered.push(input);
+        }
+    }
+
+    /// Waits until the next write is due or done, and starts or settles it. Dropping the future loses nothing.
+    pub(crate) async fn turn(&mut self) {
+        match &mut self.state {
+            State::Idle(_) => {
+                self.tick.tick().await;
+                let sync = self.synced.elapsed() >= self.setup.sync_every;
+                if sync || !self.gathered.is_empty() {
+                    self.start_writing(sync);
+                }
+            }
+            State::Writing(writing) => {
+                let written = writing.await;
+                self.settle(written);
+            }
+            State::Broken => std::future::pending().await,
+        }
+    }
+
+    fn start_writing(&mut self, sync: bool) {
+        let State::Idle(recorder) = std::mem::replace(&mut self.state, State::Broken) else { return };
+        if sync {
+            self.synced = Instant::now();
+        }
+        let inputs = std::mem::take(&mut self.gathered);
+        let metrics = self.metrics.clone();
+        let now = clock::unix_millis();
+        self.state = State::Writing(tokio::task::spawn_blocking(move || {
+            let started = ThreadTime::now();
+            let written = write(recorder, inputs, sync, now);
+            metrics.recorded_for(started.elapsed());
+            written
+        }));
+    }
+
+    fn settle(&mut self, written: Result<Written, tokio::task::JoinError>) {
+        match written {
+            Ok(Written { recorder, result }) => {
+                self.state = State::Idle(recorder);
+                self.report(result.err());
+            }
+            Err(panic) => {
+                self.state = State::Broken;
+                self.metrics.record_error();
+                error!(%panic, "the recorder broke, this stream is not recorded any further");
+            }
+        }
+    }
+
+    /// Says when recording begins to fail and when it works again, not with every packet.
+    fn report(&mut self, error: Option<RecordError>) {
+        match error {
+            Some(error) => {
+                self.metrics.record_error();
+                if !std::mem::replace(&mut self.failing, true) {
+                    error!(%error, "recording fails");
+                }
+            }
+            None => {
+                if std::mem::replace(&mut self.failing, false) {
+                    info!("recording works again");
+                }
+            }
+        }
+    }
+
+    /// Writes what is left and closes the files.
+    pub(crate) async fn finish(mut self, why: String, stop_reason: Option<StopReason>) -> Option<Summary> {
+        if let State::Writing(writing) = &mut self.state {
+            let written = writing.await;
+            self.settle(written);
+        }
+        let State::Idle(recorder) = self.state else { return None };
+        let now = clock::unix_millis();
+        let inputs = std::mem::take(&mut self.gathered);
+        let metrics = self.metrics.clone();
+        let ending = Ending { stop_reason, why, at: now };
+        let finished = tokio::task::spawn_blocking(move || {
+            let started = ThreadTime::now();
+            let Written { recorder, result } = write(recorder, inputs, true, now);
+            let summary = recorder.finish(ending);
+            metrics.recorded_for(started.elapsed());
+            (result, summary)
+        })
+        .await;
+        let (result, summary) = match finished {
+            Ok(finished) => finished,
+            Err(panic) => {
+                self.metrics.record_error();
+                error!(%panic, "the recorder broke while closing");
+                return None;
+            }
+        };
+        if let Err(error) = result {
+            self.metrics.record_error();
+            error!(%error, "the last of a recording could not be written");
+        }
+        match summary {
+            Ok(summary) => Some(summary),
+            Err(error) => {
+                self.metrics.record_error();
+                error!(%error, "a recording could not be closed");
+                None
+            }
+        }
+    }
+}
+
+/// Writes everything even if something fails, so that one bad packet does not cost the rest; the first error is told.
+fn write(mut recorder: Box<Recorder>, inputs: Vec<Input>, sync: bool, now: UnixMillis) -> Written {
+    let mut result = Ok(());
+    for input in inputs {
+        result = result.and(recorder.handle(input, now));
+    }
+    if sync {
+        result = result.and(recorder.sync(now));
+    }
+    Written { recorder, result }
+}

@@ -1,0 +1,236 @@
+//! The server: built from its settings, run, and stopped in order.
+
+use std::{
+    io,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
+
+use rtms_client::{connect::TcpConnector, error::TlsSetupError};
+use rtms_record::Options;
+use rtms_sink::delivery::Delivery;
+use rtms_store::{error::StoreError, lease::OwnerId, sqlite::SqliteStore, store::Store};
+use rtms_wire::{time::UnixMillis, webhook::server_url::ServerUrlPolicy};
+use tokio::{
+    net::TcpListener,
+    sync::mpsc,
+    task::JoinHandle,
+    time::{MissedTickBehavior, interval},
+};
+use tracing::{info, warn};
+
+use crate::{
+    clock,
+    config::{Config, ConfigError, secrets::App},
+    dispatcher::Dispatcher,
+    http::{self, Shared, health::Health, webhook::Door},
+    recording::RecordingSetup,
+    stop::{self, StopSender},
+    stream_task::Surroundings,
+    telemetry::Metrics,
+    worker::Worker,
+};
+
+/// Hints from the dispatcher that may wait for the worker.
+const HINTS: usize = 4096;
+
+/// How often old entries are removed.
+const PRUNE_EVERY: Duration = Duration::from_secs(3600);
+
+/// The folder of the recordings below the data folder.
+pub const RECORDINGS: &str = "recordings";
+
+/// A running server.
+pub struct Server {
+    address: SocketAddr,
+    metrics: Arc<Metrics>,
+    shared: Arc<Shared>,
+    store: Arc<dyn Store>,
+    sinks: Arc<Vec<Delivery>>,
+    parts: Parts,
+    stop_within: Duration,
+}
+
+/// The parts that run, in the order in which they are stopped.
+struct Parts {
+    http: (StopSender, JoinHandle<()>),
+    dispatcher: (StopSender, JoinHandle<()>),
+    worker: (StopSender, JoinHandle<()>),
+    pruner: JoinHandle<()>,
+}
+
+/// Why the server cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The settings are wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The data folder cannot be made.
+    #[error("cannot create the data folder {path}: {source}", path = path.display())]
+    DataDir {
+        /// The folder.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The store cannot be opened.
+    #[error("cannot open the store: {0}")]
+    Store(#[from] StoreError),
+    /// TLS cannot be set up.
+    #[error(transparent)]
+    Tls(#[from] TlsSetupError),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {source}; choose another with --listen")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+impl Server {
+    /// Opens the store in the data folder and starts.
+    ///
+    /// # Errors
+    /// [`StartError`], which names what to change.
+    pub async fn start(config: Config, apps: Vec<App>, sinks: Vec<Delivery>) -> Result<Self, StartError> {
+        let data_dir = &config.server.data_dir;
+        std::fs::create_dir_all(data_dir).map_err(|source| StartError::DataDir { path: data_dir.clone(), source })?;
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(data_dir)?);
+        Self::start_on(config, apps, sinks, store).await
+    }
+
+    /// Starts on a store of the caller's.
+    ///
+    /// # Errors
+    /// [`StartError`], which names what to change.
+    pub async fn start_on(
+        config: Config,
+        apps: Vec<App>,
+        sinks: Vec<Delivery>,
+        store: Arc<dyn Store>,
+    ) -> Result<Self, StartError> {
+        let apps: Arc<[App]> = apps.into();
+        let sinks = Arc::new(sinks);
+        let metrics = Arc::<Metrics>::default();
+        let address = config.server.listen;
+        let listener = TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
+        let address = listener.local_addr().map_err(|source| StartError::Listen { address, source })?;
+
+        let surroundings = Arc::new(Surroundings {
+            store: store.clone(),
+            connector: Arc::new(TcpConnector::new(&config.zoom.extra_ca)?),
+            config: config.media.stream_config()?,
+            queue_bytes: config.media.queue_bytes,
+            recording: config.recording.enabled.then(|| RecordingSetup {
+                root: config.server.data_dir.join(RECORDINGS),
+                options: Options { wait_for_disk: config.recording.wait_for_disk, ..Options::default() },
+                sync_every: config.recording.sync_every,
+            }),
+            sinks: sinks.clone(),
+            metrics: metrics.clone(),
+        });
+        // No other process has this name, nor has a later run of this one.
+        let owner = OwnerId::new(uuid::Uuid::now_v7().to_string());
+        let (changed, hints) = mpsc::channel(HINTS);
+        let (worker_stop, stopped) = stop::channel();
+        let streams = &config.streams;
+        let worker = Worker::new(surroundings, apps.clone(), owner, streams.lease_term, streams.lease_renew_every);
+        let worker = tokio::spawn(worker.run(hints, stopped, config.server.stop_within));
+
+        let policy = ServerUrlPolicy {
+            allowed_suffixes: config.zoom.allowed_hosts.clone(),
+            allow_loopback: config.zoom.allow_loopback,
+        };
+        let (dispatcher_stop, stopped) = stop::channel();
+        let dispatcher = Dispatcher { store: store.clone(), policy, metrics: metrics.clone(), changed };
+        let dispatcher = tokio::spawn(dispatcher.run(stopped));
+
+        let shared = Arc::new(Shared {
+            door: Door {
+                apps,
+                store: store.clone(),
+                tolerance: config.webhook.tolerance,
+                max_body_bytes: config.webhook.max_body_bytes,
+                read_within: config.webhook.read_within,
+            },
+            metrics: metrics.clone(),
+            health: Health { store: store.clone(), stopping: AtomicBool::new(false) },
+        });
+        let limits =
+            http::Limits { connections: config.webhook.max_connections, header_within: config.webhook.read_within };
+        let (http_stop, stopped) = stop::channel();
+        let http = tokio::spawn(http::serve(listener, http::router(shared.clone()), limits, stopped));
+
+        let pruner = tokio::spawn(prune(store.clone(), config.store.keep));
+        info!(%address, data_dir = %config.server.data_dir.display(), "listening");
+        Ok(Self {
+            address,
+            metrics,
+            shared,
+            store,
+            sinks,
+            parts: Parts {
+                http: (http_stop, http),
+                dispatcher: (dispatcher_stop, dispatcher),
+                worker: (worker_stop, worker),
+                pruner,
+            },
+            stop_within: config.server.stop_within,
+        })
+    }
+
+    /// Where webhooks are taken.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What was counted so far.
+    pub fn metrics(&self) -> Arc<Metrics> {
+        self.metrics.clone()
+    }
+
+    /// The store.
+    pub fn store(&self) -> Arc<dyn Store> {
+        self.store.clone()
+    }
+
+    /// Stops in order: no new webhooks, the streams handed over with their files closed, the sinks emptied, the store
+    /// closed.
+    pub async fn stop(self) {
+        info!(within = ?self.stop_within, "stopping");
+        self.shared.health.stopping.store(true, std::sync::atomic::Ordering::Relaxed);
+        self.parts.pruner.abort();
+        for (stop, task) in [self.parts.http, self.parts.dispatcher, self.parts.worker] {
+            stop.send_replace(true);
+            // A part that panicked has stopped too.
+            if let Err(error) = task.await {
+                warn!(%error, "a part of the server broke");
+            }
+        }
+        // Nobody else holds the sinks once the worker is gone; if a task hangs, its envelopes are lost with it.
+        if let Ok(sinks) = Arc::try_unwrap(self.sinks) {
+            for sink in sinks {
+                sink.finish().await;
+            }
+        }
+        self.store.close().await;
+    }
+}
+
+async fn prune(store: Arc<dyn Store>, keep: Duration) {
+    let mut every = interval(PRUNE_EVERY);
+    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        every.tick().await;
+        let now = clock::unix_millis();
+        let older_than = UnixMillis(now.0.saturating_sub(u64::try_from(keep.as_millis()).unwrap_or(u64::MAX)));
+        match store.prune(older_than).await {
+            Ok(pruned) => info!(?pruned, "pruned the store"),
+            Err(error) => warn!(%error, "the store could not be pruned"),
+        }
+    }
+}

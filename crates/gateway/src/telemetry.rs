@@ -1,0 +1,193 @@
+//! Every metric, by name. Labels are words of ours, never an id or text from outside.
+
+use std::sync::atomic::AtomicU64;
+
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text::encode},
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
+    registry::Registry,
+};
+use rtms_client::queue::Dropped;
+use rtms_wire::media::medium::Medium;
+
+/// What the server counts. Cheap to share by reference; counters may be read at any time.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    webhooks: Family<WebhookLabel, Counter>,
+    classes: Family<ClassLabel, Counter>,
+    streams_joined: Counter,
+    streams_running: Gauge,
+    packets: Family<MediumLabel, Counter>,
+    bytes: Family<MediumLabel, Counter>,
+    dropped: Family<MediumLabel, Counter>,
+    odd_messages: Counter,
+    record_errors: Counter,
+    store_errors: Counter,
+    recording_seconds: Counter<f64, AtomicU64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct WebhookLabel {
+    result: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ClassLabel {
+    class: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct MediumLabel {
+    medium: &'static str,
+}
+
+/// What became of a request at the webhook door.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WebhookResult {
+    /// Stored and answered 200.
+    Stored,
+    /// A URL validation, answered with its token.
+    Validated,
+    /// No valid signature: 401.
+    BadSignature,
+    /// A valid signature, but too old or from the future: 401.
+    Stale,
+    /// Signed, but not a webhook: 400.
+    Unreadable,
+    /// Too long: 413.
+    TooLarge,
+    /// Too slow: 408.
+    TooSlow,
+    /// Not JSON by its content type: 415.
+    WrongType,
+    /// It could not be stored: 503.
+    NotStored,
+}
+
+impl WebhookResult {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Stored => "stored",
+            Self::Validated => "validated",
+            Self::BadSignature => "bad_signature",
+            Self::Stale => "stale",
+            Self::Unreadable => "unreadable",
+            Self::TooLarge => "too_large",
+            Self::TooSlow => "too_slow",
+            Self::WrongType => "wrong_type",
+            Self::NotStored => "not_stored",
+        }
+    }
+}
+
+impl Metrics {
+    pub(crate) fn webhook(&self, result: WebhookResult) {
+        self.webhooks.get_or_create(&WebhookLabel { result: result.as_str() }).inc();
+    }
+
+    pub(crate) fn classified(&self, class: &'static str) {
+        self.classes.get_or_create(&ClassLabel { class }).inc();
+    }
+
+    pub(crate) fn stream_joined(&self) {
+        self.streams_joined.inc();
+        self.streams_running.inc();
+    }
+
+    pub(crate) fn stream_left(&self, dropped: Dropped) {
+        self.streams_running.dec();
+        let by_medium = [
+            (Medium::Video.as_str(), dropped.video),
+            (Medium::Deskshare.as_str(), dropped.deskshare),
+            (Medium::Audio.as_str(), dropped.audio),
+            ("other", dropped.other),
+        ];
+        for (medium, count) in by_medium {
+            self.dropped.get_or_create(&MediumLabel { medium }).inc_by(count);
+        }
+    }
+
+    pub(crate) fn received(&self, medium: Medium, bytes: usize) {
+        let label = MediumLabel { medium: medium.as_str() };
+        self.packets.get_or_create(&label).inc();
+        self.bytes.get_or_create(&label).inc_by(bytes as u64);
+    }
+
+    pub(crate) fn odd_message(&self) {
+        self.odd_messages.inc();
+    }
+
+    pub(crate) fn record_error(&self) {
+        self.record_errors.inc();
+    }
+
+    pub(crate) fn store_error(&self) {
+        self.store_errors.inc();
+    }
+
+    pub(crate) fn recorded_for(&self, cpu: std::time::Duration) {
+        self.recording_seconds.inc_by(cpu.as_secs_f64());
+    }
+
+    /// Requests that ended so.
+    pub fn webhooks(&self, result: WebhookResult) -> u64 {
+        self.webhooks.get_or_create(&WebhookLabel { result: result.as_str() }).get()
+    }
+
+    /// Messages of a medium so far.
+    pub fn packets(&self, medium: Medium) -> u64 {
+        self.packets.get_or_create(&MediumLabel { medium: medium.as_str() }).get()
+    }
+
+    /// Payload bytes of a medium so far.
+    pub fn bytes(&self, medium: Medium) -> u64 {
+        self.bytes.get_or_create(&MediumLabel { medium: medium.as_str() }).get()
+    }
+
+    /// Streams joined so far.
+    pub fn streams_joined(&self) -> u64 {
+        self.streams_joined.get()
+    }
+
+    /// Streams that run now.
+    pub fn streams_running(&self) -> i64 {
+        self.streams_running.get()
+    }
+
+    /// CPU time that recording has taken so far, in seconds.
+    pub fn recording_seconds(&self) -> f64 {
+        self.recording_seconds.get()
+    }
+
+    /// The text that `/metrics` answers.
+    pub(crate) fn render(&self) -> String {
+        let mut registry = Registry::with_prefix("rtms");
+        registry.register("webhooks", "Requests at the webhook door, by result", self.webhooks.clone());
+        registry.register("webhook_classes", "Stored webhooks, by what they turned out to be", self.classes.clone());
+        registry.register("streams_joined", "Streams that were connected to", self.streams_joined.clone());
+        registry.register("streams_running", "Streams that run now", self.streams_running.clone());
+        registry.register("media_packets", "Messages received, by medium", self.packets.clone());
+        registry.register("media_bytes", "Payload bytes received, by medium", self.bytes.clone());
+        registry.register("dropped_events", "Events dropped because the disk was too slow", self.dropped.clone());
+        registry.register(
+            "odd_messages",
+            "Messages that could not be read or have no meaning",
+            self.odd_messages.clone(),
+        );
+        registry.register("record_errors", "Times that a recording could not be written", self.record_errors.clone());
+        registry.register(
+            "store_errors",
+            "Times that the store could not be written or read",
+            self.store_errors.clone(),
+        );
+        registry.register(
+            "recording_cpu_seconds",
+            "CPU time taken by writing recordings",
+            self.recording_seconds.clone(),
+        );
+        let mut text = String::new();
+        // Writing into a string does not fail.
+        let _ = encode(&mut text, &registry);
+        text
+    }
+}

@@ -1,0 +1,433 @@
+//! Sound as WAV files: a track per participant and one for all together.
+//!
+//! What Zoom mixed is one track by itself. Where participants come apart, the mix is made here: at each instant the
+//! saturating sum of all. It is kept exact while tracks still change: a packet adds what it changed in its own track,
+//! and a block of the mix that is no longer in memory is summed again from the tracks, never read back from its file.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use rtms_wire::{SmolStr, time::UnixMillis};
+
+use crate::{
+    error::RecordError,
+    file::Files,
+    input::Who,
+    layout::{Layout, stem},
+    manifest::{self, AsideReason, Placed, TrackSource},
+    options::Options,
+    timeline::{Place, Timeline},
+    wav::{PcmFormat, Wav},
+    window::Window,
+};
+
+/// How much of the end of a mix is summed again when a recording is resumed: a killed process may have written a
+/// track and not yet the mix. What it had not synced is a second of live sound, or the 60 s of a backlog.
+const RESUMMED_SECONDS: u64 = 62;
+
+/// All the sound of one recording.
+#[derive(Debug)]
+pub(crate) struct Audio {
+    origin: UnixMillis,
+    sets: Vec<Set>,
+    tracks: usize,
+    max_tracks: usize,
+    wav_limit_bytes: u64,
+}
+
+/// Tracks of one format that belong together.
+#[derive(Debug)]
+struct Set {
+    /// From 1, as in file names.
+    number: usize,
+    format: PcmFormat,
+    /// Whether there is a mix to be made: not for what Zoom has mixed.
+    sum: Option<Mix>,
+    tracks: Vec<Track>,
+    by_who: BTreeMap<Who, usize>,
+}
+
+#[derive(Debug)]
+struct Track {
+    who: Who,
+    wav: Wav,
+    window: Window<i16>,
+    timeline: Timeline,
+    placed: Placed,
+    /// Frames that something was received for.
+    heard: u64,
+    name: Option<SmolStr>,
+}
+
+#[derive(Debug)]
+struct Mix {
+    /// Frames that were on disk when it was opened.
+    found: u64,
+    wav: Wav,
+    window: Window<i32>,
+}
+
+/// Names one track of [`Audio`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TrackId {
+    set: usize,
+    track: usize,
+}
+
+/// What became of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// It is in the track.
+    Placed,
+    /// It was there already.
+    Duplicate,
+    /// It belongs aside.
+    Aside(AsideReason),
+}
+
+impl Audio {
+    pub(crate) fn new(origin: UnixMillis, options: &Options) -> Self {
+        Self {
+            origin,
+            sets: Vec::new(),
+            tracks: 0,
+            max_tracks: options.max_tracks,
+            wav_limit_bytes: options.wav_limit_bytes,
+        }
+    }
+
+    pub(crate) fn origin(&self) -> UnixMillis {
+        self.origin
+    }
+
+    /// The track of this participant in this format, made if it is new; none if there are too many.
+    ///
+    /// The flag says whether it is new.
+    pub(crate) fn track(
+        &mut self,
+        who: &Who,
+        format: PcmFormat,
+        layout: &Layout,
+        files: &mut Files,
+    ) -> Result<Option<(TrackId, bool)>, RecordError> {
+        let summed = *who != Who::Everyone;
+        let found = self.sets.iter().position(|set| set.format == format && set.sum.is_some() == summed);
+        if let Some(set) = found
+            && let Some(track) = self.sets.get(set).and_then(|set| set.by_who.get(who))
+        {
+            return Ok(Some((TrackId { set, track: *track }, false)));
+        }
+        if self.tracks >= self.max_tracks {
+            return Ok(None);
+        }
+        let set = match found {
+            Some(set) => set,
+            None => {
+                let number = self.sets.last().map_or(1, |set| set.number + 1);
+                self.add_set(number, format, summed, layout, files)?
+            }
+        };
+        let track = self.add_track(set, who.clone(), layout, files)?;
+        Ok(Some((TrackId { set, track }, true)))
+    }
+
+    /// Opens what an earlier process recorded, and sums the end of its mixes again.
+    pub(crate) fn resume(
+        &mut self,
+        known: &[manifest::Track],
+        layout: &Layout,
+        files: &mut Files,
+    ) -> Result<(), RecordError> {
+        for known in known {
+            let format = PcmFormat { sample_rate: known.sample_rate, channels: known.channels };
+            let summed = match known.source {
+                TrackSource::Participant | TrackSource::ComputedMix => true,
+                TrackSource::ReceivedMix => false,
+            };
+            let set = match self.sets.iter().position(|set| set.number == known.set) {
+                Some(set) => set,
+                None => self.add_set(known.set, format, summed, layout, files)?,
+            };
+            match known.source {
+                TrackSource::Participant | TrackSource::ReceivedMix => {
+                    let track = self.add_track(set, known.who.clone(), layout, files)?;
+                    if let Some(track) = self.sets.get_mut(set).and_then(|set| set.tracks.get_mut(track)) {
+                        track.placed = known.placed.clone();
+                        track.heard = track.wav.end().saturating_sub(
+                            known.placed.silence_ms * u64::from(format.sample_rate) / 1000,
+                        );
+                    }
+                }
+                TrackSource::ComputedMix => {}
+            }
+        }
+        for set in &mut self.sets {
+            set.sum_end_again(files)?;
+        }
+        Ok(())
+    }
+
+    /// Learns the name that comes with a packet; whether it is a new one.
+    pub(crate) fn is_new_name(&mut self, id: TrackId, name: Option<&SmolStr>) -> bool {
+        let Some(track) = self.sets.get_mut(id.set).and_then(|set| set.tracks.get_mut(id.track)) else { return false };
+        if name.is_none() || track.name.as_ref() == name {
+            return false;
+        }
+        track.name = name.cloned();
+        true
+    }
+
+    /// Puts whole frames of samples where their time is.
+    pub(crate) fn place(
+        &mut self,
+        id: TrackId,
+        timestamp: UnixMillis,
+        samples: &[u8],
+        files: &mut Files,
+    ) -> Result<Outcome, RecordError> {
+        let Some(set) = self.sets.get_mut(id.set) else { return Ok(Outcome::Duplicate) };
+        let frame_bytes = set.format.frame_bytes();
+        let frames = (samples.len() / frame_bytes) as u64;
+        let Some(track) = set.tracks.get_mut(id.track) else { return Ok(Outcome::Duplicate) };
+        if frames == 0 {
+            return Ok(Outcome::Placed);
+        }
+        match track.timeline.place(timestamp, frames) {
+            Place::At { start, skip, fresh, joined, out_of_order } => {
+                let placed = &mut track.placed;
+                placed.packets += 1;
+                placed.bytes += samples.len() as u64;
+                placed.first_timestamp = Some(placed.first_timestamp.map_or(timestamp, |first| first.min(timestamp)));
+                placed.last_timestamp = Some(placed.last_timestamp.map_or(timestamp, |last| last.max(timestamp)));
+                placed.joined += u64::from(joined);
+                placed.out_of_order += u64::from(out_of_order);
+                placed.overlapping += u64::from(skip > 0);
+                track.heard += fresh;
+                let heard = samples.get(skip as usize * frame_bytes..).unwrap_or_default();
+                set.write(id.track, start + skip, heard, files)?;
+                Ok(Outcome::Placed)
+            }
+            Place::Duplicate => {
+                track.placed.duplicates += 1;
+                Ok(Outcome::Duplicate)
+            }
+            Place::Covered { start } => {
+                if set.is_there(id.track, start, samples, files)? {
+                    if let Some(track) = set.tracks.get_mut(id.track) {
+                        track.placed.duplicates += 1;
+                    }
+                    return Ok(Outcome::Duplicate);
+                }
+                Ok(Outcome::Aside(AsideReason::Overlap))
+            }
+            Place::BeforeOrigin => {
+                track.placed.before_origin += 1;
+                Ok(Outcome::Aside(AsideReason::BeforeOrigin))
+            }
+        }
+    }
+
+    /// Writes all that is in memory and makes the headers right.
+    pub(crate) fn sync(&mut self, files: &mut Files) -> Result<(), RecordError> {
+        for set in &mut self.sets {
+            for track in &mut set.tracks {
+                track.window.sync(&mut track.wav, files)?;
+            }
+            if let Some(mix) = &mut set.sum {
+                mix.window.sync(&mut mix.wav, files)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The tracks as the manifest lists them.
+    pub(crate) fn describe(&self, layout: &Layout) -> Vec<manifest::Track> {
+        let mut tracks = Vec::with_capacity(self.tracks + self.sets.len());
+        for set in &self.sets {
+            let describe = |who: &Who, source, wav: &Wav, placed| manifest::Track {
+                who: who.clone(),
+                source,
+                set: set.number,
+                sample_rate: set.format.sample_rate,
+                channels: set.format.channels,
+                files: wav.paths().map(|path| layout.relative(&path)).collect(),
+                duration_ms: set.format.millis(wav.end()),
+                placed,
+            };
+            if let Some(mix) = &set.sum {
+                tracks.push(describe(&Who::Everyone, TrackSource::ComputedMix, &mix.wav, Placed::default()));
+            }
+            for track in &set.tracks {
+                let source =
+                    if set.sum.is_some() { TrackSource::Participant } else { TrackSource::ReceivedMix };
+                let mut placed = track.placed.clone();
+                placed.silence_ms = set.format.millis(track.wav.end().saturating_sub(track.heard));
+                tracks.push(describe(&track.who, source, &track.wav, placed));
+            }
+        }
+        tracks
+    }
+
+    fn add_set(
+        &mut self,
+        number: usize,
+        format: PcmFormat,
+        summed: bool,
+        layout: &Layout,
+        files: &mut Files,
+    ) -> Result<usize, RecordError> {
+        let sum = if summed {
+            let wav = open_wav(layout.audio("mixed", number), format, self.wav_limit_bytes, files)?;
+            Some(Mix { found: wav.end(), window: Window::new(&wav), wav })
+        } else {
+            None
+        };
+        self.sets.push(Set { number, format, sum, tracks: Vec::new(), by_who: BTreeMap::new() });
+        Ok(self.sets.len() - 1)
+    }
+
+    fn add_track(
+        &mut self,
+        set: usize,
+        who: Who,
+        layout: &Layout,
+        files: &mut Files,
+    ) -> Result<usize, RecordError> {
+        // Callers pass the place of a set that is there.
+        let set = &mut self.sets[set];
+        let stem = if set.sum.is_some() { stem(&who) } else { "mixed".to_owned() };
+        let wav = open_wav(layout.audio(&stem, set.number), set.format, self.wav_limit_bytes, files)?;
+        if let Some(mix) = &mut set.sum {
+            mix.wav.extend_to(wav.end());
+        }
+        set.by_who.insert(who.clone(), set.tracks.len());
+        set.tracks.push(Track {
+            who,
+            window: Window::new(&wav),
+            wav,
+            timeline: Timeline::new(self.origin, set.format.sample_rate),
+            placed: Placed::default(),
+            heard: 0,
+            name: None,
+        });
+        self.tracks += 1;
+        Ok(set.tracks.len() - 1)
+    }
+}
+
+impl Set {
+    /// Writes samples into a track, and what they change into the mix.
+    fn write(&mut self, track: usize, frame: u64, samples: &[u8], files: &mut Files) -> Result<(), RecordError> {
+        let frame_bytes = self.format.frame_bytes();
+        let mut rest = samples;
+        let mut frame = frame;
+        while !rest.is_empty() {
+            let Some(into) = self.tracks.get(track) else { return Ok(()) };
+            let (number, from) = into.window.locate(frame);
+            let count = (into.window.block_samples() - from).min(rest.len() / 2);
+            let (here, behind) = rest.split_at(2 * count);
+            let frames = (here.len() / frame_bytes) as u64;
+
+            // The mix first: if it must be summed from the tracks, then from what they were before.
+            self.need_sum(number, files)?;
+            let Some(into) = self.tracks.get_mut(track) else { return Ok(()) };
+            into.need(number, files)?;
+            into.wav.extend_to(frame + frames);
+            let Some(old) = into.window.change(number, from, count) else { return Ok(()) };
+            let new = here.chunks_exact(2).map(|bytes| bytes.try_into().map_or(0, i16::from_le_bytes));
+            match &mut self.sum {
+                Some(mix) => {
+                    mix.wav.extend_to(frame + frames);
+                    let Some(sums) = mix.window.change(number, from, count) else { return Ok(()) };
+                    for ((old, sum), new) in old.iter_mut().zip(sums).zip(new) {
+                        *sum += i32::from(new) - i32::from(*old);
+                        *old = new;
+                    }
+                }
+                None => old.iter_mut().zip(new).for_each(|(old, new)| *old = new),
+            }
+            rest = behind;
+            frame += frames;
+        }
+        Ok(())
+    }
+
+    /// Has this block of the mix in memory.
+    fn need_sum(&mut self, number: u64, files: &mut Files) -> Result<(), RecordError> {
+        let Some(mix) = &mut self.sum else { return Ok(()) };
+        if mix.window.has(number) {
+            return Ok(());
+        }
+        let mut sums = vec![0; mix.window.block_samples()];
+        let mut bytes = Vec::new();
+        let first = mix.window.first_frame(number);
+        for track in self.tracks.iter().filter(|track| track.wav.end() > first) {
+            match track.window.peek(number) {
+                Some(samples) => {
+                    sums.iter_mut().zip(samples).for_each(|(sum, sample)| *sum += i32::from(*sample));
+                }
+                None => {
+                    bytes.resize(2 * sums.len(), 0);
+                    track.wav.read(first, &mut bytes, files)?;
+                    let samples = bytes.chunks_exact(2).map(|bytes| bytes.try_into().map_or(0, i16::from_le_bytes));
+                    sums.iter_mut().zip(samples).for_each(|(sum, sample)| *sum += i32::from(sample));
+                }
+            }
+        }
+        mix.window.insert(number, sums, &mut mix.wav, files)
+    }
+
+    /// Whether the track has exactly these samples there.
+    fn is_there(&mut self, track: usize, frame: u64, samples: &[u8], files: &mut Files) -> Result<bool, RecordError> {
+        let Some(track) = self.tracks.get_mut(track) else { return Ok(false) };
+        track.window.sync(&mut track.wav, files)?;
+        let mut found = vec![0; samples.len() / self.format.frame_bytes() * self.format.frame_bytes()];
+        track.wav.read(frame, &mut found, files)?;
+        Ok(samples.starts_with(&found))
+    }
+
+    fn sum_end_again(&mut self, files: &mut Files) -> Result<(), RecordError> {
+        let Some(mix) = &self.sum else { return Ok(()) };
+        let end = mix.wav.end();
+        let from = mix.found.min(end).saturating_sub(RESUMMED_SECONDS * u64::from(self.format.sample_rate));
+        let (first, _) = mix.window.locate(from);
+        let (last, _) = mix.window.locate(end.saturating_sub(1));
+        for number in first..=last {
+            self.need_sum(number, files)?;
+            let Some(mix) = &mut self.sum else { return Ok(()) };
+            let frames = end.saturating_sub(mix.window.first_frame(number));
+            let samples = usize::try_from(frames).unwrap_or(usize::MAX).saturating_mul(usize::from(self.format.channels));
+            let count = samples.min(mix.window.block_samples());
+            // Named as changed, so that it is written.
+            mix.window.change(number, 0, count);
+        }
+        Ok(())
+    }
+}
+
+impl Track {
+    /// Has this block in memory.
+    fn need(&mut self, number: u64, files: &mut Files) -> Result<(), RecordError> {
+        if self.window.has(number) {
+            return Ok(());
+        }
+        let first = self.window.first_frame(number);
+        let mut samples = vec![0; self.window.block_samples()];
+        if first < self.wav.end() {
+            let mut bytes = vec![0; 2 * samples.len()];
+            self.wav.read(first, &mut bytes, files)?;
+            for (sample, bytes) in samples.iter_mut().zip(bytes.chunks_exact(2)) {
+                *sample = bytes.try_into().map_or(0, i16::from_le_bytes);
+            }
+        }
+        self.window.insert(number, samples, &mut self.wav, files)
+    }
+}
+
+/// Opens a WAV that nothing else can be at: names tell formats apart, and a foreign file there is an error.
+fn open_wav(stem: PathBuf, format: PcmFormat, limit: u64, files: &mut Files) -> Result<Wav, RecordError> {
+    let path = stem.clone();
+    Wav::open(stem, format, limit, files)?.ok_or_else(|| {
+        let source = std::io::Error::new(std::io::ErrorKind::AlreadyExists, "a WAV file of another format is there");
+        crate::file::failed("continue", &path, source)
+    })
+}

@@ -1,0 +1,72 @@
+//! Why something could not be recorded.
+
+use std::{io, path::PathBuf};
+
+use rtms_wire::ids::StreamId;
+
+/// Why something could not be recorded. The text fits after "failed to ".
+///
+/// Whatever was synced before stays readable. After [`RecordError::File`] the recorder keeps what it could not write
+/// and tries again at the next sync, so the caller reports the error and goes on.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// The file system refused.
+    #[error("{action} {}", path.display())]
+    File {
+        /// Which file or folder.
+        path: PathBuf,
+        /// What was tried.
+        action: &'static str,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The folder has a manifest that cannot be read, so nothing may be appended to what lies beside it.
+    #[error("read {}: it is not the manifest of a recording", path.display())]
+    BadManifest {
+        /// The manifest.
+        path: PathBuf,
+        /// Where it stops making sense.
+        source: serde_json::Error,
+    },
+    /// A newer program wrote the recording.
+    #[error("continue {}: it has format version {found}, and this program knows up to {known}", path.display())]
+    NewerFormat {
+        /// The manifest.
+        path: PathBuf,
+        /// Its version.
+        found: u32,
+        /// Ours.
+        known: u32,
+    },
+    /// The folder belongs to another stream.
+    #[error("continue {}: it is the recording of stream {found}", path.display())]
+    OtherStream {
+        /// The manifest.
+        path: PathBuf,
+        /// Whose it is.
+        found: StreamId,
+    },
+    /// Nothing could be written for so long that memory has reached its bound; the input was refused.
+    #[error("keep more for {}: {held_bytes} bytes wait to be written", path.display())]
+    Backlogged {
+        /// The file that cannot be written.
+        path: PathBuf,
+        /// What waits for it.
+        held_bytes: usize,
+        /// Why it cannot be written.
+        source: Box<RecordError>,
+    },
+}
+
+impl RecordError {
+    /// Whether the cause is that the disk, or the quota on it, is full.
+    pub fn is_disk_full(&self) -> bool {
+        match self {
+            Self::File { source, .. } => {
+                [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded].contains(&source.kind())
+            }
+            Self::Backlogged { source, .. } => source.is_disk_full(),
+            Self::BadManifest { .. } | Self::NewerFormat { .. } | Self::OtherStream { .. } => false,
+        }
+    }
+}

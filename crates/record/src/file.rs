@@ -1,0 +1,267 @@
+//! Files held open up to a bound, and the two ways they are written: appended to, and replaced as a whole.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Read, Seek, SeekFrom, Write},
+    path::{Path, PathBuf},
+};
+
+use serde::Serialize;
+
+use crate::error::RecordError;
+
+/// What is collected for a file before it is written. Sync writes it earlier.
+const BUFFER_BYTES: usize = 64 << 10;
+
+/// The open files of one recording, at most so many: the one unused for longest is closed for the next.
+#[derive(Debug)]
+pub(crate) struct Files {
+    /// The recording's folder, which is never made again once it is gone: somebody may have deleted it on purpose.
+    folder: PathBuf,
+    open: Vec<Open>,
+    max_open: usize,
+    wait_for_disk: bool,
+    uses: u64,
+}
+
+#[derive(Debug)]
+struct Open {
+    path: PathBuf,
+    file: File,
+    last_use: u64,
+    written: bool,
+}
+
+impl Files {
+    pub(crate) fn new(folder: &Path, max_open: usize, wait_for_disk: bool) -> Self {
+        Self { folder: folder.to_owned(), open: Vec::new(), max_open: max_open.max(1), wait_for_disk, uses: 0 }
+    }
+
+    /// How many are open now.
+    pub(crate) fn open_count(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Writes all of the bytes at this place; what lies between the file's end and it becomes zeros.
+    pub(crate) fn write_at(&mut self, path: &Path, offset: u64, bytes: &[u8]) -> Result<(), RecordError> {
+        let open = self.get(path)?;
+        open.written = true;
+        let file = &mut open.file;
+        file.seek(SeekFrom::Start(offset))
+            .and_then(|_| file.write_all(bytes))
+            .map_err(|source| failed("write", path, source))
+    }
+
+    /// Reads at this place; what the file does not have are zeros.
+    pub(crate) fn read_at(&mut self, path: &Path, offset: u64, bytes: &mut [u8]) -> Result<(), RecordError> {
+        let file = &mut self.get(path)?.file;
+        let mut filled = 0;
+        file.seek(SeekFrom::Start(offset)).map_err(|source| failed("read", path, source))?;
+        while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            match file.read(rest) {
+                Ok(0) => break,
+                Ok(count) => filled += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(source) => return Err(failed("read", path, source)),
+            }
+        }
+        if let Some(rest) = bytes.get_mut(filled..) {
+            rest.fill(0);
+        }
+        Ok(())
+    }
+
+    /// Cuts the file here, or prolongs it with zeros that take no space.
+    pub(crate) fn set_len(&mut self, path: &Path, length: u64) -> Result<(), RecordError> {
+        let open = self.get(path)?;
+        open.written = true;
+        open.file.set_len(length).map_err(|source| failed("set the length of", path, source))
+    }
+
+    /// Writes a whole file that is not touched again.
+    pub(crate) fn create(&mut self, path: &Path, bytes: &[u8]) -> Result<(), RecordError> {
+        self.make_folders(path)?;
+        let write = || {
+            let mut file = File::create(path)?;
+            file.write_all(bytes)?;
+            if self.wait_for_disk { file.sync_data() } else { Ok(()) }
+        };
+        write().map_err(|source| failed("write", path, source))
+    }
+
+    /// Puts new content in a file's place: whoever looks sees the old or the new, never a part.
+    pub(crate) fn replace(&mut self, draft: &Path, path: &Path, bytes: &[u8]) -> Result<(), RecordError> {
+        self.create(draft, bytes)?;
+        fs::rename(draft, path).map_err(|source| failed("replace", path, source))
+    }
+
+    /// Waits for the disk, if that is wanted.
+    pub(crate) fn sync(&mut self) -> Result<(), RecordError> {
+        for open in self.open.iter_mut().filter(|open| open.written) {
+            if self.wait_for_disk {
+                open.file.sync_data().map_err(|source| failed("sync", &open.path, source))?;
+            }
+            open.written = false;
+        }
+        Ok(())
+    }
+
+    fn get(&mut self, path: &Path) -> Result<&mut Open, RecordError> {
+        self.uses += 1;
+        let found = match self.open.iter().position(|open| open.path == path) {
+            Some(found) => found,
+            None => self.open(path)?,
+        };
+        // `found` is the place of what was just found or pushed.
+        let open = &mut self.open[found];
+        open.last_use = self.uses;
+        Ok(open)
+    }
+
+    fn open(&mut self, path: &Path) -> Result<usize, RecordError> {
+        if self.open.len() >= self.max_open {
+            let oldest = self.open.iter().enumerate().min_by_key(|(_, open)| open.last_use);
+            if let Some((place, open)) = oldest {
+                if self.wait_for_disk && open.written {
+                    open.file.sync_data().map_err(|source| failed("sync", &open.path, source))?;
+                }
+                self.open.swap_remove(place);
+            }
+        }
+        let mut how = OpenOptions::new();
+        how.read(true).write(true).create(true).truncate(false);
+        let file = match how.open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.make_folders(path)?;
+                how.open(path)
+            }
+            opened => opened,
+        };
+        let file = file.map_err(|source| failed("open", path, source))?;
+        self.open.push(Open { path: path.to_owned(), file, last_use: self.uses, written: false });
+        Ok(self.open.len() - 1)
+    }
+
+    fn make_folders(&self, path: &Path) -> Result<(), RecordError> {
+        let Some(parent) = path.parent().and_then(|parent| parent.strip_prefix(&self.folder).ok()) else {
+            return Ok(());
+        };
+        let mut folder = self.folder.clone();
+        for part in parent.components() {
+            folder.push(part);
+            match fs::create_dir(&folder) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(source) => return Err(failed("make the folder", &folder, source)),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A file that only grows, written in large pieces.
+///
+/// What could not be written stays here and is tried again at the same place, so a write cut short leaves no trace.
+#[derive(Debug)]
+pub(crate) struct Appender {
+    path: PathBuf,
+    written: u64,
+    waiting: Vec<u8>,
+    max_waiting: usize,
+}
+
+impl Appender {
+    /// Goes on behind what is there.
+    pub(crate) fn open(path: PathBuf, max_waiting: usize) -> Result<Self, RecordError> {
+        let written = length(&path)?;
+        Ok(Self { path, written, waiting: Vec::new(), max_waiting })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where the next bytes will lie.
+    pub(crate) fn end(&self) -> u64 {
+        self.written + self.waiting.len() as u64
+    }
+
+    pub(crate) fn push(&mut self, bytes: &[u8], files: &mut Files) -> Result<(), RecordError> {
+        if (self.waiting.len() >= BUFFER_BYTES || !self.has_room(bytes.len()))
+            && let Err(error) = self.flush(files)
+            && !self.has_room(bytes.len())
+        {
+            let source = Box::new(error);
+            return Err(RecordError::Backlogged { path: self.path.clone(), held_bytes: self.waiting.len(), source });
+        }
+        self.waiting.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    /// Appends one line of JSON.
+    pub(crate) fn push_line(&mut self, line: &impl Serialize, files: &mut Files) -> Result<(), RecordError> {
+        let mut text = serde_json::to_vec(line).map_err(|error| failed("write", &self.path, error.into()))?;
+        text.push(b'\n');
+        self.push(&text, files)
+    }
+
+    pub(crate) fn flush(&mut self, files: &mut Files) -> Result<(), RecordError> {
+        if self.waiting.is_empty() {
+            // Nothing came since the last time: a quiet stream holds no memory.
+            self.waiting = Vec::new();
+            return Ok(());
+        }
+        files.write_at(&self.path, self.written, &self.waiting)?;
+        self.written += self.waiting.len() as u64;
+        self.waiting.clear();
+        Ok(())
+    }
+
+    /// One large message may always wait if nothing else does.
+    fn has_room(&self, more: usize) -> bool {
+        self.waiting.is_empty() || self.waiting.len() + more <= self.max_waiting
+    }
+}
+
+/// The size of a file; 0 if there is none.
+pub(crate) fn length(path: &Path) -> Result<u64, RecordError> {
+    match fs::metadata(path) {
+        Ok(found) => Ok(found.len()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+        Err(source) => Err(failed("look at", path, source)),
+    }
+}
+
+/// Cuts off a last line without its end, as a process killed while writing leaves it; how many bytes that were.
+pub(crate) fn cut_torn_line(path: &Path) -> Result<u64, RecordError> {
+    let end = length(path)?;
+    if end == 0 {
+        return Ok(0);
+    }
+    let mut file =
+        OpenOptions::new().read(true).write(true).open(path).map_err(|source| failed("open", path, source))?;
+    let mut keep = end;
+    let mut piece = vec![0; 4096];
+    while keep > 0 {
+        let from = keep.saturating_sub(piece.len() as u64);
+        let length = usize::try_from(keep - from).unwrap_or(piece.len());
+        piece.truncate(length);
+        file.seek(SeekFrom::Start(from))
+            .and_then(|_| file.read_exact(&mut piece))
+            .map_err(|source| failed("read", path, source))?;
+        if let Some(newline) = piece.iter().rposition(|byte| *byte == b'\n') {
+            keep = from + newline as u64 + 1;
+            break;
+        }
+        keep = from;
+    }
+    if keep < end {
+        file.set_len(keep).map_err(|source| failed("cut", path, source))?;
+    }
+    Ok(end - keep)
+}
+
+/// Puts path and action to what the system says.
+pub(crate) fn failed(action: &'static str, path: &Path, source: io::Error) -> RecordError {
+    RecordError::File { path: path.to_owned(), action, source }
+}

@@ -1,0 +1,113 @@
+//! What a recorder is told: about the stream, everything that comes in, and how it ended.
+
+use rtms_wire::{
+    SmolStr,
+    codes::{product::Product, stop_reason::StopReason},
+    ids::{AccountId, ChannelId, InstanceId, StreamId, UserId},
+    media::{medium::Medium, params::MediaParams},
+    message::{
+        Extra,
+        event_update::EventUpdate,
+        media_data::MediaData,
+        text_data::{MediaDataChat, MediaDataTranscript},
+    },
+    time::UnixMillis,
+};
+use serde::{Deserialize, Serialize};
+
+/// Which stream is recorded: what its start webhook says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RecordingAbout {
+    /// The stream; its escaped form is the name of the folder.
+    pub stream_id: StreamId,
+    /// Of which product.
+    pub product: Product,
+    /// The meeting, session, engagement or call.
+    pub instance: InstanceId,
+    /// Whose account, if the webhook said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account_id: Option<AccountId>,
+    /// `event_ts` of `rtms_started`, on Zoom's clock.
+    pub started_at: UnixMillis,
+    /// Anything else worth keeping in the manifest, such as the app or the region.
+    #[serde(default, skip_serializing_if = "Extra::is_empty")]
+    pub extra: Extra,
+}
+
+/// One thing to record.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Input {
+    /// What message 4 granted for a medium; the formats of what follows come from here. Later grants replace earlier.
+    Granted(Medium, MediaParams),
+    /// Message 14.
+    Audio(MediaData),
+    /// Message 15.
+    Video(MediaData),
+    /// Message 16.
+    Deskshare(MediaData),
+    /// Message 17.
+    Transcript(MediaDataTranscript),
+    /// Message 18.
+    Chat(MediaDataChat),
+    /// Message 6, a line of `events.jsonl` of kind `event_update`; participants' names are learnt from it.
+    Event(EventUpdate),
+    /// Anything else for `events.jsonl`: states, gaps, counters.
+    Note(Note),
+}
+
+/// A line of `events.jsonl` in our own words.
+///
+/// Names are learnt from `user_id` (or `channel_id`) with `user_name`, and from a list `participants` of such objects.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Note {
+    /// When it happened.
+    pub at: UnixMillis,
+    /// What happened, in snake case.
+    pub kind: &'static str,
+    /// More of it. The keys `at` and `kind` are the note's own and lose against them.
+    pub fields: Extra,
+}
+
+/// How a recording ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ending {
+    /// Zoom's reason, if Zoom gave one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_reason: Option<StopReason>,
+    /// The same for people.
+    pub why: String,
+    /// When.
+    pub at: UnixMillis,
+}
+
+/// Whose a packet or a line is.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Who {
+    /// Everybody together: `user_id` 0, or nobody named.
+    Everyone,
+    /// A participant.
+    User(UserId),
+    /// A party of a Contact Center call.
+    Channel(ChannelId),
+}
+
+impl Who {
+    /// The user if it is a person, otherwise the channel, otherwise everyone.
+    pub fn of(user_id: Option<&UserId>, channel_id: Option<&ChannelId>) -> Self {
+        match (user_id, channel_id) {
+            (Some(user), _) if !user.is_mixed() => Self::User(user.clone()),
+            (_, Some(channel)) => Self::Channel(channel.clone()),
+            (Some(_), None) | (None, None) => Self::Everyone,
+        }
+    }
+
+    /// What to call them for want of a name.
+    pub fn label(&self) -> SmolStr {
+        match self {
+            Self::Everyone => SmolStr::new_static("Speaker"),
+            Self::User(user) => SmolStr::new(format!("User {user}")),
+            Self::Channel(channel) => SmolStr::new(format!("Channel {channel}")),
+        }
+    }
+}

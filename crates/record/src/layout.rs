@@ -1,0 +1,202 @@
+//! Every path of a recording, made in this one place. Ids from Zoom are escaped here; names never reach a path.
+
+use std::path::{Path, PathBuf};
+
+use aws_lc_rs::digest::{SHA256, digest};
+use rtms_wire::{
+    ids::StreamId,
+    media::medium::Medium,
+};
+
+use crate::input::Who;
+
+/// Longest name made from an id, so that with every suffix it stays below the 255 bytes that file systems allow.
+const MAX_NAME_BYTES: usize = 120;
+
+/// Names that mean something else: devices of Windows, and files of ours.
+const RESERVED: [&str; 28] = [
+    "con", "prn", "aux", "nul", "com0", "com1", "com2", "com3", "com4", "com5", "com6", "com7", "com8", "com9", "lpt0",
+    "lpt1", "lpt2", "lpt3", "lpt4", "lpt5", "lpt6", "lpt7", "lpt8", "lpt9", "mixed", "active", "index", "images",
+];
+
+/// The paths of one recording.
+#[derive(Clone, Debug)]
+pub(crate) struct Layout {
+    folder: PathBuf,
+}
+
+impl Layout {
+    pub(crate) fn new(root: &Path, stream_id: &StreamId) -> Self {
+        Self { folder: folder(root, stream_id) }
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    pub(crate) fn manifest_of(folder: &Path) -> PathBuf {
+        folder.join("manifest.json")
+    }
+
+    pub(crate) fn manifest(&self) -> PathBuf {
+        Self::manifest_of(&self.folder)
+    }
+
+    /// Where a manifest is written before it takes the place of the old one.
+    pub(crate) fn manifest_draft(&self) -> PathBuf {
+        self.folder.join("manifest.json.new")
+    }
+
+    pub(crate) fn events(&self) -> PathBuf {
+        self.folder.join("events.jsonl")
+    }
+
+    pub(crate) fn transcript_lines(&self) -> PathBuf {
+        self.folder.join("transcript.jsonl")
+    }
+
+    pub(crate) fn transcript_vtt(&self) -> PathBuf {
+        self.folder.join("transcript.vtt")
+    }
+
+    pub(crate) fn transcript_text(&self) -> PathBuf {
+        self.folder.join("transcript.txt")
+    }
+
+    pub(crate) fn chat(&self) -> PathBuf {
+        self.folder.join("chat.jsonl")
+    }
+
+    /// The stem of an audio file; the parts' names follow from it by [`wav_part`].
+    ///
+    /// `set` counts from 1 and tells apart what was recorded in different formats.
+    pub(crate) fn audio(&self, stem: &str, set: usize) -> PathBuf {
+        let suffix = if set <= 1 { String::new() } else { format!(".set{set}") };
+        self.folder.join("audio").join(format!("{stem}{suffix}"))
+    }
+
+    /// Packets in a form that is only collected: `kind` is a codec's name or an extension.
+    pub(crate) fn raw(&self, medium: Medium, stem: &str, kind: &str) -> PathBuf {
+        self.folder.join(medium.as_str()).join(format!("{stem}.{kind}"))
+    }
+
+    /// A numbered picture.
+    pub(crate) fn image(&self, medium: Medium, number: u64, extension: &str) -> PathBuf {
+        self.folder.join(medium.as_str()).join("images").join(format!("{number:08}.{extension}"))
+    }
+
+    /// Where the packets of a medium lie in its raw files and pictures.
+    pub(crate) fn index(&self, medium: Medium) -> PathBuf {
+        self.folder.join(medium.as_str()).join("index.jsonl")
+    }
+
+    pub(crate) fn aside(&self, medium: Medium) -> PathBuf {
+        self.folder.join("aside").join(format!("{medium}.raw"))
+    }
+
+    pub(crate) fn aside_index(&self) -> PathBuf {
+        self.folder.join("aside").join("index.jsonl")
+    }
+
+    /// All files that consist of lines, which a killed process may have left half-written.
+    pub(crate) fn line_files(&self) -> Vec<PathBuf> {
+        let indexes = Medium::ALL.into_iter().map(|medium| self.index(medium));
+        let others = [self.events(), self.transcript_lines(), self.chat(), self.aside_index()];
+        indexes.chain(others).collect()
+    }
+
+    /// The path as the manifest gives it: relative, with `/`.
+    pub(crate) fn relative(&self, path: &Path) -> String {
+        let inside = path.strip_prefix(&self.folder).unwrap_or(path);
+        let parts: Vec<_> = inside.components().map(|part| part.as_os_str().to_string_lossy()).collect();
+        parts.join("/")
+    }
+}
+
+/// The folder of a stream's recording under the root of all recordings.
+pub fn folder(root: &Path, stream_id: &StreamId) -> PathBuf {
+    root.join(escape(stream_id.as_str()))
+}
+
+/// A WAV file's part, counted from 1: `5.wav`, `5.part2.wav`. An escaped id has no dot, so no two ids meet here.
+pub(crate) fn wav_part(stem: &Path, part: u64) -> PathBuf {
+    let mut name = stem.as_os_str().to_owned();
+    name.push(if part <= 1 { ".wav".to_owned() } else { format!(".part{part}.wav") });
+    PathBuf::from(name)
+}
+
+/// The stem of a participant's files. A plus never comes out of [`escape`], so no user id is taken for a channel.
+pub(crate) fn stem(who: &Who) -> String {
+    match who {
+        Who::Everyone => "everyone+".to_owned(),
+        Who::User(user) => escape(user.as_str()),
+        Who::Channel(channel) => format!("channel+{}", escape(channel.as_str())),
+    }
+}
+
+/// Makes a file name of any text, a different one for every text.
+///
+/// ASCII letters, digits, `-` and `_` stay; every other byte becomes `%` and two digits. A name that is too long, empty,
+/// reserved, or has capitals (which some file systems do not tell from small letters) gets `~` and a checksum of the
+/// text, so it stays apart from all others.
+pub fn escape(text: &str) -> String {
+    let mut name = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_' {
+            name.push(char::from(byte));
+        } else {
+            name.push_str(&format!("%{byte:02x}"));
+        }
+    }
+    let plain = !name.is_empty()
+        && name.len() <= MAX_NAME_BYTES
+        && !RESERVED.contains(&name.as_str())
+        && !name.bytes().any(|byte| byte.is_ascii_uppercase());
+    if !plain {
+        // Escaped text is ASCII, so every length is a boundary.
+        name.truncate(MAX_NAME_BYTES);
+        name.push('~');
+        name.push_str(hex(digest(&SHA256, text.as_bytes()).as_ref()).get(..16).unwrap_or_default());
+    }
+    name
+}
+
+/// Bytes as hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::escape;
+
+    #[test]
+    fn plain_ids_stay_as_they_are() {
+        assert_eq!(escape("16778240"), "16778240");
+        assert_eq!(escape("b7d2-x_1"), "b7d2-x_1");
+    }
+
+    #[test]
+    fn what_could_leave_the_folder_is_escaped() {
+        assert_eq!(escape("../a/b"), "%2e%2e%2fa%2fb");
+        assert_eq!(escape(".."), "%2e%2e");
+        assert_eq!(escape("\0"), "%00");
+        assert!(escape("").starts_with('~'));
+    }
+
+    #[test]
+    fn ids_that_differ_in_case_alone_get_names_that_differ_in_more() {
+        assert_ne!(escape("aB").to_ascii_lowercase(), escape("Ab").to_ascii_lowercase());
+        assert_ne!(escape("aB").to_ascii_lowercase(), escape("ab"));
+    }
+
+    #[test]
+    fn long_and_reserved_ids_are_told_apart_by_a_checksum() {
+        let (one, other) = ("a".repeat(300), "a".repeat(301));
+        assert_ne!(escape(&one), escape(&other));
+        assert!(escape(&one).len() < 150);
+        assert!(escape("con").starts_with("con~"));
+        assert!(escape("CON").starts_with("CON~"));
+        assert_ne!(escape("mixed"), "mixed");
+    }
+}

@@ -1,0 +1,281 @@
+//! `manifest.json`: what a recording says of itself. A format users may rely on; [`VERSION`] changes with it.
+
+use std::{collections::BTreeMap, path::Path};
+
+use rtms_wire::{
+    SmolStr,
+    media::{medium::Medium, params::MediaParams},
+    time::UnixMillis,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    error::RecordError,
+    file::Files,
+    input::{Ending, RecordingAbout, Who},
+    layout::Layout,
+};
+
+/// The value of [`Manifest::format`].
+pub const FORMAT: &str = "rtms-recording";
+
+/// The version this program writes, and the newest it reads.
+pub const VERSION: u32 = 1;
+
+/// Everything in `manifest.json`. Paths are relative to the recording's folder, with `/`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// [`FORMAT`].
+    pub format: String,
+    /// [`VERSION`] of the program that wrote it.
+    pub version: u32,
+    /// Which stream.
+    pub about: RecordingAbout,
+    /// Whether it was closed properly.
+    pub state: RecordingState,
+    /// When the folder was made, on our clock.
+    pub opened_at: UnixMillis,
+    /// When this was written, on our clock. While recording, counters below are as of then.
+    pub updated_at: UnixMillis,
+    /// The instant at which every audio file begins, on Zoom's clock; none before the first audio packet.
+    #[serde(default)]
+    pub origin: Option<UnixMillis>,
+    /// Each time another process or connection went on with it; the oldest are dropped beyond a bound.
+    #[serde(default)]
+    pub resumes: Vec<Resume>,
+    /// How it ended, once it has.
+    #[serde(default)]
+    pub ending: Option<Ending>,
+    /// What Zoom granted, in order, repeats left out; the oldest are dropped beyond a bound.
+    #[serde(default)]
+    pub granted: Vec<Grant>,
+    /// Everybody who was named or heard.
+    #[serde(default)]
+    pub participants: Vec<Participant>,
+    /// What was received, per medium.
+    #[serde(default)]
+    pub media: BTreeMap<Medium, Received>,
+    /// The audio, a track per participant and one for the mix.
+    #[serde(default)]
+    pub tracks: Vec<Track>,
+    /// Packets that have no place in an ordinary file and lie in `aside/`, by reason.
+    #[serde(default)]
+    pub aside: BTreeMap<AsideReason, Kept>,
+    /// Input that was refused because nothing could be written for too long.
+    #[serde(default)]
+    pub refused: u64,
+    /// Lines in `events.jsonl`.
+    #[serde(default)]
+    pub events: u64,
+    /// Every file but this one with size and checksum; filled in when the recording is finished.
+    #[serde(default)]
+    pub files: Vec<FileEntry>,
+}
+
+/// Whether a recording goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecordingState {
+    /// It goes on, or its process died.
+    Recording,
+    /// It was closed properly.
+    Finished,
+}
+
+/// A recorder opened a folder that was there.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Resume {
+    /// When, on our clock.
+    pub at: UnixMillis,
+    /// `started_at` as it was given this time.
+    pub started_at: UnixMillis,
+    /// What the folder said of itself when it was found.
+    pub found: RecordingState,
+    /// Bytes of half-written last lines that were cut off.
+    pub torn_bytes: u64,
+}
+
+/// What message 4 granted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Grant {
+    /// When we were told, on our clock.
+    pub at: UnixMillis,
+    /// The connection's medium.
+    pub medium: Medium,
+    /// Its parameters.
+    pub params: MediaParams,
+}
+
+/// Somebody in the meeting.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Participant {
+    /// Their id.
+    pub who: Who,
+    /// Their name as it was last given.
+    #[serde(default)]
+    pub name: Option<SmolStr>,
+}
+
+/// How much of a medium was received, duplicates and what lies aside included.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Received {
+    /// Messages.
+    pub packets: u64,
+    /// Payload bytes.
+    pub bytes: u64,
+    /// The earliest timestamp.
+    #[serde(default)]
+    pub first_timestamp: Option<UnixMillis>,
+    /// The latest timestamp.
+    #[serde(default)]
+    pub last_timestamp: Option<UnixMillis>,
+    /// Messages whose owner and timestamp were there already. Pictures are kept all the same.
+    #[serde(default)]
+    pub duplicates: u64,
+}
+
+/// One line of sound from the origin on: a WAV file in one or more parts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Track {
+    /// Whose sound.
+    pub who: Who,
+    /// Where it comes from.
+    pub source: TrackSource,
+    /// Tracks of one format share a set, counted from 1. Zoom's mix and single participants are two sets.
+    pub set: usize,
+    /// Samples a second.
+    pub sample_rate: u32,
+    /// 1 or 2, interleaved.
+    pub channels: u16,
+    /// The parts in order. They lie end to end: the first begins at the origin.
+    pub files: Vec<String>,
+    /// From the origin to the end of the last packet.
+    pub duration_ms: u64,
+    /// What was placed, and how.
+    pub placed: Placed,
+}
+
+/// Where a track's sound comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TrackSource {
+    /// One participant, as received.
+    Participant,
+    /// Zoom's mix, as received.
+    ReceivedMix,
+    /// The saturating sum of the participants, made here.
+    ComputedMix,
+}
+
+/// What happened to a track's packets. After a crash, those of the last seconds may be missing in the counts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Placed {
+    /// Packets with a place in the file.
+    pub packets: u64,
+    /// Their payload bytes.
+    pub bytes: u64,
+    /// The earliest timestamp among them.
+    #[serde(default)]
+    pub first_timestamp: Option<UnixMillis>,
+    /// The latest timestamp among them.
+    #[serde(default)]
+    pub last_timestamp: Option<UnixMillis>,
+    /// Packets whose timestamp was there already; they changed nothing.
+    pub duplicates: u64,
+    /// Packets with a timestamp before that of one already placed.
+    pub out_of_order: u64,
+    /// Packets moved by less than half their length to join their neighbour without a click.
+    pub joined: u64,
+    /// Packets of which a part lay under an earlier one and was left out.
+    pub overlapping: u64,
+    /// Packets before the origin; they lie in `aside/`.
+    pub before_origin: u64,
+    /// How much of the duration nothing was received for.
+    pub silence_ms: u64,
+}
+
+/// Why a packet lies in `aside/`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AsideReason {
+    /// Its time is before the origin that all tracks share.
+    BeforeOrigin,
+    /// Its time is absurdly far ahead.
+    FarAhead,
+    /// It would make the recording longer than is allowed.
+    TooLong,
+    /// There are as many tracks as are allowed.
+    TooManyTracks,
+    /// It does not hold whole samples. What is whole is in the track as well.
+    TornSamples,
+    /// Something else was received for the same time of the same participant.
+    Overlap,
+}
+
+impl AsideReason {
+    /// The word in the manifest and in the index.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::BeforeOrigin => "before_origin",
+            Self::FarAhead => "far_ahead",
+            Self::TooLong => "too_long",
+            Self::TooManyTracks => "too_many_tracks",
+            Self::TornSamples => "torn_samples",
+            Self::Overlap => "overlap",
+        }
+    }
+}
+
+/// A number of packets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// How many.
+    pub packets: u64,
+    /// Their payload bytes.
+    pub bytes: u64,
+}
+
+/// One file of a finished recording.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileEntry {
+    /// Relative to the folder, with `/`.
+    pub path: String,
+    /// Its size.
+    pub bytes: u64,
+    /// SHA-256 of its content, in hexadecimal.
+    pub sha256: String,
+}
+
+impl Manifest {
+    /// Reads the manifest of a recording's folder; none if there is none.
+    ///
+    /// # Errors
+    /// If it cannot be read, makes no sense, or is of a newer version.
+    pub fn read(folder: &Path) -> Result<Option<Self>, RecordError> {
+        let path = Layout::manifest_of(folder);
+        let text = match std::fs::read(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(RecordError::File { path, action: "read", source }),
+        };
+        // The version is looked at alone first: what a newer one means by its other fields is not for us to judge.
+        #[derive(Deserialize)]
+        struct Head {
+            version: u32,
+        }
+        let bad = |source| RecordError::BadManifest { path: path.clone(), source };
+        let head: Head = serde_json::from_slice(&text).map_err(bad)?;
+        if head.version > VERSION {
+            return Err(RecordError::NewerFormat { path, found: head.version, known: VERSION });
+        }
+        serde_json::from_slice(&text).map(Some).map_err(bad)
+    }
+
+    /// Replaces the manifest: a reader sees the old one or the new one, never a part.
+    pub(crate) fn write(&self, layout: &Layout, files: &mut Files) -> Result<(), RecordError> {
+        let path = layout.manifest();
+        let text = serde_json::to_vec_pretty(self)
+            .map_err(|source| RecordError::BadManifest { path: path.clone(), source })?;
+        files.replace(&layout.manifest_draft(), &path, &text)
+    }
+}

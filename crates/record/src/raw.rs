@@ -1,0 +1,241 @@
+//! Media in the form they came in: packets end to end in a file, pictures in a file each, and an index that says which
+//! is where. Nothing is decoded and nothing is lost; players' formats are made from these files.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+};
+
+use rtms_wire::{
+    SmolStr,
+    codes::media::MediaPayloadType,
+    ids::{ChannelId, UserId},
+    media::medium::Medium,
+    message::{Extra, media_data::MediaData},
+    time::UnixMillis,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    error::RecordError,
+    file::{Appender, Files, failed},
+    input::Who,
+    layout::{Layout, stem},
+    manifest::AsideReason,
+    options::Options,
+};
+
+/// Timestamps remembered to find duplicates of coded audio: 61 s of three speakers.
+const MAX_REMEMBERED: usize = 3 * 3072;
+
+/// One line of an `index.jsonl`.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct IndexLine {
+    /// When it came, on our clock.
+    pub received_at: UnixMillis,
+    /// When it was made, on Zoom's clock.
+    pub timestamp: UnixMillis,
+    /// Whose.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<UserId>,
+    /// Which party's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel_id: Option<ChannelId>,
+    /// The medium, where one index serves several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub medium: Option<Medium>,
+    /// Why it lies aside.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<AsideReason>,
+    /// The file, relative to the recording's folder.
+    pub file: SmolStr,
+    /// Where in it.
+    pub offset: u64,
+    /// How many bytes.
+    pub length: u64,
+    /// What else the message had.
+    #[serde(default, skip_serializing_if = "Extra::is_empty")]
+    pub extra: Extra,
+}
+
+/// The raw files of one medium.
+#[derive(Debug)]
+pub(crate) struct Raw {
+    medium: Medium,
+    index: Appender,
+    files: BTreeMap<(String, &'static str), Appender>,
+    max_files: usize,
+    max_held_bytes: usize,
+    pictures: Option<u64>,
+    remembered: BTreeSet<(UnixMillis, Who)>,
+}
+
+/// Packets that belong in no other file.
+#[derive(Debug)]
+pub(crate) struct Aside {
+    index: Appender,
+    files: BTreeMap<Medium, Appender>,
+    max_held_bytes: usize,
+}
+
+impl Raw {
+    pub(crate) fn open(medium: Medium, layout: &Layout, options: &Options) -> Result<Self, RecordError> {
+        Ok(Self {
+            medium,
+            index: Appender::open(layout.index(medium), options.max_held_bytes)?,
+            files: BTreeMap::new(),
+            max_files: options.max_tracks,
+            max_held_bytes: options.max_held_bytes,
+            pictures: None,
+            remembered: BTreeSet::new(),
+        })
+    }
+
+    /// Whether this owner had a packet of this timestamp already. For sound, which has one packet per timestamp.
+    pub(crate) fn is_duplicate(&mut self, data: &MediaData) -> bool {
+        let who = Who::of(data.user_id.as_ref(), data.channel_id.as_ref());
+        let new = self.remembered.insert((data.timestamp, who));
+        if self.remembered.len() > MAX_REMEMBERED {
+            self.remembered.pop_first();
+        }
+        !new
+    }
+
+    /// Appends a packet to the file of this stem and kind.
+    pub(crate) fn append(
+        &mut self,
+        name: String,
+        kind: &'static str,
+        data: &MediaData,
+        now: UnixMillis,
+        layout: &Layout,
+        files: &mut Files,
+    ) -> Result<(), RecordError> {
+        // Beyond the bound all share a file; the index still tells them apart.
+        let full = self.files.len() >= self.max_files && !self.files.contains_key(&(name.clone(), kind));
+        let name = if full { "others+".to_owned() } else { name };
+        let path = layout.raw(self.medium, &name, kind);
+        let file = match self.files.entry((name, kind)) {
+            std::collections::btree_map::Entry::Occupied(there) => there.into_mut(),
+            std::collections::btree_map::Entry::Vacant(free) => free.insert(Appender::open(path, self.max_held_bytes)?),
+        };
+        let offset = file.end();
+        file.push(&data.data, files)?;
+        let line = line(data, now, layout.relative(file.path()), offset);
+        self.index.push_line(&line, files)
+    }
+
+    /// Puts a picture in a file of its own.
+    pub(crate) fn picture(
+        &mut self,
+        extension: &'static str,
+        data: &MediaData,
+        now: UnixMillis,
+        layout: &Layout,
+        files: &mut Files,
+    ) -> Result<(), RecordError> {
+        let number = match self.pictures {
+            Some(number) => number,
+            None => last_picture(&layout.image(self.medium, 0, extension))?,
+        };
+        let path = layout.image(self.medium, number + 1, extension);
+        files.create(&path, &data.data)?;
+        self.pictures = Some(number + 1);
+        self.index.push_line(&line(data, now, layout.relative(&path), 0), files)
+    }
+
+    /// Writes what waits: packets first, so that the index never tells of bytes that are not there.
+    pub(crate) fn flush(&mut self, files: &mut Files) -> Result<(), RecordError> {
+        for file in self.files.values_mut() {
+            file.flush(files)?;
+        }
+        self.index.flush(files)
+    }
+}
+
+impl Aside {
+    pub(crate) fn open(layout: &Layout, options: &Options) -> Result<Self, RecordError> {
+        let index = Appender::open(layout.aside_index(), options.max_held_bytes)?;
+        Ok(Self { index, files: BTreeMap::new(), max_held_bytes: options.max_held_bytes })
+    }
+
+    pub(crate) fn keep(
+        &mut self,
+        medium: Medium,
+        reason: AsideReason,
+        data: &MediaData,
+        now: UnixMillis,
+        layout: &Layout,
+        files: &mut Files,
+    ) -> Result<(), RecordError> {
+        let file = match self.files.entry(medium) {
+            std::collections::btree_map::Entry::Occupied(there) => there.into_mut(),
+            std::collections::btree_map::Entry::Vacant(free) => {
+                free.insert(Appender::open(layout.aside(medium), self.max_held_bytes)?)
+            }
+        };
+        let offset = file.end();
+        file.push(&data.data, files)?;
+        let mut line = line(data, now, layout.relative(file.path()), offset);
+        line.medium = Some(medium);
+        line.reason = Some(reason);
+        self.index.push_line(&line, files)
+    }
+
+    pub(crate) fn flush(&mut self, files: &mut Files) -> Result<(), RecordError> {
+        for file in self.files.values_mut() {
+            file.flush(files)?;
+        }
+        self.index.flush(files)
+    }
+}
+
+/// What the payload is by its first bytes, for want of a grant.
+pub(crate) fn codec_by_content(payload: &[u8]) -> MediaPayloadType {
+    if payload.starts_with(&[0xff, 0xd8, 0xff]) {
+        MediaPayloadType::Jpg
+    } else if payload.starts_with(&[0x89, b'P', b'N', b'G']) {
+        MediaPayloadType::Png
+    } else if payload.starts_with(&[0, 0, 0, 1]) || payload.starts_with(&[0, 0, 1]) {
+        MediaPayloadType::H264
+    } else {
+        MediaPayloadType::Undefined
+    }
+}
+
+/// The stem for somebody's packets, `shared` for those of all.
+pub(crate) fn stem_or(who: &Who, shared: &str) -> String {
+    if *who == Who::Everyone { shared.to_owned() } else { stem(who) }
+}
+
+fn line(data: &MediaData, now: UnixMillis, file: String, offset: u64) -> IndexLine {
+    IndexLine {
+        received_at: now,
+        timestamp: data.timestamp,
+        user_id: data.user_id.clone(),
+        channel_id: data.channel_id.clone(),
+        medium: None,
+        reason: None,
+        file: file.into(),
+        offset,
+        length: data.data.len() as u64,
+        extra: data.extra.clone(),
+    }
+}
+
+/// The highest number among the pictures that lie beside this one.
+fn last_picture(one: &Path) -> Result<u64, RecordError> {
+    let folder: PathBuf = one.parent().map(Path::to_owned).unwrap_or_default();
+    let entries = match std::fs::read_dir(&folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(0),
+        Err(source) => return Err(failed("list", &folder, source)),
+    };
+    let mut last = 0;
+    for entry in entries {
+        let name = entry.map_err(|source| failed("list", &folder, source))?.file_name();
+        let number = Path::new(&name).file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse().ok());
+        last = last.max(number.unwrap_or(0));
+    }
+    Ok(last)
+}

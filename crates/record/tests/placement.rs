@@ -1,0 +1,197 @@
+//! Sound lies where Zoom's timestamps say, to the sample.
+
+mod common;
+
+use common::*;
+use rtms_record::manifest::AsideReason;
+use rtms_wire::codes::media::{AudioChannel, AudioSampleRate, MediaPayloadType};
+
+#[test]
+fn gaps_become_silence_of_their_length() {
+    let room = Room::new();
+    let mut recorder = room.open();
+    record(&mut recorder, [packet(5, 100, &tone(1)), packet(5, 120, &tone(2)), packet(5, 1500, &tone(3))]);
+    let summary = finish(recorder);
+
+    let expected = [silence(100), tone(1).into(), tone(2).into(), silence(1360), tone(3).into()].concat();
+    assert_eq!(room.samples("audio/5.wav"), expected);
+    assert_eq!(summary.duration.as_millis(), 1520);
+    let track = &summary.manifest.tracks[1];
+    assert_eq!((track.placed.packets, track.placed.silence_ms, track.duration_ms), (3, 1460, 1520));
+}
+
+#[test]
+fn all_tracks_begin_at_the_same_instant() {
+    let room = Room::new();
+    let mut recorder = room.open();
+    record(&mut recorder, [packet(7, 1000, &tone(7)), packet(8, 3000, &tone(8))]);
+    finish(recorder);
+
+    assert_eq!(room.samples("audio/7.wav"), [silence(1000), tone(7).into()].concat());
+    assert_eq!(room.samples("audio/8.wav"), [silence(3000), tone(8).into()].concat());
+}
+
+#[test]
+fn first_sound_before_the_start_moves_the_origin() {
+    let room = Room::new();
+    let mut recorder = room.open();
+    record(&mut recorder, [packet(5, -300, &tone(1)), packet(5, 0, &tone(2))]);
+    let summary = finish(recorder);
+
+    assert_eq!(summary.manifest.origin.map(|origin| origin.0), Some(START - 300));
+    assert_eq!(room.samples("audio/5.wav"), [tone(1).into(), silence(280), tone(2).into()].concat());
+}
+
+#[test]
+fn sound_from_before_the_origin_is_kept_aside_and_counted() {
+    let room = Room::new();
+    let mut recorder = room.open();
+    record(&mut recorder, [packet(5, 0, &tone(1)), packet(5, -40, &tone(2))]);
+    let summary = finish(recorder);
+
+    assert_eq!(room.samples("audio/5.wav"), tone(1));
+    assert_eq!(summary.manifest.aside[&AsideReason::BeforeOrigin].packets, 1);
+    assert_eq!(summary.manifest.tracks[1].placed.before_origin, 1);
+    let index = &room.lines("aside/index.jsonl")[0];
+    assert_eq!(index["reason"], "before_origin");
+    assert_eq!((index["offset"].as_u64(), index["length"].as_u64()), (Some(0), Some(640)));
+    let kept = std::fs::read(room.path("aside/audio.raw")).expect("the packet");
+    assert_eq!(kept, tone(2).iter().flat_map(|sample| sample.to_le_bytes()).collect::<Vec<_>>());
+}
+
+#[test]
+fn jitter_leaves_no_clicks() {
+    let room = Room::new();
+    let mut recorder = room.open();
+    record(&mut recorder, [packet(5, 0, &tone(1)), packet(5, 23, &tone(2)), packet(5, 37, &tone(3))]);
+    let summary = finish(recorder);
+
+    assert_eq!(room.samples("audio/5.wav"), [tone(1), tone(2), tone(3)].concat());
+    assert_eq!(summary.manifest.tracks[1].placed.joined, 2);
+}
+
+#[test]
+fn repeated_packets_change_nothing() {
+    let room = Room::new();
+    let mut recorder = room.open();
+    record(&mut recorder, [packet(5, 0, &tone(1)), packet(5, 20, &tone(2))]);
+    record(&mut recorder, [packet(5, 0, &tone(9)), packet(5, 20, &tone(2)), packet(5, 40, &tone(3))]);
+    let summary = finish(recorder);
+
+    let expected = [tone(1), tone(2), tone(3)].concat();
+    assert_eq!(room.samples("audio/5.wav"), expected);
+    assert_eq!(room.samples("audio/mixed.wav"), expected);
+    assert_eq!(summary.manifest.tracks[1].placed.duplicates, 2);
+    assert_eq!(summary.manifest.media[&rtms_wire::media::medium::Medium::Audio].duplicates, 2);
+}
+
+#[test]
+fn a_backlog_that_comes_after_live_sound_lands_before_it() {
+    let room = Room::new();
+    let mut recorder = room.open();
+    // Live first, then the minute before, in pieces between further live packets, with syncs on the way.
+    let sound = |step: i64| tone(i16::try_from(step % 1000 + 1).expect("small"));
+    for step in 0..3000 {
+        let live = 3000 + step / 10;
+        if step % 10 == 0 {
+            record(&mut recorder, [packet(5, 20 * live, &sound(live))]);
+        }
+        record(&mut recorder, [packet(5, 20 * step, &sound(step))]);
+        if step % 700 == 0 {
+            recorder.sync(now()).expect("synced");
+        }
+    }
+    let summary = finish(recorder);
+
+    let expected: Vec<i16> = (0..3300).flat_map(sound).collect();
+    assert!(room.samples("audio/5.wav") == expected);
+    assert!(room.samples("audio/mixed.wav") == expected);
+    assert_eq!(summary.manifest.tracks[1].placed.silence_ms, 0);
+}
+
+#[test]
+fn where_packets_overlap_the_earlier_timestamp_is_heard() {
+    for order in [[0, 1], [1, 0]] {
+        let room = Room::new();
+        let mut recorder = room.open();
+        let packets = [packet(5, 0, &tone(1)), packet(5, 5, &tone(2))];
+        record(&mut recorder, order.map(|which| packets[which].clone()));
+        finish(recorder);
+        assert_eq!(room.samples("audio/5.wav"), [&tone(1)[..], &tone(2)[..80]].concat());
+        assert_eq!(room.samples("audio/mixed.wav"), [&tone(1)[..], &tone(2)[..80]].concat());
+    }
+}
+
+#[test]
+fn sound_for_a_time_that_is_taken_is_kept_aside_unless_it_is_the_same() {
+    let room = Room::new();
+    let mut recorder = room.open();
+    record(&mut recorder, [packet(5, 0, &[4; 16_000]), packet(5, 500, &tone(4)), packet(5, 600, &tone(6))]);
+    let summary = finish(recorder);
+
+    assert_eq!(room.samples("audio/5.wav"), [4; 16_000]);
+    assert_eq!(summary.manifest.tracks[1].placed.duplicates, 1);
+    assert_eq!(summary.manifest.aside[&AsideReason::Overlap].packets, 1);
+}
+
+#[test]
+fn stereo_stays_interleaved() {
+    let room = Room::new();
+    let mut recorder = room.open();
+    let left_right: Vec<i16> = (0..960).flat_map(|frame| [frame, -frame]).collect();
+    record(&mut recorder, [granted_audio(AudioSampleRate::Khz48, AudioChannel::Stereo, MediaPayloadType::L16)]);
+    record(&mut recorder, [packet(5, 0, &left_right), packet(5, 40, &left_right), packet(6, 40, &left_right)]);
+    finish(recorder);
+
+    let spec = hound::WavReader::open(room.path("audio/5.wav")).expect("a WAV").spec();
+    assert_eq!((spec.sample_rate, spec.channels, spec.bits_per_sample), (48_000, 2, 16));
+    let gap = vec![0; 1920];
+    assert_eq!(room.samples("audio/5.wav"), [left_right.clone(), gap.clone(), left_right.clone()].concat());
+    let doubled = left_right.iter().map(|sample| 2 * sample).collect();
+    assert_eq!(room.samples("audio/mixed.wav"), [left_right, gap, doubled].concat());
+}
+
+#[test]
+fn every_rate_of_zooms_is_placed_exactly() {
+    let rates = [
+        (AudioSampleRate::Khz8, 8),
+        (AudioSampleRate::Khz16, 16),
+        (AudioSampleRate::Khz32, 32),
+        (AudioSampleRate::Khz48, 48),
+    ];
+    for (rate, per_ms) in rates {
+        let room = Room::new();
+        let mut recorder = room.open();
+        let sound = vec![3; 20 * per_ms];
+        record(&mut recorder, [granted_audio(rate, AudioChannel::Mono, MediaPayloadType::L16)]);
+        record(&mut recorder, [packet(0, 1003, &sound), packet(0, 2006, &sound)]);
+        finish(recorder);
+        let (before, between) = (vec![0; 1003 * per_ms], vec![0; 983 * per_ms]);
+        assert_eq!(room.samples("audio/mixed.wav"), [before, sound.clone(), between, sound].concat());
+    }
+}
+
+#[test]
+fn another_format_after_a_reconnect_gets_files_of_its_own() {
+    let room = Room::new();
+    let mut recorder = room.open();
+    record(&mut recorder, [packet(5, 0, &tone(1))]);
+    record(&mut recorder, [granted_audio(AudioSampleRate::Khz8, AudioChannel::Mono, MediaPayloadType::L16)]);
+    record(&mut recorder, [packet(5, 20, &[2; 160])]);
+    finish(recorder);
+
+    assert_eq!(room.samples("audio/5.wav"), tone(1));
+    assert_eq!(room.samples("audio/5.set2.wav"), [[0; 160], [2; 160]].concat());
+}
+
+#[test]
+fn half_a_sample_is_kept_aside_and_the_rest_is_heard() {
+    let room = Room::new();
+    let mut recorder = room.open();
+    record(&mut recorder, [granted_audio(AudioSampleRate::Khz16, AudioChannel::Mono, MediaPayloadType::L16)]);
+    record(&mut recorder, [rtms_record::Input::Audio(data(5, 0, vec![1, 0, 2, 0, 3]))]);
+    let summary = finish(recorder);
+
+    assert_eq!(room.samples("audio/5.wav"), [1, 2]);
+    assert_eq!(summary.manifest.aside[&AsideReason::TornSamples].bytes, 5);
+}

@@ -1,0 +1,204 @@
+//! A recording survives its process: what was synced can be played, and the next process goes on where it was.
+
+mod common;
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    process::{Command, Stdio},
+};
+
+use common::*;
+use rtms_record::{Input, Manifest, Options, RecordError, Recorder, manifest::RecordingState};
+use rtms_wire::{ids::StreamId, message::text_data::MediaDataTranscript, time::UnixMillis};
+
+#[test]
+fn what_was_synced_can_be_played_without_a_proper_end() {
+    let room = Room::new();
+    let mut recorder = room.open();
+    record(&mut recorder, [packet(5, 0, &tone(1)), packet(6, 20, &tone(2))]);
+    recorder.sync(now()).expect("synced");
+    record(&mut recorder, [packet(5, 40, &tone(3))]);
+    std::mem::forget(recorder);
+
+    assert_eq!(room.samples("audio/5.wav"), tone(1));
+    assert_eq!(room.samples("audio/6.wav"), [silence(20), tone(2).into()].concat());
+    assert_eq!(room.samples("audio/mixed.wav"), [tone(1), tone(2)].concat());
+    let manifest = Manifest::read(&room.folder()).expect("readable").expect("there");
+    assert_eq!(manifest.state, RecordingState::Recording);
+}
+
+#[test]
+fn the_next_process_goes_on_in_the_same_files() {
+    let room = Room::new();
+    let mut recorder = room.open();
+    record(&mut recorder, [packet(5, 0, &tone(1)), said(1, 5, "one"), packet(6, 20, &tone(2))]);
+    recorder.sync(now()).expect("synced");
+    std::mem::forget(recorder);
+
+    let mut recorder = room.open();
+    assert!(recorder.is_resumed());
+    // Zoom sends some of it again, in another order, and then what is new.
+    record(&mut recorder, [packet(6, 20, &tone(2)), packet(5, 0, &tone(1))]);
+    record(&mut recorder, [packet(5, 20, &tone(10)), packet(7, 5_000, &tone(7)), said(2, 5, "two")]);
+    let summary = finish(recorder);
+
+    assert_eq!(room.samples("audio/5.wav"), [tone(1), tone(10)].concat());
+    assert_eq!(room.samples("audio/6.wav"), [silence(20), tone(2).into()].concat());
+    assert_eq!(room.samples("audio/7.wav"), [silence(5_000), tone(7).into()].concat());
+    let mix = [tone(1).into(), tone(12).into(), silence(4_960), tone(7).into()].concat();
+    assert_eq!(room.samples("audio/mixed.wav"), mix);
+    assert_eq!(room.lines("transcript.jsonl").len(), 2);
+    assert_eq!(room.text("transcript.txt"), "[00:00:01] User 5: one\n[00:00:02] User 5: two\n".replace("User", "Person"));
+    assert_eq!(summary.manifest.resumes.len(), 1);
+    assert_eq!(summary.manifest.resumes[0].found, RecordingState::Recording);
+    assert_eq!(summary.manifest.participants.len(), 3);
+}
+
+#[test]
+fn a_finished_recording_can_be_gone_on_with() {
+    let room = Room::new();
+    let mut recorder = room.open();
+    record(&mut recorder, [packet(0, 0, &tone(1))]);
+    finish(recorder);
+    let mut recorder = room.open();
+    record(&mut recorder, [packet(0, 20, &tone(2))]);
+    let summary = finish(recorder);
+
+    assert_eq!(room.samples("audio/mixed.wav"), [tone(1), tone(2)].concat());
+    assert_eq!(summary.manifest.resumes[0].found, RecordingState::Finished);
+    assert_eq!(summary.manifest.tracks[0].placed.packets, 2);
+}
+
+#[test]
+fn half_a_line_is_cut_off_and_counted() {
+    let room = Room::new();
+    let mut recorder = room.open();
+    record(&mut recorder, [said(1, 5, "one")]);
+    recorder.sync(now()).expect("synced");
+    std::mem::forget(recorder);
+    let mut file = std::fs::OpenOptions::new().append(true).open(room.path("transcript.jsonl")).expect("the lines");
+    file.write_all(br#"{"received_at":17954208"#).expect("written");
+
+    let mut recorder = room.open();
+    record(&mut recorder, [said(2, 5, "two")]);
+    let summary = finish(recorder);
+    assert_eq!(room.lines("transcript.jsonl").len(), 2);
+    assert_eq!(summary.manifest.resumes[0].torn_bytes, 23);
+}
+
+#[test]
+fn a_mix_that_a_crash_left_behind_its_tracks_is_made_again() {
+    let room = Room::new();
+    let mut recorder = room.open();
+    record(&mut recorder, (0..100).flat_map(|step| [packet(5, 20 * step, &tone(1)), packet(6, 20 * step, &tone(2))]));
+    finish(recorder);
+    // As if the process had died after the tracks and before the mix.
+    let mix = room.path("audio/mixed.wav");
+    let bytes = std::fs::read(&mix).expect("the mix");
+    std::fs::write(&mix, &bytes[..20_001]).expect("written");
+
+    finish(room.open());
+    assert!(room.samples("audio/mixed.wav") == [3; 32_000]);
+}
+
+#[test]
+fn folders_of_others_and_damaged_ones_are_refused() {
+    let room = Room::new();
+    finish(room.open());
+    let path = room.path("manifest.json");
+    let manifest = room.text("manifest.json");
+
+    std::fs::write(&path, manifest.replace("\"version\": 1", "\"version\": 2")).expect("written");
+    assert!(matches!(open(&room), Err(RecordError::NewerFormat { found: 2, known: 1, .. })));
+    std::fs::write(&path, manifest.replace("stream-1", "stream-2")).expect("written");
+    assert!(matches!(open(&room), Err(RecordError::OtherStream { found, .. }) if found == StreamId::new("stream-2")));
+    std::fs::write(&path, &manifest[..manifest.len() / 2]).expect("written");
+    assert!(matches!(open(&room), Err(RecordError::BadManifest { .. })));
+}
+
+#[test]
+fn a_deleted_recording_does_not_come_back() {
+    let room = Room::new();
+    let mut recorder = room.open();
+    std::fs::remove_dir_all(room.folder()).expect("deleted");
+    assert!(recorder.handle(packet(5, 0, &tone(1)), now()).is_err());
+    assert!(recorder.sync(now()).is_err());
+    assert!(!room.folder().exists());
+}
+
+/// Kills a real process again and again, each time somewhere else, and resumes after each.
+#[test]
+fn kill_9_loses_at_most_what_was_not_synced() {
+    let room = Room::new();
+    let mut first = 0;
+    for round in 1..=4 {
+        let mut child = Command::new(std::env::current_exe().expect("this test"))
+            .args(["--exact", "child_that_records_until_it_is_killed", "--ignored", "--nocapture"])
+            .env("RTMS_RECORD_ROOT", room.root.path())
+            .env("RTMS_RECORD_FIRST", first.to_string())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("a child");
+        let mut synced = 0;
+        let mut syncs = 0;
+        for line in BufReader::new(child.stdout.take().expect("its output")).lines() {
+            let line = line.expect("a line");
+            if let Some(step) = line.strip_prefix("synced ") {
+                synced = step.parse().expect("a number");
+                syncs += 1;
+                if syncs == 3 * round {
+                    child.kill().expect("killed");
+                    // What it managed to say before it died still counts.
+                }
+            }
+        }
+        child.wait().expect("gone");
+
+        assert!(synced > first);
+        for (name, of) in [("audio/5.wav", 1), ("audio/6.wav", 2), ("audio/mixed.wav", 3)] {
+            let expected: Vec<i16> = (0..synced).flat_map(|step| tone(of * sound(step))).collect();
+            assert!(room.samples(name).starts_with(&expected), "{name} after {round} rounds");
+        }
+        assert!(room.lines("transcript.jsonl").len() as i64 >= synced / 50);
+        first = synced;
+    }
+    let summary = finish(room.open());
+    assert_eq!(summary.manifest.resumes.len(), 4);
+    assert!(room.samples("audio/mixed.wav").len() >= first as usize * 320);
+}
+
+#[test]
+#[ignore = "runs as a child of another test"]
+fn child_that_records_until_it_is_killed() {
+    let Ok(root) = std::env::var("RTMS_RECORD_ROOT") else { return };
+    let first: i64 = std::env::var("RTMS_RECORD_FIRST").expect("a number").parse().expect("a number");
+    let mut recorder = Recorder::open(root.as_ref(), about("stream-1"), now()).expect("a recorder");
+    for step in first..100_000 {
+        record(&mut recorder, [packet(5, 20 * step, &tone(sound(step))), packet(6, 20 * step, &tone(2 * sound(step)))]);
+        if step % 50 == 0 {
+            record(&mut recorder, [said(step, 5, "words")]);
+            recorder.sync(UnixMillis(now().0 + 20 * step.unsigned_abs())).expect("synced");
+            println!("synced {}", step + 1);
+        }
+    }
+}
+
+fn sound(step: i64) -> i16 {
+    i16::try_from(step % 5000 + 1).expect("small")
+}
+
+fn open(room: &Room) -> Result<Recorder, RecordError> {
+    Recorder::open_with(room.root.path(), about("stream-1"), Options::default(), now())
+}
+
+fn said(id: i64, user: u64, words: &str) -> Input {
+    Input::Transcript(MediaDataTranscript {
+        user_id: Some(user.into()),
+        user_name: Some(format!("Person {user}").into()),
+        data: words.into(),
+        start_time: Some(UnixMillis(START + 1000 * id.unsigned_abs())),
+        sentence_id: Some(id),
+        ..MediaDataTranscript::default()
+    })
+}

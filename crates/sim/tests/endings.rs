@@ -1,0 +1,253 @@
+//! Keep-alive, windows, and the ways in which a stream ends.
+
+mod common;
+
+use common::Run;
+use rtms_sim::{
+    findings::Mistake,
+    webhook::{WebhookAnswer, WebhookId},
+    zoom::{Endpoint, Input},
+};
+use rtms_wire::{codes::stop_reason::StopReason, media::medium::Medium};
+use serde_json::{Value, json};
+
+#[test]
+fn every_connection_is_asked_every_ten_seconds_with_sequence_and_timestamp() {
+    let mut run = Run::of_seconds(60);
+    let signaling = run.join();
+    let media = run.open_media(8, json!({}));
+
+    run.live_until(35_000);
+
+    for connection in [signaling, media] {
+        let asked: Vec<_> = run.heard(connection).into_iter().filter(|message| message["msg_type"] == 12).collect();
+        let numbers: Vec<_> = asked.iter().map(|message| message["sequence"].as_u64().unwrap()).collect();
+        assert_eq!(numbers, [1, 2, 3]);
+        assert!(asked.iter().all(|message| message["timestamp"].is_u64()));
+    }
+    assert_eq!(run.mistakes(), []);
+}
+
+#[test]
+fn three_misses_on_signaling_drop_everything_and_after_the_window_the_stream_ends_with_24() {
+    let mut run = Run::of_seconds(200);
+    let signaling = run.join();
+    let media = run.open_media(1, json!({}));
+    run.ready(signaling);
+
+    run.until(39_999);
+    assert!(run.closed.is_empty());
+    run.until(40_000);
+    assert_eq!(run.closed.keys().copied().collect::<Vec<_>>(), [signaling, media]);
+    assert_eq!(run.last_webhook()["event"], "meeting.rtms_interrupted");
+    run.until(100_000);
+
+    assert_eq!(run.last_webhook()["event"], "meeting.rtms_stopped");
+    assert_eq!(run.last_webhook()["payload"]["stop_reason"], 24);
+    assert_eq!(run.mistakes()[0], Mistake::KeepAliveMissed { missed: 3 });
+}
+
+#[test]
+fn three_misses_on_media_drop_that_connection_and_tell_signaling() {
+    let mut run = Run::of_seconds(200);
+    let signaling = run.join();
+    let deaf = run.open_media(8, json!({}));
+    run.ready(signaling);
+    run.heard(signaling);
+    for at_ms in (10_000..=40_000).step_by(10_000) {
+        run.until(at_ms);
+        run.answer_keep_alives(signaling);
+    }
+
+    assert_eq!(run.closed.keys().copied().collect::<Vec<_>>(), [deaf]);
+    run.heard(deaf);
+    let told = run.kept.iter().filter(|message| message["msg_type"] != 12).cloned().collect::<Vec<_>>();
+    assert_eq!(told[0]["event"]["event_type"], 7);
+    assert_eq!((&told[1]["state"], &told[1]["reason"]), (&json!(2), &json!(14)));
+}
+
+#[test]
+fn an_answer_that_repeats_nothing_is_a_mistake_and_does_not_count() {
+    let mut run = Run::of_seconds(200);
+    let signaling = run.join();
+    for at_ms in (10_000..=40_000).step_by(10_000) {
+        run.until(at_ms);
+        run.say(signaling, &json!({"msg_type": 13, "timestamp": 1}));
+    }
+
+    assert_eq!(run.mistakes()[0], Mistake::KeepAliveMismatch);
+    assert_eq!(run.closed[&signaling], 1000);
+}
+
+#[test]
+fn a_meeting_ends_with_9_then_8_then_closed_connections_then_the_webhook() {
+    let mut run = Run::of_seconds(5);
+    let signaling = run.join();
+    let media = run.open_media(32, json!({}));
+    run.ready(signaling);
+    run.live_until(4_900);
+    run.heard(signaling);
+    run.live_until(5_000);
+
+    let told = run.heard(signaling);
+    assert_eq!((&told[0]["msg_type"], &told[0]["state"], &told[0]["stop_reason"]), (&json!(9), &json!(5), &json!(6)));
+    assert_eq!((&told[1]["msg_type"], &told[1]["state"], &told[1]["reason"]), (&json!(8), &json!(4), &json!(6)));
+    assert_eq!(told.len(), 2);
+    assert_eq!(run.closed.values().copied().collect::<Vec<_>>(), [1000, 1000]);
+    assert!(run.closed.contains_key(&media));
+    assert_eq!(run.last_webhook()["event"], "meeting.rtms_stopped");
+    assert_eq!(run.last_webhook()["payload"]["stop_reason"], 6);
+    assert_eq!(run.mistakes(), []);
+
+    assert!(!run.zoom.is_finished(), "two webhooks wait for their answers");
+    for webhook in [WebhookId(1), WebhookId(2)] {
+        run.input(Input::WebhookAnswered { webhook, answer: WebhookAnswer::Status(200) });
+    }
+    assert!(run.zoom.is_finished());
+    assert_eq!(run.zoom.next_deadline(), None);
+}
+
+#[test]
+fn a_client_that_asks_to_close_is_answered_before_the_stream_ends_with_20() {
+    let mut run = Run::of_seconds(60);
+    let signaling = run.join();
+    run.open_media(1, json!({}));
+    run.ready(signaling);
+    run.live_until(3_000);
+    run.heard(signaling);
+    let stream = run.zoom.stream().as_str().to_owned();
+
+    run.say(signaling, &json!({"msg_type": 21, "rtms_stream_id": stream}));
+
+    let told = run.heard(signaling);
+    let numbers: Vec<_> = told.iter().map(|message| message["msg_type"].as_i64().unwrap()).collect();
+    assert_eq!(numbers, [22, 8, 8, 9]);
+    assert_eq!((&told[0]["status_code"], &told[0]["reason"]), (&json!(0), &json!("OK")));
+    assert_eq!((&told[1]["state"], &told[2]["state"], &told[2]["reason"]), (&json!(3), &json!(4), &json!(20)));
+    assert_eq!(run.closed.len(), 2);
+    assert_eq!(run.last_webhook()["payload"]["stop_reason"], 20);
+}
+
+#[test]
+fn somebody_can_end_the_stream_for_any_reason() {
+    let mut run = Run::of_seconds(60);
+    let signaling = run.join();
+    run.heard(signaling);
+    run.input(Input::Stop { reason: StopReason::StreamRevoked });
+
+    assert_eq!(run.heard(signaling)[0]["reason"], 8);
+    assert_eq!(run.last_webhook()["payload"]["stop_reason"], 8);
+}
+
+#[test]
+fn a_lost_signaling_connection_may_come_back_within_its_window() {
+    let mut run = Run::of_seconds(200);
+    let signaling = run.join();
+    let media = run.open_media(1, json!({}));
+    run.ready(signaling);
+    run.live_until(5_000);
+
+    run.hang_up(signaling);
+    assert!(run.closed.contains_key(&media), "media is interrupted with signaling");
+    assert_eq!(run.last_webhook()["event"], "meeting.rtms_interrupted");
+    run.live_until(60_000);
+    let signaling = run.join();
+    run.open_media(1, json!({}));
+    run.ready(signaling);
+
+    let told = run.heard(signaling);
+    assert_eq!((&told[0]["msg_type"], &told[0]["state"]), (&json!(8), &json!(1)));
+    run.live_until(100_000);
+    assert_eq!(run.mistakes(), []);
+}
+
+#[test]
+fn a_signaling_connection_that_stays_away_ends_the_stream_with_19() {
+    let mut run = Run::of_seconds(200);
+    let signaling = run.join();
+    run.live_until(5_000);
+    run.hang_up(signaling);
+
+    run.live_until(64_999);
+    assert_eq!(run.last_webhook()["event"], "meeting.rtms_interrupted");
+    run.live_until(65_000);
+
+    assert_eq!(run.last_webhook()["payload"]["stop_reason"], 19);
+    assert_eq!(run.mistakes(), [Mistake::WindowMissed { medium: None }]);
+}
+
+#[test]
+fn a_media_connection_that_stays_away_ends_the_stream_with_19() {
+    let mut run = Run::of_seconds(200);
+    let signaling = run.join();
+    let media = run.open_media(8, json!({}));
+    run.ready(signaling);
+    run.live_until(5_000);
+    run.hang_up(media);
+    run.live_until(70_000);
+
+    let told = run.heard(signaling);
+    let last = told.last().unwrap();
+    assert_eq!((&last["msg_type"], &last["state"], &last["reason"]), (&json!(8), &json!(4), &json!(19)));
+    assert_eq!(run.mistakes(), [Mistake::WindowMissed { medium: Some(Medium::Transcript) }]);
+}
+
+#[test]
+fn a_webhook_that_fails_is_tried_again_after_5_20_and_60_minutes() {
+    let mut run = Run::of_seconds(3 * 60 * 60);
+    run.join();
+    let mut attempts = Vec::new();
+    let body = run.webhooks[0].body.clone();
+    for _ in 0..5 {
+        let answer = WebhookAnswer::Failed("refused".into());
+        run.input(Input::WebhookAnswered { webhook: WebhookId(1), answer });
+        let before = run.webhooks.len();
+        run.live_until((run.now.0 - common::START.0) + 61 * 60 * 1000);
+        let again = run.webhooks[before..].iter().filter(|post| post.body == body);
+        attempts.extend(again.map(|post| post.attempt));
+    }
+
+    assert_eq!(attempts, [2, 3, 4]);
+}
+
+#[test]
+fn a_webhook_refused_with_4xx_is_never_tried_again() {
+    let mut run = Run::of_seconds(60 * 60);
+    run.join();
+    run.input(Input::WebhookAnswered { webhook: WebhookId(1), answer: WebhookAnswer::Status(401) });
+    run.live_until(50 * 60 * 1000);
+
+    assert_eq!(run.webhooks.len(), 1);
+    assert!(matches!(run.mistakes()[..], [Mistake::WebhookNotAccepted { .. }]));
+}
+
+#[test]
+fn a_late_client_can_still_connect_and_is_told_that_the_stream_is_over() {
+    let mut run = Run::of_seconds(5);
+    run.join();
+    run.live_until(5_000);
+    let late = run.connect(Endpoint::Media);
+
+    let request = run.data_request(1, json!({}));
+    run.say(late, &request);
+
+    assert_eq!(run.heard(late)[0]["status_code"], 2);
+}
+
+trait AnswersKeepAlives {
+    fn answer_keep_alives(&mut self, connection: rtms_sim::zoom::ConnectionId);
+}
+
+impl AnswersKeepAlives for Run {
+    fn answer_keep_alives(&mut self, connection: rtms_sim::zoom::ConnectionId) {
+        let heard = self.heard(connection);
+        for message in heard {
+            if message["msg_type"] == 12 {
+                let mut answer: Value = message.clone();
+                answer["msg_type"] = 13.into();
+                self.say(connection, &answer);
+            }
+            self.kept.push(message);
+        }
+    }
+}

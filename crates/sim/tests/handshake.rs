@@ -1,0 +1,336 @@
+//! What Zoom refuses, with which status, and what it answers when all is right.
+
+mod common;
+
+use common::{Run, config};
+use rtms_sim::{config::ZoomConfig, findings::Mistake, zoom::Endpoint};
+use rtms_wire::{
+    codes::{product::Product, status_code::StatusCode},
+    media::medium::{MediaTypes, Medium},
+    secret::SecretToken,
+    signature::webhook_signature_matches,
+};
+use serde_json::{Value, json};
+
+#[test]
+fn a_start_webhook_is_signed_over_its_exact_bytes_with_zooms_headers() {
+    let run = Run::of_seconds(20);
+
+    let post = &run.webhooks[0];
+    let header =
+        |name: &str| post.headers.iter().find(|(key, _)| *key == name).map(|(_, value)| value.as_str()).unwrap();
+    let secret = SecretToken::new("sim-secret-token").unwrap();
+    assert!(webhook_signature_matches(&secret, header("x-zm-request-timestamp"), &post.body, header("x-zm-signature")));
+    assert_eq!(header("x-zm-request-timestamp"), "1795420800");
+    assert_eq!(header("content-type"), "application/json; charset=utf-8");
+    assert_eq!(header("user-agent"), "Zoom Marketplace/1.0a");
+    let body = run.last_webhook();
+    assert_eq!(body["event"], "meeting.rtms_started");
+    assert_eq!(body["event_ts"], 1_795_420_800_000_u64);
+    assert_eq!(body["payload"]["server_urls"], "ws://127.0.0.1:1/signaling");
+}
+
+#[test]
+fn every_product_has_its_event_name_and_id_field() {
+    let expected = [
+        (Product::Meeting, "meeting.rtms_started", "meeting_uuid"),
+        (Product::Webinar, "webinar.rtms_started", "webinar_uuid"),
+        (Product::Session, "session.rtms_started", "session_id"),
+        (Product::ContactCenter, "contact_center.voice_rtms_started", "engagement_id"),
+        (Product::Phone, "phone.rtms_started", "call_id"),
+    ];
+    for (product, event, field) in expected {
+        let mut run = Run::new(ZoomConfig { product, ..config(20) });
+        let body = run.last_webhook();
+        assert_eq!(body["event"], event);
+        assert!(body["payload"][field].is_string(), "{body}");
+
+        run.join();
+        assert_eq!(run.mistakes(), []);
+    }
+}
+
+#[test]
+fn the_answer_to_a_right_message_1_has_urls_for_what_was_granted_and_for_all() {
+    let granted = MediaTypes::of([Medium::Audio, Medium::Deskshare]);
+    let mut run = Run::new(ZoomConfig { granted, media_url: "ws://media.example".into(), ..config(20) });
+    let signaling = run.connect(Endpoint::Signaling);
+    let request = run.signaling_request();
+
+    run.say(signaling, &request);
+
+    let urls = run.heard(signaling)[0]["media_server"]["server_urls"].clone();
+    assert_eq!(
+        urls,
+        json!({"all": "ws://media.example/all", "audio": "ws://media.example/audio", "deskshare": "ws://media.example/deskshare"})
+    );
+}
+
+#[test]
+fn a_wrong_signature_is_refused_with_3() {
+    let signature = |request: &mut Value| request["signature"] = "00".repeat(32).into();
+
+    assert_eq!(signaling_status(signature), 3);
+    assert_eq!(media_status(signature), 3);
+}
+
+#[test]
+fn an_unknown_stream_is_refused_with_2() {
+    let stream = |request: &mut Value| request["rtms_stream_id"] = "somebody-elses".into();
+
+    assert_eq!(signaling_status(stream), 2);
+    assert_eq!(media_status(stream), 2);
+}
+
+#[test]
+fn two_ids_no_id_and_missing_fields_are_refused_with_4() {
+    assert_eq!(signaling_status(|request| request["session_id"] = "x".into()), 4);
+    assert_eq!(signaling_status(|request| remove(request, "meeting_uuid")), 4);
+    assert_eq!(signaling_status(|request| remove(request, "signature")), 4);
+    assert_eq!(signaling_status(|request| request["rtms_stream_id"] = json!({})), 4);
+    assert_eq!(signaling_status(|request| request["meeting_uuid"] = "another".into()), 4);
+}
+
+#[test]
+fn the_meeting_uuid_key_is_taken_on_every_product_because_zooms_sdk_sends_no_other() {
+    for product in Product::ALL {
+        let mut run = Run::new(ZoomConfig { product, ..config(20) });
+        let signaling = run.connect(Endpoint::Signaling);
+        let mut request = run.signaling_request();
+        remove(&mut request, run.zoom.instance().field.as_str());
+        request["meeting_uuid"] = run.zoom.instance().value.as_str().into();
+
+        run.say(signaling, &request);
+
+        assert_eq!(run.heard(signaling)[0]["status_code"], 0, "{product}");
+    }
+}
+
+#[test]
+fn a_second_signaling_connection_is_refused_with_8_and_the_first_lives() {
+    let mut run = Run::of_seconds(20);
+    let first = run.join();
+    let second = run.connect(Endpoint::Signaling);
+    let request = run.signaling_request();
+
+    run.say(second, &request);
+
+    assert_eq!(run.heard(second)[0]["status_code"], 8);
+    assert!(run.closed.is_empty());
+    run.ask_stream_state(first);
+    assert_eq!(run.heard_types(first), [20]);
+}
+
+#[test]
+fn a_refused_client_may_try_again_on_the_same_connection() {
+    let mut run = Run::of_seconds(20);
+    let signaling = run.connect(Endpoint::Signaling);
+    let mut request = run.signaling_request();
+    let right = request.clone();
+    request["signature"] = "wrong".into();
+
+    run.say(signaling, &request);
+    run.say(signaling, &right);
+
+    assert_eq!(run.heard_types(signaling), [2, 2, 6]);
+}
+
+#[test]
+fn a_connection_that_says_nothing_is_closed_after_ten_seconds() {
+    let mut run = Run::of_seconds(20);
+    let idle = run.connect(Endpoint::Media);
+
+    run.until(9_999);
+    assert!(run.closed.is_empty());
+    run.until(10_000);
+
+    assert_eq!(run.closed[&idle], 1000);
+    assert_eq!(run.mistakes(), [Mistake::HandshakeTooLate]);
+}
+
+#[test]
+fn message_3_on_signaling_is_answered_with_1() {
+    let mut run = Run::of_seconds(20);
+    let signaling = run.join();
+    let request = run.data_request(1, json!({}));
+
+    run.say(signaling, &request);
+
+    let answer = &run.heard(signaling)[0];
+    assert_eq!((&answer["msg_type"], &answer["status_code"]), (&json!(4), &json!(1)));
+}
+
+#[test]
+fn media_without_a_signaling_connection_is_refused() {
+    let mut run = Run::of_seconds(20);
+    let media = run.connect(Endpoint::Media);
+
+    assert_eq!(run.ask_media(media, 1, json!({})), StatusCode::InvalidRtmsStreamId);
+}
+
+#[test]
+fn media_that_the_app_was_not_granted_are_refused_with_9_to_13() {
+    for (medium, status) in Medium::ALL.into_iter().zip(9..) {
+        let others = MediaTypes::of(Medium::ALL.into_iter().filter(|other| *other != medium));
+        let mut run = Run::new(ZoomConfig { granted: others, ..config(20) });
+        run.join();
+        let media = run.connect(Endpoint::Media);
+
+        assert_eq!(run.ask_media(media, medium.bit(), json!({})).code(), status);
+        assert_eq!(run.ask_media(media, 31, json!({})).code(), status);
+        // ALL means all that was granted.
+        assert_eq!(run.ask_media(media, 32, json!({})).code(), 0);
+    }
+}
+
+#[test]
+fn a_media_type_outside_the_mask_is_refused_with_14_and_one_that_is_no_number_with_7() {
+    let mut run = Run::of_seconds(20);
+    run.join();
+    let media = run.connect(Endpoint::Media);
+
+    for media_type in [0, 33, 64, u32::MAX] {
+        assert_eq!(run.ask_media(media, media_type, json!({})), StatusCode::MediaTypeInvalidValue);
+    }
+    let mut request = run.data_request(1, json!({}));
+    request["media_type"] = "audio".into();
+    run.say(media, &request);
+    assert_eq!(run.heard(media)[0]["status_code"], 7);
+}
+
+#[test]
+fn a_second_connection_for_one_medium_is_refused_with_16_and_beside_a_unified_one_with_15() {
+    let mut run = Run::of_seconds(20);
+    run.join();
+    run.open_media(1, json!({}));
+    let second = run.connect(Endpoint::Media);
+    assert_eq!(run.ask_media(second, 1, json!({})), StatusCode::DuplicateMediaDataConnection);
+    assert_eq!(run.ask_media(second, 9, json!({})), StatusCode::DuplicateMediaDataConnection);
+    assert_eq!(run.ask_media(second, 8, json!({})), StatusCode::Ok);
+
+    let mut run = Run::of_seconds(20);
+    run.join();
+    run.open_media(32, json!({}));
+    let second = run.connect(Endpoint::Media);
+    assert_eq!(run.ask_media(second, 8, json!({})), StatusCode::MediaDataAllConnectionExist);
+    assert_eq!(run.ask_media(second, 32, json!({})), StatusCode::MediaDataAllConnectionExist);
+}
+
+#[test]
+fn each_wrong_media_parameter_has_its_own_status() {
+    let cases = [
+        (1, json!({"audio": {"content_type": 5}}), 19),
+        (1, json!({"audio": {"content_type": 1, "codec": 1}}), 19),
+        (1, json!({"audio": {"sample_rate": 9}}), 20),
+        (1, json!({"audio": {"codec": 4, "sample_rate": 1}}), 20),
+        (1, json!({"audio": {"channel": 3}}), 21),
+        (1, json!({"audio": {"codec": 2, "sample_rate": 0, "channel": 2}}), 21),
+        (1, json!({"audio": {"codec": 9}}), 22),
+        (1, json!({"audio": {"data_opt": 4}}), 23),
+        (1, json!({"audio": {"send_rate": 30}}), 24),
+        (1, json!({"audio": {"codec": 4, "sample_rate": 3, "send_rate": 40}}), 24),
+        (1, json!({"audio": "loud"}), 18),
+        (2, json!({"video": []}), 25),
+        (2, json!({"video": {"content_type": 2}}), 26),
+        (2, json!({"video": {"codec": 5, "fps": 25}}), 27),
+        (2, json!({"video": {"codec": 7, "fps": 5}}), 27),
+        (2, json!({"video": {"resolution": 7}}), 28),
+        (2, json!({"video": {"data_opt": 5}}), 29),
+        (2, json!({"video": {"codec": 7, "fps": 60}}), 30),
+        (4, json!({"deskshare": 1}), 31),
+        (4, json!({"deskshare": {"content_type": 2}}), 32),
+        (4, json!({"deskshare": {"codec": 1}}), 33),
+        (4, json!({"deskshare": {"resolution": 0}}), 34),
+        (4, json!({"deskshare": {"codec": 7, "fps": 31}}), 35),
+        (8, json!({"transcript": 1}), 36),
+        (8, json!({"transcript": {"content_type": 2}}), 37),
+        (16, json!({"chat": true}), 38),
+        (16, json!({"chat": {"content_type": 1}}), 39),
+        (8, json!({"transcript": {"src_language": 99}}), 43),
+        (1, json!([]), 17),
+    ];
+    let mut run = Run::of_seconds(20);
+    run.join();
+    let media = run.connect(Endpoint::Media);
+    for (media_type, params, status) in cases {
+        assert_eq!(run.ask_media(media, media_type, params.clone()).code(), status, "{params}");
+    }
+}
+
+#[test]
+fn wrong_parameters_of_media_that_are_not_wanted_are_ignored() {
+    let mut run = Run::of_seconds(20);
+    run.join();
+
+    run.open_media(1, json!({"audio": {}, "video": {"codec": 99}}));
+}
+
+#[test]
+fn message_4_shows_every_default_and_clamps_the_send_rate() {
+    let mut run = Run::of_seconds(20);
+    run.join();
+    let media = run.connect(Endpoint::Media);
+    let request = run.data_request(32, json!({"audio": {"send_rate": 2000}, "video": {"fps": 25}}));
+
+    run.say(media, &request);
+
+    assert_eq!(
+        run.heard(media)[0]["media_params"],
+        json!({
+            "audio": {"content_type": 2, "sample_rate": 1, "channel": 1, "codec": 1, "data_opt": 1, "send_rate": 1000},
+            "video": {"content_type": 3, "codec": 5, "resolution": 2, "data_opt": 3, "fps": 5},
+            "deskshare": {"content_type": 3, "codec": 5, "resolution": 3, "fps": 1},
+            "transcript": {"content_type": 5, "src_language": 9, "enable_lid": true},
+            "chat": {"content_type": 5},
+        })
+    );
+}
+
+#[test]
+fn after_a_minute_without_anybody_the_stream_is_gone() {
+    let mut run = Run::of_seconds(100);
+
+    run.until(60_000);
+
+    assert_eq!(run.last_webhook()["event"], "meeting.rtms_stopped");
+    assert_eq!(run.last_webhook()["payload"]["stop_reason"], 11);
+    assert_eq!(run.mistakes(), [Mistake::NeverJoined]);
+    let late = run.connect(Endpoint::Signaling);
+    let request = run.signaling_request();
+    run.say(late, &request);
+    assert_eq!(run.heard(late)[0]["status_code"], 2);
+}
+
+impl Run {
+    fn ask_stream_state(&mut self, signaling: rtms_sim::zoom::ConnectionId) {
+        let question = json!({"msg_type": 19, "rtms_stream_id": self.zoom.stream().as_str()});
+        self.say(signaling, &question);
+    }
+}
+
+fn signaling_status(spoil: impl Fn(&mut Value)) -> i64 {
+    let mut run = Run::of_seconds(20);
+    let signaling = run.connect(Endpoint::Signaling);
+    let mut request = run.signaling_request();
+    spoil(&mut request);
+    run.say(signaling, &request);
+    let answers = run.heard(signaling);
+    assert_eq!((answers.len(), &answers[0]["msg_type"]), (1, &json!(2)));
+    assert!(answers[0].get("media_server").is_none());
+    assert_eq!(run.mistakes().len(), 1);
+    answers[0]["status_code"].as_i64().unwrap()
+}
+
+fn media_status(spoil: impl Fn(&mut Value)) -> i64 {
+    let mut run = Run::of_seconds(20);
+    run.join();
+    let media = run.connect(Endpoint::Media);
+    let mut request = run.data_request(1, json!({}));
+    spoil(&mut request);
+    run.say(media, &request);
+    run.heard(media)[0]["status_code"].as_i64().unwrap()
+}
+
+fn remove(request: &mut Value, key: &str) {
+    request.as_object_mut().unwrap().remove(key);
+}

@@ -1,0 +1,139 @@
+//! What a sink is given: one thing that happened in a stream, with the stream it happened in.
+
+use rtms_wire::{
+    SmolStr,
+    codes::{
+        language::TranscriptLanguage,
+        media::DataMessageAttribute,
+        product::Product,
+        state::{SessionState, StreamState},
+        stop_reason::StopReason,
+    },
+    ids::{ChannelId, InstanceId, RtmsSessionId, StreamId, UserId},
+    media::{medium::Medium, params::MediaParams},
+    message::{Extra, text_data::ChatMessage},
+    time::UnixMillis,
+};
+use serde::Serialize;
+
+/// The version of this form. It goes up when a field changes its meaning or goes; new fields and kinds may come at any time.
+pub const VERSION: u32 = 1;
+
+/// One thing that happened in a stream. As JSON: the fields below beside those of its body, `kind` telling which.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Envelope {
+    /// [`VERSION`].
+    pub version: u32,
+    /// Which stream.
+    pub rtms_stream_id: StreamId,
+    /// Of which product.
+    pub product: Product,
+    /// What is streamed.
+    pub instance: InstanceId,
+    /// Counts the envelopes of this stream as this process sends them, from 1.
+    pub sequence: u64,
+    /// When it was received, on our clock.
+    pub received_at: UnixMillis,
+    /// What happened.
+    #[serde(flatten)]
+    pub body: Body,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Body {
+    /// The stream was claimed and is being connected to.
+    Started,
+    /// A medium can come now, in this form.
+    MediumOpen {
+        /// Which.
+        medium: Medium,
+        /// What Zoom granted for it.
+        granted: MediaParams,
+    },
+    /// A medium will not come.
+    MediumUnavailable {
+        /// Which.
+        medium: Medium,
+        /// Why.
+        why: String,
+    },
+    /// A line of the transcript, or a change to one.
+    Transcript {
+        /// Who speaks.
+        #[serde(flatten)]
+        speaker: Speaker,
+        /// The words.
+        text: String,
+        /// What they are in.
+        language: Option<TranscriptLanguage>,
+        /// When the utterance began, on Zoom's clock.
+        start_time: Option<UnixMillis>,
+        /// When it ended.
+        end_time: Option<UnixMillis>,
+        /// New, update or delete; absent means new.
+        attribute: Option<DataMessageAttribute>,
+        /// What updates and deletes refer to, together with the speaker.
+        sentence_id: Option<i64>,
+    },
+    /// A chat message, or a change to one.
+    Chat {
+        /// Who writes.
+        #[serde(flatten)]
+        author: Speaker,
+        /// When, on Zoom's clock.
+        timestamp: Option<UnixMillis>,
+        /// What.
+        message: ChatMessage,
+    },
+    /// Something happened in the meeting or call: message 6 as it came.
+    EventUpdate {
+        /// Zoom's constant for it.
+        event: &'static str,
+        /// The message's `event`.
+        update: Extra,
+    },
+    /// The stream changed its state.
+    StreamState {
+        /// To what.
+        state: StreamState,
+        /// Why.
+        reason: Option<StopReason>,
+    },
+    /// A session inside the stream changed its state.
+    SessionState {
+        /// Which.
+        session: Option<RtmsSessionId>,
+        /// To what.
+        state: SessionState,
+        /// Why.
+        reason: Option<StopReason>,
+    },
+    /// A connection was lost.
+    Interrupted {
+        /// How.
+        why: String,
+    },
+    /// The stream is over for this process.
+    Ended {
+        /// Zoom's reason, if it gave one.
+        stop_reason: Option<StopReason>,
+        /// Why, for people.
+        why: String,
+    },
+}
+
+/// Who speaks or writes, as far as Zoom said.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Speaker {
+    /// The participant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<UserId>,
+    /// The name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_name: Option<SmolStr>,
+    /// The party of a Contact Center call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channel_id: Option<ChannelId>,
+}

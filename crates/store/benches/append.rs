@@ -1,0 +1,3 @@
+//! What a durable append costs, alone and in company.
+
+fn main() {}

@@ -1,0 +1,350 @@
+//! The folding rules: what a webhook changes in what is known of its stream, and the word for it. Pure but for the
+//! [`Records`] it reads and writes. Basis: docs/protocol.md#webhooks, duplicates and order.
+
+use rtms_wire::{
+    codes::{product::Product, stop_reason::StopReason},
+    ids::{AccountId, InstanceId, StreamId},
+    signature::HandshakeSignature,
+    time::UnixMillis,
+    webhook::{Webhook, WebhookBody, server_url},
+};
+use smol_str::SmolStr;
+
+use crate::{
+    class::Class,
+    entry::{EntryId, Verdict},
+    streams::StreamRecord,
+    wanted::{InstanceKey, Interruption, Start, Stop, Wanted},
+};
+
+/// A webhook about a stream, with its URLs checked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FoldInput {
+    /// The canonical event name.
+    pub event: SmolStr,
+    /// When it happened, on Zoom's clock; when absent, the entry's arrival stands in.
+    pub event_ts: Option<UnixMillis>,
+    /// The product, by the event's name.
+    pub product: Option<Product>,
+    /// What is streamed.
+    pub instance: Option<InstanceId>,
+    /// Which stream; absent in some stops, which then go by the instance.
+    pub stream_id: Option<StreamId>,
+    /// The account.
+    pub account_id: Option<AccountId>,
+    /// What happened.
+    pub change: Change,
+}
+
+/// What happened to a stream.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    /// It began, or moved.
+    Started {
+        /// Where to connect, in Zoom's order, **checked**. Empty makes the webhook unusable.
+        server_urls: Vec<String>,
+        /// The code of the data centre.
+        region: Option<SmolStr>,
+        /// The meeting's number.
+        meeting_id: Option<SmolStr>,
+        /// Who triggered it.
+        operator_id: Option<SmolStr>,
+        /// The host.
+        host_id: Option<SmolStr>,
+        /// The developer's own session id.
+        session_key: Option<SmolStr>,
+        /// A handshake signature made by Zoom.
+        signature: Option<HandshakeSignature>,
+    },
+    /// It is over.
+    Stopped {
+        /// Why.
+        reason: Option<StopReason>,
+    },
+    /// Zoom's side of the connection broke.
+    Interrupted {
+        /// New places to connect to, **checked**; mostly empty.
+        server_urls: Vec<String>,
+    },
+}
+
+impl FoldInput {
+    /// Reads a webhook, with `checked_urls` in place of its own. None if it is not about a stream.
+    pub fn from_webhook(webhook: &Webhook, checked_urls: Vec<String>) -> Option<Self> {
+        let text = |text: &Option<String>| text.as_deref().map(SmolStr::new);
+        let change = match &webhook.body {
+            WebhookBody::RtmsStarted(started) => Change::Started {
+                region: checked_urls.iter().find_map(|url| server_url::region(url)).map(SmolStr::new),
+                server_urls: checked_urls,
+                meeting_id: text(&webhook.details.meeting_id),
+                operator_id: text(&webhook.details.operator_id),
+                host_id: text(&webhook.details.host_id),
+                session_key: text(&webhook.details.session_key),
+                signature: started.signature.clone(),
+            },
+            WebhookBody::RtmsStopped(stopped) => Change::Stopped { reason: stopped.stop_reason },
+            WebhookBody::RtmsInterrupted(_) => Change::Interrupted { server_urls: checked_urls },
+            WebhookBody::ConcurrencyNearLimit(_)
+            | WebhookBody::ConcurrencyLimited(_)
+            | WebhookBody::StartFailed
+            | WebhookBody::RequestStatus
+            | WebhookBody::UrlValidation { .. }
+            | WebhookBody::Other => return None,
+        };
+        Some(Self {
+            event: SmolStr::new(webhook.event.as_str()),
+            event_ts: webhook.event_ts,
+            product: webhook.product(),
+            instance: webhook.instance.clone(),
+            stream_id: webhook.stream_id.clone(),
+            account_id: webhook.account_id.clone(),
+            change,
+        })
+    }
+
+    /// What this webhook alone says of its stream.
+    ///
+    /// `received_at` and `app` are its entry's.
+    pub fn wanted(&self, received_at: UnixMillis, app: &SmolStr) -> Wanted {
+        let at = self.event_ts.unwrap_or(received_at);
+        let mut wanted = Wanted { instances: self.instance_key(app).into_iter().collect(), ..Wanted::default() };
+        match &self.change {
+            Change::Started { server_urls, region, meeting_id, operator_id, host_id, session_key, signature } => {
+                let start = Start {
+                    at,
+                    server_urls: server_urls.clone(),
+                    region: region.clone(),
+                    app: app.clone(),
+                    product: self.product,
+                    instance: self.instance.clone(),
+                    account_id: self.account_id.clone(),
+                    meeting_id: meeting_id.clone(),
+                    operator_id: operator_id.clone(),
+                    host_id: host_id.clone(),
+                    session_key: session_key.clone(),
+                    signature: signature.clone(),
+                };
+                match self.event_ts {
+                    Some(_) => wanted.start = Some(start),
+                    None => wanted.undated_starts.push(start),
+                }
+            }
+            Change::Stopped { reason } => wanted.stop = Some(Stop { at, reason: *reason }),
+            Change::Interrupted { server_urls } => {
+                wanted.interruption = Some(Interruption { at, server_urls: server_urls.clone() });
+            }
+        }
+        wanted
+    }
+
+    fn instance_key(&self, app: &SmolStr) -> Option<InstanceKey> {
+        let instance = self.instance.as_ref()?;
+        Some(InstanceKey { app: app.clone(), product: self.product, value: instance.value.clone() })
+    }
+}
+
+/// What folding a webhook came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Folded {
+    /// The word.
+    pub class: Class,
+    /// Why, for people.
+    pub reason: String,
+    /// The streams that it is about.
+    pub stream_ids: Vec<StreamId>,
+}
+
+impl Folded {
+    /// What is put down with the entry.
+    pub(crate) fn verdict(&self, input: &FoldInput) -> Verdict {
+        // A stop of an instance names no stream; if it came to one, people will look for it there.
+        let only = if let [only] = self.stream_ids.as_slice() { Some(only.clone()) } else { None };
+        Verdict {
+            class: self.class,
+            reason: self.reason.clone(),
+            event: Some(input.event.clone()),
+            stream_id: input.stream_id.clone().or(only),
+        }
+    }
+}
+
+/// Where the rules find what is known, and put what is known then. Each engine has its own.
+pub(crate) trait Records {
+    type Error;
+
+    fn load(&mut self, stream_id: &StreamId) -> Result<Option<StreamRecord>, Self::Error>;
+    fn save(&mut self, record: &StreamRecord) -> Result<(), Self::Error>;
+    fn streams_of(&mut self, instance: &InstanceKey) -> Result<Vec<StreamId>, Self::Error>;
+    fn instance_stop(&mut self, instance: &InstanceKey) -> Result<Option<Stop>, Self::Error>;
+    fn remember_stop(&mut self, instance: &InstanceKey, stop: &Stop, now: UnixMillis) -> Result<(), Self::Error>;
+}
+
+/// The entry that is folded.
+pub(crate) struct Folding<'a> {
+    pub(crate) id: EntryId,
+    pub(crate) received_at: UnixMillis,
+    pub(crate) app: &'a SmolStr,
+    pub(crate) now: UnixMillis,
+}
+
+/// Folds one webhook into the records that it touches.
+pub(crate) fn fold<R: Records>(records: &mut R, entry: &Folding<'_>, input: &FoldInput) -> Result<Folded, R::Error> {
+    let news = input.wanted(entry.received_at, entry.app);
+    let (class, reason, stream_ids) = match (&input.stream_id, &input.change, news.stop.clone()) {
+        (_, Change::Started { server_urls, .. }, _) if server_urls.is_empty() => {
+            (Class::Unusable, "a start without a usable server url".into(), Vec::new())
+        }
+        (Some(stream_id), _, _) => {
+            let (class, reason) = fold_stream(records, entry, input, stream_id, news)?;
+            (class, reason, vec![stream_id.clone()])
+        }
+        (None, Change::Stopped { .. }, Some(stop)) => match input.instance_key(entry.app) {
+            Some(instance) => fold_instance_stop(records, entry, input, &instance, &stop)?,
+            None => (Class::Unusable, "a stop with neither stream id nor instance id".into(), Vec::new()),
+        },
+        (None, Change::Started { .. } | Change::Stopped { .. } | Change::Interrupted { .. }, _) => {
+            (Class::Unusable, "no stream id".into(), Vec::new())
+        }
+    };
+    Ok(Folded { class, reason, stream_ids })
+}
+
+fn fold_stream<R: Records>(
+    records: &mut R,
+    entry: &Folding<'_>,
+    input: &FoldInput,
+    stream_id: &StreamId,
+    news: Wanted,
+) -> Result<(Class, String), R::Error> {
+    let known = records.load(stream_id)?;
+    let mut record = known.clone().unwrap_or_else(|| StreamRecord::new(stream_id.clone(), entry.now));
+    for instance in news.instances.difference(&record.wanted.instances.clone()) {
+        let stop = records.instance_stop(instance)?;
+        record.wanted.join(Wanted { stop, ..Wanted::default() });
+    }
+
+    let before = record.wanted.clone();
+    record.wanted.join(news);
+    let (class, reason) = classify(&before, &record.wanted, input, entry.received_at);
+    if class.asks_for_connection() && record.wanted.is_running() {
+        record.connection_entry = Some(entry.id);
+    }
+    if known.as_ref() != Some(&record) {
+        record.changed_at = entry.now;
+        records.save(&record)?;
+    }
+    Ok((class, reason))
+}
+
+fn fold_instance_stop<R: Records>(
+    records: &mut R,
+    entry: &Folding<'_>,
+    input: &FoldInput,
+    instance: &InstanceKey,
+    stop: &Stop,
+) -> Result<(Class, String, Vec<StreamId>), R::Error> {
+    let known = records.instance_stop(instance)?;
+    if known.as_ref().is_none_or(|known| stop > known) {
+        records.remember_stop(instance, stop, entry.now)?;
+    }
+    let stream_ids = records.streams_of(instance)?;
+    let news = Wanted { stop: Some(stop.clone()), ..Wanted::default() };
+    let mut stopped = 0;
+    let mut verdict = None;
+    for stream_id in &stream_ids {
+        let (class, reason) = fold_stream(records, entry, input, stream_id, news.clone())?;
+        stopped += usize::from(class == Class::Stopped);
+        verdict.get_or_insert((class, reason));
+    }
+    let (class, reason) = match (verdict, known) {
+        (_, Some(known)) if known.at == stop.at => (Class::Repeat, format!("the same stop of its instance, {}", stop.at)),
+        (_, Some(known)) if known.at > stop.at => {
+            (Class::Late, format!("stop {} is older than the stop {} of its instance", stop.at, known.at))
+        }
+        (Some(_), _) if stopped > 0 => {
+            (Class::Stopped, format!("stops {stopped} of {} streams of its instance", stream_ids.len()))
+        }
+        (Some(verdict), _) => verdict,
+        (None, _) => (Class::StopBeforeStart, "no stream of its instance is known; remembered".into()),
+    };
+    Ok((class, reason, stream_ids))
+}
+
+/// The word, from what was known before and what is known with it.
+fn classify(before: &Wanted, after: &Wanted, input: &FoldInput, received_at: UnixMillis) -> (Class, String) {
+    let at = input.event_ts.unwrap_or(received_at);
+    match &input.change {
+        Change::Started { server_urls, .. } => classify_start(before, after, at, input.event_ts.is_some(), server_urls),
+        Change::Stopped { .. } => classify_stop(before, after, at),
+        Change::Interrupted { .. } => classify_interruption(before, after, at),
+    }
+}
+
+fn classify_start(before: &Wanted, after: &Wanted, at: UnixMillis, dated: bool, urls: &[String]) -> (Class, String) {
+    let known = before.newest_start();
+    if let Some(known) = known {
+        if dated && known.at == at {
+            return (Class::Repeat, format!("the same start, {at}"));
+        }
+        if !dated && known.server_urls == urls {
+            return (Class::Repeat, "a start without a time and with the known urls".into());
+        }
+        if after.newest_start() == Some(known) {
+            return (Class::Late, format!("start {at} is older than the known start {}", known.at));
+        }
+    }
+    if let Some(stop) = after.stop.as_ref().filter(|_| !after.is_running()) {
+        return (Class::Late, format!("start {at} is not newer than the stop {}", stop.at));
+    }
+    match known {
+        None => (Class::First, format!("the first start, {at}")),
+        Some(known) if before.is_running() => {
+            (Class::Failover, format!("start {at} is newer than {} and the stream runs", known.at))
+        }
+        Some(_) => (Class::First, format!("start {at} opens the stream again after its stop")),
+    }
+}
+
+fn classify_stop(before: &Wanted, after: &Wanted, at: UnixMillis) -> (Class, String) {
+    if let Some(known) = &before.stop {
+        if known.at == at {
+            return (Class::Repeat, format!("the same stop, {at}"));
+        }
+        if known.at > at {
+            return (Class::Late, format!("stop {at} is older than the known stop {}", known.at));
+        }
+    }
+    let Some(start) = after.newest_start() else {
+        return (Class::StopBeforeStart, format!("stop {at} of a stream that no start has named; remembered"));
+    };
+    if after.is_running() {
+        return (Class::Late, format!("stop {at} is older than the start {}", start.at));
+    }
+    match &before.stop {
+        Some(stop) if !before.is_running() => (Class::Stopped, format!("stopped already, {}; now {at}", stop.at)),
+        Some(_) | None => (Class::Stopped, format!("stop {at}")),
+    }
+}
+
+fn classify_interruption(before: &Wanted, after: &Wanted, at: UnixMillis) -> (Class, String) {
+    if let Some(stop) = before.stop.as_ref().filter(|stop| stop.at >= at) {
+        return (Class::Late, format!("interruption {at} is not newer than the stop {}", stop.at));
+    }
+    if let Some(known) = before.interruption.as_ref().filter(|known| known.at >= at) {
+        return if known.at == at {
+            (Class::Repeat, format!("the same interruption, {at}"))
+        } else {
+            (Class::Late, format!("interruption {at} is older than the known interruption {}", known.at))
+        };
+    }
+    match after.newest_start() {
+        None => (Class::Interrupted, format!("interruption {at} of a stream that no start has named; remembered")),
+        Some(start) if start.at >= at => {
+            (Class::Late, format!("interruption {at} is not newer than the start {}", start.at))
+        }
+        Some(_) if !after.is_running() => {
+            (Class::Interrupted, format!("interruption {at} after the stop; only a start opens the stream again"))
+        }
+        Some(_) => (Class::Interrupted, format!("interruption {at}: connect again")),
+    }
+}

@@ -1,0 +1,231 @@
+//! The commit thread: takes everything that waits, makes it one transaction and one sync, then answers all.
+//!
+//! After a failed commit nothing of its group is acknowledged, its connection is thrown away, and nothing is written
+//! until a small write and commit on a fresh connection has gone through. That is tried when the next job comes, so
+//! recovery needs no restart.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+        mpsc::SyncSender,
+    },
+};
+
+use rusqlite::Connection;
+
+use super::{
+    failure::store_error,
+    queue::{Batch, Job, Notes, Queue},
+    rows,
+    schema::{self, Missing},
+};
+use crate::error::{Cause, StoreError};
+
+/// What the thread counts.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    pub(super) appends: AtomicU64,
+    pub(super) commits: AtomicU64,
+    pub(super) failed_commits: AtomicU64,
+    pub(super) refused_busy: AtomicU64,
+    pub(super) dropped_notes: AtomicU64,
+    /// Pages in the write-ahead log after the last commit.
+    pub(super) wal_pages: AtomicU64,
+    pub(super) is_failing: AtomicBool,
+}
+
+/// What the commit thread holds.
+pub(super) struct Committer {
+    path: PathBuf,
+    connection: Option<Connection>,
+    /// Whether the last commit went through.
+    is_proven: bool,
+    queue: Arc<Queue>,
+    counters: Arc<Counters>,
+    /// Asks for a checkpoint.
+    checkpoint: SyncSender<()>,
+    /// The length of the log, in pages, at which the next checkpoint is asked for.
+    checkpoint_at: u64,
+}
+
+impl Committer {
+    /// Pages of 4 KiB in the log at which a checkpoint is asked for: 16 MiB, about two seconds at full speed, and read
+    /// back in well under a second after a crash.
+    const CHECKPOINT_PAGES: u64 = 4096;
+    /// Pages more at which it is asked for again, if the last one could not finish.
+    const CHECKPOINT_AGAIN_PAGES: u64 = 1024;
+    /// Pages at which the commit thread makes the checkpoint itself: 64 MiB. Writers are faster than the disk then, and
+    /// only waiting bounds the log.
+    const CHECKPOINT_SELF_PAGES: u64 = 4 * Self::CHECKPOINT_PAGES;
+
+    pub(super) fn new(
+        path: PathBuf,
+        connection: Connection,
+        queue: Arc<Queue>,
+        counters: Arc<Counters>,
+        checkpoint: SyncSender<()>,
+    ) -> rusqlite::Result<Self> {
+        let mut committer = Self {
+            path,
+            connection: None,
+            is_proven: true,
+            queue,
+            counters,
+            checkpoint,
+            checkpoint_at: Self::CHECKPOINT_PAGES,
+        };
+        committer.connection = Some(committer.watched(connection)?);
+        Ok(committer)
+    }
+
+    /// Works until the queue is closed and empty.
+    pub(super) fn run(mut self) {
+        let _abandon = AbandonOnExit(Arc::clone(&self.queue));
+        while let Some(batch) = self.queue.take() {
+            self.serve(batch);
+        }
+    }
+
+    fn serve(&mut self, batch: Batch) {
+        let Batch { mut jobs, notes } = batch;
+        let has_writes = !notes.is_empty() || jobs.iter().any(|job| job.writes());
+        let committed = if has_writes { self.commit(&mut jobs, &notes) } else { Ok(()) };
+        if committed.is_err() {
+            self.queue.put_back(notes);
+        }
+        // What only reads is answered even when nothing can be written.
+        let connection = Self::connected(&mut self.connection, &self.path, &self.counters);
+        let connection = connection.map_err(|error| store_error(error, &self.path));
+        for job in jobs {
+            let group = match (&committed, &connection) {
+                (Err(error), _) if job.writes() => Err(error.clone()),
+                (_, Ok(connection)) => Ok(*connection),
+                (_, Err(error)) => Err(error.clone()),
+            };
+            job.answer(&self.path, group);
+        }
+        self.ask_for_checkpoint();
+    }
+
+    /// Makes the group durable, or says why it is not. Never both.
+    fn commit(&mut self, jobs: &mut [Box<dyn Job>], notes: &Notes) -> Result<(), StoreError> {
+        let committed = self.prove().and_then(|()| {
+            let connection = Self::connected(&mut self.connection, &self.path, &self.counters)?;
+            run_group(connection, jobs, notes)
+        });
+        match committed {
+            Ok(()) => {
+                self.counters.commits.fetch_add(1, Ordering::Relaxed);
+                Ok(())
+            }
+            Err(error) => {
+                self.counters.failed_commits.fetch_add(1, Ordering::Relaxed);
+                if self.is_proven {
+                    tracing::error!(path = %self.path.display(), %error, "a commit failed; nothing is acknowledged until storage works again");
+                }
+                // With its connection goes the open transaction and whatever SQLite believes of the file.
+                self.connection = None;
+                self.is_proven = false;
+                self.counters.is_failing.store(true, Ordering::Relaxed);
+                Err(store_error(error, &self.path))
+            }
+        }
+    }
+
+    /// After a failed commit: lets a fresh connection write and sync something small first.
+    fn prove(&mut self) -> rusqlite::Result<()> {
+        if self.is_proven {
+            return Ok(());
+        }
+        let connection = Self::connected(&mut self.connection, &self.path, &self.counters)?;
+        connection.execute_batch("BEGIN IMMEDIATE")?;
+        rows::probe(connection)?;
+        connection.execute_batch("COMMIT")?;
+        self.is_proven = true;
+        self.counters.is_failing.store(false, Ordering::Relaxed);
+        tracing::info!(path = %self.path.display(), "storage works again");
+        Ok(())
+    }
+
+    fn ask_for_checkpoint(&mut self) {
+        let pages = self.counters.wal_pages.load(Ordering::Relaxed);
+        if pages < Self::CHECKPOINT_PAGES {
+            self.checkpoint_at = Self::CHECKPOINT_PAGES;
+        } else if pages >= self.checkpoint_at {
+            self.checkpoint_at = pages + Self::CHECKPOINT_AGAIN_PAGES;
+            // One that is asked for already will do.
+            let _ = self.checkpoint.try_send(());
+            if pages >= Self::CHECKPOINT_SELF_PAGES
+                && let Some(connection) = &self.connection
+            {
+                // Whether it worked is seen in the length of the log after the next commit.
+                let _ = connection.query_row("PRAGMA wal_checkpoint(RESTART)", (), |_| Ok(()));
+            }
+        }
+    }
+
+    /// The connection; a fresh one if there is none.
+    fn connected<'a>(
+        connection: &'a mut Option<Connection>,
+        path: &Path,
+        counters: &Arc<Counters>,
+    ) -> rusqlite::Result<&'a Connection> {
+        let open = match connection.take() {
+            Some(open) => open,
+            None => watched(schema::open_writer(path, Missing::Refuse)?, counters)?,
+        };
+        Ok(connection.insert(open))
+    }
+
+    fn watched(&self, connection: Connection) -> rusqlite::Result<Connection> {
+        watched(connection, &self.counters)
+    }
+}
+
+/// Counts the pages of the log.
+fn watched(mut connection: Connection, counters: &Arc<Counters>) -> rusqlite::Result<Connection> {
+    let counters = Arc::clone(counters);
+    connection.wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, pages: std::ffi::c_int| {
+        counters.wal_pages.store(u64::from(pages.unsigned_abs()), Ordering::Relaxed);
+        Ok(())
+    }))?;
+    Ok(connection)
+}
+
+/// Runs all jobs of a group in one transaction, each in a savepoint, so that one that fails does not spoil the others.
+fn run_group(connection: &Connection, jobs: &mut [Box<dyn Job>], notes: &Notes) -> rusqlite::Result<()> {
+    let execute = |sql| connection.prepare_cached(sql)?.execute(()).map(|_| ());
+    execute("BEGIN IMMEDIATE")?;
+    // Notes first: those on a stream belong to the entry that it had before this group.
+    for (stream_id, steps) in &notes.by_stream {
+        if let Some(id) = rows::connection_entry(connection, stream_id)? {
+            rows::note_steps(connection, id, steps)?;
+        }
+    }
+    for (id, steps) in &notes.by_entry {
+        rows::note_steps(connection, *id, steps)?;
+    }
+    for job in jobs.iter_mut().filter(|job| job.writes()) {
+        execute("SAVEPOINT job")?;
+        if !job.run(connection) {
+            if connection.is_autocommit() {
+                // After the worst errors SQLite has rolled everything back by itself.
+                return Err(rusqlite::Error::ToSqlConversionFailure(Box::new(Cause::new("the transaction was rolled back"))));
+            }
+            execute("ROLLBACK TO job")?;
+        }
+        execute("RELEASE job")?;
+    }
+    execute("COMMIT")
+}
+
+/// However the thread ends, nobody waits for it in vain.
+struct AbandonOnExit(Arc<Queue>);
+
+impl Drop for AbandonOnExit {
+    fn drop(&mut self) {
+        self.0.abandon();
+    }
+}

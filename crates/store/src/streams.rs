@@ -1,0 +1,163 @@
+//! Streams: what is wanted of each, who runs it, and how it ended.
+//!
+//! Level-triggered: folding changes what is wanted, workers compare it with what is. After a repeat, a reordering or a
+//! restart the same comparison runs again.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use rtms_wire::{codes::stop_reason::StopReason, ids::StreamId, time::UnixMillis};
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+
+use crate::{
+    entry::EntryId,
+    error::StoreError,
+    folding::{FoldInput, Folded},
+    lease::{Lease, OwnerId},
+    wanted::{Wanted, Wish},
+};
+
+/// Keeps the record of each stream.
+#[async_trait]
+pub trait Streams: Send + Sync {
+    /// Folds a webhook into the records that it touches and settles its entry, in one transaction.
+    ///
+    /// Doing it again changes nothing and gives the same answer.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchEntry`], or that storage failed: the entry stays pending.
+    async fn fold(&self, id: EntryId, input: FoldInput, now: UnixMillis) -> Result<Folded, StoreError>;
+
+    /// Claims a stream: a lease if it is wanted, its wish is not done, and nobody has a live lease.
+    ///
+    /// # Errors
+    /// That storage failed.
+    async fn claim(
+        &self,
+        stream_id: &StreamId,
+        owner: &OwnerId,
+        term: Duration,
+        now: UnixMillis,
+    ) -> Result<Option<Lease>, StoreError>;
+
+    /// Gives a lease a new term from `now`. Works without the disk.
+    ///
+    /// # Errors
+    /// [`StoreError::LeaseLost`] if it has run out, even if nobody took the stream since.
+    async fn renew(&self, lease: &Lease, term: Duration, now: UnixMillis) -> Result<Lease, StoreError>;
+
+    /// Gives a stream up.
+    ///
+    /// # Errors
+    /// [`StoreError::LeaseLost`]; or that storage failed: the lease then stays, so that it can be tried again.
+    async fn release(&self, lease: &Lease, outcome: Outcome, now: UnixMillis) -> Result<(), StoreError>;
+
+    /// The record of a stream.
+    ///
+    /// # Errors
+    /// That storage failed.
+    async fn get(&self, stream_id: &StreamId) -> Result<Option<StreamRecord>, StoreError>;
+
+    /// The records that match, the latest changed first.
+    ///
+    /// # Errors
+    /// That storage failed.
+    async fn list(&self, filter: StreamFilter) -> Result<Vec<StreamRecord>, StoreError>;
+
+    /// The streams that [`Streams::claim`] would give now.
+    ///
+    /// # Errors
+    /// That storage failed.
+    async fn claimable(&self, now: UnixMillis) -> Result<Vec<StreamRecord>, StoreError>;
+
+    /// A counter that moves after each change of a record or of who has it; a lease that runs out moves nothing.
+    fn stream_changes(&self) -> watch::Receiver<u64>;
+}
+
+/// What is known of one stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamRecord {
+    /// The stream.
+    pub stream_id: StreamId,
+    /// What its webhooks add up to.
+    pub wanted: Wanted,
+    /// How the last owner that brought it to its end did so.
+    pub ended: Option<Ended>,
+    /// The last lease; it may have run out.
+    pub lease: Option<Lease>,
+    /// The newest entry that asked for a connection: steps noted on the stream are noted there.
+    pub connection_entry: Option<EntryId>,
+    /// When this record last changed, on our clock.
+    pub changed_at: UnixMillis,
+}
+
+impl StreamRecord {
+    pub(crate) fn new(stream_id: StreamId, now: UnixMillis) -> Self {
+        let wanted = Wanted::default();
+        Self { stream_id, wanted, ended: None, lease: None, connection_entry: None, changed_at: now }
+    }
+
+    /// What has to be brought about and is not done: none if the stream should not run or its run has ended.
+    pub fn open_wish(&self) -> Option<Wish<'_>> {
+        let done_to = self.ended.as_ref().map(|ended| ended.wish_at);
+        self.wanted.wish().filter(|wish| done_to.is_none_or(|done_to| wish.at > done_to))
+    }
+
+    /// Whether a claim by anybody would succeed.
+    pub fn is_claimable(&self, now: UnixMillis) -> bool {
+        self.open_wish().is_some() && self.lease.as_ref().is_none_or(|lease| !lease.is_live(now))
+    }
+
+    /// Puts down how a run ended.
+    pub(crate) fn end(&mut self, lease: &Lease, stop_reason: Option<StopReason>, why: String, now: UnixMillis) {
+        let owner = lease.owner.clone();
+        self.ended = Some(Ended { wish_at: lease.wish_at, at: now, owner, stop_reason, why });
+        self.changed_at = now;
+    }
+}
+
+/// How a run of a stream ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ended {
+    /// The wishes up to this one are done; only a newer start or interruption opens the stream again.
+    pub wish_at: UnixMillis,
+    /// When it ended, on our clock.
+    pub at: UnixMillis,
+    /// Who ran it.
+    pub owner: OwnerId,
+    /// Zoom's reason, if it gave one.
+    pub stop_reason: Option<StopReason>,
+    /// Why, for people.
+    pub why: String,
+}
+
+/// In which state a stream is given up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is over: the wishes that the lease has seen are done.
+    Ended {
+        /// Zoom's reason, if it gave one.
+        stop_reason: Option<StopReason>,
+        /// Why, for people.
+        why: String,
+    },
+    /// Somebody else shall go on with it.
+    HandedOver,
+}
+
+/// Which records are wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamFilter {
+    /// Only those with an open wish, or only those without.
+    pub open: Option<bool>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+impl Default for StreamFilter {
+    /// The latest hundred.
+    fn default() -> Self {
+        Self { open: None, limit: 100 }
+    }
+}

@@ -1,0 +1,243 @@
+//! What only the engine on disk promises: one process, one sync for many, bounds, versions, and what a restart keeps.
+
+mod common;
+
+use std::{fs, path::Path, sync::Arc, time::Duration};
+
+use common::{NOW, entry, fold, owner, start, stop, stream};
+use rtms_store::{
+    Class, Inbox, NewEntry, ReceiptFilter, Receipts, SqliteOptions, SqliteStore, Step, Store, StoreError, Streams,
+    UnixMicros,
+};
+use rusqlite::Connection;
+
+const TERM: Duration = Duration::from_secs(10);
+
+#[tokio::test]
+async fn a_second_opening_is_refused_and_names_the_lock() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(directory.path()).unwrap();
+
+    let refused = SqliteStore::open(directory.path()).unwrap_err();
+    assert!(matches!(&refused, StoreError::Locked { path } if *path == directory.path().join("store.lock")));
+    assert!(refused.to_string().ends_with("store.lock is held by another process"), "{refused}");
+
+    store.close().await;
+    assert!(SqliteStore::open(directory.path()).is_ok());
+}
+
+#[tokio::test]
+async fn a_restart_keeps_everything_but_the_leases() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(directory.path()).unwrap();
+    fold(&store, start("s", 10)).await;
+    fold(&store, stop("gone", 10)).await;
+    let pending = store.append(entry("pending")).await.unwrap();
+    store.note_step(pending.into(), Step::Verified, UnixMicros(5));
+    let lease = store.claim(&stream("s"), &owner("a"), TERM, NOW).await.unwrap().unwrap();
+    let records = store.list(Default::default()).await.unwrap();
+    store.close().await;
+
+    let store = SqliteStore::open(directory.path()).unwrap();
+
+    let mut expected = records;
+    expected.iter_mut().for_each(|record| record.lease = None);
+    assert_eq!(store.list(Default::default()).await.unwrap(), expected);
+    assert_eq!(&store.pending(10).await.unwrap()[0].body[..], b"pending");
+    let receipts = store.receipts(ReceiptFilter::default()).await.unwrap();
+    assert_eq!(receipts.len(), 3);
+    assert_eq!(receipts[0].steps.at(Step::Verified), Some(UnixMicros(5)), "closing writes notes out");
+    let next = store.claim(&stream("s"), &owner("b"), TERM, NOW).await.unwrap().unwrap();
+    assert!(next.token > lease.token);
+    assert!(matches!(store.renew(&lease, TERM, NOW).await, Err(StoreError::LeaseLost { .. })));
+    assert_eq!(fold(&store, start("s", 10)).await.class, Class::Repeat);
+    assert_eq!(fold(&store, start("gone", 9)).await.class, Class::Late);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn appends_at_the_same_time_share_a_sync() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Arc::new(SqliteStore::open(directory.path()).unwrap());
+    // Holds the commit thread up, so that everybody is in the queue when it comes back.
+    let other = Connection::open(store.path()).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let before = store.stats();
+
+    let writers: Vec<_> = (0..200).map(|_| spawn_append(&store)).collect();
+    while store.stats().queued < 199 {
+        tokio::task::yield_now().await;
+    }
+    other.execute_batch("ROLLBACK").unwrap();
+    for writer in writers {
+        writer.await.unwrap().unwrap();
+    }
+
+    let after = store.stats();
+    assert_eq!(after.appends - before.appends, 200);
+    assert!(after.commits - before.commits <= 2, "{after:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_queue_refuses_and_what_it_took_it_keeps() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = SqliteOptions { queue_jobs: 8, queue_bytes: 1 << 20 };
+    let store = Arc::new(SqliteStore::open_with(directory.path(), options).unwrap());
+    let other = Connection::open(store.path()).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+
+    let mut writers = Vec::new();
+    while store.stats().refused_busy == 0 {
+        writers.push(spawn_append(&store));
+        tokio::task::yield_now().await;
+    }
+    assert!(store.stats().queued <= 8);
+    other.execute_batch("ROLLBACK").unwrap();
+
+    let mut stored = 0;
+    for writer in writers {
+        match writer.await.unwrap() {
+            Ok(_) => stored += 1,
+            Err(error) => assert!(matches!(error, StoreError::Busy { queued: 8 }) && error.is_temporary(), "{error}"),
+        }
+    }
+    assert!(stored >= 8);
+    assert_eq!(store.pending(1000).await.unwrap().len(), stored);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_queue_is_bounded_in_bytes_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = SqliteOptions { queue_jobs: 1000, queue_bytes: 100_000 };
+    let store = Arc::new(SqliteStore::open_with(directory.path(), options).unwrap());
+    let other = Connection::open(store.path()).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+
+    let mut writers = Vec::new();
+    while store.stats().refused_busy == 0 {
+        let store = Arc::clone(&store);
+        writers.push(tokio::spawn(async move { store.append(big_entry(60_000)).await }));
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(store.stats().queued, 1, "two of these do not fit");
+    other.execute_batch("ROLLBACK").unwrap();
+    for writer in writers {
+        let _ = writer.await.unwrap();
+    }
+    assert!(store.append(big_entry(200_000)).await.is_ok(), "one that never fits is taken when nothing waits");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_log_is_bounded() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Arc::new(SqliteStore::open(directory.path()).unwrap());
+    let writers: Vec<_> = (0..8)
+        .map(|_| {
+            let store = Arc::clone(&store);
+            tokio::spawn(async move {
+                for _ in 0..25 {
+                    store.append(big_entry(1 << 19)).await.unwrap();
+                }
+            })
+        })
+        .collect();
+    for writer in writers {
+        writer.await.unwrap();
+    }
+
+    let log_bytes = fs::metadata(directory.path().join("store.sqlite3-wal")).unwrap().len();
+    assert!(log_bytes < 80 << 20, "100 MiB went through a log of {log_bytes} bytes");
+    assert!(store.stats().wal_bytes <= log_bytes);
+}
+
+#[tokio::test]
+async fn pruning_makes_room_that_is_used_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(directory.path()).unwrap();
+    let mut sizes = Vec::new();
+    for _ in 0..4 {
+        for _ in 0..20 {
+            let id = store.append(big_entry(100_000)).await.unwrap();
+            store.settle(id, rtms_store::Verdict::new(Class::Unknown, ""), NOW).await.unwrap();
+        }
+        assert_eq!(store.prune(NOW + TERM).await.unwrap().entries, 20);
+        Connection::open(store.path()).unwrap().execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+        sizes.push(fs::metadata(store.path()).unwrap().len());
+    }
+    assert_eq!(sizes[1], sizes[3], "{sizes:?}");
+}
+
+#[tokio::test]
+async fn the_format_of_version_1_is_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let old = Connection::open(directory.path().join("store.sqlite3")).unwrap();
+    old.execute_batch(include_str!("fixtures/v1.sql")).unwrap();
+    drop(old);
+
+    let store = SqliteStore::open(directory.path()).unwrap();
+
+    let receipts = store.receipts(ReceiptFilter::default()).await.unwrap();
+    let classes: Vec<_> = receipts.iter().rev().map(|receipt| receipt.class).collect();
+    let expected = [Class::First, Class::Failover, Class::Interrupted, Class::StopBeforeStart, Class::First];
+    assert_eq!(classes, expected.into_iter().map(Some).chain([None]).collect::<Vec<_>>());
+    assert_eq!(receipts[5].steps.at(Step::Verified), Some(UnixMicros(1_795_428_000_000_123)));
+    let record = store.get(&stream("s")).await.unwrap().unwrap();
+    let wish = record.wanted.wish().unwrap();
+    assert_eq!((wish.at.0, wish.start.at.0, wish.server_urls), (30, 20, &["wss://new.zoom.us".to_owned()][..]));
+    assert_eq!(record.ended.unwrap().why, "over");
+    assert_eq!(fold(&store, start("s", 20)).await.class, Class::Repeat);
+    assert_eq!(store.pending(10).await.unwrap().len(), 1);
+}
+
+#[test]
+fn a_newer_format_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    drop(SqliteStore::open(directory.path()).unwrap());
+    let file = Connection::open(directory.path().join("store.sqlite3")).unwrap();
+    file.pragma_update(None, "user_version", 99).unwrap();
+    drop(file);
+
+    let refused = SqliteStore::open(directory.path()).unwrap_err();
+
+    assert!(matches!(refused, StoreError::Newer { found: 99, known: 1, .. }), "{refused}");
+    assert!(!refused.is_temporary());
+}
+
+#[test]
+fn a_foreign_file_is_refused_and_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store.sqlite3");
+    fs::write(&path, b"these are my holiday notes, not a database, and they are longer than a header is".repeat(9)).unwrap();
+    let before = fs::read(&path).unwrap();
+    assert_damaged(directory.path());
+    assert_eq!(fs::read(&path).unwrap(), before);
+
+    fs::remove_file(&path).unwrap();
+    let foreign = Connection::open(&path).unwrap();
+    foreign.execute_batch("CREATE TABLE notes (text); PRAGMA user_version = 1").unwrap();
+    drop(foreign);
+    assert_damaged(directory.path());
+}
+
+#[test]
+fn a_directory_that_cannot_be_is_unavailable() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("file"), b"").unwrap();
+
+    let refused = SqliteStore::open(&directory.path().join("file/store")).unwrap_err();
+
+    assert!(matches!(refused, StoreError::Unavailable(_)), "{refused}");
+}
+
+fn assert_damaged(directory: &Path) {
+    let refused = SqliteStore::open(directory).unwrap_err();
+    assert!(matches!(refused, StoreError::Damaged { .. }), "{refused}");
+}
+
+fn spawn_append(store: &Arc<SqliteStore>) -> tokio::task::JoinHandle<Result<rtms_store::EntryId, StoreError>> {
+    let store = Arc::clone(store);
+    tokio::spawn(async move { store.append(entry("{}")).await })
+}
+
+fn big_entry(bytes: usize) -> NewEntry {
+    NewEntry { body: vec![b'x'; bytes].into(), ..entry("") }
+}

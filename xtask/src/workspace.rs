@@ -1,0 +1,54 @@
+//! Where things are, as Cargo tells it.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use anyhow::Context;
+use serde_json::Value;
+
+/// The workspace that this program belongs to.
+pub(crate) struct Workspace {
+    /// The folder with the root `Cargo.toml`.
+    pub(crate) root: PathBuf,
+    /// Cargo's target folder.
+    pub(crate) target: PathBuf,
+    /// The packages, as `cargo metadata` describes them.
+    pub(crate) packages: Vec<Value>,
+}
+
+impl Workspace {
+    /// Asks Cargo.
+    pub(crate) fn find() -> anyhow::Result<Self> {
+        let own = std::env::var_os("CARGO_MANIFEST_DIR").context("not run by Cargo; run `cargo xtask help`")?;
+        let root = Path::new(&own).parent().context("xtask stands in a workspace")?.to_owned();
+        let output = cargo_in(&root)
+            .args(["metadata", "--format-version", "1", "--no-deps"])
+            .stderr(Stdio::inherit())
+            .output()
+            .context("failed to run cargo metadata")?;
+        anyhow::ensure!(output.status.success(), "cargo metadata: {}", output.status);
+        let mut metadata: Value = serde_json::from_slice(&output.stdout).context("failed to read cargo metadata")?;
+        let target = metadata["target_directory"].as_str().context("cargo metadata names no target folder")?.into();
+        let packages =
+            metadata["packages"].as_array_mut().map(std::mem::take).context("cargo metadata names no packages")?;
+        Ok(Self { root, target, packages })
+    }
+
+    /// Cargo, in the root folder.
+    pub(crate) fn cargo(&self) -> Command {
+        cargo_in(&self.root)
+    }
+
+    /// A folder for what recipes leave behind.
+    pub(crate) fn scratch(&self) -> PathBuf {
+        self.target.join("xtask")
+    }
+}
+
+fn cargo_in(root: &Path) -> Command {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(root);
+    cargo
+}
