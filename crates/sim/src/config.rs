@@ -112,6 +112,8 @@ pub struct Timing {
     pub backlog: Duration,
     /// From the end of an utterance to its line of transcript.
     pub transcript_delay: Duration,
+    /// From the last media to the end of the stream, while the state is TERMINATING. Not documented; ours.
+    pub farewell: Duration,
 }
 
 impl Default for Timing {
@@ -125,6 +127,7 @@ impl Default for Timing {
             media_window: Duration::from_secs(65),
             backlog: Duration::from_secs(60),
             transcript_delay: Duration::from_millis(300),
+            farewell: Duration::from_millis(300),
         }
     }
 }

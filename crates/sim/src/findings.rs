@@ -22,7 +22,7 @@ pub struct Finding {
     pub mistake: Mistake,
 }
 
-/// The kinds of mistakes. Their text says what was seen; the wire reference says what is right.
+/// The kinds of mistakes. Their text says what was seen and fits after "the client …"; the wire reference says what is right.
 #[derive(Clone, Debug, PartialEq, Serialize, thiserror::Error)]
 #[serde(tag = "mistake", rename_all = "snake_case")]
 pub enum Mistake {
@@ -42,7 +42,7 @@ pub enum Mistake {
         why: &'static str,
     },
     /// A handshake or another request that was answered with a status other than 0.
-    #[error("message {request} was refused with {status}: {reason}")]
+    #[error("sent message {request}, which was refused with {status}: {reason}")]
     Refused {
         /// What was asked.
         #[serde(serialize_with = "as_code")]
@@ -82,7 +82,7 @@ pub enum Mistake {
     #[error("opened a connection and did not shake hands in time")]
     HandshakeTooLate,
     /// Nobody came in time after the start webhook.
-    #[error("nobody joined in time after the start webhook")]
+    #[error("did not join in time after the start webhook")]
     NeverJoined,
     /// A connection that ended without a close frame.
     #[error("cut the connection without a close frame")]

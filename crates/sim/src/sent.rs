@@ -1,5 +1,7 @@
 //! The ground truth: everything that was sent, so that what a client received can be compared with it.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use rtms_wire::{
     codes::{
@@ -148,6 +150,19 @@ impl Payload {
         let sha256 = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
         Self { user_id, timestamp, length: bytes.len(), sha256, bytes }
     }
+}
+
+/// The sound that was sent, by whose it was, in the order in which it was sent; 0 stands for everybody mixed.
+///
+/// Its format is in the `media_params` of [`What::DataHandshake`].
+pub fn audio_by_user(sent: &[Sent]) -> BTreeMap<UserId, Vec<&Payload>> {
+    let mut by_user: BTreeMap<UserId, Vec<&Payload>> = BTreeMap::new();
+    for one in sent {
+        if let What::Audio(payload) = &one.what {
+            by_user.entry(payload.user_id.clone()).or_default().push(payload);
+        }
+    }
+    by_user
 }
 
 /// How much of each kind was sent, for a summary in words.

@@ -387,7 +387,7 @@ impl Pump {
         self.post(start_webhook);
         loop {
             self.carry_out();
-            if self.zoom.is_finished() && self.outboxes.is_empty() {
+            if self.zoom.is_finished() {
                 break;
             }
             let deadline = self.zoom.next_deadline().map(|at| self.clock.instant(at));
@@ -402,7 +402,11 @@ impl Pump {
                 accepted = self.listener.accept(), if room => {
                     match accepted {
                         Ok((stream, peer)) => self.open(stream, peer),
-                        Err(error) => tracing::warn!(%error, "a connection could not be accepted"),
+                        Err(error) => {
+                            tracing::warn!(%error, "a connection could not be accepted");
+                            // Out of file descriptors, most likely; without a pause this would spin.
+                            tokio::time::sleep(Duration::from_millis(20)).await;
+                        }
                     }
                     continue;
                 }

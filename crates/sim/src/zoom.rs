@@ -186,6 +186,13 @@ enum Phase {
     Announced,
     /// Somebody has joined.
     Joined,
+    /// No more media is sent; the end follows when what was sent has had time to be read.
+    Ending {
+        /// When.
+        until: UnixMillis,
+        /// Why.
+        reason: StopReason,
+    },
     /// It is over.
     Ended,
 }
@@ -290,7 +297,7 @@ impl Zoom {
     pub fn next_deadline(&self) -> Option<UnixMillis> {
         let waiting = |connection: &Connection| match (&connection.keep_alive, &connection.role) {
             (None, _) => Some(connection.opened + self.config.timing.handshake_within),
-            (Some(keep_alive), Role::Media(media)) => {
+            (Some(keep_alive), Role::Media(media)) if self.phase == Phase::Joined => {
                 let media = media.next_ms().map(|ms| self.start + Duration::from_millis(ms));
                 media.into_iter().chain([keep_alive.next_at()]).min()
             }
@@ -301,15 +308,21 @@ impl Zoom {
         let windows = self.signaling_window.iter().map(|(until, _)| *until).chain(self.media_windows.values().copied());
         let meeting = (self.phase != Phase::Ended).then(|| {
             let change = self.meeting.happenings.get(self.told).map(|it| self.at(it.at_ms));
-            let join = (self.phase == Phase::Announced).then(|| self.start + self.config.timing.join_within);
-            change.into_iter().chain(join).chain([self.at(self.meeting.duration_ms)]).min()
+            let next = match self.phase {
+                Phase::Announced => Some(self.start + self.config.timing.join_within),
+                Phase::Ending { until, .. } => return Some(until),
+                Phase::Joined | Phase::Ended => None,
+            };
+            change.into_iter().chain(next).chain([self.at(self.meeting.duration_ms)]).min()
         });
         connections.chain(webhooks).chain(windows).chain(meeting.flatten()).min()
     }
 
-    /// Whether the stream is over, all connections are told to close, and no webhook waits for its answer.
+    /// Whether the stream is over, all its connections are told to close, and no webhook waits for its answer.
+    ///
+    /// Clients that come later are told that the stream is over, but nobody has to wait for them.
     pub fn is_finished(&self) -> bool {
-        self.phase == Phase::Ended && self.connections.is_empty() && !self.webhooks.is_waiting()
+        self.phase == Phase::Ended && !self.webhooks.is_waiting()
     }
 
     /// What the client did wrong so far.
@@ -419,7 +432,7 @@ impl Zoom {
     }
 
     fn signaling_handshake(&mut self, connection: ConnectionId, request: &SignalingHandShakeReq, now: UnixMillis) {
-        let checked = if self.phase == Phase::Ended {
+        let checked = if self.is_over() {
             Err(Refusal::new(StatusCode::InvalidRtmsStreamId, "the stream is over"))
         } else {
             self.expected.check_signaling(request)
@@ -473,17 +486,24 @@ impl Zoom {
         }
     }
 
-    /// The connection stays open: whether Zoom closes it is not documented. It may try again until the handshake is overdue.
+    /// The connection stays open: whether Zoom closes it is not documented. It may try again until the handshake is overdue, unless
+    /// there is nothing left to join.
     fn refuse_signaling(&mut self, connection: ConnectionId, refusal: &Refusal, now: UnixMillis) {
         let what = What::SignalingHandshake { status: refusal.status };
         self.send(connection, &signaling::refusal(refusal.status, &refusal.reason), what, now);
         self.find_refused(connection, MessageType::SignalingHandShakeReq, refusal.status, &refusal.reason, now);
+        if self.is_over() {
+            self.close(connection);
+        }
     }
 
     fn refuse_data(&mut self, connection: ConnectionId, refusal: &Refusal, now: UnixMillis) {
         let what = What::DataHandshake { status: refusal.status, media_params: None };
         self.send(connection, &media::refusal(refusal.status, &refusal.reason), what, now);
         self.find_refused(connection, MessageType::DataHandShakeReq, refusal.status, &refusal.reason, now);
+        if self.is_over() {
+            self.close(connection);
+        }
     }
 
     fn subscribe(&mut self, connection: ConnectionId, request: &EventSubscription, now: UnixMillis) {
@@ -597,11 +617,7 @@ impl Zoom {
         });
         self.answer(connection, &answer, now);
         if known {
-            let reason = StopReason::ReceiverRequestClose;
-            self.stream_state_is(StreamState::Terminating, None, now);
-            self.stream_state_is(StreamState::Terminated, Some(reason), now);
-            self.session_state_is(SessionState::Stopped, Some(reason), now);
-            self.finish(reason, now);
+            self.begin_end(StopReason::ReceiverRequestClose, now);
         } else {
             self.find_refused(connection, MessageType::StreamCloseReq, status_code, reason, now);
         }
@@ -682,9 +698,13 @@ impl Zoom {
         self.pass_handshakes(now);
         self.pass_media(now);
         self.pass_keep_alives(now);
-        if self.phase != Phase::Ended && self.since_start(now) >= self.meeting.duration_ms {
-            self.tell_everybody_leaves(now);
-            self.end(StopReason::MeetingEnded, now);
+        match self.phase {
+            Phase::Announced | Phase::Joined if self.since_start(now) >= self.meeting.duration_ms => {
+                self.tell_everybody_leaves(now);
+                self.begin_end(StopReason::MeetingEnded, now);
+            }
+            Phase::Ending { until, reason } if until <= now => self.end(reason, now),
+            Phase::Announced | Phase::Joined | Phase::Ending { .. } | Phase::Ended => {}
         }
     }
 
@@ -792,7 +812,7 @@ impl Zoom {
 
     /// Both kinds of connection are interrupted; signaling has a window to come back. `reason` is why the stream ends if it does not.
     fn signaling_lost(&mut self, reason: StopReason, now: UnixMillis) {
-        if self.phase == Phase::Ended {
+        if self.is_over() {
             return;
         }
         self.signaling = None;
@@ -811,7 +831,7 @@ impl Zoom {
 
     /// Only these media are interrupted; signaling tells so.
     fn media_lost(&mut self, media: &Media, now: UnixMillis) {
-        if self.phase == Phase::Ended {
+        if self.is_over() {
             return;
         }
         for medium in media.carries.iter() {
@@ -834,15 +854,39 @@ impl Zoom {
         }
     }
 
+    /// Stops sending media and says that the end is near. The end itself travels on signaling: told at once, it would
+    /// overtake the last media, and Zoom's SDK reads nothing any more once it knows.
+    fn begin_end(&mut self, reason: StopReason, now: UnixMillis) {
+        match self.phase {
+            Phase::Announced => self.end(reason, now),
+            Phase::Joined => {
+                self.phase = Phase::Ending { until: now + self.config.timing.farewell, reason };
+                self.stream_state_is(StreamState::Terminating, Some(reason), now);
+            }
+            Phase::Ending { .. } | Phase::Ended => {}
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        matches!(self.phase, Phase::Ending { .. } | Phase::Ended)
+    }
+
     /// The stream ends from Zoom's side.
     fn end(&mut self, reason: StopReason, now: UnixMillis) {
         if self.phase == Phase::Ended {
             return;
         }
+        // Basis for the order: documented for a close that the client asked for, inferred for the rest.
+        let stream_first = reason == StopReason::ReceiverRequestClose;
+        if stream_first {
+            self.stream_state_is(StreamState::Terminated, Some(reason), now);
+        }
         if self.session_state != SessionState::Inactive {
             self.session_state_is(SessionState::Stopped, Some(reason), now);
         }
-        self.stream_state_is(StreamState::Terminated, Some(reason), now);
+        if !stream_first {
+            self.stream_state_is(StreamState::Terminated, Some(reason), now);
+        }
         self.finish(reason, now);
     }
 

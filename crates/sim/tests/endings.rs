@@ -80,7 +80,7 @@ fn an_answer_that_repeats_nothing_is_a_mistake_and_does_not_count() {
 }
 
 #[test]
-fn a_meeting_ends_with_9_then_8_then_closed_connections_then_the_webhook() {
+fn a_meeting_ends_with_state_3_then_9_then_state_4_then_closed_connections_then_the_webhook() {
     let mut run = Run::of_seconds(5);
     let signaling = run.join();
     let media = run.open_media(32, json!({}));
@@ -88,7 +88,14 @@ fn a_meeting_ends_with_9_then_8_then_closed_connections_then_the_webhook() {
     run.live_until(4_900);
     run.heard(signaling);
     run.live_until(5_000);
+    let told = run.heard(signaling);
+    assert_eq!((&told[0]["msg_type"], &told[0]["state"], &told[0]["reason"]), (&json!(8), &json!(3), &json!(6)));
+    assert_eq!(told.len(), 1);
+    assert_eq!(run.closed.len(), 0, "what was sent last has time to be read");
+    run.heard(media);
+    run.live_until(5_300);
 
+    assert_eq!(run.heard(media), Vec::<serde_json::Value>::new(), "no media after the end was announced");
     let told = run.heard(signaling);
     assert_eq!((&told[0]["msg_type"], &told[0]["state"], &told[0]["stop_reason"]), (&json!(9), &json!(5), &json!(6)));
     assert_eq!((&told[1]["msg_type"], &told[1]["state"], &told[1]["reason"]), (&json!(8), &json!(4), &json!(6)));
@@ -118,6 +125,7 @@ fn a_client_that_asks_to_close_is_answered_before_the_stream_ends_with_20() {
     let stream = run.zoom.stream().as_str().to_owned();
 
     run.say(signaling, &json!({"msg_type": 21, "rtms_stream_id": stream}));
+    run.live_until(3_300);
 
     let told = run.heard(signaling);
     let numbers: Vec<_> = told.iter().map(|message| message["msg_type"].as_i64().unwrap()).collect();
@@ -225,7 +233,7 @@ fn a_webhook_refused_with_4xx_is_never_tried_again() {
 fn a_late_client_can_still_connect_and_is_told_that_the_stream_is_over() {
     let mut run = Run::of_seconds(5);
     run.join();
-    run.live_until(5_000);
+    run.live_until(5_300);
     let late = run.connect(Endpoint::Media);
 
     let request = run.data_request(1, json!({}));

@@ -1,4 +1,5 @@
 //! What flows when: the gate, the backlog, who is heard and seen, what the words say.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
 mod common;
 
@@ -255,9 +256,9 @@ fn chat_comes_as_words_and_as_structured_text() {
     let lines: Vec<_> = run.wire.iter().filter(|(connection, ..)| *connection == chat).collect();
     let lines: Vec<_> = lines
         .iter()
-        .filter_map(|(_, _, text)| match Message::decode(text.as_bytes()).unwrap() {
-            Message::MediaDataChat(chat) => Some(chat.message()),
-            _ => None,
+        .filter_map(|(_, _, text)| {
+            let Message::MediaDataChat(chat) = Message::decode(text.as_bytes()).unwrap() else { return None };
+            Some(chat.message())
         })
         .collect();
     let written: Vec<_> = run.zoom.meeting().chat.iter().map(|line| line.text.clone()).collect();
@@ -302,7 +303,7 @@ fn pictures_up_to_five_a_second_are_jpeg_or_png() {
         let frames = pictures(&run, video);
         // Five a second while the camera of whoever speaks is on.
         assert!((10..=20).contains(&frames.len()));
-        assert!(frames.iter().all(|frame| (frame.timestamp.0 - START.0) % 200 == 0));
+        assert!(frames.iter().all(|frame| (frame.timestamp.0 - START.0).is_multiple_of(200)));
         assert!(frames.iter().all(|frame| frame.data[..3] == magic));
     }
 }
@@ -469,9 +470,9 @@ fn the_record_says_what_went_over_the_wire() {
     let recorded: Vec<_> = run
         .sent
         .iter()
-        .filter_map(|sent| match &sent.what {
-            What::Audio(payload) => Some((payload.timestamp, payload.length, payload.bytes.clone())),
-            _ => None,
+        .filter_map(|sent| {
+            let What::Audio(payload) = &sent.what else { return None };
+            Some((payload.timestamp, payload.length, payload.bytes.clone()))
         })
         .collect();
     let heard: Vec<_> = audio_packets(&run, media)
@@ -508,9 +509,9 @@ fn timestamps(messages: &[Value], msg_type: i64) -> Vec<u64> {
 fn audio_packets(run: &Run, connection: ConnectionId) -> Vec<rtms_wire::message::media_data::MediaData> {
     let on_it = run.wire.iter().filter(|(on, ..)| *on == connection);
     on_it
-        .filter_map(|(_, _, text)| match Message::decode(text.as_bytes()).unwrap() {
-            Message::MediaDataAudio(data) => Some(data),
-            _ => None,
+        .filter_map(|(_, _, text)| {
+            let Message::MediaDataAudio(data) = Message::decode(text.as_bytes()).unwrap() else { return None };
+            Some(data)
         })
         .collect()
 }
@@ -518,9 +519,13 @@ fn audio_packets(run: &Run, connection: ConnectionId) -> Vec<rtms_wire::message:
 fn pictures(run: &Run, connection: ConnectionId) -> Vec<rtms_wire::message::media_data::MediaData> {
     let on_it = run.wire.iter().filter(|(on, ..)| *on == connection);
     on_it
-        .filter_map(|(_, _, text)| match Message::decode(text.as_bytes()).unwrap() {
-            Message::MediaDataVideo(data) | Message::MediaDataShare(data) => Some(data),
-            _ => None,
+        .filter_map(|(_, _, text)| {
+            let (Message::MediaDataVideo(data) | Message::MediaDataShare(data)) =
+                Message::decode(text.as_bytes()).unwrap()
+            else {
+                return None;
+            };
+            Some(data)
         })
         .collect()
 }

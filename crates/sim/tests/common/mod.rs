@@ -1,4 +1,5 @@
 //! A client's end of the conversation for the tests of the machine: JSON in, JSON out, a clock that the test moves.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use std::{collections::BTreeMap, time::Duration};
