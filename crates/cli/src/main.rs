@@ -58,7 +58,15 @@ async fn main() -> ExitCode {
         Command::Webhook(args) => webhook::run(args).await,
     };
     done.unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
+        eprintln!("error: {}", told_once(&error));
         exit_code::failed()
+    })
+}
+
+/// The error and its causes in one line. Some of our errors name their cause in their own text; it is not said twice.
+fn told_once(error: &anyhow::Error) -> String {
+    error.chain().skip(1).fold(error.to_string(), |text, cause| {
+        let cause = cause.to_string();
+        if text.contains(&cause) { text } else { format!("{text}: {cause}") }
     })
 }

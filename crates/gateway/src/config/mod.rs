@@ -19,6 +19,9 @@ pub const DEFAULT_TOML: &str = include_str!("default.toml");
 /// The prefix of environment variables; `__` stands for the dot of a table.
 const ENVIRONMENT: &str = "RTMS";
 
+/// The settings that are lists: in the environment, with commas between.
+const LISTS: &[&str] = &["media.want", "zoom.allowed_hosts", "zoom.extra_ca"];
+
 /// All settings.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -156,8 +159,15 @@ impl Config {
         if let Some(file) = file {
             layers = layers.add_source(config::File::from(file).format(config::FileFormat::Toml));
         }
-        let environment = config::Environment::with_prefix(ENVIRONMENT).prefix_separator("__").separator("__");
-        let config: Self = layers.add_source(environment.try_parsing(true)).build()?.try_deserialize()?;
+        let environment = LISTS.iter().fold(
+            config::Environment::with_prefix(ENVIRONMENT)
+                .prefix_separator("__")
+                .separator("__")
+                .try_parsing(true)
+                .list_separator(","),
+            |environment, list| environment.with_list_parse_key(list),
+        );
+        let config: Self = layers.add_source(environment).build()?.try_deserialize()?;
         config.check()?;
         Ok(config)
     }
