@@ -159,8 +159,10 @@ impl<C: Connector> Network<C> {
         for offset in 0..count {
             let position = self.first.wrapping_add(offset) % count;
             if let Poll::Ready(input) = self.links[position].poll(cx) {
-                if matches!(input, Input::Lost(..)) {
-                    drop(self.links.swap_remove(position));
+                if let Input::Lost(lost, _) = &input {
+                    let lost = *lost;
+                    // A close frame of the other side's still wants its answer.
+                    self.close(|link| link.connection == lost);
                 }
                 return Poll::Ready(input);
             }

@@ -66,7 +66,7 @@ fn a_request_is_answered_before_the_handshake_is() {
 
 #[test]
 fn a_request_is_answered_while_the_end_is_near() {
-    let ends: [(&str, fn(&mut Pair)); 3] = [
+    let ends: [(&str, Happening); 3] = [
         ("draining", |pair| pair.input(Input::Stopped(None))),
         ("closing", |pair| pair.input(Input::Close)),
         ("unexplained", |pair| pair.lose(media(Medium::Video))),
@@ -101,7 +101,7 @@ fn a_minute_of_requests_keeps_every_connection() {
 
 #[test]
 fn whatever_is_heard_counts_as_a_sign_of_life() {
-    let signs: [(&str, Role, fn(&mut Pair, Role)); 5] = [
+    let signs: [(&str, Role, Sign); 5] = [
         ("media", media(Medium::Audio), |pair, role| pair.hear(role, audio(1))),
         ("an event", Role::Signaling, |pair, role| {
             pair.hear(role, json!({"msg_type": 6, "event": {"event_type": 4, "timestamp": 1}}));
@@ -198,6 +198,12 @@ fn requests_on_connections_that_are_gone_stay_unanswered() {
 }
 
 // --- Helpers ---
+
+/// Something that is done to a running stream.
+type Happening = fn(&mut Pair);
+
+/// Something that is heard on one connection.
+type Sign = fn(&mut Pair, Role);
 
 fn request(mut fields: Value) -> Value {
     fields["msg_type"] = json!(12);

