@@ -41,6 +41,7 @@ pub(crate) struct WebhookArgs {
 #[derive(Subcommand, Debug)]
 enum Action {
     /// Post the body with its signature and print what comes back
+    #[command(after_help = EXAMPLES)]
     Send {
         #[command(flatten)]
         body: BodyArgs,
@@ -49,6 +50,7 @@ enum Action {
         to: Uri,
     },
     /// Print the headers, one per line
+    #[command(after_help = EXAMPLES)]
     Sign {
         #[command(flatten)]
         body: BodyArgs,

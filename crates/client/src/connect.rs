@@ -11,7 +11,7 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::{Sink, Stream};
-use rtms_wire::Uri;
+use rtms_wire::webhook::server_url::ServerUrlPolicy;
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use tokio::{net::TcpStream, time::timeout};
 use tokio_websockets::{ClientBuilder, Connector as TlsConnector, Limits, MaybeTlsStream, Message, WebSocketStream};
@@ -55,14 +55,16 @@ pub trait Socket: Send + Unpin + 'static {
 #[derive(Clone)]
 pub struct TcpConnector {
     tls: Arc<TlsConnector>,
+    policy: Arc<ServerUrlPolicy>,
 }
 
 impl TcpConnector {
-    /// Trusts the system's certificate authorities, and those in the PEM files given.
+    /// Connects only where `policy` allows, since every URL comes from outside; trusts the system's certificate
+    /// authorities, and those in the PEM files given.
     ///
     /// # Errors
     /// [`TlsSetupError`] when a file cannot be read or the system's store is unusable.
-    pub fn new(extra_ca: &[PathBuf]) -> Result<Self, TlsSetupError> {
+    pub fn new(policy: ServerUrlPolicy, extra_ca: &[PathBuf]) -> Result<Self, TlsSetupError> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let mut roots = Vec::new();
         for path in extra_ca {
@@ -74,7 +76,8 @@ impl TcpConnector {
             .dangerous() // rustls calls any verifier of one's own that; this one is the system's.
             .with_custom_certificate_verifier(Arc::new(verifier))
             .with_no_client_auth();
-        Ok(Self { tls: Arc::new(TlsConnector::Rustls(tokio_rustls::TlsConnector::from(Arc::new(config)))) })
+        let tls = TlsConnector::Rustls(tokio_rustls::TlsConnector::from(Arc::new(config)));
+        Ok(Self { tls: Arc::new(tls), policy: Arc::new(policy) })
     }
 }
 
@@ -90,16 +93,12 @@ impl Connector for TcpConnector {
 
     fn connect(&self, url: String) -> impl Future<Output = Result<TcpSocket, ConnectError>> + Send + 'static {
         let tls = self.tls.clone();
+        let checked = self.policy.check(&url);
         async move {
-            let bad_url = || ConnectError::BadUrl(url.clone());
-            let uri: Uri = url.parse().map_err(|_| bad_url())?;
-            let secure = match uri.scheme_str() {
-                Some("wss") => true,
-                Some("ws") => false,
-                Some(_) | None => return Err(bad_url()),
-            };
+            let uri = checked.map_err(|source| ConnectError::Refused { url, source })?;
+            let secure = uri.scheme_str() == Some("wss");
             // A URI writes IPv6 addresses in brackets; they do not resolve that way.
-            let host = uri.host().ok_or_else(bad_url)?.trim_matches(['[', ']']).to_string();
+            let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_string();
             let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
 
             let tcp = timeout(TCP_LIMIT, TcpStream::connect((host.as_str(), port)))

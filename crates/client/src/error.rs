@@ -2,12 +2,19 @@
 
 use std::{io, path::PathBuf};
 
+use rtms_wire::webhook::server_url::UrlRefused;
+
 /// Why a connection could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    /// The address is not one that a WebSocket can be opened to.
-    #[error("{0:?} is not a ws or wss URL with a host")]
-    BadUrl(String),
+    /// The URL is none, or none that may be connected to.
+    #[error("{url:?} is not connected to: {source}")]
+    Refused {
+        /// What came.
+        url: String,
+        /// What is wrong with it.
+        source: UrlRefused,
+    },
     /// No TCP connection.
     #[error("TCP connection to {host}: {source}")]
     Tcp {

@@ -25,6 +25,7 @@ use rtms_wire::{
     media::medium::{MediaTypes, Medium},
     secret::ClientSecret,
     signature::HandshakeSignature,
+    webhook::server_url::ServerUrlPolicy,
 };
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use serde_json::{Value, json};
@@ -145,7 +146,7 @@ async fn bytes_that_are_no_message_leave_the_connection_alone() {
 #[tokio::test]
 async fn an_extra_authority_is_trusted() {
     let (server, ca) = TlsServer::listen(&["localhost", "127.0.0.1"]).await;
-    let connector = TcpConnector::new(&[ca.path]).unwrap();
+    let connector = TcpConnector::new(policy(), &[ca.path]).unwrap();
 
     for host in ["localhost", "127.0.0.1"] {
         let url = format!("wss://{host}:{}/x", server.address.port());
@@ -157,7 +158,7 @@ async fn an_extra_authority_is_trusted() {
 #[tokio::test]
 async fn an_unknown_authority_is_refused_and_named_as_the_reason() {
     let (server, _ca) = TlsServer::listen(&["localhost"]).await;
-    let connector = TcpConnector::new(&[]).unwrap();
+    let connector = TcpConnector::new(policy(), &[]).unwrap();
 
     let url = format!("wss://localhost:{}/x", server.address.port());
     let (connected, ()) = tokio::join!(soon(connector.connect(url)), server.accept());
@@ -170,7 +171,7 @@ async fn an_unknown_authority_is_refused_and_named_as_the_reason() {
 #[tokio::test]
 async fn a_certificate_for_another_name_is_refused() {
     let (server, ca) = TlsServer::listen(&["rtms.example.test"]).await;
-    let connector = TcpConnector::new(&[ca.path]).unwrap();
+    let connector = TcpConnector::new(policy(), &[ca.path]).unwrap();
 
     let url = format!("wss://localhost:{}/x", server.address.port());
     let (connected, ()) = tokio::join!(soon(connector.connect(url)), server.accept());
@@ -185,20 +186,22 @@ async fn a_file_without_an_authority_is_refused_by_its_name() {
     let empty = folder.path().join("empty.pem");
     std::fs::write(&empty, "nothing here").unwrap();
 
-    let error = TcpConnector::new(std::slice::from_ref(&empty)).err().unwrap();
+    let error = TcpConnector::new(policy(), std::slice::from_ref(&empty)).err().unwrap();
     assert!(matches!(&error, TlsSetupError::NoCertificate(path) if *path == empty), "{error}");
     let missing = folder.path().join("missing.pem");
-    let error = TcpConnector::new(std::slice::from_ref(&missing)).err().unwrap();
+    let error = TcpConnector::new(policy(), std::slice::from_ref(&missing)).err().unwrap();
     assert!(error.to_string().contains("missing.pem"), "{error}");
 }
 
 #[tokio::test]
-async fn what_is_no_websocket_url_is_not_connected_to() {
-    let connector = TcpConnector::new(&[]).unwrap();
+async fn what_is_no_allowed_websocket_url_is_not_connected_to() {
+    let connector = TcpConnector::new(policy(), &[]).unwrap();
 
-    for url in ["", "x", "https://127.0.0.1:1/", "ws:///path", "//127.0.0.1:1"] {
+    for url in
+        ["", "x", "https://127.0.0.1:1/", "ws:///path", "//127.0.0.1:1", "wss://evil.example/", "ws://rtms.zoom.us/"]
+    {
         let error = soon(connector.connect(url.into())).await.err().unwrap();
-        assert!(matches!(error, ConnectError::BadUrl(_)), "{url}: {error}");
+        assert!(matches!(error, ConnectError::Refused { .. }), "{url}: {error}");
     }
 }
 
@@ -229,7 +232,7 @@ async fn a_port_that_nobody_listens_on_fails_with_its_address() {
     let address = listener.local_addr().unwrap();
     drop(listener);
 
-    let connector = TcpConnector::new(&[]).unwrap();
+    let connector = TcpConnector::new(policy(), &[]).unwrap();
     let error = soon(connector.connect(format!("ws://{address}/s"))).await.err().unwrap();
 
     assert!(matches!(error, ConnectError::Tcp { .. }));
@@ -240,7 +243,7 @@ async fn a_port_that_nobody_listens_on_fails_with_its_address() {
 async fn a_peer_that_never_answers_the_upgrade_is_given_up_after_five_seconds() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let connector = TcpConnector::new(&[]).unwrap();
+    let connector = TcpConnector::new(policy(), &[]).unwrap();
 
     for scheme in ["ws", "wss"] {
         let began = Instant::now();
@@ -488,7 +491,7 @@ fn join_at(server_urls: Vec<String>, queue_bytes: usize) -> (StreamHandle, Event
     let signature = HandshakeSignature::sign("client", &secret, &instance, &stream_id);
     let start = StreamStart { stream_id, instance, product: Product::Meeting, signature, server_urls };
     let config = StreamConfig { media: MediaTypes::of([Medium::Audio]), ..StreamConfig::default() };
-    let connector = Arc::new(TcpConnector::new(&[]).unwrap());
+    let connector = Arc::new(TcpConnector::new(policy(), &[]).unwrap());
     handle::join(start, config, connector, queue_bytes).unwrap()
 }
 
@@ -521,4 +524,9 @@ async fn interruption(events: &mut EventReceiver) -> String {
 /// Whatever a test waits for happens at once; a hang is a failure.
 async fn soon<T>(future: impl Future<Output = T>) -> T {
     timeout(Duration::from_secs(20), future).await.expect("it happens soon")
+}
+
+/// The tests' servers are on loopback.
+fn policy() -> ServerUrlPolicy {
+    ServerUrlPolicy { allow_loopback: true, ..ServerUrlPolicy::default() }
 }

@@ -120,9 +120,13 @@ impl Server {
         let listener = TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
         let address = listener.local_addr().map_err(|source| StartError::Listen { address, source })?;
 
+        let policy = ServerUrlPolicy {
+            allowed_suffixes: config.zoom.allowed_hosts.clone(),
+            allow_loopback: config.zoom.allow_loopback,
+        };
         let surroundings = Arc::new(Surroundings {
             store: store.clone(),
-            connector: Arc::new(TcpConnector::new(&config.zoom.extra_ca)?),
+            connector: Arc::new(TcpConnector::new(policy.clone(), &config.zoom.extra_ca)?),
             config: config.media.stream_config()?,
             queue_bytes: config.media.queue_bytes,
             recording: config.recording.enabled.then(|| RecordingSetup {
@@ -141,10 +145,6 @@ impl Server {
         let worker = Worker::new(surroundings, apps.clone(), owner, streams.lease_term, streams.lease_renew_every);
         let worker = tokio::spawn(worker.run(hints, stopped, config.server.stop_within));
 
-        let policy = ServerUrlPolicy {
-            allowed_suffixes: config.zoom.allowed_hosts.clone(),
-            allow_loopback: config.zoom.allow_loopback,
-        };
         let (dispatcher_stop, stopped) = stop::channel();
         let dispatcher = Dispatcher { store: store.clone(), policy, metrics: metrics.clone(), changed };
         let dispatcher = tokio::spawn(dispatcher.run(stopped));

@@ -85,7 +85,7 @@ pub enum Event {
         /// How it went; 44 means that it was on already.
         status: StatusCode,
     },
-    /// A connection was lost; what becomes of it follows.
+    /// A connection was lost, and nothing that came since explains it; what becomes of it follows.
     Interrupted {
         /// Which.
         role: Role,

@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, time::Duration};
 
 use rtms_wire::{
-    codes::{message_type::MessageType, state::StreamState, status_code::StatusCode},
+    codes::{message_type::MessageType, state::StreamState, status_code::StatusCode, stop_reason::StopReason},
     media::medium::MediaTypes,
     message::{
         Message, data_handshake::DataHandShakeResp, keep_alive::KeepAliveReq,
@@ -55,7 +55,7 @@ enum Stage {
     /// Connecting or connected.
     Running,
     /// Something was lost; the reason may still come.
-    Unexplained { until: Moment, error: StreamError },
+    Unexplained { until: Moment, role: Role, why: String },
     /// We asked Zoom to close.
     Closing { until: Moment },
     /// It is over; what was sent before the end is still being read.
@@ -189,9 +189,7 @@ impl Stream {
         }
         match &self.stage {
             Stage::Running => {
-                self.tell(Event::Interrupted { role, why: why.clone() });
-                let error = StreamError::Lost { role, why };
-                self.stage = Stage::Unexplained { until: now + EXPLANATION_LIMIT, error };
+                self.stage = Stage::Unexplained { until: now + EXPLANATION_LIMIT, role, why };
             }
             // The first loss is the one to explain.
             Stage::Unexplained { .. } => {}
@@ -330,8 +328,11 @@ impl Stream {
         let StreamStateUpdate { state, reason, timestamp, .. } = update;
         self.tell(Event::StreamState { state, reason, timestamp });
         if state == StreamState::Terminated {
+            let ours = matches!(reason, None | Some(StopReason::ReceiverRequestClose));
             let ending = match self.stage {
-                Stage::Closing { .. } => Ending::Closed,
+                // Another reason than our own wish overtook it, and may bring a duty with it.
+                Stage::Closing { .. } if ours => Ending::Closed,
+                Stage::Closing { .. } => Ending::Stopped { reason },
                 Stage::Running | Stage::Unexplained { .. } | Stage::Draining { .. } | Stage::Ended => {
                     Ending::Stopped { reason }
                 }
@@ -434,7 +435,11 @@ impl Stream {
             }
         }
         match &self.stage {
-            Stage::Unexplained { until, error } if *until <= now => self.end(Ending::Failed(error.clone())),
+            Stage::Unexplained { until, role, why } if *until <= now => {
+                let (role, why) = (*role, why.clone());
+                self.tell(Event::Interrupted { role, why: why.clone() });
+                self.end(Ending::Failed(StreamError::Lost { role, why }));
+            }
             Stage::Closing { until } if *until <= now => self.end(Ending::Closed),
             Stage::Draining { until, ending } if *until <= now => self.end(ending.clone()),
             Stage::Running

@@ -37,8 +37,8 @@ pub(super) fn cpu(metrics: &Metrics, receiving: Duration) -> io::Result<()> {
     let micros = |time: Duration| time.as_secs_f64() * 1e6 / packets as f64;
     let recording = Duration::from_secs_f64(metrics.recording_seconds());
     print(&format!(
-        "\nCPU per packet: {:.1} µs to receive, everything from webhook to shutdown included, and {:.1} µs to record \
-         ({packets} packets of all media).\n",
+        "\nCPU per packet: {:.1} µs to receive, with webhooks, joining and timers in it, and {:.1} µs to record ({packets} \
+         packets of all media).\n",
         micros(receiving),
         micros(recording),
     ))
