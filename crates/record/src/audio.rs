@@ -10,7 +10,7 @@ use rtms_wire::{SmolStr, time::UnixMillis};
 
 use crate::{
     error::RecordError,
-    file::Files,
+    file::{Files, failed, keep_first},
     input::Who,
     layout::{Layout, stem},
     manifest::{self, AsideReason, Placed, TrackSource},
@@ -228,15 +228,16 @@ impl Audio {
 
     /// Writes all that is in memory and makes the headers right.
     pub(crate) fn sync(&mut self, files: &mut Files) -> Result<(), RecordError> {
+        let mut done = Ok(());
         for set in &mut self.sets {
             for track in &mut set.tracks {
-                track.window.sync(&mut track.wav, files)?;
+                keep_first(&mut done, track.window.sync(&mut track.wav, files));
             }
             if let Some(mix) = &mut set.sum {
-                mix.window.sync(&mut mix.wav, files)?;
+                keep_first(&mut done, mix.window.sync(&mut mix.wav, files));
             }
         }
-        Ok(())
+        done
     }
 
     /// The tracks as the manifest lists them.
@@ -428,6 +429,6 @@ fn open_wav(stem: PathBuf, format: PcmFormat, limit: u64, files: &mut Files) -> 
     let path = stem.clone();
     Wav::open(stem, format, limit, files)?.ok_or_else(|| {
         let source = std::io::Error::new(std::io::ErrorKind::AlreadyExists, "a WAV file of another format is there");
-        crate::file::failed("continue", &path, source)
+        failed("continue", &path, source)
     })
 }

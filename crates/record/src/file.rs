@@ -261,6 +261,13 @@ pub(crate) fn cut_torn_line(path: &Path) -> Result<u64, RecordError> {
     Ok(end - keep)
 }
 
+/// Remembers the first of several failures, where each is to be tried.
+pub(crate) fn keep_first(done: &mut Result<(), RecordError>, next: Result<(), RecordError>) {
+    if done.is_ok() {
+        *done = next;
+    }
+}
+
 /// Puts path and action to what the system says.
 pub(crate) fn failed(action: &'static str, path: &Path, source: io::Error) -> RecordError {
     RecordError::File { path: path.to_owned(), action, source }

@@ -24,6 +24,9 @@ pub struct Options {
     /// Bytes that may wait for one file that cannot be written.
     pub max_held_bytes: usize,
     /// How often the manifest's counters are brought up to date by a sync; changes of structure are written at once.
+    ///
+    /// Replacing a file makes ext4 start writing it, some 0.3 ms of processor: every five seconds that would cost a
+    /// stream more than all of its sound.
     pub manifest_every: Duration,
     /// Whether a sync also waits for the disk (`fdatasync`), which a power cut needs and `kill -9` does not.
     pub wait_for_disk: bool,
@@ -39,7 +42,7 @@ impl Default for Options {
             max_length: Duration::from_secs(72 * 3600),
             max_lines: 50_000,
             max_held_bytes: 8 << 20,
-            manifest_every: Duration::from_secs(5),
+            manifest_every: Duration::from_secs(30),
             wait_for_disk: false,
         }
     }

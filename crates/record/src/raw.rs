@@ -2,7 +2,7 @@
 //! is where. Nothing is decoded and nothing is lost; players' formats are made from these files.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
     path::{Path, PathBuf},
 };
 
@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     error::RecordError,
-    file::{Appender, Files, failed},
+    file::{Appender, Files, failed, keep_first},
     input::Who,
     layout::{Layout, stem},
     manifest::AsideReason,
@@ -116,8 +116,8 @@ impl Raw {
         let name = if full { "others+".to_owned() } else { name };
         let path = layout.raw(self.medium, &name, kind);
         let file = match self.files.entry((name, kind)) {
-            std::collections::btree_map::Entry::Occupied(there) => there.into_mut(),
-            std::collections::btree_map::Entry::Vacant(free) => free.insert(Appender::open(path, self.max_held_bytes)?),
+            Entry::Occupied(there) => there.into_mut(),
+            Entry::Vacant(free) => free.insert(Appender::open(path, self.max_held_bytes)?),
         };
         let offset = file.end();
         file.push(&data.data, files)?;
@@ -146,10 +146,11 @@ impl Raw {
 
     /// Writes what waits: packets first, so that the index never tells of bytes that are not there.
     pub(crate) fn flush(&mut self, files: &mut Files) -> Result<(), RecordError> {
+        let mut done = Ok(());
         for file in self.files.values_mut() {
-            file.flush(files)?;
+            keep_first(&mut done, file.flush(files));
         }
-        self.index.flush(files)
+        done.and_then(|()| self.index.flush(files))
     }
 }
 
@@ -169,8 +170,8 @@ impl Aside {
         files: &mut Files,
     ) -> Result<(), RecordError> {
         let file = match self.files.entry(medium) {
-            std::collections::btree_map::Entry::Occupied(there) => there.into_mut(),
-            std::collections::btree_map::Entry::Vacant(free) => {
+            Entry::Occupied(there) => there.into_mut(),
+            Entry::Vacant(free) => {
                 free.insert(Appender::open(layout.aside(medium), self.max_held_bytes)?)
             }
         };
@@ -183,10 +184,11 @@ impl Aside {
     }
 
     pub(crate) fn flush(&mut self, files: &mut Files) -> Result<(), RecordError> {
+        let mut done = Ok(());
         for file in self.files.values_mut() {
-            file.flush(files)?;
+            keep_first(&mut done, file.flush(files));
         }
-        self.index.flush(files)
+        done.and_then(|()| self.index.flush(files))
     }
 }
 

@@ -23,7 +23,7 @@ use serde::Serialize;
 use crate::{
     audio::{Audio, Outcome},
     error::RecordError,
-    file::{Appender, Files, cut_torn_line, failed},
+    file::{Appender, Files, cut_torn_line, failed, keep_first},
     input::{Ending, Input, Note, RecordingAbout, Who},
     layout::{Layout, hex},
     manifest::{self, AsideReason, FileEntry, Grant, Manifest, Received, RecordingState, Resume},
@@ -221,37 +221,29 @@ impl Recorder {
         let due = self.counters_stale
             && now.0.abs_diff(self.manifest.updated_at.0) >= self.options.manifest_every.as_millis() as u64;
         if self.people.take_changed() {
-            self.transcript.change_all();
+            self.transcript.change_nameless();
             self.manifest_stale = true;
         }
         // The manifest first if it lacks a track: whoever resumes must know of it. Then every file is tried, so that one
         // that cannot be written does not hold up the others.
         let mut done = if self.manifest_stale { self.write_manifest(now) } else { Ok(()) };
-        let mut note = |result: Result<(), RecordError>| {
-            if done.is_ok() {
-                done = result;
-            }
-        };
         if let Some(audio) = &mut self.audio {
-            note(audio.sync(&mut self.files));
+            keep_first(&mut done, audio.sync(&mut self.files));
         }
         for raw in self.raw.values_mut() {
-            note(raw.flush(&mut self.files));
+            keep_first(&mut done, raw.flush(&mut self.files));
         }
         if let Some(aside) = &mut self.aside {
-            note(aside.flush(&mut self.files));
+            keep_first(&mut done, aside.flush(&mut self.files));
         }
-        note(self.transcript_lines.flush(&mut self.files));
-        note(self.chat.flush(&mut self.files));
-        note(self.events.flush(&mut self.files));
+        keep_first(&mut done, self.transcript_lines.flush(&mut self.files));
+        keep_first(&mut done, self.chat.flush(&mut self.files));
+        keep_first(&mut done, self.events.flush(&mut self.files));
         let origin = self.manifest.origin.unwrap_or(self.manifest.about.started_at);
-        note(self.transcript.flush(origin, &self.people, &mut self.files));
-        note(self.files.sync());
+        keep_first(&mut done, self.transcript.flush(origin, &self.people, &mut self.files));
+        keep_first(&mut done, self.files.sync());
         if due {
-            let written = self.write_manifest(now);
-            if done.is_ok() {
-                done = written;
-            }
+            keep_first(&mut done, self.write_manifest(now));
         }
         done
     }
@@ -311,8 +303,7 @@ impl Recorder {
     }
 
     fn audio(&mut self, data: &MediaData, now: UnixMillis) -> Result<(), RecordError> {
-        self.received(Medium::Audio, data.timestamp, data.data.len());
-        if self.is_far_ahead(data.timestamp, now) {
+        if !self.received(Medium::Audio, data.timestamp, data.data.len(), now) {
             return self.keep_aside(Medium::Audio, AsideReason::FarAhead, data, now);
         }
         let Some(pcm) = pcm_format(self.audio_params.as_ref(), data.data.len()) else {
@@ -322,7 +313,7 @@ impl Recorder {
         let origin = match &self.audio {
             Some(audio) => audio.origin(),
             None => {
-                let origin = origin(self.manifest.about.started_at, data.timestamp, &self.options);
+                let origin = origin(self.manifest.about.started_at, data.timestamp, now, &self.options);
                 self.manifest.origin = Some(origin);
                 self.manifest_stale = true;
                 self.transcript.change_all();
@@ -349,7 +340,6 @@ impl Recorder {
         let whole = data.data.len() / pcm.frame_bytes() * pcm.frame_bytes();
         let samples = data.data.get(..whole).unwrap_or_default();
         let outcome = audio.place(track, data.timestamp, samples, &mut self.files)?;
-        self.newest = self.newest.max(data.timestamp);
         match outcome {
             Outcome::Placed if whole < data.data.len() => {
                 self.keep_aside(Medium::Audio, AsideReason::TornSamples, data, now)
@@ -365,7 +355,6 @@ impl Recorder {
 
     /// Keeps audio that is not PCM as it is.
     fn coded_audio(&mut self, data: &MediaData, now: UnixMillis) -> Result<(), RecordError> {
-        self.newest = self.newest.max(data.timestamp);
         let who = Who::of(data.user_id.as_ref(), data.channel_id.as_ref());
         self.people.learn(&who, data.user_name.as_ref());
         let kind = match self.audio_params.as_ref().map(|params| params.format().codec) {
@@ -391,10 +380,7 @@ impl Recorder {
     }
 
     fn pictures(&mut self, medium: Medium, data: &MediaData, now: UnixMillis) -> Result<(), RecordError> {
-        self.received(medium, data.timestamp, data.data.len());
-        if !self.is_far_ahead(data.timestamp, now) {
-            self.newest = self.newest.max(data.timestamp);
-        }
+        self.received(medium, data.timestamp, data.data.len(), now);
         let who = Who::of(data.user_id.as_ref(), data.channel_id.as_ref());
         self.people.learn(&who, data.user_name.as_ref());
         let granted = self.picture_codecs.get(&medium).copied();
@@ -433,7 +419,7 @@ impl Recorder {
 
     fn transcript(&mut self, said: &MediaDataTranscript, now: UnixMillis) -> Result<(), RecordError> {
         let at = said.start_time.or(said.timestamp);
-        self.received(Medium::Transcript, at.unwrap_or(now), said.data.len());
+        self.received(Medium::Transcript, at.unwrap_or(now), said.data.len(), now);
         let who = Who::of(said.user_id.as_ref(), said.channel_id.as_ref());
         self.people.learn(&who, said.user_name.as_ref());
         self.transcript_lines.push_line(&Line { received_at: now, message: said }, &mut self.files)?;
@@ -443,7 +429,7 @@ impl Recorder {
 
     fn chat(&mut self, chat: &MediaDataChat, now: UnixMillis) -> Result<(), RecordError> {
         let bytes = chat.data.as_str().map_or(0, str::len);
-        self.received(Medium::Chat, chat.timestamp.unwrap_or(now), bytes);
+        self.received(Medium::Chat, chat.timestamp.unwrap_or(now), bytes, now);
         if let Some(author) = chat.author() {
             self.people.learn(&Who::of(Some(&author.user_id), None), author.user_name.as_ref());
         }
@@ -482,17 +468,19 @@ impl Recorder {
         Ok(())
     }
 
-    fn received(&mut self, medium: Medium, timestamp: UnixMillis, bytes: usize) {
+    /// Counts a message. Whether its timestamp is believed: one absurdly far ahead is neither listed nor built upon.
+    fn received(&mut self, medium: Medium, timestamp: UnixMillis, bytes: usize, now: UnixMillis) -> bool {
+        let believed = timestamp <= self.newest.max(now) + self.options.max_ahead;
         let received = self.manifest.media.entry(medium).or_default();
-        let Received { packets, bytes: sum, first_timestamp, last_timestamp, duplicates: _ } = received;
-        *packets += 1;
-        *sum += bytes as u64;
-        *first_timestamp = Some(first_timestamp.map_or(timestamp, |first| first.min(timestamp)));
-        *last_timestamp = Some(last_timestamp.map_or(timestamp, |last| last.max(timestamp)));
-    }
-
-    fn is_far_ahead(&self, timestamp: UnixMillis, now: UnixMillis) -> bool {
-        timestamp > self.newest.max(now) + self.options.max_ahead
+        received.packets += 1;
+        received.bytes += bytes as u64;
+        if believed {
+            self.newest = self.newest.max(timestamp);
+            let Received { first_timestamp, last_timestamp, .. } = received;
+            *first_timestamp = Some(first_timestamp.map_or(timestamp, |first| first.min(timestamp)));
+            *last_timestamp = Some(last_timestamp.map_or(timestamp, |last| last.max(timestamp)));
+        }
+        believed
     }
 
     fn keep_aside(
@@ -578,15 +566,15 @@ fn resumed(
 
 /// Where all tracks begin: at `started_at`, or earlier if the first sound is.
 ///
-/// A start that is too far from the first sound to be meant is passed over: tracks would begin with days of silence.
-fn origin(started_at: UnixMillis, first: UnixMillis, options: &Options) -> UnixMillis {
-    if first >= started_at {
-        if first.since(started_at) <= options.max_length { started_at } else { first }
-    } else if started_at.since(first) <= options.max_ahead {
-        first
+/// The two may be too far apart for both to be meant; tracks would begin with days of silence, or never. Then a first
+/// sound before the start is believed only if it is nearer to our clock.
+fn origin(started_at: UnixMillis, first: UnixMillis, now: UnixMillis, options: &Options) -> UnixMillis {
+    let believe_first = if first >= started_at {
+        first.since(started_at) > options.max_length
     } else {
-        started_at
-    }
+        started_at.since(first) <= options.max_ahead || now.0.abs_diff(first.0) < now.0.abs_diff(started_at.0)
+    };
+    if believe_first { first } else { started_at }
 }
 
 /// How the samples of a packet lie; none if they are coded or nobody knows.

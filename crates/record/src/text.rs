@@ -94,11 +94,17 @@ impl Transcript {
         Ok(())
     }
 
-    /// All is to be written again: names or the origin changed.
+    /// All is to be written again: the origin changed.
     pub(crate) fn change_all(&mut self) {
         if !self.lines.is_empty() {
             self.changed_from = 0;
         }
+    }
+
+    /// Lines that do not say whose they are by name are to be written again: names changed.
+    pub(crate) fn change_nameless(&mut self) {
+        let nameless = self.lines.iter().position(|line| line.name.as_ref().is_none_or(|name| name.is_empty()));
+        self.changed_from = self.changed_from.min(nameless.unwrap_or(usize::MAX));
     }
 
     /// A new line, a better one, or one less.
@@ -222,7 +228,7 @@ impl Line {
         let start = self.start.saturating_sub(origin.0);
         let end = self.end.filter(|end| *end > self.start).unwrap_or(self.start.saturating_add(SHOWN_MS));
         // A line from before the origin is shown at the very beginning, for an instant at least.
-        let end = end.saturating_sub(origin.0).max(start + 1);
+        let end = end.saturating_sub(origin.0).max(start.saturating_add(1));
         let speaker = escape(&one_line(&self.speaker(people)));
         format!("{} --> {}\n<v {speaker}>{}\n\n", clock(start), clock(end), escape(&one_line(&self.words)))
     }

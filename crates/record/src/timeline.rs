@@ -96,7 +96,7 @@ impl Timeline {
         }
         let nominal = match at.checked_sub(self.origin.0) {
             Some(ms) => ms.saturating_mul(self.frames_per_ms),
-            None if 2 * (self.origin.0 - at).saturating_mul(self.frames_per_ms) < frames => 0,
+            None if (self.origin.0 - at).saturating_mul(2 * self.frames_per_ms) < frames => 0,
             None => return Place::BeforeOrigin,
         };
 

@@ -39,7 +39,7 @@ fn recorded(packets: &[(u64, i64, i16)], sync_every: usize) -> [Vec<u8>; 4] {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_same_packets_in_any_order_give_the_same_files(

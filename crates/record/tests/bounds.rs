@@ -5,11 +5,12 @@ mod common;
 use std::{io::ErrorKind, time::Duration};
 
 use common::*;
-use rtms_record::{Input, Note, Options, RecordError, manifest::AsideReason};
+use rtms_record::{Input, Note, Options, RecordError, Recorder, manifest::AsideReason};
 use rtms_wire::{
     codes::media::{AudioChannel, AudioSampleRate, MediaPayloadType},
     media::medium::Medium,
     message::{Extra, media_data::MediaData},
+    time::UnixMillis,
 };
 
 #[test]
@@ -97,13 +98,18 @@ fn absurd_timestamps_make_no_hours_of_silence() {
     for at in [3_600_000 + 701, 400 * 86_400_000, i64::MAX] {
         record(&mut recorder, [packet(5, at, &tone(2))]);
     }
+    // Not even another process takes them for the time it is.
+    recorder.sync(now()).expect("synced");
+    drop(recorder);
+    let mut recorder = room.open();
+    record(&mut recorder, [packet(5, 3_600_000 + 701, &tone(2))]);
     // Just inside the bound is believed.
     record(&mut recorder, [packet(6, 3_600_000 + 700, &tone(3))]);
     let summary = finish(recorder);
 
-    assert_eq!(summary.manifest.aside[&AsideReason::FarAhead].packets, 3);
+    assert_eq!(summary.manifest.aside[&AsideReason::FarAhead].packets, 4);
     assert_eq!(room.samples("audio/5.wav"), tone(1));
-    assert_eq!(std::fs::metadata(room.path("aside/audio.raw")).expect("kept").len(), 3 * 640);
+    assert_eq!(std::fs::metadata(room.path("aside/audio.raw")).expect("kept").len(), 4 * 640);
 }
 
 #[test]
@@ -118,14 +124,16 @@ fn a_recording_has_a_longest_length() {
 
 #[test]
 fn a_start_that_cannot_be_meant_is_not_the_origin() {
-    let room = Room::new();
-    let mut about = about("stream-1");
-    about.started_at = rtms_wire::time::UnixMillis(1);
-    let mut recorder = rtms_record::Recorder::open(room.root.path(), about, now()).expect("a recorder");
-    record(&mut recorder, [packet(5, 0, &tone(1))]);
-    let summary = finish(recorder);
-    assert_eq!(summary.manifest.origin.map(|origin| origin.0), Some(START));
-    assert_eq!(room.samples("audio/5.wav"), tone(1));
+    for start in [0, 1, START + 400 * 86_400_000, u64::MAX] {
+        let room = Room::new();
+        let mut about = about("stream-1");
+        about.started_at = UnixMillis(start);
+        let mut recorder = Recorder::open(room.root.path(), about, now()).expect("a recorder");
+        record(&mut recorder, [packet(5, 0, &tone(1))]);
+        let summary = finish(recorder);
+        assert_eq!(summary.manifest.origin, Some(UnixMillis(START)));
+        assert_eq!(room.samples("audio/5.wav"), tone(1));
+    }
 }
 
 #[test]

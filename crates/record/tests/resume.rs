@@ -116,6 +116,39 @@ fn folders_of_others_and_damaged_ones_are_refused() {
     assert!(matches!(open(&room), Err(RecordError::BadManifest { .. })));
 }
 
+/// Users and later versions read this format: the fixture is what version 1 writes and stays as it is.
+#[test]
+fn a_manifest_of_version_1_is_read() {
+    let room = Room::new();
+    std::fs::create_dir_all(room.path("audio")).expect("a folder");
+    std::fs::write(room.path("manifest.json"), include_str!("fixtures/manifest-v1.json")).expect("written");
+    let manifest = Manifest::read(&room.folder()).expect("readable").expect("there");
+    let again = serde_json::to_value(&manifest).expect("written");
+    let fixture: serde_json::Value = serde_json::from_str(include_str!("fixtures/manifest-v1.json")).expect("JSON");
+    assert_eq!(again, fixture, "nothing lost, nothing new without a new version");
+
+    let mut recorder = room.open();
+    record(&mut recorder, [packet(5, 1_000, &tone(1))]);
+    let summary = finish(recorder);
+    assert_eq!(summary.manifest.resumes.len(), 2);
+    assert_eq!(summary.manifest.origin, manifest.origin);
+    assert_eq!(room.samples("audio/5.wav"), [silence(1_200), tone(1).into()].concat());
+}
+
+#[test]
+fn counters_reach_the_manifest_while_recording() {
+    let room = Room::new();
+    let mut recorder = room.open();
+    record(&mut recorder, [packet(5, 0, &tone(1))]);
+    recorder.sync(now()).expect("synced");
+    record(&mut recorder, [packet(5, 20, &tone(2))]);
+    let packets = || Manifest::read(&room.folder()).expect("readable").expect("there").tracks[1].placed.packets;
+    recorder.sync(UnixMillis(now().0 + 1_000)).expect("synced");
+    assert_eq!(packets(), 1, "not at every sync");
+    recorder.sync(UnixMillis(now().0 + 31_000)).expect("synced");
+    assert_eq!(packets(), 2);
+}
+
 #[test]
 fn a_deleted_recording_does_not_come_back() {
     let room = Room::new();
@@ -179,7 +212,7 @@ fn child_that_records_until_it_is_killed() {
         if step % 50 == 0 {
             record(&mut recorder, [said(step, 5, "words")]);
             recorder.sync(UnixMillis(now().0 + 20 * step.unsigned_abs())).expect("synced");
-            println!("synced {}", step + 1);
+            writeln!(std::io::stdout(), "synced {}", step + 1).expect("the parent listens");
         }
     }
 }

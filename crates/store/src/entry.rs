@@ -1,10 +1,7 @@
 //! What is kept of a webhook: who sent it, when it came, and every byte of it.
 
 use bytes::Bytes;
-use rtms_wire::{
-    ids::StreamId,
-    time::UnixMillis,
-};
+use rtms_wire::{ids::StreamId, time::UnixMillis};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 

@@ -1,5 +1,5 @@
 //! The folding rules: what a webhook changes in what is known of its stream, and the word for it. Pure but for the
-//! [`Records`] it reads and writes. Basis: docs/protocol.md#webhooks, duplicates and order.
+//! records it reads and writes. Basis: docs/protocol.md#webhooks, duplicates and order.
 
 use rtms_wire::{
     codes::{product::Product, stop_reason::StopReason},
@@ -257,7 +257,9 @@ fn fold_instance_stop<R: Records>(
         verdict.get_or_insert((class, reason));
     }
     let (class, reason) = match (verdict, known) {
-        (_, Some(known)) if known.at == stop.at => (Class::Repeat, format!("the same stop of its instance, {}", stop.at)),
+        (_, Some(known)) if known.at == stop.at => {
+            (Class::Repeat, format!("the same stop of its instance, {}", stop.at))
+        }
         (_, Some(known)) if known.at > stop.at => {
             (Class::Late, format!("stop {} is older than the stop {} of its instance", stop.at, known.at))
         }
@@ -346,5 +348,120 @@ fn classify_interruption(before: &Wanted, after: &Wanted, at: UnixMillis) -> (Cl
             (Class::Interrupted, format!("interruption {at} after the stop; only a start opens the stream again"))
         }
         Some(_) => (Class::Interrupted, format!("interruption {at}: connect again")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, prelude::*, sample::Index};
+    use rtms_wire::ids::InstanceIdField;
+
+    use super::*;
+    use crate::memory::Shelf;
+
+    /// A webhook as it is kept: what it says, and when it came in which app.
+    #[derive(Clone, Debug)]
+    struct Sent {
+        input: FoldInput,
+        received_at: UnixMillis,
+        app: SmolStr,
+    }
+
+    /// Few values, so that ties, repeats and reorderings are the rule.
+    fn sent() -> impl Strategy<Value = Sent> {
+        let url = prop::sample::select(vec!["wss://a.zoom.us", "wss://b.zoom.us", "wss://c.zoom.us"]);
+        let change = (0..3, url, prop::option::of(0..3_i64)).prop_map(|(kind, url, reason)| match kind {
+            0 => Change::Started {
+                server_urls: vec![url.into()],
+                region: None,
+                meeting_id: None,
+                operator_id: None,
+                host_id: None,
+                session_key: None,
+                signature: None,
+            },
+            1 => Change::Stopped { reason: reason.map(StopReason::from_code) },
+            _ => Change::Interrupted { server_urls: reason.map(|_| url.into()).into_iter().collect() },
+        });
+        let at = prop::option::weighted(0.8, 0..8_u64);
+        let stream_id = prop::option::weighted(0.8, prop::sample::select(vec!["s", "t"]));
+        let instance = prop::option::weighted(0.8, prop::sample::select(vec!["m", "n"]));
+        let app = prop::sample::select(vec!["main", "other"]);
+        (change, at, 0..8_u64, stream_id, instance, app).prop_map(|(change, at, received, stream_id, instance, app)| {
+            let input = FoldInput {
+                event: "meeting.rtms".into(),
+                event_ts: at.map(UnixMillis),
+                product: Some(Product::Meeting),
+                instance: instance.map(|value| InstanceId::new(InstanceIdField::MeetingUuid, value)),
+                stream_id: stream_id.map(StreamId::from),
+                account_id: None,
+                change,
+            };
+            Sent { input, received_at: UnixMillis(received), app: app.into() }
+        })
+    }
+
+    fn fold_all<'a>(all: impl IntoIterator<Item = &'a Sent>) -> (Shelf, Vec<Class>) {
+        let mut shelf = Shelf::default();
+        let mut classes = Vec::new();
+        for (index, sent) in all.into_iter().enumerate() {
+            let entry = Folding {
+                id: EntryId(index as u64),
+                received_at: sent.received_at,
+                app: &sent.app,
+                now: UnixMillis(0),
+            };
+            let Ok(folded) = fold(&mut shelf, &entry, &sent.input);
+            classes.push(folded.class);
+        }
+        (shelf, classes)
+    }
+
+    proptest! {
+        #[test]
+        fn any_order_and_any_repeats_fold_to_the_same_records(
+            all in vec(sent(), 0..12),
+            keys in vec(any::<u32>(), 12),
+            repeats in vec(any::<Index>(), 0..8),
+        ) {
+            let mut other: Vec<_> = all.iter().zip(&keys).collect();
+            other.sort_by_key(|(_, key)| **key);
+            let mut other: Vec<_> = other.into_iter().map(|(sent, _)| sent).collect();
+            for repeat in repeats {
+                if !all.is_empty() {
+                    let place = repeat.index(other.len() + 1);
+                    other.insert(place, repeat.get(&all));
+                }
+            }
+
+            prop_assert_eq!(fold_all(&all).0.wanted(), fold_all(other).0.wanted());
+        }
+
+        #[test]
+        fn a_stream_runs_when_its_newest_start_is_newer_than_any_stop_that_names_it(all in vec(sent(), 0..12)) {
+            // The rule told another way, for webhooks that say when they happened.
+            let all: Vec<_> = all.into_iter().filter(|sent| sent.input.event_ts.is_some()).collect();
+            for (stream_id, wanted) in fold_all(&all).0.wanted() {
+                let names = |sent: &&Sent| sent.input.stream_id.as_ref() == Some(&stream_id);
+                let of = |sent: &Sent| (sent.app.clone(), sent.input.instance.clone().map(|instance| instance.value));
+                let its: Vec<_> = all.iter().filter(names).map(of).filter(|(_, value)| value.is_some()).collect();
+                let reaches = |sent: &&Sent| names(sent) || sent.input.stream_id.is_none() && its.contains(&of(sent));
+                let is_start = |sent: &&Sent| matches!(sent.input.change, Change::Started { .. });
+                let is_stop = |sent: &&Sent| matches!(sent.input.change, Change::Stopped { .. });
+                let start = all.iter().filter(names).filter(is_start).map(|sent| sent.input.event_ts).max();
+                let stop = all.iter().filter(reaches).filter(is_stop).map(|sent| sent.input.event_ts).max();
+
+                prop_assert_eq!(wanted.is_running(), start.is_some() && start > stop, "{:?}", stream_id);
+            }
+        }
+
+        #[test]
+        fn the_same_webhook_right_after_itself_is_never_news(all in vec(sent(), 1..12)) {
+            let twice = all.iter().flat_map(|sent| [sent, sent]);
+
+            for (sent, classes) in all.iter().zip(fold_all(twice).1.chunks(2)) {
+                prop_assert!(!matches!(classes[1], Class::First | Class::Failover), "{:?} {:?}", sent, classes);
+            }
+        }
     }
 }

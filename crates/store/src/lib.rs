@@ -1,4 +1,64 @@
-//! Everything that must survive a crash.
+//! What must survive a crash: one contract, [`Store`], and two engines for it.
+//!
+//! A webhook's way through it:
+//!
+//! 1. [`Inbox::append`] keeps its bytes. When that returns they are on disk, so Zoom may be told 200. Appends at the same
+//!    time share one sync.
+//! 2. [`Streams::fold`] adds it to what is known of its stream and settles the entry, in one transaction. What is known,
+//!    [`Wanted`], is a join-semilattice: repeats and reorderings of webhooks change nothing. The [`Class`] says what the
+//!    webhook was, `first`, `repeat`, `failover`, `late` …, and is kept with a reason. What is about no stream is settled
+//!    by [`Inbox::settle`].
+//! 3. A worker that watches [`Streams::stream_changes`] finds the stream among the [`Streams::claimable`] and claims it.
+//!    The [`Lease`] has a term and a fencing token. What the worker has to bring about is the record's [`Wish`]; when
+//!    that changes while it runs, it is a failover or an interruption, and the worker tells its lease that it
+//!    [saw](Lease::saw) it.
+//! 4. [`Streams::release`] ends it, and only a newer wish opens it again; or hands it over to whoever claims it next.
+//!
+//! Beside it, each step's time is noted on the webhook's [`Receipt`].
+//!
+//! The engines: [`SqliteStore`], one file, the default; its layout and versions are described in `sqlite/schema.rs`. And
+//! [`MemoryStore`], which keeps the same promises but for durability. `tests/contract.rs` runs one suite against both.
+//!
+//! Nothing here asks for the time: `now` is an argument. Times from Zoom and times of ours meet only where a webhook does
+//! not say when it happened.
+//!
+//! ```
+//! use std::{sync::Arc, time::Duration};
+//!
+//! use rtms_store::{Class, FoldInput, NewEntry, OwnerId, SqliteStore, Store, StoreError};
+//! use rtms_wire::{time::UnixMillis, webhook::Webhook};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let directory = tempfile::tempdir()?;
+//! # let now = UnixMillis(1_795_428_000_500);
+//! let store: Arc<dyn Store> = Arc::new(SqliteStore::open(directory.path())?);
+//!
+//! // The door, after the signature: keep it, then answer 200.
+//! let body = br#"{"event":"meeting.rtms_started","event_ts":1795428000412,"payload":{"meeting_uuid":"m==",
+//!     "rtms_stream_id":"s","server_urls":"wss://a.sjc.zoom.us:443"}}"#;
+//! let id = store.append(NewEntry { received_at: now, app: "main".into(), body: body.to_vec().into() }).await?;
+//!
+//! // The dispatcher: read it, check its URLs, fold it.
+//! let entry = store.pending(1).await?.remove(0);
+//! let webhook = Webhook::decode(&entry.body)?;
+//! let checked_urls = vec!["wss://a.sjc.zoom.us:443".to_owned()];
+//! let input = FoldInput::from_webhook(&webhook, checked_urls).expect("it is about a stream");
+//! assert_eq!(store.fold(id, input, now).await?.class, Class::First);
+//!
+//! // A worker: claim what is wanted and nobody's.
+//! let (term, me) = (Duration::from_secs(10), OwnerId::new("worker-1"));
+//! let stream = store.claimable(now).await?.remove(0);
+//! let lease = store.claim(&stream.stream_id, &me, term, now).await?.expect("nobody else is here");
+//! assert_eq!(stream.open_wish().expect("it is claimable").server_urls, ["wss://a.sjc.zoom.us:443"]);
+//! let lease = store.renew(&lease, term, now + term / 3).await?;
+//!
+//! // Who comes too late gets nothing and learns it.
+//! assert!(matches!(store.renew(&lease, term, now + 5 * term).await, Err(StoreError::LeaseLost { .. })));
+//! # store.close().await;
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod class;
 pub mod entry;
@@ -15,7 +75,7 @@ pub mod wanted;
 
 pub use class::Class;
 pub use entry::{Entry, EntryId, NewEntry, Verdict};
-pub use error::StoreError;
+pub use error::{Cause, StoreError};
 pub use folding::{Change, FoldInput, Folded};
 pub use inbox::Inbox;
 pub use lease::{Lease, OwnerId};

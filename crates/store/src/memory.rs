@@ -1,6 +1,7 @@
 //! The store in memory: the same contract, and nothing survives the process. For tests and trials.
 
 use std::{
+    cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
     convert::Infallible,
     sync::{Mutex, MutexGuard, PoisonError},
@@ -12,6 +13,8 @@ use bytes::Bytes;
 use rtms_wire::{ids::StreamId, time::UnixMillis};
 use tokio::sync::watch;
 
+#[cfg(test)]
+use crate::wanted::Wanted;
 use crate::{
     entry::{Entry, EntryId, NewEntry, Verdict},
     error::StoreError,
@@ -43,11 +46,7 @@ impl MemoryStore {
             stats: Stats::default(),
             closed: false,
         };
-        Self {
-            state: Mutex::new(state),
-            inbox_changes: watch::Sender::new(0),
-            stream_changes: watch::Sender::new(0),
-        }
+        Self { state: Mutex::new(state), inbox_changes: watch::Sender::new(0), stream_changes: watch::Sender::new(0) }
     }
 
     fn open(&self) -> Result<MutexGuard<'_, State>, StoreError> {
@@ -198,12 +197,16 @@ impl Receipts for MemoryStore {
 
     async fn receipts(&self, filter: ReceiptFilter) -> Result<Vec<Receipt>, StoreError> {
         let state = self.open()?;
-        let newest_first = state.entries.iter().rev().map(|(id, kept)| kept.receipt(*id));
-        let matching = newest_first.filter(|receipt| {
-            filter.since.is_none_or(|since| receipt.received_at >= since)
-                && (filter.stream_id.is_none() || receipt.stream_id == filter.stream_id)
-        });
-        Ok(matching.take(filter.limit).collect())
+        let receipts = state.entries.iter().map(|(id, kept)| kept.receipt(*id));
+        let mut matching: Vec<_> = receipts
+            .filter(|receipt| {
+                filter.since.is_none_or(|since| receipt.received_at >= since)
+                    && (filter.stream_id.is_none() || receipt.stream_id == filter.stream_id)
+            })
+            .collect();
+        matching.sort_by_key(|receipt| Reverse((receipt.received_at, receipt.id)));
+        matching.truncate(filter.limit);
+        Ok(matching)
     }
 
     async fn receipt_body(&self, id: EntryId) -> Result<Option<Bytes>, StoreError> {
@@ -307,10 +310,18 @@ impl Kept {
 
 /// The records and what is remembered of instances.
 #[derive(Debug, Default)]
-struct Shelf {
+pub(crate) struct Shelf {
     records: BTreeMap<StreamId, StreamRecord>,
     members: BTreeSet<(InstanceKey, StreamId)>,
     stops: BTreeMap<InstanceKey, (Stop, UnixMillis)>,
+}
+
+#[cfg(test)]
+impl Shelf {
+    /// What is wanted of each stream.
+    pub(crate) fn wanted(&self) -> BTreeMap<StreamId, Wanted> {
+        self.records.iter().map(|(stream_id, record)| (stream_id.clone(), record.wanted.clone())).collect()
+    }
 }
 
 impl Records for Shelf {

@@ -17,7 +17,7 @@ pub trait Receipts: Send + Sync {
     /// ones are lost in a crash. Noted on a stream, it goes to the newest entry that asked for a connection of it.
     fn note_step(&self, noted_on: NotedOn, step: Step, at: UnixMicros);
 
-    /// The receipts that match, newest first.
+    /// The receipts that match, the latest received first.
     ///
     /// # Errors
     /// That storage failed.

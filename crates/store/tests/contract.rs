@@ -1,4 +1,5 @@
 //! What every engine promises, run against each of them.
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is the answer")]
 
 mod common;
 
@@ -9,8 +10,8 @@ use common::{
     undated_start,
 };
 use rtms_store::{
-    Change, Class, EntryId, Lease, NewEntry, Outcome, ReceiptFilter, Step, Store, StoreError,
-    StreamFilter, UnixMicros, Verdict,
+    Change, Class, EntryId, Lease, NewEntry, Outcome, ReceiptFilter, Step, Store, StoreError, StreamFilter, UnixMicros,
+    Verdict,
 };
 use rtms_wire::{codes::stop_reason::StopReason, ids::StreamId, time::UnixMillis};
 
@@ -78,7 +79,10 @@ async fn pending_entries_come_whole_and_oldest_first(store: &dyn Store) {
     for number in 0..5_u64 {
         // The clock may step back; the order is that of the appends.
         let received_at = UnixMillis(NOW.0 - number);
-        store.append(NewEntry { received_at, app: "main".into(), body: vec![0, 0xff, number as u8].into() }).await.unwrap();
+        store
+            .append(NewEntry { received_at, app: "main".into(), body: vec![0, 0xff, number as u8].into() })
+            .await
+            .unwrap();
     }
 
     let entries = store.pending(3).await.unwrap();
@@ -182,7 +186,7 @@ async fn every_class_has_its_case(store: &dyn Store) {
         let folded = fold(store, input).await;
 
         assert_eq!(folded.class, class, "step {index}: {}", folded.reason);
-        assert_eq!(folded.stream_ids, [stream_id.clone()]);
+        assert_eq!(folded.stream_ids, std::slice::from_ref(&stream_id));
         let record = store.get(&stream_id).await.unwrap().unwrap();
         assert_eq!(record.wanted.is_running(), is_running, "step {index}: {}", folded.reason);
     }
@@ -413,10 +417,15 @@ async fn lists_are_filtered_and_limited(store: &dyn Store) {
         store.fold(id, start(name, 10), NOW + Duration::from_secs(second)).await.unwrap();
     }
     fold(store, stop("b", 20)).await;
-    let names = |filter| async { store.list(filter).await.unwrap().into_iter().map(|record| record.stream_id).collect::<Vec<_>>() };
+    let names = |filter| async {
+        store.list(filter).await.unwrap().into_iter().map(|record| record.stream_id).collect::<Vec<_>>()
+    };
 
     assert_eq!(names(StreamFilter::default()).await, ["c", "a", "b"].map(StreamId::from));
-    assert_eq!(names(StreamFilter { open: Some(true), ..StreamFilter::default() }).await, ["c", "a"].map(StreamId::from));
+    assert_eq!(
+        names(StreamFilter { open: Some(true), ..StreamFilter::default() }).await,
+        ["c", "a"].map(StreamId::from)
+    );
     assert_eq!(names(StreamFilter { open: Some(false), ..StreamFilter::default() }).await, ["b"].map(StreamId::from));
     assert_eq!(names(StreamFilter { limit: 1, ..StreamFilter::default() }).await, ["c"].map(StreamId::from));
 }
@@ -457,8 +466,7 @@ async fn steps_of_a_stream_go_to_the_entry_that_asked_for_its_connection(store: 
     store.note_step(stream("s").into(), Step::FirstMedia, UnixMicros(4));
 
     let receipts = store.receipts(ReceiptFilter::default()).await.unwrap();
-    let first_media =
-        receipts.iter().map(|receipt| (receipt.id, receipt.steps.at(Step::FirstMedia).map(|at| at.0)));
+    let first_media = receipts.iter().map(|receipt| (receipt.id, receipt.steps.at(Step::FirstMedia).map(|at| at.0)));
     assert_eq!(first_media.collect::<Vec<_>>(), [(failover, Some(4)), (repeat, None), (first, Some(2))]);
 }
 
@@ -495,7 +503,8 @@ async fn pruning_keeps_what_is_still_needed(store: &dyn Store) {
     let pruned = store.prune(young).await.unwrap();
 
     assert_eq!((pruned.entries, pruned.streams, pruned.stops), (3, 1, 1));
-    let left: Vec<_> = store.receipts(ReceiptFilter::default()).await.unwrap().iter().map(|receipt| receipt.id).collect();
+    let left: Vec<_> =
+        store.receipts(ReceiptFilter::default()).await.unwrap().iter().map(|receipt| receipt.id).collect();
     assert_eq!(left, [recent, unsettled]);
     assert!(store.get(&stream("running")).await.unwrap().is_some());
     assert!(store.get(&stream("just stopped")).await.unwrap().is_some());

@@ -1,6 +1,7 @@
 //! What was acknowledged is there after any cut: kills, a full disk, a damaged file.
 //!
 //! The process that is cut is this test binary once more, running [`child`] with a task in its environment.
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is the answer")]
 
 mod common;
 

@@ -9,13 +9,13 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
-        mpsc::SyncSender,
     },
 };
 
 use rusqlite::Connection;
 
 use super::{
+    checkpoint::Checkpoints,
     failure::store_error,
     queue::{Batch, Job, Notes, Queue},
     rows,
@@ -44,40 +44,19 @@ pub(super) struct Committer {
     is_proven: bool,
     queue: Arc<Queue>,
     counters: Arc<Counters>,
-    /// Asks for a checkpoint.
-    checkpoint: SyncSender<()>,
-    /// The length of the log, in pages, at which the next checkpoint is asked for.
-    checkpoint_at: u64,
+    checkpoints: Checkpoints,
 }
 
 impl Committer {
-    /// Pages of 4 KiB in the log at which a checkpoint is asked for: 16 MiB, about two seconds at full speed, and read
-    /// back in well under a second after a crash.
-    const CHECKPOINT_PAGES: u64 = 4096;
-    /// Pages more at which it is asked for again, if the last one could not finish.
-    const CHECKPOINT_AGAIN_PAGES: u64 = 1024;
-    /// Pages at which the commit thread makes the checkpoint itself: 64 MiB. Writers are faster than the disk then, and
-    /// only waiting bounds the log.
-    const CHECKPOINT_SELF_PAGES: u64 = 4 * Self::CHECKPOINT_PAGES;
-
     pub(super) fn new(
         path: PathBuf,
         connection: Connection,
         queue: Arc<Queue>,
         counters: Arc<Counters>,
-        checkpoint: SyncSender<()>,
+        checkpoints: Checkpoints,
     ) -> rusqlite::Result<Self> {
-        let mut committer = Self {
-            path,
-            connection: None,
-            is_proven: true,
-            queue,
-            counters,
-            checkpoint,
-            checkpoint_at: Self::CHECKPOINT_PAGES,
-        };
-        committer.connection = Some(committer.watched(connection)?);
-        Ok(committer)
+        let connection = Some(watched(connection, &counters)?);
+        Ok(Self { path, connection, is_proven: true, queue, counters, checkpoints })
     }
 
     /// Works until the queue is closed and empty.
@@ -106,7 +85,9 @@ impl Committer {
             };
             job.answer(&self.path, group);
         }
-        self.ask_for_checkpoint();
+        if let Some(connection) = &self.connection {
+            self.checkpoints.between_groups(connection, self.counters.wal_pages.load(Ordering::Relaxed));
+        }
     }
 
     /// Makes the group durable, or says why it is not. Never both.
@@ -149,23 +130,6 @@ impl Committer {
         Ok(())
     }
 
-    fn ask_for_checkpoint(&mut self) {
-        let pages = self.counters.wal_pages.load(Ordering::Relaxed);
-        if pages < Self::CHECKPOINT_PAGES {
-            self.checkpoint_at = Self::CHECKPOINT_PAGES;
-        } else if pages >= self.checkpoint_at {
-            self.checkpoint_at = pages + Self::CHECKPOINT_AGAIN_PAGES;
-            // One that is asked for already will do.
-            let _ = self.checkpoint.try_send(());
-            if pages >= Self::CHECKPOINT_SELF_PAGES
-                && let Some(connection) = &self.connection
-            {
-                // Whether it worked is seen in the length of the log after the next commit.
-                let _ = connection.query_row("PRAGMA wal_checkpoint(RESTART)", (), |_| Ok(()));
-            }
-        }
-    }
-
     /// The connection; a fresh one if there is none.
     fn connected<'a>(
         connection: &'a mut Option<Connection>,
@@ -177,10 +141,6 @@ impl Committer {
             None => watched(schema::open_writer(path, Missing::Refuse)?, counters)?,
         };
         Ok(connection.insert(open))
-    }
-
-    fn watched(&self, connection: Connection) -> rusqlite::Result<Connection> {
-        watched(connection, &self.counters)
     }
 }
 
@@ -212,7 +172,9 @@ fn run_group(connection: &Connection, jobs: &mut [Box<dyn Job>], notes: &Notes) 
         if !job.run(connection) {
             if connection.is_autocommit() {
                 // After the worst errors SQLite has rolled everything back by itself.
-                return Err(rusqlite::Error::ToSqlConversionFailure(Box::new(Cause::new("the transaction was rolled back"))));
+                return Err(rusqlite::Error::ToSqlConversionFailure(Box::new(Cause::new(
+                    "the transaction was rolled back",
+                ))));
             }
             execute("ROLLBACK TO job")?;
         }

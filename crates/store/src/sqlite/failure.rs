@@ -43,8 +43,7 @@ pub(super) fn store_error(error: rusqlite::Error, path: &Path) -> StoreError {
             | rusqlite::Error::Utf8Error(..)
             | rusqlite::Error::IntegralValueOutOfRange(..)
     );
-    let is_corrupt =
-        matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase));
+    let is_corrupt = matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase));
     if is_unreadable || is_corrupt {
         StoreError::Damaged { path: path.into(), source: Cause::new(error) }
     } else {

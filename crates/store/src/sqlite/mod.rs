@@ -1,6 +1,6 @@
 //! The store in one SQLite file: the default engine.
 //!
-//! Three threads: [`commit`] owns everything that is written and shares one sync among all who wait, `query` answers
+//! Three threads: `commit` owns everything that is written and shares one sync among all who wait, `query` answers
 //! questions, `checkpoint` bounds the log. Callers are async and never touch the file.
 
 mod checkpoint;
@@ -113,16 +113,16 @@ impl SqliteStore {
 
         let queue = Arc::new(Queue::new(options.queue_jobs, options.queue_bytes));
         let counters = Arc::new(Counters::default());
-        let (checkpoint, checkpoint_asked) = sync_channel(1);
+        let (checkpoints, checkpointer) = checkpoint::pair(&path);
         let (queries, queries_asked) = sync_channel(Self::MAX_QUERIES);
         let committer =
-            Committer::new(path.clone(), connection, Arc::clone(&queue), Arc::clone(&counters), checkpoint);
+            Committer::new(path.clone(), connection, Arc::clone(&queue), Arc::clone(&counters), checkpoints);
         let committer = committer.map_err(|error| store_error(error, &path))?;
-        let (query_path, checkpoint_path) = (path.clone(), path.clone());
+        let query_path = path.clone();
         let threads = [
             spawn("store-commit", move || committer.run()),
             spawn("store-query", move || query::run(&query_path, &queries_asked)),
-            spawn("store-checkpoint", move || checkpoint::run(&checkpoint_path, &checkpoint_asked)),
+            spawn("store-checkpoint", move || checkpointer.run()),
         ];
         let threads = threads.into_iter().collect::<Result<_, _>>().map_err(unavailable)?;
         Ok(Self {
@@ -180,8 +180,7 @@ impl SqliteStore {
         let (reply, answer) = oneshot::channel();
         let path = self.path.clone();
         let query: Query = Box::new(move |connection| {
-            let answer =
-                connection.and_then(|connection| ask(connection).map_err(|error| store_error(error, &path)));
+            let answer = connection.and_then(|connection| ask(connection).map_err(|error| store_error(error, &path)));
             // Who went away does not want to know.
             let _ = reply.send(answer);
         });

@@ -2,7 +2,10 @@
 
 use bytes::Bytes;
 use rtms_wire::{codes::product::Product, ids::StreamId, time::UnixMillis};
-use rusqlite::{Connection, OptionalExtension, Row, ToSql, named_params, params, types::{Type, ValueRef}};
+use rusqlite::{
+    Connection, OptionalExtension, Row, ToSql, named_params, params,
+    types::{Type, ValueRef},
+};
 use serde::{Serialize, de::DeserializeOwned};
 use smol_str::SmolStr;
 
@@ -112,22 +115,20 @@ pub(super) fn connection_entry(connection: &Connection, stream_id: &StreamId) ->
 }
 
 pub(super) fn receipts(connection: &Connection, filter: &ReceiptFilter) -> Result<Vec<Receipt>> {
-    let mut sql = String::from(
+    // Left to itself SQLite would walk all entries from the newest to find none.
+    let index = if filter.stream_id.is_some() { "entries_by_stream" } else { "entries_by_time" };
+    let mut sql = format!(
         "SELECT id, received_at, app, event, stream_id, class, reason, settled_at, length(body),
             received, verified, stored, answered, folded, claimed, connected, first_media
-         FROM entries WHERE TRUE",
+         FROM entries INDEXED BY {index} WHERE received_at >= ?",
     );
-    let mut values: Vec<Box<dyn ToSql>> = Vec::new();
+    let mut values: Vec<Box<dyn ToSql>> = vec![Box::new(integer(filter.since.unwrap_or_default().0))];
     if let Some(stream_id) = &filter.stream_id {
         values.push(Box::new(stream_id.as_str().to_owned()));
         sql.push_str(" AND stream_id = ?");
     }
-    if let Some(since) = filter.since {
-        values.push(Box::new(integer(since.0)));
-        sql.push_str(" AND received_at >= ?");
-    }
     values.push(Box::new(integer(filter.limit as u64)));
-    sql.push_str(" ORDER BY id DESC LIMIT ?");
+    sql.push_str(" ORDER BY received_at DESC, id DESC LIMIT ?");
     let mut select = connection.prepare_cached(&sql)?;
     let receipts = select.query_map(rusqlite::params_from_iter(values), |row| {
         let mut steps = Steps::default();
@@ -216,11 +217,7 @@ pub(super) fn prune_entries(connection: &Connection, older_than: UnixMillis, lim
 }
 
 /// Streams that may go: unchanged since and without an open wish.
-pub(super) fn prunable_streams(
-    connection: &Connection,
-    older_than: UnixMillis,
-    limit: usize,
-) -> Result<Vec<StreamId>> {
+pub(super) fn prunable_streams(connection: &Connection, older_than: UnixMillis, limit: usize) -> Result<Vec<StreamId>> {
     let mut select = connection.prepare_cached(
         "SELECT stream_id FROM streams INDEXED BY streams_by_change
          WHERE changed_at < ?1 AND is_open = 0 ORDER BY changed_at LIMIT ?2",
@@ -274,9 +271,8 @@ impl Records for SqlRecords<'_> {
     }
 
     fn instance_stop(&mut self, instance: &InstanceKey) -> Result<Option<Stop>> {
-        let mut select = self
-            .0
-            .prepare_cached("SELECT stop FROM instance_stops WHERE app = ?1 AND product = ?2 AND value = ?3")?;
+        let mut select =
+            self.0.prepare_cached("SELECT stop FROM instance_stops WHERE app = ?1 AND product = ?2 AND value = ?3")?;
         select.query_row(key(instance), |row| from_json(row, 0)).optional()
     }
 

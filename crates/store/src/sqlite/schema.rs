@@ -95,8 +95,8 @@ pub(super) struct Head {
     pub(super) version: i64,
 }
 
-/// How long a connection waits for another one of this process: for the end of a checkpoint, above all.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a connection waits for another one of this process: the commit thread and a migration are all that hold others up.
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Whether a file may be made. Only when the store is opened: a file that vanished later is no empty store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

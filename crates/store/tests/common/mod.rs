@@ -1,4 +1,5 @@
 //! Webhooks and engines for the tests.
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is the answer")]
 #![allow(dead_code, reason = "each test file takes what it needs")]
 
 use std::sync::Arc;
