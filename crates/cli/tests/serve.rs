@@ -1,0 +1,138 @@
+//! `rtms serve` as people start it: what it needs, what it says when it cannot start, how it stops.
+
+#![allow(clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "in a test, a panic is the answer")]
+
+mod common;
+
+use std::{fs, time::Duration};
+
+use common::{Serving, finish, get, rtms, with_secrets};
+use rtms_gateway::config::Config;
+use tokio::{net::TcpListener, time::Instant};
+
+#[tokio::test]
+async fn without_a_secret_it_says_what_to_set_and_fails() {
+    let data_dir = tempfile::tempdir().unwrap();
+    let arguments = ["serve", "--listen", "127.0.0.1:0", "--data-dir", data_dir.path().to_str().unwrap()];
+
+    let nothing = finish(rtms(&arguments)).await;
+    assert_eq!(nothing.code, Some(1));
+    assert!(nothing.stderr.contains("ZOOM_SECRET_TOKEN") && nothing.stderr.contains("[[app]]"), "{nothing:?}");
+    assert_eq!(nothing.stdout, "");
+
+    for missing in ["ZOOM_SECRET_TOKEN", "ZOOM_CLIENT_ID", "ZOOM_CLIENT_SECRET"] {
+        let mut command = with_secrets(&arguments);
+        command.env_remove(missing);
+        let absent = finish(command).await;
+        let mut command = with_secrets(&arguments);
+        command.env(missing, " ");
+        let empty = finish(command).await;
+        for failed in [absent, empty] {
+            assert_eq!(failed.code, Some(1), "{missing}: {failed:?}");
+            assert!(failed.stderr.contains(missing), "{missing}: {failed:?}");
+            assert!(!failed.stderr.contains("sim-secret-token") && !failed.stderr.contains("sim-client-secret"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_secret_file_that_is_not_there_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("rtms.toml");
+    let app = "[[app]]\nname = \"meetings\"\nsecret_token_files = [\"/nowhere/token\"]\nclient_id = \"id\"\nclient_secret_file = \"/nowhere/secret\"\n";
+    fs::write(&file, app).unwrap();
+
+    let failed = finish(rtms(&["serve", "--config", file.to_str().unwrap()])).await;
+
+    assert_eq!(failed.code, Some(1));
+    assert!(failed.stderr.contains("/nowhere/token") && failed.stderr.contains("meetings"), "{failed:?}");
+}
+
+#[tokio::test]
+async fn the_printed_settings_can_be_loaded_and_are_the_defaults() {
+    let folder = tempfile::tempdir().unwrap();
+    let printed = finish(rtms(&["serve", "--print-config"])).await;
+    assert_eq!((printed.code, printed.stderr.as_str()), (Some(0), ""));
+    let file = folder.path().join("rtms.toml");
+    fs::write(&file, &printed.stdout).unwrap();
+
+    let loaded = Config::load(Some(&file)).unwrap();
+    let server = Serving::start(folder.path(), &["--config", file.to_str().unwrap()]).await;
+
+    assert_eq!(format!("{loaded:?}"), format!("{:?}", Config::load(None).unwrap()));
+    assert_eq!(server.end_by("TERM").await, Some(0));
+}
+
+#[tokio::test]
+async fn a_setting_that_does_not_exist_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("rtms.toml");
+    fs::write(&file, "[webhook]\ntolerence = \"300s\"\n").unwrap();
+
+    let by_file = finish(with_secrets(&["serve", "--config", file.to_str().unwrap()])).await;
+    let mut command = with_secrets(&["serve"]);
+    command.env("RTMS__SERVER__LISEN", "127.0.0.1:0");
+    let by_environment = finish(command).await;
+    let no_file = finish(with_secrets(&["serve", "--config", "/nowhere/rtms.toml"])).await;
+
+    assert_eq!((by_file.code, by_environment.code, no_file.code), (Some(1), Some(1), Some(1)));
+    assert!(by_file.stderr.contains("tolerence"), "{by_file:?}");
+    assert!(by_environment.stderr.contains("lisen"), "{by_environment:?}");
+    assert!(no_file.stderr.contains("/nowhere/rtms.toml"), "{no_file:?}");
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_named_with_the_way_out() {
+    let data_dir = tempfile::tempdir().unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+
+    let arguments = ["serve", "--listen", &address, "--data-dir", data_dir.path().to_str().unwrap()];
+    let failed = finish(with_secrets(&arguments)).await;
+
+    assert_eq!(failed.code, Some(1));
+    assert!(failed.stderr.contains(&address) && failed.stderr.contains("--listen"), "{failed:?}");
+}
+
+#[tokio::test]
+async fn a_second_server_on_the_same_folder_names_the_lock() {
+    let data_dir = tempfile::tempdir().unwrap();
+    let first = Serving::start(data_dir.path(), &[]).await;
+
+    let arguments = ["serve", "--listen", "127.0.0.1:0", "--data-dir", data_dir.path().to_str().unwrap()];
+    let second = finish(with_secrets(&arguments)).await;
+
+    assert_eq!(second.code, Some(1));
+    assert!(second.stderr.contains("held by another process"), "{second:?}");
+    assert!(second.stderr.contains(data_dir.path().to_str().unwrap()), "{second:?}");
+    assert_eq!(get(first.address, "/healthz").await.0, 200, "the first goes on");
+    assert_eq!(first.end_by("TERM").await, Some(0));
+    // And then the folder is free.
+    assert_eq!(Serving::start(data_dir.path(), &[]).await.end_by("TERM").await, Some(0));
+}
+
+#[tokio::test]
+async fn ctrl_c_and_sigterm_end_it_in_order_within_seconds() {
+    for signal in ["INT", "TERM"] {
+        let data_dir = tempfile::tempdir().unwrap();
+        let server = Serving::start(data_dir.path(), &[]).await;
+        let begun = Instant::now();
+
+        assert_eq!(server.end_by(signal).await, Some(0), "SIG{signal}");
+        assert!(begun.elapsed() < Duration::from_secs(5), "SIG{signal} took {:?}", begun.elapsed());
+    }
+}
+
+#[tokio::test]
+async fn health_readiness_and_metrics_answer() {
+    let data_dir = tempfile::tempdir().unwrap();
+    let server = Serving::start(data_dir.path(), &[]).await;
+
+    assert_eq!(get(server.address, "/healthz").await, (200, "ok\n".into()));
+    assert_eq!(get(server.address, "/readyz").await, (200, "ready\n".into()));
+    let (status, metrics) = get(server.address, "/metrics").await;
+    assert_eq!(status, 200);
+    assert!(metrics.contains("rtms_streams_joined_total 0") && metrics.ends_with("# EOF\n"), "{metrics}");
+    assert_eq!(get(server.address, "/webhook").await.0, 405);
+    assert_eq!(server.end_by("TERM").await, Some(0));
+}

@@ -1,0 +1,136 @@
+//! The log tells what happens, never who said what, and never a secret. Alone in its file: it listens to the whole
+//! process.
+
+#![allow(clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "in a test, a panic is the answer")]
+
+mod common;
+
+use std::{
+    io,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use common::{
+    Gateway, config,
+    http::{exchange, post, signed_headers, signed_now, unix_seconds},
+    simulator,
+};
+use rtms_gateway::config::secrets::App;
+use rtms_sim::{
+    config::App as SimApp,
+    serve::{Simulator, SimulatorConfig},
+};
+use rtms_store::{MemoryStore, Store};
+use rtms_wire::{secret::SecretToken, signature::HandshakeSignature};
+use tracing_subscriber::EnvFilter;
+
+const SECRET_TOKEN: &str = "canary-secret-token";
+const CLIENT_SECRET: &str = "canary-client-secret";
+const FORGED: &str = "canary-in-a-forged-body";
+const SIGNED: &str = "canary-in-a-signed-body";
+
+#[tokio::test]
+async fn secrets_names_words_and_bodies_are_not_in_the_log_at_debug() {
+    let log = Log::default();
+    let writer = log.clone();
+    // The simulator may say what it likes: it stands for somebody else's machine.
+    tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new("debug,rtms_sim=off"))
+        .with_writer(move || writer.clone())
+        .with_ansi(false)
+        .init();
+    let data_dir = tempfile::tempdir().unwrap();
+    let sim = SimApp::new("canary-client-id", CLIENT_SECRET, SECRET_TOKEN).unwrap();
+    let app = App::new("canary", vec![sim.secret_token.clone()], &*sim.client_id, sim.client_secret.clone());
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let gateway = Gateway::start_on(config(data_dir.path()), vec![app.clone()], store).await;
+    let secret = sim.secret_token.clone();
+    let simulator = Simulator::start(SimulatorConfig {
+        webhook_url: Some(gateway.webhook_url().parse().unwrap()),
+        app: sim.clone(),
+        ..simulator(847, Duration::from_secs(6))
+    })
+    .await
+    .unwrap();
+
+    // While it runs, everything that can go wrong at the door goes wrong.
+    let forged = format!(r#"{{"event":"meeting.rtms_started","payload":{{"rtms_stream_id":"{FORGED}"}}}}"#);
+    let signed = format!(r#"{{"event":"meeting.rtms_started","payload":{{"topic":"{SIGNED}"}}}}"#);
+    let broken = format!(r#"{{"event":"{SIGNED}"#);
+    let oracle = format!(r#"{{"event":"endpoint.url_validation","payload":{{"plainToken":"{SIGNED}:"}}}}"#);
+    let guess = SecretToken::new("guess").unwrap();
+    let stale = signed_headers(&secret, unix_seconds() - 1_000, signed.as_bytes());
+    let stale_signature = stale[2].1.trim_start_matches("v0=").to_owned();
+    let foreign_host = format!(
+        r#"{{"event":"meeting.rtms_started","payload":{{"meeting_uuid":"{SIGNED}","rtms_stream_id":"x","server_urls":"wss://evil.example"}}}}"#
+    );
+    let statuses = [
+        (post::<&str, &str>(&[], forged.as_bytes()), 401),
+        (signed_now(&guess, forged.as_bytes()), 401),
+        (post(&stale, signed.as_bytes()), 401),
+        (signed_now(&secret, signed.as_bytes()), 200),
+        (signed_now(&secret, broken.as_bytes()), 400),
+        (signed_now(&secret, oracle.as_bytes()), 400),
+        (signed_now(&secret, foreign_host.as_bytes()), 200),
+    ];
+    for (request, status) in statuses {
+        assert_eq!(exchange(gateway.address(), &request).await.status, status);
+    }
+    simulator.finished().await;
+    gateway.ended(simulator.stream()).await;
+    gateway.stop().await;
+
+    let log = log.text();
+    // It listened, at DEBUG and from every floor of ours.
+    for word in ["DEBUG", "folded", "signaling is open", "refused a webhook", "dialing", "recorded", "stopping"] {
+        assert!(log.contains(word), "{word:?} is not in the log:\n{log}");
+    }
+    let signature =
+        HandshakeSignature::sign(&sim.client_id, &sim.client_secret, simulator.instance(), simulator.stream());
+    let mut canaries = vec![
+        ("a secret token", SECRET_TOKEN.to_owned()),
+        ("a client secret", CLIENT_SECRET.to_owned()),
+        ("a handshake signature", signature.as_str().to_owned()),
+        ("a webhook signature", stale_signature),
+        ("a forged body", FORGED.to_owned()),
+        ("a signed body", SIGNED.to_owned()),
+    ];
+    for (name, value) in simulator.start_webhook_headers() {
+        if *name == "x-zm-signature" {
+            canaries.push(("a webhook signature", value.trim_start_matches("v0=").to_owned()));
+        }
+    }
+    let meeting = simulator.meeting();
+    canaries.extend(meeting.participants.iter().map(|person| ("a name", person.name.clone())));
+    canaries.extend(meeting.utterances.iter().map(|said| ("what was said", said.text.clone())));
+    canaries.extend(meeting.chat.iter().map(|line| ("what was written", line.text.clone())));
+    for (what, canary) in canaries {
+        let line = log.lines().find(|line| line.contains(&canary) || line.contains(&canary.escape_debug().to_string()));
+        assert_eq!(line, None, "{what} is in the log");
+    }
+    for debugged in [format!("{app:?}"), format!("{sim:?}"), format!("{secret:?}")] {
+        assert!(!debugged.contains(SECRET_TOKEN) && !debugged.contains(CLIENT_SECRET), "{debugged}");
+    }
+}
+
+/// Everything that was logged.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
+    }
+}
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
