@@ -28,7 +28,7 @@ pub enum Input {
         /// Where to connect now.
         server_urls: Vec<String>,
     },
-    /// An interrupted webhook arrived.
+    /// An interrupted webhook arrived. A signaling connection that stands is asked first whether it still holds.
     Interrupted {
         /// Where to connect now; empty for where it was.
         server_urls: Vec<String>,

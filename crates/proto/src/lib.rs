@@ -13,7 +13,8 @@
 //! had or kept. After an end by Zoom what was sent before is still read, as the end travels on another socket than the
 //! media. Whichever way, exactly one [`event::Event::Ended`] is told, and nothing after it.
 //!
-//! A newer start webhook, or an interrupted one, makes the stream dial anew.
+//! A newer start webhook makes the stream dial anew. So does an interrupted one, unless the signaling connection that
+//! stands answers (19, answered by 20) that all is well: the word may be about a connection that is long replaced.
 //!
 //! # The run loop
 //!

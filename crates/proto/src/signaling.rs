@@ -9,6 +9,7 @@ use rtms_wire::{
         client_ready::ClientReadyAck,
         event_subscription::{EventChange, EventSubscription},
         signaling_handshake::{MediaUrls, PROTOCOL_VERSION, SignalingHandShakeReq, SignalingHandShakeResp},
+        state::StreamStateReq,
         stream_close::StreamCloseReq,
         video_subscription::VideoSubscriptionReq,
     },
@@ -62,6 +63,11 @@ impl StreamStart {
     /// Message 7.
     pub(crate) fn client_ready(&self) -> Message {
         Message::ClientReadyAck(ClientReadyAck { rtms_stream_id: self.stream_id.clone(), extra: Extra::new() })
+    }
+
+    /// Message 19.
+    pub(crate) fn stream_state(&self) -> Message {
+        Message::StreamStateReq(StreamStateReq { rtms_stream_id: self.stream_id.clone(), extra: Extra::new() })
     }
 
     /// Message 21.

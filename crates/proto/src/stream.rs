@@ -6,8 +6,11 @@ use rtms_wire::{
     codes::{message_type::MessageType, state::StreamState, status_code::StatusCode, stop_reason::StopReason},
     media::medium::MediaTypes,
     message::{
-        Message, data_handshake::DataHandShakeResp, keep_alive::KeepAliveReq,
-        signaling_handshake::SignalingHandShakeResp, state::StreamStateUpdate,
+        Message,
+        data_handshake::DataHandShakeResp,
+        keep_alive::KeepAliveReq,
+        signaling_handshake::SignalingHandShakeResp,
+        state::{StreamStateResp, StreamStateUpdate},
     },
 };
 
@@ -27,6 +30,9 @@ use crate::{
 /// sockets than the one whose end they explain, and may be read after it.
 const EXPLANATION_LIMIT: Duration = Duration::from_secs(2);
 
+/// How long message 19 may wait for its answer when an interrupted webhook put the signaling connection in doubt.
+const DOUBT_LIMIT: Duration = Duration::from_secs(2);
+
 /// How long message 21 may wait for its answer and for the end that follows.
 const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 
@@ -45,6 +51,8 @@ pub struct Stream {
     url: usize,
     /// Whether message 5 was sent on this signaling connection.
     subscribed: bool,
+    /// Until when message 19 may be answered before the signaling connection counts as broken.
+    doubted: Option<Moment>,
     next_connection: u32,
     outputs: VecDeque<Output>,
 }
@@ -82,6 +90,7 @@ impl Stream {
             media: Vec::new(),
             url: 0,
             subscribed: false,
+            doubted: None,
             next_connection: 0,
             outputs: VecDeque::new(),
         };
@@ -108,7 +117,7 @@ impl Stream {
             Input::Lost(id, why) => self.lost(id, why, now),
             Input::Stopped(reason) => self.drain(Ending::Stopped { reason }, now),
             Input::Restarted { server_urls } => self.redial(server_urls, now),
-            Input::Interrupted { server_urls } => self.redial(server_urls, now),
+            Input::Interrupted { server_urls } => self.interrupted(server_urls, now),
             Input::Close => self.close(now),
             Input::Abandon => self.end(Ending::Abandoned),
             Input::SubscribeVideo { user_id, subscribe, timestamp } => {
@@ -130,7 +139,8 @@ impl Stream {
             Stage::Unexplained { until, .. } | Stage::Closing { until } | Stage::Draining { until, .. } => Some(*until),
             Stage::Ended => return None,
         };
-        self.signaling.iter().chain(&self.media).map(Connection::deadline).chain(stage).min()
+        let connections = self.signaling.iter().chain(&self.media).map(Connection::deadline);
+        connections.chain(stage).chain(self.doubted).min()
     }
 
     /// Whether [`Event::Ended`] was told.
@@ -144,6 +154,7 @@ impl Stream {
         // The caller keeps `url` within the list.
         let Some(url) = self.start.server_urls.get(self.url).cloned() else { return };
         self.subscribed = false;
+        self.doubted = None;
         self.signaling = Some(self.dial(Role::Signaling, url, now));
     }
 
@@ -187,6 +198,9 @@ impl Stream {
         if let Phase::ShakingHands { .. } = connection.phase {
             return self.unreachable(role, StreamError::Lost { role, why }, now);
         }
+        if role == Role::Signaling && self.doubted.is_some() {
+            return self.redial(Vec::new(), now);
+        }
         match &self.stage {
             Stage::Running => {
                 self.stage = Stage::Unexplained { until: now + EXPLANATION_LIMIT, role, why };
@@ -198,6 +212,23 @@ impl Stream {
             Stage::Closing { .. } => {}
             Stage::Draining { .. } => self.end_if_drained(),
             Stage::Ended => {}
+        }
+    }
+
+    /// Zoom says that signaling broke. Its word may be about a connection that we have left already, and closing a
+    /// healthy one would make Zoom send the next such word, and so on for ever: so the connection that stands is asked.
+    fn interrupted(&mut self, server_urls: Vec<String>, now: Moment) {
+        let elsewhere = server_urls.iter().any(|url| !self.start.server_urls.contains(url));
+        match (&self.stage, &self.signaling) {
+            (Stage::Running, Some(signaling)) if !elsewhere => {
+                // One that shakes hands is newer than whatever broke, and has its own deadline.
+                if signaling.is_open() && self.doubted.is_none() {
+                    self.doubted = Some(now + DOUBT_LIMIT);
+                    self.say(self.start.stream_state());
+                }
+            }
+            (Stage::Running | Stage::Unexplained { .. }, _) => self.redial(server_urls, now),
+            (Stage::Closing { .. } | Stage::Draining { .. } | Stage::Ended, _) => {}
         }
     }
 
@@ -242,7 +273,10 @@ impl Stream {
                 timestamp: update.timestamp,
             }),
             Message::StreamStateResp(response) => {
-                self.tell(Event::StreamState { state: response.state, reason: None, timestamp: response.timestamp })
+                let StreamStateResp { state, timestamp, .. } = response;
+                self.tell(Event::StreamState { state, reason: None, timestamp });
+                // Whatever the state is, a connection that answers is not broken: while we come back it is INTERRUPTED.
+                self.doubted = None;
             }
             Message::SessionStateResp(response) => self.tell(Event::SessionState {
                 session: Some(response.rtms_session_id),
@@ -403,6 +437,7 @@ impl Stream {
     fn end(&mut self, ending: Ending) {
         self.disconnect_all();
         self.stage = Stage::Ended;
+        self.doubted = None;
         self.tell(Event::Ended(ending));
     }
 
@@ -433,6 +468,9 @@ impl Stream {
                 self.forget(id);
                 self.unreachable(role, StreamError::TimedOut { role }, now);
             }
+        }
+        if self.doubted.is_some_and(|until| until <= now) {
+            self.redial(Vec::new(), now);
         }
         match &self.stage {
             Stage::Unexplained { until, role, why } if *until <= now => {

@@ -566,6 +566,53 @@ fn an_interruption_without_urls_dials_where_it_was() {
 }
 
 #[test]
+fn an_interruption_of_a_connection_that_answers_is_left_alone() {
+    // INTERRUPTED, 2, is the true state while a stream comes back on a new connection.
+    for state in [1, 2] {
+        let mut pair = Pair::running();
+        pair.input(Input::Interrupted { server_urls: vec![] });
+        let id = pair.line(Role::Signaling);
+        assert!(pair.said(Role::Signaling).contains(&19), "the connection is asked first");
+
+        pair.hear(Role::Signaling, json!({"msg_type": 20, "state": state, "rtms_stream_id": "s"}));
+        pair.pass(seconds(5));
+
+        assert_eq!(pair.line(Role::Signaling), id);
+        assert_eq!(signaling_urls(&pair), [SIGNALING_URL]);
+    }
+}
+
+#[test]
+fn an_interruption_of_a_connection_that_does_not_answer_dials_anew() {
+    let mut pair = Pair::running();
+    pair.input(Input::Interrupted { server_urls: vec![] });
+
+    pair.pass(seconds(2));
+
+    assert_eq!(signaling_urls(&pair), [SIGNALING_URL, SIGNALING_URL]);
+    assert!(!pair.stream.is_ended());
+}
+
+#[test]
+fn a_doubted_connection_that_is_lost_is_dialed_anew_at_once() {
+    let mut pair = Pair::running();
+    pair.input(Input::Interrupted { server_urls: vec![] });
+
+    pair.lose(Role::Signaling);
+
+    assert_eq!(signaling_urls(&pair), [SIGNALING_URL, SIGNALING_URL]);
+}
+
+#[test]
+fn an_interruption_with_new_urls_dials_there_at_once() {
+    let mut pair = Pair::running();
+
+    pair.input(Input::Interrupted { server_urls: vec!["wss://elsewhere.zoom.us".into()] });
+
+    assert_eq!(signaling_urls(&pair), [SIGNALING_URL, "wss://elsewhere.zoom.us"]);
+}
+
+#[test]
 fn a_loss_that_nothing_explains_ends_the_stream_as_lost() {
     for role in [Role::Signaling, media(Medium::Audio)] {
         let mut pair = Pair::running();

@@ -21,6 +21,7 @@
 //! # Ok::<(), rtms_wire::error::DecodeError>(())
 //! ```
 
+pub mod base64;
 pub mod codes;
 pub mod error;
 pub mod ids;

@@ -6,6 +6,7 @@ use serde_json::Value;
 use smol_str::SmolStr;
 
 use crate::{
+    base64,
     codes::{media::DataMessageAttribute, message_type::MessageType},
     error::DecodeError,
     ids::{ChannelId, UserId},
@@ -62,7 +63,7 @@ impl MediaData {
             user_id: self.user_id.clone(),
             user_name: self.user_name.clone(),
             channel_id: self.channel_id.clone(),
-            data: base64_turbo::encode(&self.data),
+            data: base64::encode(&self.data),
             length: Some(self.data.len() as u64),
             timestamp: self.timestamp,
             attribute: self.attribute,
@@ -73,7 +74,7 @@ impl MediaData {
 
 /// Decodes base64 of the standard alphabet with padding, as all payloads are.
 pub(crate) fn payload(text: &[u8], announced: Option<u64>, msg_type: MessageType) -> Result<Bytes, DecodeError> {
-    let data = base64_turbo::decode(text).map_err(|_| DecodeError::BadBase64 { msg_type })?;
+    let data = base64::decode(text).map_err(|_| DecodeError::BadBase64 { msg_type })?;
     match announced {
         Some(announced) if announced != data.len() as u64 => {
             Err(DecodeError::LengthMismatch { msg_type, announced, carried: data.len() })
