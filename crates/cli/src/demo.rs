@@ -16,6 +16,7 @@ use anyhow::{Context, anyhow};
 use clap::Args;
 use cpu_time::ThreadTime;
 use rtms_gateway::{
+    apps::Apps,
     config::{Config, secrets::App},
     server::Server,
     telemetry::Metrics,
@@ -149,7 +150,7 @@ impl Gateway {
             };
             runtime.block_on(async {
                 let captions = Delivery::start(captions, DEFAULT_QUEUE);
-                match Server::start(config, vec![app], vec![captions]).await {
+                match Server::start(config, Apps::fixed(vec![app]), vec![captions]).await {
                     Ok(server) => {
                         let _ = started.send(Ok((server.address(), server.metrics())));
                         // Between start and stop: what a packet costs must not depend on how the program opens its files.

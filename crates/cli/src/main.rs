@@ -4,6 +4,7 @@ mod demo;
 mod exit_code;
 mod logging;
 mod output;
+mod receipts;
 mod serve;
 mod signals;
 mod simulate;
@@ -42,6 +43,7 @@ struct Arguments {
 enum Command {
     Serve(serve::ServeArgs),
     Demo(demo::DemoArgs),
+    Receipts(receipts::ReceiptsArgs),
     Simulate(simulate::SimulateArgs),
     Webhook(webhook::WebhookArgs),
 }
@@ -54,6 +56,7 @@ async fn main() -> ExitCode {
     let done = match arguments.command {
         Command::Serve(args) => serve::run(args).await,
         Command::Demo(args) => demo::run(args).await,
+        Command::Receipts(args) => receipts::run(args).await,
         Command::Simulate(args) => simulate::run(args).await,
         Command::Webhook(args) => webhook::run(args).await,
     };

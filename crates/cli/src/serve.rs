@@ -5,7 +5,8 @@ use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 use anyhow::Context;
 use clap::Args;
 use rtms_gateway::{
-    config::{Config, DEFAULT_TOML, Sink, secrets},
+    apps::Apps,
+    config::{Config, DEFAULT_TOML, Sink},
     server::Server,
 };
 use rtms_sink::{
@@ -68,7 +69,7 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
         config.server.data_dir = data_dir;
     }
     config.zoom.allow_loopback = args.dev;
-    let apps = secrets::load(&config.app, |name| std::env::var(name).ok())?;
+    let apps = Apps::load(&config.app, |name| std::env::var(name).ok())?;
     let sinks = config
         .sink
         .iter()
@@ -77,7 +78,11 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
         })
         .collect();
 
-    let server = Server::start(config, apps, sinks).await.context("cannot start")?;
+    let server = Server::start(config, apps.clone(), sinks).await.context("cannot start")?;
+    crate::signals::on_hangup(move || match apps.reload() {
+        Ok(()) => tracing::info!("SIGHUP: secrets were read again"),
+        Err(error) => tracing::warn!(%error, "SIGHUP: secrets cannot be read, the former ones stay"),
+    })?;
     signals.first().await;
     let stopping = server.stop();
     tokio::select! {

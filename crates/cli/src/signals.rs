@@ -2,6 +2,23 @@
 
 use tokio::sync::mpsc;
 
+/// Calls `what` whenever SIGHUP comes, which otherwise would end the process.
+pub(crate) fn on_hangup(what: impl Fn() + Send + 'static) -> anyhow::Result<()> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut hangup = signal(SignalKind::hangup())?;
+        tokio::spawn(async move {
+            while hangup.recv().await.is_some() {
+                what();
+            }
+        });
+    }
+    #[cfg(not(unix))]
+    drop(what);
+    Ok(())
+}
+
 /// The signals that ask the program to stop.
 pub(crate) struct Signals {
     arrived: mpsc::Receiver<()>,

@@ -9,6 +9,7 @@ use rtms_store::{
     entry::{Entry, Verdict},
     error::StoreError,
     folding::FoldInput,
+    receipts::{NotedOn, Step},
     store::Store,
 };
 use rtms_wire::{
@@ -37,7 +38,7 @@ pub(crate) struct Dispatcher {
 
 /// What is to be done with an entry.
 enum Judgement {
-    Fold(FoldInput),
+    Fold(Box<FoldInput>),
     Settle(Verdict),
 }
 
@@ -88,7 +89,8 @@ impl Dispatcher {
                 class
             }
             Judgement::Fold(input) => {
-                let folded = self.store.fold(id, input, clock::unix_millis()).await?;
+                let folded = self.store.fold(id, *input, clock::unix_millis()).await?;
+                self.store.note_step(NotedOn::from(id), Step::Folded, clock::unix_micros());
                 info!(entry = %id, class = %folded.class, reason = folded.reason, "folded");
                 for stream_id in folded.stream_ids {
                     // A hint that does not fit is no loss.
@@ -134,13 +136,49 @@ impl Dispatcher {
             WebhookBody::ConcurrencyNearLimit(_)
             | WebhookBody::ConcurrencyLimited(_)
             | WebhookBody::StartFailed
-            | WebhookBody::RequestStatus => return settle(Class::AccountEvent, webhook.event.to_string()),
+            | WebhookBody::RequestStatus => return settle(Class::AccountEvent, self.account_event(&webhook)),
             WebhookBody::Other => return settle(Class::Unknown, format!("{} is not known", webhook.event)),
         };
         match FoldInput::from_webhook(&webhook, checked_urls) {
-            Some(input) if input.stream_id.is_some() || input.instance.is_some() => Judgement::Fold(input),
+            Some(input) if input.stream_id.is_some() || input.instance.is_some() => Judgement::Fold(Box::new(input)),
             Some(_) | None => settle(Class::Unusable, "it names neither stream nor instance".into()),
         }
+    }
+
+    /// Counts an event about the account and warns of it; gives what it says in words.
+    fn account_event(&self, webhook: &Webhook) -> String {
+        let number = |number: Option<u64>| number.map_or("an unknown number of".into(), |number| number.to_string());
+        let kind = webhook.event.kind().as_str();
+        let text = match &webhook.body {
+            WebhookBody::ConcurrencyNearLimit(near) => {
+                self.metrics.account_event(kind, near.concurrency_number, near.concurrency_limit);
+                let percent = near.percentage.map_or(String::new(), |percent| format!(" ({percent} %)"));
+                let (now, limit) = (number(near.concurrency_number), number(near.concurrency_limit));
+                format!("{now} of {limit} streams are running{percent}: beyond the limit none starts")
+            }
+            WebhookBody::ConcurrencyLimited(limited) => {
+                self.metrics.account_event(kind, limited.concurrency_number, None);
+                let now = number(limited.concurrency_number);
+                format!("a stream did not start: {now} streams are running and the account may have no more")
+            }
+            WebhookBody::StartFailed => {
+                self.metrics.account_event(kind, None, None);
+                "Zoom says that a stream failed to start; the body holds what it says of it".into()
+            }
+            WebhookBody::RequestStatus
+            | WebhookBody::RtmsStarted(_)
+            | WebhookBody::RtmsStopped(_)
+            | WebhookBody::RtmsInterrupted(_)
+            | WebhookBody::UrlValidation { .. }
+            | WebhookBody::Other => {
+                self.metrics.account_event(kind, None, None);
+                "Zoom tells the state of a request to stream; the body holds what it says of it".into()
+            }
+        };
+        if !matches!(webhook.body, WebhookBody::RequestStatus) {
+            warn!(event = %webhook.event, "{text}");
+        }
+        text
     }
 
     /// The URLs that may be connected to, in Zoom's order.

@@ -5,6 +5,7 @@
 //! runs, claims what should run and does not, and starts a `stream_task` for it, which takes the client's events to
 //! `recording` and to the sinks. It runs one way; nothing calls back up.
 
+pub mod apps;
 mod clock;
 pub mod config;
 mod dispatcher;

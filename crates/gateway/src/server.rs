@@ -19,13 +19,20 @@ use tokio::{
     task::JoinHandle,
     time::{MissedTickBehavior, interval},
 };
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::{
+    apps::Apps,
     clock,
-    config::{Config, ConfigError, secrets::App},
+    config::{Config, ConfigError},
     dispatcher::Dispatcher,
-    http::{self, Shared, health::Health, webhook::Door},
+    http::{
+        self, Shared,
+        diagnosis::Diagnosis,
+        health::Health,
+        tls::{DoorTls, DoorTlsError},
+        webhook::Door,
+    },
     recording::RecordingSetup,
     stop::{self, StopSender},
     stream_task::Surroundings,
@@ -58,6 +65,8 @@ struct Parts {
     http: (StopSender, JoinHandle<()>),
     dispatcher: (StopSender, JoinHandle<()>),
     worker: (StopSender, JoinHandle<()>),
+    secrets: (StopSender, JoinHandle<()>),
+    certificate: (StopSender, JoinHandle<()>),
     pruner: JoinHandle<()>,
 }
 
@@ -81,6 +90,9 @@ pub enum StartError {
     /// TLS cannot be set up.
     #[error(transparent)]
     Tls(#[from] TlsSetupError),
+    /// The door's certificate cannot be used.
+    #[error(transparent)]
+    DoorTls(#[from] DoorTlsError),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {source}; choose another with --listen")]
     Listen {
@@ -96,7 +108,7 @@ impl Server {
     ///
     /// # Errors
     /// [`StartError`], which names what to change.
-    pub async fn start(config: Config, apps: Vec<App>, sinks: Vec<Delivery>) -> Result<Self, StartError> {
+    pub async fn start(config: Config, apps: Apps, sinks: Vec<Delivery>) -> Result<Self, StartError> {
         let data_dir = &config.server.data_dir;
         std::fs::create_dir_all(data_dir).map_err(|source| StartError::DataDir { path: data_dir.clone(), source })?;
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(data_dir)?);
@@ -109,14 +121,22 @@ impl Server {
     /// [`StartError`], which names what to change.
     pub async fn start_on(
         config: Config,
-        apps: Vec<App>,
+        apps: Apps,
         sinks: Vec<Delivery>,
         store: Arc<dyn Store>,
     ) -> Result<Self, StartError> {
-        let apps: Arc<[App]> = apps.into();
         let sinks = Arc::new(sinks);
         let metrics = Arc::<Metrics>::default();
         let address = config.server.listen;
+        let tls = match (&config.server.tls_certificate, &config.server.tls_key) {
+            (Some(certificate), Some(key)) => Some(DoorTls::load(certificate, key)?),
+            (None, None) => None,
+            (Some(_), None) | (None, Some(_)) => {
+                let why = "name both tls_certificate and tls_key, or neither".into();
+                return Err(ConfigError::Unusable { setting: "server.tls_certificate", why }.into());
+            }
+        };
+        let acceptor = tls.as_ref().map(DoorTls::acceptor).transpose()?;
         let listener = TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
         let address = listener.local_addr().map_err(|source| StartError::Listen { address, source })?;
 
@@ -151,8 +171,10 @@ impl Server {
 
         let shared = Arc::new(Shared {
             door: Door {
-                apps,
+                apps: apps.clone(),
                 store: store.clone(),
+                metrics: metrics.clone(),
+                diagnosis: Diagnosis::default(),
                 tolerance: config.webhook.tolerance,
                 max_body_bytes: config.webhook.max_body_bytes,
                 read_within: config.webhook.read_within,
@@ -163,9 +185,17 @@ impl Server {
         let limits =
             http::Limits { connections: config.webhook.max_connections, header_within: config.webhook.read_within };
         let (http_stop, stopped) = stop::channel();
-        let http = tokio::spawn(http::serve(listener, http::router(shared.clone()), limits, stopped));
+        let http = tokio::spawn(http::serve(listener, acceptor, http::router(shared.clone()), limits, stopped));
 
         let pruner = tokio::spawn(prune(store.clone(), config.store.keep));
+        let (certificate_stop, stopped) = stop::channel();
+        let certificate = tokio::spawn(async move {
+            if let Some(tls) = tls {
+                tls.watch(stopped).await;
+            }
+        });
+        let (secrets_stop, stopped) = stop::channel();
+        let secrets = tokio::spawn(apps.watch(stopped));
         info!(%address, data_dir = %config.server.data_dir.display(), "listening");
         Ok(Self {
             address,
@@ -177,6 +207,8 @@ impl Server {
                 http: (http_stop, http),
                 dispatcher: (dispatcher_stop, dispatcher),
                 worker: (worker_stop, worker),
+                secrets: (secrets_stop, secrets),
+                certificate: (certificate_stop, certificate),
                 pruner,
             },
             stop_within: config.server.stop_within,
@@ -204,7 +236,9 @@ impl Server {
         info!(within = ?self.stop_within, "stopping");
         self.shared.health.stopping.store(true, std::sync::atomic::Ordering::Relaxed);
         self.parts.pruner.abort();
-        for (stop, task) in [self.parts.http, self.parts.dispatcher, self.parts.worker] {
+        for (stop, task) in
+            [self.parts.http, self.parts.dispatcher, self.parts.worker, self.parts.secrets, self.parts.certificate]
+        {
             stop.send_replace(true);
             // A part that panicked has stopped too.
             if let Err(error) = task.await {
@@ -229,7 +263,7 @@ async fn prune(store: Arc<dyn Store>, keep: Duration) {
         let now = clock::unix_millis();
         let older_than = UnixMillis(now.0.saturating_sub(u64::try_from(keep.as_millis()).unwrap_or(u64::MAX)));
         match store.prune(older_than).await {
-            Ok(pruned) => info!(?pruned, "pruned the store"),
+            Ok(pruned) => debug!(?pruned, "pruned the store"),
             Err(error) => warn!(%error, "the store could not be pruned"),
         }
     }

@@ -15,6 +15,10 @@ use rtms_wire::media::medium::Medium;
 pub struct Metrics {
     webhooks: Family<WebhookLabel, Counter>,
     classes: Family<ClassLabel, Counter>,
+    suspects: Family<SuspectLabel, Counter>,
+    account_events: Family<EventLabel, Counter>,
+    concurrency_number: Gauge,
+    concurrency_limit: Gauge,
     streams_joined: Counter,
     streams_running: Gauge,
     packets: Family<MediumLabel, Counter>,
@@ -37,6 +41,16 @@ struct ClassLabel {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SuspectLabel {
+    suspect: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct EventLabel {
+    event: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct MediumLabel {
     medium: &'static str,
 }
@@ -52,6 +66,8 @@ pub enum WebhookResult {
     BadSignature,
     /// A valid signature, but too old or from the future: 401.
     Stale,
+    /// A valid signature, but not what the app demands beside it: 401.
+    BadAuth,
     /// Signed, but not a webhook: 400.
     Unreadable,
     /// Too long: 413.
@@ -71,6 +87,7 @@ impl WebhookResult {
             Self::Validated => "validated",
             Self::BadSignature => "bad_signature",
             Self::Stale => "stale",
+            Self::BadAuth => "bad_auth",
             Self::Unreadable => "unreadable",
             Self::TooLarge => "too_large",
             Self::TooSlow => "too_slow",
@@ -87,6 +104,19 @@ impl Metrics {
 
     pub(crate) fn classified(&self, class: &'static str) {
         self.classes.get_or_create(&ClassLabel { class }).inc();
+    }
+
+    pub(crate) fn suspected(&self, suspect: &'static str) {
+        self.suspects.get_or_create(&SuspectLabel { suspect }).inc();
+    }
+
+    pub(crate) fn account_event(&self, event: &'static str, streams: Option<u64>, limit: Option<u64>) {
+        self.account_events.get_or_create(&EventLabel { event }).inc();
+        for (gauge, value) in [(&self.concurrency_number, streams), (&self.concurrency_limit, limit)] {
+            if let Some(value) = value.and_then(|value| i64::try_from(value).ok()) {
+                gauge.set(value);
+            }
+        }
     }
 
     pub(crate) fn stream_joined(&self) {
@@ -164,6 +194,22 @@ impl Metrics {
         let mut registry = Registry::with_prefix("rtms");
         registry.register("webhooks", "Requests at the webhook door, by result", self.webhooks.clone());
         registry.register("webhook_classes", "Stored webhooks, by what they turned out to be", self.classes.clone());
+        registry.register(
+            "signature_suspects",
+            "Wrong signatures that were looked into, by what would have made them right",
+            self.suspects.clone(),
+        );
+        registry.register("account_events", "Events about the account, by kind", self.account_events.clone());
+        registry.register(
+            "account_streams",
+            "Streams of the account, as Zoom last said when near its limit",
+            self.concurrency_number.clone(),
+        );
+        registry.register(
+            "account_streams_limit",
+            "Streams that the account may have, as Zoom last said when near it",
+            self.concurrency_limit.clone(),
+        );
         registry.register("streams_joined", "Streams that were connected to", self.streams_joined.clone());
         registry.register("streams_running", "Streams that run now", self.streams_running.clone());
         registry.register("media_packets", "Messages received, by medium", self.packets.clone());

@@ -24,8 +24,8 @@ use tokio::{
 use tracing::{debug, error, info, warn};
 
 use crate::{
+    apps::Apps,
     clock,
-    config::secrets::App,
     stop::Stop,
     stream_task::{self, Finished, Surroundings},
 };
@@ -36,7 +36,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Owns the streams of this process.
 pub(crate) struct Worker {
     surroundings: Arc<Surroundings>,
-    apps: Arc<[App]>,
+    apps: Apps,
     owner: OwnerId,
     term: Duration,
     renew_every: Duration,
@@ -70,7 +70,7 @@ enum CannotJoin {
 impl Worker {
     pub(crate) fn new(
         surroundings: Arc<Surroundings>,
-        apps: Arc<[App]>,
+        apps: Apps,
         owner: OwnerId,
         term: Duration,
         renew_every: Duration,
@@ -209,7 +209,7 @@ impl Worker {
     fn signature(&self, stream_id: &StreamId, wish: &Wish<'_>) -> Result<HandshakeSignature, CannotJoin> {
         let start = wish.start;
         let instance = start.instance.as_ref().ok_or(CannotJoin::NoInstance)?;
-        let ours = self.apps.iter().find(|app| app.name == start.app).map(|app| app.sign(instance, stream_id));
+        let ours = self.apps.now().iter().find(|app| app.name == start.app).map(|app| app.sign(instance, stream_id));
         ours.or_else(|| start.signature.clone()).ok_or_else(|| CannotJoin::NoCredentials(start.app.to_string()))
     }
 

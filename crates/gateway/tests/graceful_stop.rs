@@ -68,7 +68,6 @@ async fn a_stop_closes_the_files_and_the_next_process_goes_on_with_the_stream() 
     assert_goes_on(&simulator, &folder, &before);
 }
 
-#[ignore = "fails: an interruption that is over by now makes the worker leave the connection that was made since"]
 #[tokio::test]
 async fn a_late_word_about_the_interruption_does_not_break_the_new_connection() {
     let data_dir = tempfile::tempdir().unwrap();

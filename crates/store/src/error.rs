@@ -45,6 +45,22 @@ pub enum StoreError {
         /// The newest format known here.
         known: i64,
     },
+    /// The file was written by an older version of this program, and reading alone does not change it.
+    #[error("{} has format {found}; `rtms serve` brings it to {known}", path.display())]
+    Older {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        found: i64,
+        /// The format that is read here.
+        known: i64,
+    },
+    /// There is no store to read.
+    #[error("there is no store at {}", path.display())]
+    Absent {
+        /// The file that is not there.
+        path: PathBuf,
+    },
     /// The lease ran out or somebody else has the stream: stop talking to Zoom.
     #[error("the lease {token} on stream {stream_id} is lost")]
     LeaseLost {
@@ -68,6 +84,8 @@ impl StoreError {
             Self::Unavailable(_) | Self::Busy { .. } | Self::Locked { .. } => true,
             Self::Damaged { .. }
             | Self::Newer { .. }
+            | Self::Older { .. }
+            | Self::Absent { .. }
             | Self::LeaseLost { .. }
             | Self::NoSuchEntry(_)
             | Self::Closed => false,

@@ -81,7 +81,7 @@ pub use inbox::Inbox;
 pub use lease::{Lease, OwnerId};
 pub use memory::MemoryStore;
 pub use receipts::{NotedOn, Receipt, ReceiptFilter, Receipts, Step, Steps, UnixMicros};
-pub use sqlite::{SqliteOptions, SqliteStore};
+pub use sqlite::{SqliteOptions, SqliteReader, SqliteStore};
 pub use store::{Pruned, Stats, Store};
 pub use streams::{Ended, Outcome, StreamFilter, StreamRecord, Streams};
 pub use wanted::{InstanceKey, Interruption, Start, Stop, Wanted, Wish};

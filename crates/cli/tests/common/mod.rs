@@ -65,7 +65,12 @@ impl Serving {
         let data_dir = data_dir.to_str().unwrap();
         let mut arguments = vec!["serve", "--listen", "127.0.0.1:0", "--data-dir", data_dir];
         arguments.extend(more);
-        let mut child = with_secrets(&arguments).stderr(Stdio::piped()).spawn().unwrap();
+        Self::listening(with_secrets(&arguments)).await
+    }
+
+    /// Starts it by a command of the caller's, and waits until it listens.
+    pub(crate) async fn listening(mut command: Command) -> Self {
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let address = timeout(PATIENCE, async {
             let mut seen = Vec::new();
@@ -123,3 +128,5 @@ pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T
         sleep(Duration::from_millis(10)).await;
     }
 }
+
+pub(crate) mod door;

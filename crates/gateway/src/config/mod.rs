@@ -56,6 +56,12 @@ pub struct Server {
     pub listen: SocketAddr,
     /// Where the store and the recordings lie.
     pub data_dir: PathBuf,
+    /// A PEM file with the door's certificate chain, if the door speaks TLS itself.
+    #[serde(default)]
+    pub tls_certificate: Option<PathBuf>,
+    /// A PEM file with its key.
+    #[serde(default)]
+    pub tls_key: Option<PathBuf>,
     /// How long a graceful stop may take.
     #[serde(with = "humantime_serde")]
     pub stop_within: Duration,

@@ -10,6 +10,8 @@ use rtms_wire::{
 };
 use serde::Deserialize;
 
+use crate::http::auth::{Auth, AuthConfig, AuthUnusable};
+
 /// The app whose secrets come from the environment.
 const DEFAULT_APP: &str = "default";
 
@@ -29,6 +31,17 @@ pub struct AppConfig {
     pub client_id: String,
     /// A file with the client secret, or SDK secret.
     pub client_secret_file: PathBuf,
+    /// What this app's webhooks must carry beside the signature.
+    #[serde(default)]
+    pub auth: Option<AuthConfig>,
+}
+
+impl AppConfig {
+    /// Every file with a secret.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        let auth = self.auth.as_ref().map(AuthConfig::file);
+        self.secret_token_files.iter().chain([&self.client_secret_file]).chain(auth)
+    }
 }
 
 /// An app with its secrets.
@@ -40,6 +53,8 @@ pub struct App {
     pub secret_tokens: Vec<SecretToken>,
     client_id: String,
     client_secret: ClientSecret,
+    /// What its webhooks must carry beside the signature.
+    pub(crate) auth: Option<Auth>,
 }
 
 impl fmt::Debug for App {
@@ -56,12 +71,17 @@ impl App {
         client_id: impl Into<String>,
         client_secret: ClientSecret,
     ) -> Self {
-        Self { name: name.into(), secret_tokens, client_id: client_id.into(), client_secret }
+        Self { name: name.into(), secret_tokens, client_id: client_id.into(), client_secret, auth: None }
     }
 
     /// Signs the handshakes of one stream.
     pub fn sign(&self, instance: &InstanceId, stream: &StreamId) -> HandshakeSignature {
         HandshakeSignature::sign(&self.client_id, &self.client_secret, instance, stream)
+    }
+
+    /// The client secret in the place of the secret token: a mistake that [`crate::http::diagnosis`] looks for.
+    pub(crate) fn client_secret_as_token(&self) -> Option<SecretToken> {
+        SecretToken::new(std::str::from_utf8(self.client_secret.expose()).ok()?).ok()
     }
 }
 
@@ -99,6 +119,17 @@ pub enum SecretsError {
         /// Why not.
         source: std::io::Error,
     },
+    /// What `[app.auth]` asks for cannot be.
+    #[error("app {app:?}: auth: {why}")]
+    Auth {
+        /// Whose.
+        app: String,
+        /// What is wrong.
+        why: AuthUnusable,
+    },
+    /// Two apps have one name, so that a path or a receipt could mean either.
+    #[error("two apps are called {0:?}: give each a name of its own")]
+    SameName(String),
     /// An app without a secret token could receive nothing.
     #[error("app {0:?} has no secret_token_files: name at least one")]
     NoToken(String),
@@ -109,6 +140,11 @@ pub enum SecretsError {
 /// # Errors
 /// [`SecretsError`], which says what to set.
 pub fn load(apps: &[AppConfig], environment: impl Fn(&str) -> Option<String>) -> Result<Vec<App>, SecretsError> {
+    for (position, app) in apps.iter().enumerate() {
+        if app.name == DEFAULT_APP || apps.iter().take(position).any(|other| other.name == app.name) {
+            return Err(SecretsError::SameName(app.name.clone()));
+        }
+    }
     let mut loaded = apps.iter().map(from_files).collect::<Result<Vec<_>, _>>()?;
     let find = |names: &'static [&'static str]| {
         names.iter().find_map(|name| environment(name).map(|value| (name.to_string(), value)))
@@ -130,7 +166,8 @@ pub fn load(apps: &[AppConfig], environment: impl Fn(&str) -> Option<String>) ->
     Ok(loaded)
 }
 
-fn from_files(app: &AppConfig) -> Result<App, SecretsError> {
+/// Reads the secrets of one app from its files.
+pub(crate) fn from_files(app: &AppConfig) -> Result<App, SecretsError> {
     let read = |what: &'static str, path: &PathBuf| {
         std::fs::read_to_string(path).map_err(|source| SecretsError::File {
             what,
@@ -151,7 +188,15 @@ fn from_files(app: &AppConfig) -> Result<App, SecretsError> {
     let path = &app.client_secret_file;
     let secret =
         ClientSecret::new(&read("client secret", path)?).map_err(|EmptySecret| empty("client secret", path))?;
-    Ok(App::new(&app.name, tokens, app.client_id.trim(), secret))
+    let auth = app
+        .auth
+        .as_ref()
+        .map(|auth| {
+            let secret = read("auth secret", auth.file())?;
+            Auth::new(auth, &secret).map_err(|why| SecretsError::Auth { app: app.name.clone(), why })
+        })
+        .transpose()?;
+    Ok(App { auth, ..App::new(&app.name, tokens, app.client_id.trim(), secret) })
 }
 
 #[cfg(test)]

@@ -1,6 +1,12 @@
-//! Everything served over HTTP: the webhook door, health, metrics.
+//! Everything served over HTTP: the webhook door, health, metrics, receipts.
 
+pub mod auth;
+mod connection;
+pub(crate) mod diagnosis;
 pub mod health;
+mod local;
+pub mod receipts;
+pub mod tls;
 pub mod webhook;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -11,24 +17,15 @@ use axum::{
     response::IntoResponse,
     routing::{get, post},
 };
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
-    service::TowerToHyperService,
-};
+use hyper_util::{server::graceful::GracefulShutdown, service::TowerToHyperService};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
 };
+use tokio_rustls::TlsAcceptor;
 use tracing::{debug, warn};
 
 use crate::{http::webhook::Door, stop::Stop, telemetry::Metrics};
-
-/// Headers that a request may have. Zoom sends about fifteen.
-const MAX_HEADERS: usize = 64;
-
-/// Bytes of request line and headers that a connection may hold.
-const MAX_HEADER_BYTES: usize = 16 << 10;
 
 /// How long connections may take to finish their request when the program stops.
 const FINISH_WITHIN: Duration = Duration::from_secs(3);
@@ -43,9 +40,12 @@ pub(crate) struct Shared {
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
     Router::new()
         .route("/webhook", post(webhook::receive))
+        .route("/webhook/{app}", post(webhook::receive_for))
+        .route("/webhook/{app}/token", post(webhook::token))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(metrics))
+        .merge(receipts::routes())
         .with_state(shared)
 }
 
@@ -62,7 +62,13 @@ pub(crate) struct Limits {
 }
 
 /// Accepts connections until told to stop, then lets the open requests finish.
-pub(crate) async fn serve(listener: TcpListener, router: Router, limits: Limits, mut stop: Stop) {
+pub(crate) async fn serve(
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    router: Router,
+    limits: Limits,
+    mut stop: Stop,
+) {
     let places = Arc::new(Semaphore::new(limits.connections));
     let graceful = GracefulShutdown::new();
     loop {
@@ -72,20 +78,10 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, limits: Limits,
             accepted = accept(&listener, &places) => accepted,
         };
         let Some((stream, peer, place)) = accepted else { continue };
-        // An answer is one small packet that must not wait for more.
-        if let Err(error) = stream.set_nodelay(true) {
-            debug!(%peer, %error, "cannot set TCP_NODELAY");
-        }
-        let service = TowerToHyperService::new(router.clone());
-        let connection = hyper::server::conn::http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(limits.header_within)
-            .max_headers(MAX_HEADERS)
-            .max_buf_size(MAX_HEADER_BYTES)
-            .serve_connection(TokioIo::new(stream), service);
-        let connection = graceful.watch(connection);
+        let service = local::from_peer(TowerToHyperService::new(router.clone()), peer);
+        let served = connection::serve(stream, tls.clone(), service, limits.header_within, graceful.watcher());
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
+            if let Err(error) = served.await {
                 debug!(%peer, %error, "connection ended early");
             }
             drop(place);

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use axum::{
     Json,
     body::Body,
-    extract::{Request, State},
+    extract::{Path, Request, State},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -17,7 +17,7 @@ use rtms_store::{
     store::Store,
 };
 use rtms_wire::{
-    secret::SecretToken,
+    time::UnixMillis,
     webhook::{
         Webhook, WebhookBody,
         url_validation::UrlValidationAnswer,
@@ -26,123 +26,178 @@ use rtms_wire::{
 };
 use tracing::{error, info, warn};
 
-use crate::{clock, config::secrets::App, http::Shared, telemetry::WebhookResult};
+use crate::{
+    apps::{Apps, secret_tokens},
+    clock,
+    config::secrets::App,
+    http::{Shared, diagnosis::Diagnosis},
+    telemetry::{Metrics, WebhookResult},
+};
 
 /// What the door needs.
 pub(crate) struct Door {
-    pub(crate) apps: Arc<[App]>,
+    pub(crate) apps: Apps,
     pub(crate) store: Arc<dyn Store>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) diagnosis: Diagnosis,
     pub(crate) tolerance: Duration,
     pub(crate) max_body_bytes: usize,
     pub(crate) read_within: Duration,
 }
 
-/// `POST /webhook`.
+/// A request that is not taken. The sender is told the status and nothing else: it may be anybody.
+struct Refusal {
+    result: WebhookResult,
+    status: StatusCode,
+}
+
+impl Refusal {
+    const fn new(result: WebhookResult, status: StatusCode) -> Self {
+        Self { result, status }
+    }
+}
+
+/// `POST /webhook`: for any app; the secret that matches says which.
 pub(crate) async fn receive(State(shared): State<Arc<Shared>>, request: Request) -> Response {
-    let (result, response) = shared.door.receive(request).await;
-    shared.metrics.webhook(result);
-    response
+    shared.door.answer(request, None).await
+}
+
+/// `POST /webhook/{app}`: for one app.
+pub(crate) async fn receive_for(
+    State(shared): State<Arc<Shared>>,
+    Path(app): Path<String>,
+    request: Request,
+) -> Response {
+    if shared.door.apps.now().iter().any(|known| known.name == app) {
+        shared.door.answer(request, Some(&app)).await
+    } else {
+        StatusCode::NOT_FOUND.into_response()
+    }
+}
+
+/// `POST /webhook/{app}/token`: a token for an app whose webhooks must carry one.
+pub(crate) async fn token(State(shared): State<Arc<Shared>>, Path(app): Path<String>, headers: HeaderMap) -> Response {
+    let apps = shared.door.apps.now();
+    let auth = apps.iter().find(|known| known.name == app).and_then(|app| app.auth.as_ref());
+    match auth.map(|auth| auth.issue(&headers, clock::unix_millis())) {
+        Some(Some(token)) => Json(token).into_response(),
+        Some(None) => StatusCode::UNAUTHORIZED.into_response(),
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
 }
 
 impl Door {
-    async fn receive(&self, request: Request) -> (WebhookResult, Response) {
-        let (parts, body) = request.into_parts();
-        if !is_json(&parts.headers) {
-            return refused(WebhookResult::WrongType, StatusCode::UNSUPPORTED_MEDIA_TYPE);
-        }
-        let body = match tokio::time::timeout(self.read_within, self.read(body)).await {
-            Ok(Ok(body)) => body,
-            Ok(Err(refusal)) => return refusal,
-            Err(_) => return refused(WebhookResult::TooSlow, StatusCode::REQUEST_TIMEOUT),
+    async fn answer(&self, request: Request, only: Option<&str>) -> Response {
+        let (result, response) = match self.receive(request, only).await {
+            Ok(taken) => taken,
+            Err(refusal) => (refusal.result, refusal.status.into_response()),
         };
-        let received = clock::unix_micros();
-
-        let delivery = Delivery {
-            timestamp: header(&parts.headers, TIMESTAMP_HEADER),
-            signature: header(&parts.headers, SIGNATURE_HEADER),
-            body: &body,
-        };
-        let secrets = self.apps.iter().flat_map(|app| &app.secret_tokens);
-        let verified = match delivery.verify(secrets, clock::unix_millis(), self.tolerance) {
-            Ok(verified) => verified,
-            Err(why) => {
-                // The sender learns nothing of it: it may be anybody.
-                warn!(%why, "refused a webhook that is not Zoom's");
-                let stale = matches!(why, NotFromZoom::Stale { .. });
-                let result = if stale { WebhookResult::Stale } else { WebhookResult::BadSignature };
-                return refused(result, StatusCode::UNAUTHORIZED);
-            }
-        };
-        let verified_at = clock::unix_micros();
-        let webhook = match Webhook::decode(verified.body()) {
-            Ok(webhook) => webhook,
-            Err(why) => {
-                warn!(%why, "refused a signed body that is no webhook");
-                return refused(WebhookResult::Unreadable, StatusCode::BAD_REQUEST);
-            }
-        };
-        let answer = match answer(&verified, &webhook) {
-            Ok(answer) => answer,
-            Err(refusal) => return refusal,
-        };
-
-        let app = self.app_of(verified.secret_position()).name.clone();
-        info!(event = %webhook.event, %app, "webhook");
-        let entry = NewEntry { received_at: clock::unix_millis(), app, body: body.clone() };
-        match self.store.append(entry).await {
-            Ok(id) => {
-                let on = || NotedOn::from(id);
-                self.store.note_step(on(), Step::Received, received);
-                self.store.note_step(on(), Step::Verified, verified_at);
-                self.store.note_step(on(), Step::Stored, clock::unix_micros());
-                answer
-            }
-            Err(why) => {
-                // 503 makes Zoom send it again.
-                error!(%why, "a webhook could not be stored");
-                refused(WebhookResult::NotStored, StatusCode::SERVICE_UNAVAILABLE)
-            }
-        }
+        self.metrics.webhook(result);
+        response
     }
 
-    async fn read(&self, body: Body) -> Result<Bytes, (WebhookResult, Response)> {
+    async fn receive(&self, request: Request, only: Option<&str>) -> Result<(WebhookResult, Response), Refusal> {
+        let (parts, body) = request.into_parts();
+        if !is_json(&parts.headers) {
+            return Err(Refusal::new(WebhookResult::WrongType, StatusCode::UNSUPPORTED_MEDIA_TYPE));
+        }
+        let body = tokio::time::timeout(self.read_within, self.read(body))
+            .await
+            .map_err(|_| Refusal::new(WebhookResult::TooSlow, StatusCode::REQUEST_TIMEOUT))??;
+        let (received_at, received) = (clock::unix_millis(), clock::unix_micros());
+
+        let apps = self.apps.now();
+        let (app, verified) = self.verify(&apps, only, &parts.headers, &body)?;
+        let verified_at = clock::unix_micros();
+        let webhook = Webhook::decode(verified.body()).map_err(|why| {
+            warn!(%why, app = %app.name, "refused a signed body that is no webhook");
+            Refusal::new(WebhookResult::Unreadable, StatusCode::BAD_REQUEST)
+        })?;
+        let answer = answer_to(&verified, &webhook)?;
+
+        info!(event = %webhook.event, app = %app.name, "webhook");
+        let entry = NewEntry { received_at, app: app.name.clone(), body: body.clone() };
+        let id = self.store.append(entry).await.map_err(|why| {
+            // 503 makes Zoom send it again.
+            error!(%why, "a webhook could not be stored");
+            Refusal::new(WebhookResult::NotStored, StatusCode::SERVICE_UNAVAILABLE)
+        })?;
+        let stored = clock::unix_micros();
+        let steps = [(Step::Received, received), (Step::Verified, verified_at), (Step::Stored, stored)];
+        // What comes after this is hyper's: one write to the kernel.
+        for (step, at) in steps.into_iter().chain([(Step::Answered, clock::unix_micros())]) {
+            self.store.note_step(NotedOn::from(id), step, at);
+        }
+        Ok(answer)
+    }
+
+    async fn read(&self, body: Body) -> Result<Bytes, Refusal> {
         match Limited::new(body, self.max_body_bytes).collect().await {
             Ok(collected) => Ok(collected.to_bytes()),
             Err(error) if error.is::<LengthLimitError>() => {
-                Err(refused(WebhookResult::TooLarge, StatusCode::PAYLOAD_TOO_LARGE))
+                Err(Refusal::new(WebhookResult::TooLarge, StatusCode::PAYLOAD_TOO_LARGE))
             }
-            Err(_) => Err(refused(WebhookResult::Unreadable, StatusCode::BAD_REQUEST)),
+            Err(_) => Err(Refusal::new(WebhookResult::Unreadable, StatusCode::BAD_REQUEST)),
         }
     }
 
-    /// The app that the secret at this place among all secrets belongs to.
-    fn app_of(&self, position: usize) -> &App {
-        let owners = self.apps.iter().flat_map(|app| app.secret_tokens.iter().map(move |_: &SecretToken| app));
-        #[expect(clippy::expect_used, reason = "the position was counted over the same secrets")]
-        owners.into_iter().nth(position).expect("a verified secret belongs to an app")
+    /// Finds the app that the request is for, by the secret that it is signed with and by what else the app demands.
+    fn verify<'a>(
+        &self,
+        apps: &'a [App],
+        only: Option<&str>,
+        headers: &'a HeaderMap,
+        body: &'a [u8],
+    ) -> Result<(&'a App, Verified<'a>), Refusal> {
+        let now = clock::unix_millis();
+        let text = |name: &str| headers.get(name)?.to_str().ok();
+        let delivery = Delivery { timestamp: text(TIMESTAMP_HEADER), signature: text(SIGNATURE_HEADER), body };
+        let tokens = secret_tokens(apps, only);
+        let verified = delivery.verify(tokens.iter().map(|(_, token)| *token), now, self.tolerance);
+        let verified = verified.map_err(|why| self.not_from_zoom(why, &delivery, apps, only, headers, now))?;
+
+        let position = tokens.get(verified.secret_position()).map(|(position, _)| *position);
+        let app = position.and_then(|position| apps.get(position));
+        let app = app.ok_or(Refusal::new(WebhookResult::BadSignature, StatusCode::UNAUTHORIZED))?;
+        if app.auth.as_ref().is_some_and(|auth| !auth.admits(headers, now)) {
+            warn!(app = %app.name, "refused a signed webhook that lacks the authentication demanded by [app.auth]");
+            return Err(Refusal::new(WebhookResult::BadAuth, StatusCode::UNAUTHORIZED));
+        }
+        Ok((app, verified))
+    }
+
+    fn not_from_zoom(
+        &self,
+        why: NotFromZoom,
+        delivery: &Delivery<'_>,
+        apps: &[App],
+        only: Option<&str>,
+        headers: &HeaderMap,
+        now: UnixMillis,
+    ) -> Refusal {
+        if matches!(why, NotFromZoom::Stale { .. }) {
+            warn!(%why, "refused a signed webhook: this machine's clock is wrong, or it is an old one sent again");
+            return Refusal::new(WebhookResult::Stale, StatusCode::UNAUTHORIZED);
+        }
+        let has_authorization = headers.contains_key(header::AUTHORIZATION);
+        if let Some(suspect) = self.diagnosis.of(delivery, apps, only, has_authorization, now) {
+            self.metrics.suspected(suspect.as_str());
+            warn!(%why, suspect = suspect.as_str(), advice = suspect.advice(), "refused a webhook that is not Zoom's");
+        }
+        Refusal::new(WebhookResult::BadSignature, StatusCode::UNAUTHORIZED)
     }
 }
 
 /// What a stored webhook is answered.
-fn answer(verified: &Verified<'_>, webhook: &Webhook) -> Result<(WebhookResult, Response), (WebhookResult, Response)> {
+fn answer_to(verified: &Verified<'_>, webhook: &Webhook) -> Result<(WebhookResult, Response), Refusal> {
     let WebhookBody::UrlValidation { plain_token } = &webhook.body else {
         return Ok((WebhookResult::Stored, StatusCode::OK.into_response()));
     };
-    match UrlValidationAnswer::new(verified, plain_token) {
-        Ok(answer) => Ok((WebhookResult::Validated, Json(answer).into_response())),
-        Err(why) => {
-            warn!(%why, "refused a URL validation");
-            Err(refused(WebhookResult::Unreadable, StatusCode::BAD_REQUEST))
-        }
-    }
-}
-
-fn refused(result: WebhookResult, status: StatusCode) -> (WebhookResult, Response) {
-    (result, status.into_response())
-}
-
-fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name)?.to_str().ok()
+    let answer = UrlValidationAnswer::new(verified, plain_token).map_err(|why| {
+        warn!(%why, "refused a URL validation");
+        Refusal::new(WebhookResult::Unreadable, StatusCode::BAD_REQUEST)
+    })?;
+    Ok((WebhookResult::Validated, Json(answer).into_response()))
 }
 
 /// Whether the content type is JSON or absent. Parameters are not looked at: Zoom's own example misspells one.

@@ -14,6 +14,7 @@ use std::{
 };
 
 use rtms_gateway::{
+    apps::Apps,
     config::{Config, secrets::App},
     server::{RECORDINGS, Server},
 };
@@ -85,13 +86,13 @@ impl Gateway {
 
     pub(crate) async fn start_with(config: Config) -> Self {
         let data_dir = config.server.data_dir.clone();
-        Self { server: Server::start(config, vec![app()], Vec::new()).await.unwrap(), data_dir }
+        Self { server: Server::start(config, Apps::fixed(vec![app()]), Vec::new()).await.unwrap(), data_dir }
     }
 
     /// Starts on a store of the test's, with apps of its own.
     pub(crate) async fn start_on(config: Config, apps: Vec<App>, store: Arc<dyn Store>) -> Self {
         let data_dir = config.server.data_dir.clone();
-        Self { server: Server::start_on(config, apps, Vec::new(), store).await.unwrap(), data_dir }
+        Self { server: Server::start_on(config, Apps::fixed(apps), Vec::new(), store).await.unwrap(), data_dir }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {

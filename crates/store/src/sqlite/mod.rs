@@ -8,6 +8,7 @@ mod commit;
 mod failure;
 mod query;
 mod queue;
+mod reader;
 mod rows;
 mod schema;
 
@@ -29,6 +30,7 @@ use rtms_wire::{ids::StreamId, time::UnixMillis};
 use rusqlite::Connection;
 use tokio::sync::{oneshot, watch};
 
+pub use self::reader::SqliteReader;
 use self::{
     commit::{Committer, Counters},
     failure::{Failure, store_error},
@@ -479,7 +481,14 @@ fn lock(directory: &Path) -> Result<File, StoreError> {
 fn open_file(path: &Path) -> Result<(Connection, u32), StoreError> {
     let failed = |error| store_error(error, path);
     let mut connection = schema::open_writer(path, Missing::Create).map_err(failed)?;
-    let Head { application_id, version } = schema::head(&connection).map_err(failed)?;
+    let version = known_version(path, &schema::head(&connection).map_err(failed)?)?;
+    let epoch = schema::migrate(&mut connection, version).map_err(failed)?;
+    Ok((connection, epoch))
+}
+
+/// The version of a file that is ours and not newer than us.
+fn known_version(path: &Path, head: &Head) -> Result<i64, StoreError> {
+    let Head { application_id, version } = *head;
     if version != 0 && application_id != schema::APPLICATION_ID {
         let source = Cause::new(format!("its application id is {application_id:#x}, not ours"));
         return Err(StoreError::Damaged { path: path.into(), source });
@@ -488,8 +497,7 @@ fn open_file(path: &Path) -> Result<(Connection, u32), StoreError> {
     if version > known {
         return Err(StoreError::Newer { path: path.into(), found: version, known });
     }
-    let epoch = schema::migrate(&mut connection, version).map_err(failed)?;
-    Ok((connection, epoch))
+    Ok(version)
 }
 
 fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> std::io::Result<JoinHandle<()>> {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use rusqlite::{Connection, OpenFlags};
 
-use super::{failure::store_error, rows, schema};
+use super::{failure::store_error, known_version, rows, schema};
 use crate::{
     entry::EntryId,
     error::{Cause, StoreError},
@@ -39,7 +39,7 @@ impl SqliteReader {
         let connection = Connection::open_with_flags(&path, flags).map_err(failed)?;
         connection.busy_timeout(schema::BUSY_TIMEOUT).map_err(failed)?;
         let head = schema::head(&connection).map_err(failed)?;
-        let (found, known) = (schema::known_version(&path, &head)?, schema::MIGRATIONS.len() as i64);
+        let (found, known) = (known_version(&path, &head)?, schema::MIGRATIONS.len() as i64);
         if found < known {
             return Err(StoreError::Older { path, found, known });
         }

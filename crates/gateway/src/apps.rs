@@ -1,0 +1,108 @@
+//! The apps whose webhooks are taken, replaced as a whole when their secrets change on disk.
+
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use arc_swap::ArcSwap;
+use rtms_wire::secret::SecretToken;
+use tokio::time::{MissedTickBehavior, interval};
+use tracing::{info, warn};
+
+use crate::{
+    config::secrets::{self, App, AppConfig, SecretsError},
+    stop::Stop,
+};
+
+/// How often the files are looked at. Secrets are rotated by hand or by a job; a second is soon enough, and a look costs
+/// one call to the system per file.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// All apps, as they are now. Clones share one set.
+#[derive(Clone)]
+pub struct Apps {
+    current: Arc<ArcSwap<Vec<App>>>,
+    configured: Arc<[AppConfig]>,
+}
+
+impl Apps {
+    /// Reads the secrets of every app: from files as configured, and from the environment.
+    ///
+    /// # Errors
+    /// [`SecretsError`], which says what to set.
+    pub fn load(configured: &[AppConfig], environment: impl Fn(&str) -> Option<String>) -> Result<Self, SecretsError> {
+        let apps = secrets::load(configured, environment)?;
+        Ok(Self { configured: configured.into(), ..Self::fixed(apps) })
+    }
+
+    /// Apps that stay as they are.
+    pub fn fixed(apps: Vec<App>) -> Self {
+        Self { current: Arc::new(ArcSwap::from_pointee(apps)), configured: Arc::new([]) }
+    }
+
+    /// The apps as they are at this moment.
+    pub(crate) fn now(&self) -> Arc<Vec<App>> {
+        self.current.load_full()
+    }
+
+    /// Reads the files again. Apps from the environment stay: a process cannot see its environment change.
+    ///
+    /// # Errors
+    /// [`SecretsError`]; the secrets then stay as they were.
+    pub fn reload(&self) -> Result<(), SecretsError> {
+        let fresh = self.configured.iter().map(secrets::from_files).collect::<Result<Vec<_>, _>>()?;
+        self.current.rcu(|current| {
+            let mut apps = fresh.clone();
+            let from_files = |app: &App| self.configured.iter().any(|configured| configured.name == app.name);
+            apps.extend(current.iter().filter(|app| !from_files(app)).cloned());
+            apps
+        });
+        Ok(())
+    }
+
+    /// Reloads whenever a file changes, until told to stop.
+    pub(crate) async fn watch(self, mut stop: Stop) {
+        let mut look = interval(LOOK_EVERY);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut seen = self.stamps();
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.given() => return,
+                _ = look.tick() => {}
+            }
+            let stamps = self.stamps();
+            if stamps == seen {
+                continue;
+            }
+            match self.reload() {
+                Ok(()) => info!("secrets changed on disk and were read again"),
+                // Half-written files end up here; the next look finds them whole.
+                Err(error) => warn!(%error, "secrets changed on disk but cannot be read, the former ones stay"),
+            }
+            seen = stamps;
+        }
+    }
+
+    /// What changes about a file when it is written or replaced.
+    fn stamps(&self) -> Vec<Option<(SystemTime, u64)>> {
+        let files = self.configured.iter().flat_map(AppConfig::files);
+        files
+            .map(|file: &PathBuf| {
+                let about = std::fs::metadata(file).ok()?;
+                Some((about.modified().ok()?, about.len()))
+            })
+            .collect()
+    }
+}
+
+/// The secrets among which a webhook's may be, each with the position of its app.
+pub(crate) fn secret_tokens<'a>(apps: &'a [App], only: Option<&str>) -> Vec<(usize, &'a SecretToken)> {
+    apps.iter()
+        .enumerate()
+        .filter(|(_, app)| only.is_none_or(|name| app.name == name))
+        .flat_map(|(position, app)| app.secret_tokens.iter().map(move |token| (position, token)))
+        .collect()
+}
