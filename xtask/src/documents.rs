@@ -62,7 +62,8 @@ fn quoted(text: &str) -> Vec<&str> {
     outside_fences(text)
         .flat_map(|line| line.split('`').skip(1).step_by(2))
         .map(|code| code.trim_end_matches('/'))
-        .filter(|code| code.contains('/') && !code.contains("::"))
+        // What begins with a slash is the path of a URL: no document names a place outside the repository.
+        .filter(|code| code.contains('/') && !code.starts_with('/') && !code.contains("::"))
         .filter(|code| !code.contains([' ', '*', '{', '}', '<', '>', '$', '…', '|', '\\']))
         .collect()
 }
@@ -103,7 +104,8 @@ mod tests {
 
     #[test]
     fn quoted_paths_are_found_and_patterns_are_not() {
-        let text = "`crates/wire/src/`, `crates/*/src`, `docs/<name>.md`, `a::b/c`, `ls crates/x`, `plain`\n";
+        let text =
+            "`crates/wire/src/`, `crates/*/src`, `docs/<name>.md`, `a::b/c`, `ls crates/x`, `plain`, `/webhook/x`\n";
         assert_eq!(quoted(text), ["crates/wire/src"]);
     }
 }
