@@ -12,7 +12,7 @@ use crate::workspace::Workspace;
 /// Every file that opens with something else.
 pub(crate) fn check(workspace: &Workspace) -> anyhow::Result<Vec<String>> {
     let mut findings = Vec::new();
-    for folder in ["crates", "xtask"] {
+    for folder in ["crates", "xtask", "fuzz/src", "fuzz/fuzz_targets"] {
         for path in rust_files(&workspace.root.join(folder))? {
             let text = fs::read_to_string(&path).with_context(|| format!("failed to read {}", path.display()))?;
             if !text.starts_with("//!") {

@@ -152,9 +152,10 @@ impl Audio {
                     let track = self.add_track(set, known.who.clone(), layout, files)?;
                     if let Some(track) = self.sets.get_mut(set).and_then(|set| set.tracks.get_mut(track)) {
                         track.placed = known.placed.clone();
-                        track.heard = track.wav.end().saturating_sub(
-                            known.placed.silence_ms * u64::from(format.sample_rate) / 1000,
-                        );
+                        track.heard = track
+                            .wav
+                            .end()
+                            .saturating_sub(known.placed.silence_ms * u64::from(format.sample_rate) / 1000);
                     }
                 }
                 TrackSource::ComputedMix => {}
@@ -258,8 +259,7 @@ impl Audio {
                 tracks.push(describe(&Who::Everyone, TrackSource::ComputedMix, &mix.wav, Placed::default()));
             }
             for track in &set.tracks {
-                let source =
-                    if set.sum.is_some() { TrackSource::Participant } else { TrackSource::ReceivedMix };
+                let source = if set.sum.is_some() { TrackSource::Participant } else { TrackSource::ReceivedMix };
                 let mut placed = track.placed.clone();
                 placed.silence_ms = set.format.millis(track.wav.end().saturating_sub(track.heard));
                 tracks.push(describe(&track.who, source, &track.wav, placed));
@@ -286,13 +286,7 @@ impl Audio {
         Ok(self.sets.len() - 1)
     }
 
-    fn add_track(
-        &mut self,
-        set: usize,
-        who: Who,
-        layout: &Layout,
-        files: &mut Files,
-    ) -> Result<usize, RecordError> {
+    fn add_track(&mut self, set: usize, who: Who, layout: &Layout, files: &mut Files) -> Result<usize, RecordError> {
         // Callers pass the place of a set that is there.
         let set = &mut self.sets[set];
         let stem = if set.sum.is_some() { stem(&who) } else { "mixed".to_owned() };
@@ -396,7 +390,8 @@ impl Set {
             self.need_sum(number, files)?;
             let Some(mix) = &mut self.sum else { return Ok(()) };
             let frames = end.saturating_sub(mix.window.first_frame(number));
-            let samples = usize::try_from(frames).unwrap_or(usize::MAX).saturating_mul(usize::from(self.format.channels));
+            let samples =
+                usize::try_from(frames).unwrap_or(usize::MAX).saturating_mul(usize::from(self.format.channels));
             let count = samples.min(mix.window.block_samples());
             // Named as changed, so that it is written.
             mix.window.change(number, 0, count);

@@ -3,10 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest::{SHA256, digest};
-use rtms_wire::{
-    ids::StreamId,
-    media::medium::Medium,
-};
+use rtms_wire::{ids::StreamId, media::medium::Medium};
 
 use crate::input::Who;
 

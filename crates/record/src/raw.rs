@@ -171,9 +171,7 @@ impl Aside {
     ) -> Result<(), RecordError> {
         let file = match self.files.entry(medium) {
             Entry::Occupied(there) => there.into_mut(),
-            Entry::Vacant(free) => {
-                free.insert(Appender::open(layout.aside(medium), self.max_held_bytes)?)
-            }
+            Entry::Vacant(free) => free.insert(Appender::open(layout.aside(medium), self.max_held_bytes)?),
         };
         let offset = file.end();
         file.push(&data.data, files)?;

@@ -462,8 +462,7 @@ impl Recorder {
         self.people.learn_fields(&note.fields);
         note.fields.remove("at");
         note.fields.remove("kind");
-        self.events
-            .push_line(&NoteLine { at: note.at, kind: note.kind, fields: &note.fields }, &mut self.files)?;
+        self.events.push_line(&NoteLine { at: note.at, kind: note.kind, fields: &note.fields }, &mut self.files)?;
         self.manifest.events += 1;
         Ok(())
     }
@@ -542,12 +541,7 @@ struct Line<'a, T> {
 }
 
 /// The manifest of a recording that goes on; half-written lines are cut off.
-fn resumed(
-    found: Manifest,
-    about: &RecordingAbout,
-    layout: &Layout,
-    now: UnixMillis,
-) -> Result<Manifest, RecordError> {
+fn resumed(found: Manifest, about: &RecordingAbout, layout: &Layout, now: UnixMillis) -> Result<Manifest, RecordError> {
     let mut torn_bytes = 0;
     for path in layout.line_files() {
         torn_bytes += cut_torn_line(&path)?;

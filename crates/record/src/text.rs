@@ -62,7 +62,8 @@ struct Readable {
 
 impl Transcript {
     pub(crate) fn new(layout: &Layout, max_lines: usize) -> Self {
-        let readable = |path, heading: &'static str| Readable { path, heading, starts: Vec::new(), end: heading.len() as u64 };
+        let readable =
+            |path, heading: &'static str| Readable { path, heading, starts: Vec::new(), end: heading.len() as u64 };
         Self {
             lines: Vec::new(),
             sentences: BTreeSet::new(),
@@ -112,9 +113,8 @@ impl Transcript {
         let who = Who::of(said.user_id.as_ref(), said.channel_id.as_ref());
         let sentence = said.sentence_id.map(|id| (who.clone(), id)).filter(|id| self.sentences.contains(id));
         // From the end, as updates follow closely.
-        let known = sentence.and_then(|(who, id)| {
-            self.lines.iter().rposition(|line| line.sentence_id == Some(id) && line.who == who)
-        });
+        let known = sentence
+            .and_then(|(who, id)| self.lines.iter().rposition(|line| line.sentence_id == Some(id) && line.who == who));
         match (said.attribute.unwrap_or(DataMessageAttribute::New), known) {
             (DataMessageAttribute::Delete, known) => {
                 if let Some(id) = said.sentence_id {
@@ -135,9 +135,12 @@ impl Transcript {
                 let start = start_of(said);
                 let same_time = self.lines.partition_point(|line| Some(line.start) < start);
                 let again = said.sentence_id.is_none()
-                    && self.lines.iter().skip(same_time).take_while(|line| Some(line.start) == start).any(|line| {
-                        line.sentence_id.is_none() && line.who == who && line.words == said.data
-                    });
+                    && self
+                        .lines
+                        .iter()
+                        .skip(same_time)
+                        .take_while(|line| Some(line.start) == start)
+                        .any(|line| line.sentence_id.is_none() && line.who == who && line.words == said.data);
                 if !again {
                     self.insert(who, said);
                 }
@@ -146,12 +149,7 @@ impl Transcript {
     }
 
     /// Writes what changed.
-    pub(crate) fn flush(
-        &mut self,
-        origin: UnixMillis,
-        people: &People,
-        files: &mut Files,
-    ) -> Result<(), RecordError> {
+    pub(crate) fn flush(&mut self, origin: UnixMillis, people: &People, files: &mut Files) -> Result<(), RecordError> {
         if self.changed_from <= self.lines.len() {
             let from = self.changed_from;
             let changed = self.lines.get(from..).unwrap_or_default();

@@ -118,13 +118,7 @@ impl Timeline {
         }
         let fresh = frames - (from - start) - self.taken_by_later(at, from, start + frames);
         self.remember(at, start, frames, before);
-        Place::At {
-            start,
-            skip: from - start,
-            fresh,
-            joined: start != nominal,
-            out_of_order: right.is_some(),
-        }
+        Place::At { start, skip: from - start, fresh, joined: start != nominal, out_of_order: right.is_some() }
     }
 
     /// Where the sound of all packets with an earlier timestamp ends, as far as they can reach.
@@ -174,11 +168,10 @@ impl Timeline {
             if index + 1 < before.count {
                 // It lies between two packets of that run: the run becomes two.
                 let behind = before_first + (index + 1) * before.step_ms;
-                self.runs.insert(behind, Run {
-                    count: before.count - index - 1,
-                    start: before.packet(index + 1).start,
-                    ..before
-                });
+                self.runs.insert(
+                    behind,
+                    Run { count: before.count - index - 1, start: before.packet(index + 1).start, ..before },
+                );
                 self.runs.insert(before_first, Run { count: index + 1, ..before });
             } else if regular && before.goes_on(before_first, at, &run) {
                 first = before_first;

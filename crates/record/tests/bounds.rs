@@ -31,7 +31,8 @@ fn a_wav_goes_on_in_the_next_part_before_it_is_too_long() {
     let mut recorder = room.open();
     record(&mut recorder, [packet(5, 400, &tone(7))]);
     let summary = finish(recorder);
-    let parts: Vec<_> = (1..=7).map(|part| if part == 1 { "5.wav".into() } else { format!("5.part{part}.wav") }).collect();
+    let parts: Vec<_> =
+        (1..=7).map(|part| if part == 1 { "5.wav".into() } else { format!("5.part{part}.wav") }).collect();
     let all: Vec<i16> = parts.iter().flat_map(|part| room.samples(&format!("audio/{part}"))).collect();
     assert_eq!(all, [sound, vec![0; 6400 - 2240], tone(7).into()].concat());
     let track = summary.manifest.tracks.iter().find(|track| track.files[0] == "audio/5.wav").expect("the track");

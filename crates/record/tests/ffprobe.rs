@@ -25,7 +25,14 @@ fn ffprobe_sees_rate_channels_and_duration() {
         finish(recorder);
         for name in ["audio/5.wav", "audio/mixed.wav"] {
             let output = Command::new(&ffprobe)
-                .args(["-v", "error", "-show_entries", "stream=codec_name,sample_rate,channels,duration", "-of", "csv=p=0"])
+                .args([
+                    "-v",
+                    "error",
+                    "-show_entries",
+                    "stream=codec_name,sample_rate,channels,duration",
+                    "-of",
+                    "csv=p=0",
+                ])
                 .arg(room.path(name))
                 .output()
                 .expect("ffprobe runs");

@@ -16,9 +16,39 @@ use rtms_wire::{
 
 fn ids() -> Vec<String> {
     let mut ids: Vec<String> = [
-        "../evil", "..", ".", "/etc/passwd", "a/b", "a\\b", "C:\\x", "nul\0byte", "😀", "CON", "con", "aux", "Aux", "mixed", "index",
-        "active", "", " ", "a.", "a ", "-rf", "~", "%2e", "%252e", "AbC", "abC", "abc", "channel+1", "5.part2", "5.set2",
-        "\u{202e}exe", "\n", "*?<>|\":",
+        "../evil",
+        "..",
+        ".",
+        "/etc/passwd",
+        "a/b",
+        "a\\b",
+        "C:\\x",
+        "nul\0byte",
+        "😀",
+        "CON",
+        "con",
+        "aux",
+        "Aux",
+        "mixed",
+        "index",
+        "active",
+        "",
+        " ",
+        "a.",
+        "a ",
+        "-rf",
+        "~",
+        "%2e",
+        "%252e",
+        "AbC",
+        "abC",
+        "abc",
+        "channel+1",
+        "5.part2",
+        "5.set2",
+        "\u{202e}exe",
+        "\n",
+        "*?<>|\":",
     ]
     .map(String::from)
     .into();
@@ -36,7 +66,8 @@ fn streams_stay_under_the_root() {
         record(&mut recorder, [packet(5, 0, &tone(1))]);
         finish(recorder);
     }
-    let folders: Vec<_> = std::fs::read_dir(&root).expect("the root").map(|entry| entry.expect("an entry").path()).collect();
+    let folders: Vec<_> =
+        std::fs::read_dir(&root).expect("the root").map(|entry| entry.expect("an entry").path()).collect();
     assert_eq!(folders.len(), ids().len(), "each has its own");
     assert!(folders.iter().all(|folder| folder.join("manifest.json").is_file()));
     assert_eq!(std::fs::read_dir(room.root.path()).expect("around").count(), 1, "nothing beside it");

@@ -48,7 +48,10 @@ fn the_next_process_goes_on_in_the_same_files() {
     let mix = [tone(1).into(), tone(12).into(), silence(4_960), tone(7).into()].concat();
     assert_eq!(room.samples("audio/mixed.wav"), mix);
     assert_eq!(room.lines("transcript.jsonl").len(), 2);
-    assert_eq!(room.text("transcript.txt"), "[00:00:01] User 5: one\n[00:00:02] User 5: two\n".replace("User", "Person"));
+    assert_eq!(
+        room.text("transcript.txt"),
+        "[00:00:01] User 5: one\n[00:00:02] User 5: two\n".replace("User", "Person")
+    );
     assert_eq!(summary.manifest.resumes.len(), 1);
     assert_eq!(summary.manifest.resumes[0].found, RecordingState::Recording);
     assert_eq!(summary.manifest.participants.len(), 3);

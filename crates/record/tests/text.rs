@@ -153,7 +153,10 @@ fn chat_is_kept_as_received() {
     let summary = finish(recorder);
 
     let line = &room.lines("chat.jsonl")[0];
-    assert_eq!((&line["data"], &line["message_id"], &line["later"]), (&json!("hello\nthere"), &json!("m1"), &json!([1])));
+    assert_eq!(
+        (&line["data"], &line["message_id"], &line["later"]),
+        (&json!("hello\nthere"), &json!("m1"), &json!([1]))
+    );
     assert_eq!(summary.manifest.participants[0].name.as_deref(), Some("Ines"));
 }
 
@@ -177,7 +180,8 @@ fn old_lines_leave_memory_and_stay_in_the_files() {
         record(&mut recorder, [line(id, 5, 1000 * id, &format!("words {id}"))]);
         recorder.sync(now()).expect("synced");
     }
-    let update = MediaDataTranscript { attribute: Some(DataMessageAttribute::Update), ..message(9, 5, 9_000, "better") };
+    let update =
+        MediaDataTranscript { attribute: Some(DataMessageAttribute::Update), ..message(9, 5, 9_000, "better") };
     record(&mut recorder, [Input::Transcript(update)]);
     finish(recorder);
 

@@ -104,12 +104,8 @@ pub(crate) fn tone(sample: i16) -> [i16; 320] {
 }
 
 pub(crate) fn granted_audio(rate: AudioSampleRate, channel: AudioChannel, codec: MediaPayloadType) -> Input {
-    let audio = AudioParams {
-        sample_rate: Some(rate),
-        channel: Some(channel),
-        codec: Some(codec),
-        ..AudioParams::default()
-    };
+    let audio =
+        AudioParams { sample_rate: Some(rate), channel: Some(channel), codec: Some(codec), ..AudioParams::default() };
     Input::Granted(Medium::Audio, MediaParams { audio: Some(audio), ..MediaParams::default() })
 }
 
