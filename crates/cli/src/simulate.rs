@@ -1,6 +1,7 @@
 //! `rtms simulate`: Zoom, played on this machine, for a client of any make.
 
 use std::{
+    collections::BTreeMap,
     fs::File,
     io::{LineWriter, Write},
     net::SocketAddr,
@@ -12,9 +13,10 @@ use std::{
 use anyhow::Context;
 use clap::{ArgGroup, Args};
 use rtms_sim::{
-    config::{App, Timing},
+    config::{App, Timing, WebhookOptions},
     meeting::MeetingOptions,
     serve::{Simulator, SimulatorConfig},
+    webhook::{Outcome, Probe, Purpose, WebhookId},
 };
 use rtms_wire::{
     Uri,
@@ -33,6 +35,16 @@ Examples:
   A call with its own credentials, and a record of everything that was sent:
     ZOOM_CLIENT_SECRET=s3cret rtms simulate --print-webhook --product contact_center --client-id me --sent sent.jsonl
 
+  Try a webhook receiver as Zoom would: validation, repeats, strangers, and retries after 5, 25 and 85 s (minutes at Zoom):
+    rtms simulate --webhook http://127.0.0.1:8080/webhook --validate-url --deliver-twice --probe-oracle \
+      --time-compression 60 --wait-for-retries
+
+  Validate the URL every 3 s (72 hours at Zoom) until six failures in a row disable it:
+    rtms simulate --webhook http://127.0.0.1:8080/webhook --validate-url --time-compression 86400 --duration 30s
+
+A webhook is delivered by any 2xx within 3 s. It is sent again after 5xx, no answer in 3 s and a failed connection, and lost
+after 3xx and 4xx. What the receiver did wrong is listed as findings at the end.
+
 Without credentials the test ones are used: client id `sim-client-id`, client secret `sim-client-secret`,
 secret token `sim-secret-token`.
 
@@ -49,6 +61,22 @@ pub(crate) struct SimulateArgs {
     /// Print the start webhook's body as one JSON line on standard output, and post nothing
     #[arg(long)]
     print_webhook: bool,
+    /// Shorten the waits before a webhook's next attempt and before the next URL validation by this factor, and nothing else
+    #[arg(long, value_name = "FACTOR", default_value_t = 1, conflicts_with = "print_webhook")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    time_compression: u32,
+    /// Send endpoint.url_validation at the start and every 72 hours, check the answers, and stop after six failures in a row
+    #[arg(long, conflicts_with = "print_webhook")]
+    validate_url: bool,
+    /// Post every webhook twice at once, as Zoom does after its internal code -10
+    #[arg(long, conflicts_with = "print_webhook")]
+    deliver_twice: bool,
+    /// Send URL validations that Zoom did not sign, one of them made to get a webhook's signature, and report answers
+    #[arg(long, conflicts_with = "print_webhook")]
+    probe_oracle: bool,
+    /// Stay after the end of the stream until every webhook is delivered or given up
+    #[arg(long, conflicts_with = "print_webhook")]
+    wait_for_retries: bool,
     /// Serve signaling and media here; port 0 takes a free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
     listen: SocketAddr,
@@ -106,7 +134,7 @@ pub(crate) async fn run(args: SimulateArgs) -> anyhow::Result<ExitCode> {
             simulator.finished().await;
         }
     }
-    Ok(report(&simulator))
+    Ok(report(&simulator, print))
 }
 
 fn config(args: SimulateArgs) -> anyhow::Result<SimulatorConfig> {
@@ -115,6 +143,13 @@ fn config(args: SimulateArgs) -> anyhow::Result<SimulatorConfig> {
     Ok(SimulatorConfig {
         listen: args.listen,
         webhook_url: args.webhook,
+        webhooks: WebhookOptions {
+            time_compression: args.time_compression,
+            validate_url: args.validate_url,
+            deliver_twice: args.deliver_twice,
+            probe_oracle: args.probe_oracle,
+            wait_for_retries: args.wait_for_retries,
+        },
         product: args.product,
         meeting: MeetingOptions { seed: args.seed, participants: args.participants, duration: args.duration },
         app,
@@ -136,11 +171,13 @@ fn positive_duration(text: &str) -> Result<Duration, String> {
     if duration.is_zero() { Err("it must be longer than nothing".to_owned()) } else { Ok(duration) }
 }
 
-fn report(simulator: &Simulator) -> ExitCode {
+fn report(simulator: &Simulator, printed: bool) -> ExitCode {
     let counts = simulator.counts();
+    let webhooks =
+        if printed { "no webhooks (one was printed)".to_owned() } else { format!("{} webhooks", counts.webhooks) };
     eprintln!(
-        "sent: {} webhooks, {} audio, {} video, {} deskshare, {} transcript, {} chat, {} events, {} keep-alives; {} joined, {} media connections",
-        counts.webhooks,
+        "sent: {}, {} audio, {} video, {} deskshare, {} transcript, {} chat, {} events, {} keep-alives; {} joined, {} media connections",
+        webhooks,
         counts.audio,
         counts.video,
         counts.deskshare,
@@ -151,6 +188,7 @@ fn report(simulator: &Simulator) -> ExitCode {
         counts.joins,
         counts.media_connections,
     );
+    report_deliveries(simulator);
     let findings = simulator.findings();
     for finding in findings.iter() {
         let seconds = finding.at.since(simulator.start_time()).as_secs_f64();
@@ -166,5 +204,35 @@ fn report(simulator: &Simulator) -> ExitCode {
         ExitCode::FAILURE
     } else {
         ExitCode::SUCCESS
+    }
+}
+
+/// A line for each webhook with all its attempts.
+fn report_deliveries(simulator: &Simulator) {
+    let deliveries = simulator.deliveries();
+    if deliveries.dropped() > 0 {
+        eprintln!("{} earlier attempts at webhooks are left out", deliveries.dropped());
+    }
+    let mut lines: BTreeMap<WebhookId, String> = BTreeMap::new();
+    for delivery in deliveries.iter() {
+        let line = lines.entry(delivery.webhook).or_insert_with(|| {
+            let what = match delivery.purpose {
+                Purpose::Event | Purpose::Validation => "",
+                Purpose::Again => ", the same again",
+                Purpose::Probe(Probe::Unsigned) => ", a probe without signature",
+                Purpose::Probe(Probe::WronglySigned) => ", a probe with a wrong signature",
+                Purpose::Probe(Probe::SigningOracle) => ", a probe for a signing oracle",
+            };
+            format!("webhook {}{what}", delivery.event)
+        });
+        let seconds = delivery.at.since(simulator.start_time()).as_secs_f64();
+        if delivery.outcome == Outcome::Withheld {
+            line.push_str(&format!("; at {seconds:.3} s {delivery}"));
+        } else {
+            line.push_str(&format!("; attempt {} at {seconds:.3} s: {delivery}", delivery.attempt));
+        }
+    }
+    for line in lines.values() {
+        eprintln!("{line}");
     }
 }

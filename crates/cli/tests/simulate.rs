@@ -22,6 +22,38 @@ async fn the_printed_webhook_is_one_json_line_and_nothing_else() {
     assert!(webhook["payload"]["server_urls"].as_str().unwrap().starts_with("ws://127.0.0.1:"));
     assert_eq!(played.code, Some(1), "nobody joined");
     assert!(played.stderr.contains("nobody joined"), "{played:?}");
+    assert!(played.stderr.contains("sent: no webhooks (one was printed), "), "{played:?}");
+}
+
+#[tokio::test]
+async fn the_server_passes_as_a_webhook_receiver_and_each_delivery_is_listed() {
+    let data_dir = tempfile::tempdir().unwrap();
+    let server = Serving::start(data_dir.path(), &["--dev"]).await;
+    let to = format!("http://{}/webhook", server.address);
+
+    let flags =
+        ["--validate-url", "--deliver-twice", "--probe-oracle", "--wait-for-retries", "--time-compression", "60"];
+    let arguments = [&["simulate", "--webhook", &to, "--duration", "3s"], &flags[..]].concat();
+    let played = finish(rtms(&arguments)).await;
+
+    assert_eq!(played.code, Some(0), "{played:?}");
+    assert!(!played.stderr.contains("finding"), "{}", played.stderr);
+    let listed: Vec<_> = played.stderr.lines().filter(|line| line.starts_with("webhook ")).collect();
+    let expected = [
+        ("webhook endpoint.url_validation; attempt 1 at ", ": 200 after "),
+        ("webhook endpoint.url_validation, a probe without signature; attempt 1 at ", ": 401 after "),
+        ("webhook endpoint.url_validation, a probe with a wrong signature; attempt 1 at ", ": 401 after "),
+        ("webhook endpoint.url_validation, a probe for a signing oracle; attempt 1 at ", ": 401 after "),
+        ("webhook meeting.rtms_started; attempt 1 at ", ": 200 after "),
+        ("webhook meeting.rtms_started, the same again; attempt 1 at ", ": 200 after "),
+        ("webhook meeting.rtms_stopped; attempt 1 at ", ": 200 after "),
+        ("webhook meeting.rtms_stopped, the same again; attempt 1 at ", ": 200 after "),
+    ];
+    assert_eq!(listed.len(), expected.len(), "{}", played.stderr);
+    for (line, (start, status)) in listed.iter().zip(expected) {
+        assert!(line.starts_with(start) && line.contains(status), "{line}");
+    }
+    assert_eq!(server.end_by("TERM").await, Some(0));
 }
 
 #[tokio::test]
@@ -103,8 +135,16 @@ async fn a_webhook_sent_by_hand_is_answered_and_makes_the_server_join() {
 
 #[tokio::test]
 async fn the_help_of_every_command_has_an_example() {
-    let commands: &[&[&str]] =
-        &[&[], &["serve"], &["demo"], &["simulate"], &["webhook"], &["webhook", "send"], &["webhook", "sign"]];
+    let commands: &[&[&str]] = &[
+        &[],
+        &["serve"],
+        &["demo"],
+        &["receipts"],
+        &["simulate"],
+        &["webhook"],
+        &["webhook", "send"],
+        &["webhook", "sign"],
+    ];
     for command in commands {
         let shown = finish(rtms(&[*command, &["--help"]].concat())).await;
         assert_eq!(shown.code, Some(0), "{command:?}");
@@ -115,7 +155,7 @@ async fn the_help_of_every_command_has_an_example() {
     let help = finish(rtms(&["--help"])).await.stdout;
     let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
     let listed: Vec<_> = listed.filter_map(|line| line.split_whitespace().next()).collect();
-    assert_eq!(listed, ["serve", "demo", "simulate", "webhook", "help"]);
+    assert_eq!(listed, ["serve", "demo", "receipts", "simulate", "webhook", "help"]);
 }
 
 #[tokio::test]
@@ -131,6 +171,8 @@ async fn wrong_arguments_exit_with_2_and_say_which() {
         (&["simulate", "--print-webhook", "--product", "radio"], "radio"),
         (&["simulate", "--print-webhook", "--media", "smell"], "smell"),
         (&["simulate", "--print-webhook", "--keep-alive-interval", "0s"], "0s"),
+        (&["simulate", "--print-webhook", "--validate-url"], "--validate-url"),
+        (&["simulate", "--webhook", "http://127.0.0.1:1/", "--time-compression", "0"], "0"),
         (&["webhook"], "Usage"),
         (&["webhook", "sign"], "FILE"),
     ];

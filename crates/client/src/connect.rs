@@ -11,9 +11,13 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::{Sink, Stream};
-use rtms_wire::webhook::server_url::ServerUrlPolicy;
+use rtms_wire::{Uri, webhook::server_url::ServerUrlPolicy};
 use rustls::pki_types::{CertificateDer, pem::PemObject};
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    time::timeout,
+};
 use tokio_websockets::{ClientBuilder, Connector as TlsConnector, Limits, MaybeTlsStream, Message, WebSocketStream};
 
 use crate::error::{ConnectError, TlsSetupError};
@@ -56,6 +60,7 @@ pub trait Socket: Send + Unpin + 'static {
 pub struct TcpConnector {
     tls: Arc<TlsConnector>,
     policy: Arc<ServerUrlPolicy>,
+    max_message_bytes: usize,
 }
 
 impl TcpConnector {
@@ -77,8 +82,57 @@ impl TcpConnector {
             .with_custom_certificate_verifier(Arc::new(verifier))
             .with_no_client_auth();
         let tls = TlsConnector::Rustls(tokio_rustls::TlsConnector::from(Arc::new(config)));
-        Ok(Self { tls: Arc::new(tls), policy: Arc::new(policy) })
+        Ok(Self { tls: Arc::new(tls), policy: Arc::new(policy), max_message_bytes: MAX_MESSAGE_BYTES })
     }
+
+    /// The same, taking no WebSocket message longer than this.
+    pub fn with_max_message_bytes(&self, max_message_bytes: usize) -> Self {
+        Self { max_message_bytes, ..self.clone() }
+    }
+
+    /// Connects to the host of an `http` or `https` URL for something other than a WebSocket.
+    ///
+    /// # Errors
+    /// [`ConnectError`]; the policy's, too.
+    pub async fn connect_http(
+        &self,
+        url: &str,
+    ) -> Result<impl AsyncRead + AsyncWrite + Send + Unpin + 'static + use<>, ConnectError> {
+        let uri =
+            self.policy.check_http(url).map_err(|source| ConnectError::Refused { url: url.to_owned(), source })?;
+        let secure = uri.scheme_str() == Some("https");
+        let tcp = dial(&uri, secure).await?;
+        timeout(UPGRADE_LIMIT, self.secure(&uri, secure, tcp))
+            .await
+            .map_err(|_| ConnectError::TimedOut("TLS"))?
+            .map_err(ConnectError::Upgrade)
+    }
+
+    async fn secure(
+        &self,
+        uri: &Uri,
+        secure: bool,
+        tcp: TcpStream,
+    ) -> Result<MaybeTlsStream<TcpStream>, tokio_websockets::Error> {
+        if secure { self.tls.wrap(host_of(uri), tcp).await } else { Ok(MaybeTlsStream::Plain(tcp)) }
+    }
+}
+
+/// A URI writes IPv6 addresses in brackets; they do not resolve that way.
+fn host_of(uri: &Uri) -> &str {
+    uri.host().unwrap_or_default().trim_matches(['[', ']'])
+}
+
+async fn dial(uri: &Uri, secure: bool) -> Result<TcpStream, ConnectError> {
+    let host = host_of(uri);
+    let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
+    let tcp = timeout(TCP_LIMIT, TcpStream::connect((host, port)))
+        .await
+        .map_err(|_| ConnectError::TimedOut("TCP connection"))?
+        .map_err(|source| ConnectError::Tcp { host: format!("{host}:{port}"), source })?;
+    // Keep-alive answers are small and must not wait for company.
+    tcp.set_nodelay(true).map_err(|source| ConnectError::Tcp { host: host.to_owned(), source })?;
+    Ok(tcp)
 }
 
 fn read_ca(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsSetupError> {
@@ -92,25 +146,16 @@ impl Connector for TcpConnector {
     type Socket = TcpSocket;
 
     fn connect(&self, url: String) -> impl Future<Output = Result<TcpSocket, ConnectError>> + Send + 'static {
-        let tls = self.tls.clone();
+        let connector = self.clone();
         let checked = self.policy.check(&url);
         async move {
             let uri = checked.map_err(|source| ConnectError::Refused { url, source })?;
             let secure = uri.scheme_str() == Some("wss");
-            // A URI writes IPv6 addresses in brackets; they do not resolve that way.
-            let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_string();
-            let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
-
-            let tcp = timeout(TCP_LIMIT, TcpStream::connect((host.as_str(), port)))
-                .await
-                .map_err(|_| ConnectError::TimedOut("TCP connection"))?
-                .map_err(|source| ConnectError::Tcp { host: format!("{host}:{port}"), source })?;
-            // Keep-alive answers are small and must not wait for company.
-            tcp.set_nodelay(true).map_err(|source| ConnectError::Tcp { host: host.clone(), source })?;
+            let tcp = dial(&uri, secure).await?;
 
             let upgrade = async {
-                let stream = if secure { tls.wrap(&host, tcp).await? } else { MaybeTlsStream::Plain(tcp) };
-                let limits = Limits::default().max_payload_len(Some(MAX_MESSAGE_BYTES));
+                let stream = connector.secure(&uri, secure, tcp).await?;
+                let limits = Limits::default().max_payload_len(Some(connector.max_message_bytes));
                 ClientBuilder::from_uri(uri).limits(limits).connect_on(stream).await
             };
             let (socket, _response) = timeout(UPGRADE_LIMIT, upgrade)

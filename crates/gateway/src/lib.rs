@@ -10,6 +10,7 @@ mod clock;
 pub mod config;
 mod dispatcher;
 pub mod http;
+pub mod intake;
 mod recording;
 pub mod server;
 mod stop;

@@ -33,6 +33,7 @@ use crate::{
         tls::{DoorTls, DoorTlsError},
         webhook::Door,
     },
+    intake::{IntakeUnusable, Intakes},
     recording::RecordingSetup,
     stop::{self, StopSender},
     stream_task::Surroundings,
@@ -63,6 +64,7 @@ pub struct Server {
 /// The parts that run, in the order in which they are stopped.
 struct Parts {
     http: (StopSender, JoinHandle<()>),
+    intake: (StopSender, JoinHandle<()>),
     dispatcher: (StopSender, JoinHandle<()>),
     worker: (StopSender, JoinHandle<()>),
     secrets: (StopSender, JoinHandle<()>),
@@ -93,6 +95,9 @@ pub enum StartError {
     /// The door's certificate cannot be used.
     #[error(transparent)]
     DoorTls(#[from] DoorTlsError),
+    /// An app's event WebSocket cannot be used.
+    #[error(transparent)]
+    Intake(#[from] IntakeUnusable),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {source}; choose another with --listen")]
     Listen {
@@ -144,9 +149,11 @@ impl Server {
             allowed_suffixes: config.zoom.allowed_hosts.clone(),
             allow_loopback: config.zoom.allow_loopback,
         };
+        let connector = TcpConnector::new(policy.clone(), &config.zoom.extra_ca)?;
+        let intakes = Intakes::of(&apps, &policy, &connector, &store, &metrics, config.webhook.max_body_bytes)?;
         let surroundings = Arc::new(Surroundings {
             store: store.clone(),
-            connector: Arc::new(TcpConnector::new(policy.clone(), &config.zoom.extra_ca)?),
+            connector: Arc::new(connector),
             config: config.media.stream_config()?,
             queue_bytes: config.media.queue_bytes,
             recording: config.recording.enabled.then(|| RecordingSetup {
@@ -187,6 +194,9 @@ impl Server {
         let (http_stop, stopped) = stop::channel();
         let http = tokio::spawn(http::serve(listener, acceptor, http::router(shared.clone()), limits, stopped));
 
+        let (intake_stop, stopped) = stop::channel();
+        let intake = tokio::spawn(intakes.run(stopped));
+
         let pruner = tokio::spawn(prune(store.clone(), config.store.keep));
         let (certificate_stop, stopped) = stop::channel();
         let certificate = tokio::spawn(async move {
@@ -205,6 +215,7 @@ impl Server {
             sinks,
             parts: Parts {
                 http: (http_stop, http),
+                intake: (intake_stop, intake),
                 dispatcher: (dispatcher_stop, dispatcher),
                 worker: (worker_stop, worker),
                 secrets: (secrets_stop, secrets),
@@ -236,9 +247,8 @@ impl Server {
         info!(within = ?self.stop_within, "stopping");
         self.shared.health.stopping.store(true, std::sync::atomic::Ordering::Relaxed);
         self.parts.pruner.abort();
-        for (stop, task) in
-            [self.parts.http, self.parts.dispatcher, self.parts.worker, self.parts.secrets, self.parts.certificate]
-        {
+        let Parts { http, intake, dispatcher, worker, secrets, certificate, .. } = self.parts;
+        for (stop, task) in [http, intake, dispatcher, worker, secrets, certificate] {
             stop.send_replace(true);
             // A part that panicked has stopped too.
             if let Err(error) = task.await {

@@ -17,6 +17,9 @@ pub struct Metrics {
     classes: Family<ClassLabel, Counter>,
     suspects: Family<SuspectLabel, Counter>,
     account_events: Family<EventLabel, Counter>,
+    intake_messages: Family<WebhookLabel, Counter>,
+    intake_ends: Family<EndLabel, Counter>,
+    intake_connected: Gauge,
     concurrency_number: Gauge,
     concurrency_limit: Gauge,
     streams_joined: Counter,
@@ -33,6 +36,11 @@ pub struct Metrics {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct WebhookLabel {
     result: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct EndLabel {
+    why: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -97,7 +105,51 @@ impl WebhookResult {
     }
 }
 
+/// What became of a message on an event WebSocket. Heartbeats are not counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IntakeResult {
+    /// An event, stored.
+    Stored,
+    /// No JSON, or an event that is no webhook: dropped.
+    Unreadable,
+    /// An event that is too long: dropped.
+    TooLarge,
+    /// An event that is lost because the server stopped while the store failed.
+    NotStored,
+    /// A message of a kind that is not known.
+    Other,
+}
+
+impl IntakeResult {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Stored => "stored",
+            Self::Unreadable => "unreadable",
+            Self::TooLarge => "too_large",
+            Self::NotStored => "not_stored",
+            Self::Other => "other",
+        }
+    }
+}
+
 impl Metrics {
+    pub(crate) fn intake_message(&self, result: IntakeResult) {
+        self.intake_messages.get_or_create(&WebhookLabel { result: result.as_str() }).inc();
+    }
+
+    pub(crate) fn intake_opened(&self) {
+        self.intake_connected.inc();
+    }
+
+    pub(crate) fn intake_closed(&self, why: &'static str) {
+        self.intake_connected.dec();
+        self.intake_failed(why);
+    }
+
+    pub(crate) fn intake_failed(&self, why: &'static str) {
+        self.intake_ends.get_or_create(&EndLabel { why }).inc();
+    }
+
     pub(crate) fn webhook(&self, result: WebhookResult) {
         self.webhooks.get_or_create(&WebhookLabel { result: result.as_str() }).inc();
     }
@@ -164,6 +216,21 @@ impl Metrics {
         self.webhooks.get_or_create(&WebhookLabel { result: result.as_str() }).get()
     }
 
+    /// Messages on event WebSockets that ended so.
+    pub fn intake_messages(&self, result: IntakeResult) -> u64 {
+        self.intake_messages.get_or_create(&WebhookLabel { result: result.as_str() }).get()
+    }
+
+    /// Event WebSockets that ended, or could not be opened, for this reason: a word of docs/operating.md.
+    pub fn intake_ends(&self, why: &'static str) -> u64 {
+        self.intake_ends.get_or_create(&EndLabel { why }).get()
+    }
+
+    /// Event WebSockets that stand.
+    pub fn intake_connected(&self) -> i64 {
+        self.intake_connected.get()
+    }
+
     /// Messages of a medium so far.
     pub fn packets(&self, medium: Medium) -> u64 {
         self.packets.get_or_create(&MediumLabel { medium: medium.as_str() }).get()
@@ -193,6 +260,13 @@ impl Metrics {
     pub(crate) fn render(&self) -> String {
         let mut registry = Registry::with_prefix("rtms");
         registry.register("webhooks", "Requests at the webhook door, by result", self.webhooks.clone());
+        registry.register("intake_messages", "Messages on event WebSockets, by result", self.intake_messages.clone());
+        registry.register(
+            "intake_ends",
+            "Event WebSockets that ended or could not be opened, by reason",
+            self.intake_ends.clone(),
+        );
+        registry.register("intake_connected", "Event WebSockets that stand", self.intake_connected.clone());
         registry.register("webhook_classes", "Stored webhooks, by what they turned out to be", self.classes.clone());
         registry.register(
             "signature_suspects",

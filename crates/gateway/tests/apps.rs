@@ -243,5 +243,12 @@ fn app(dir: &Path, name: &str, tokens: &[&str]) -> AppConfig {
     let secret_token_files = secret_token_files.collect();
     let client_secret_file = dir.join(format!("{name}.secret"));
     fs::write(&client_secret_file, "client secret").unwrap();
-    AppConfig { name: name.into(), secret_token_files, client_id: "client".into(), client_secret_file, auth: None }
+    AppConfig {
+        name: name.into(),
+        secret_token_files,
+        client_id: "client".into(),
+        client_secret_file,
+        auth: None,
+        websocket: None,
+    }
 }

@@ -27,6 +27,8 @@ pub struct ZoomConfig {
     pub media_url: String,
     /// How long things take.
     pub timing: Timing,
+    /// What is posted beside the stream's webhooks, and how fast time runs between posts.
+    pub webhooks: WebhookOptions,
 }
 
 impl Default for ZoomConfig {
@@ -39,6 +41,41 @@ impl Default for ZoomConfig {
             signaling_url: "ws://127.0.0.1:1/signaling".to_owned(),
             media_url: "ws://127.0.0.1:1/media".to_owned(),
             timing: Timing::default(),
+            webhooks: WebhookOptions::default(),
+        }
+    }
+}
+
+/// What is posted beside the stream's webhooks, and how fast time runs between posts.
+#[derive(Clone, Debug)]
+pub struct WebhookOptions {
+    /// By how much the waits before a webhook's next attempt and before the next validation are shortened; nothing else is. Zoom's is 1.
+    pub time_compression: u32,
+    /// Whether the URL is validated at the start and every 72 hours, as Zoom does.
+    pub validate_url: bool,
+    /// Whether every webhook is posted a second time at once, as Zoom does after its internal code -10.
+    pub deliver_twice: bool,
+    /// Whether validations that Zoom did not sign are sent at the start, to see whether they are answered.
+    pub probe_oracle: bool,
+    /// Whether the end of the stream waits until each webhook is delivered or given up.
+    pub wait_for_retries: bool,
+}
+
+impl WebhookOptions {
+    /// A wait of Zoom's, shortened; never to nothing.
+    pub(crate) fn compressed(&self, wait: Duration) -> Duration {
+        (wait / self.time_compression.max(1)).max(Duration::from_millis(1))
+    }
+}
+
+impl Default for WebhookOptions {
+    fn default() -> Self {
+        Self {
+            time_compression: 1,
+            validate_url: false,
+            deliver_twice: false,
+            probe_oracle: false,
+            wait_for_retries: false,
         }
     }
 }

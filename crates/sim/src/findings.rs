@@ -7,7 +7,7 @@ use rtms_wire::{
 };
 use serde::{Serialize, Serializer};
 
-use crate::zoom::ConnectionId;
+use crate::{webhook::ANSWER_WITHIN, zoom::ConnectionId};
 
 /// One thing that a client should not have done, or should have and did not.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -99,7 +99,7 @@ pub enum Mistake {
         /// How many.
         waiting_bytes: usize,
     },
-    /// The webhook was not answered with 2xx in time.
+    /// The webhook was refused, answered with an error, or could not be posted.
     #[error("answered the webhook {event} badly: {why}")]
     WebhookNotAccepted {
         /// Which one.
@@ -107,6 +107,108 @@ pub enum Mistake {
         /// A status, or what happened instead.
         why: String,
     },
+    /// The webhook was answered with a redirect.
+    #[error(
+        "answered the webhook {event} with status {status}: Zoom follows no redirect and does not try again, the event is lost"
+    )]
+    WebhookRedirected {
+        /// Which one.
+        event: String,
+        /// The status.
+        status: u16,
+    },
+    /// The webhook was answered after Zoom's three seconds, or never.
+    #[error("{}", TooLate { event, status, after_ms, needlessly: *repeated_needlessly })]
+    WebhookAnsweredTooLate {
+        /// Which one.
+        event: String,
+        /// The status; none if nothing came.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        status: Option<u16>,
+        /// Milliseconds from the post to the answer.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        after_ms: Option<u64>,
+        /// Whether it was accepted, so that Zoom sends again what has arrived.
+        repeated_needlessly: bool,
+    },
+    /// All attempts failed.
+    #[error("did not take the webhook {event} in {attempts} attempts: Zoom has given it up, the event is lost")]
+    WebhookLost {
+        /// Which one.
+        event: String,
+        /// How many were made.
+        attempts: u32,
+    },
+    /// A webhook that came a second time was not accepted.
+    #[error("answered a repeat of the webhook {event} badly: {why}; a repeat is known already, and is accepted")]
+    RepeatNotAccepted {
+        /// Which one.
+        event: String,
+        /// A status, or what happened instead.
+        why: String,
+    },
+    /// The URL validation was not answered as Zoom wants it.
+    #[error("failed the URL validation, {in_a_row} in a row: {why}")]
+    ValidationFailed {
+        /// What was wrong.
+        why: String,
+        /// Failures since the last good one.
+        in_a_row: u32,
+    },
+    /// The URL validation was answered rightly, but not declared as JSON.
+    #[error("answered the URL validation with content-type {} in place of application/json", content_type.as_deref().unwrap_or("(none)"))]
+    ValidationNotAsJson {
+        /// What was declared.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        content_type: Option<String>,
+    },
+    /// Zoom writes to the owner of the account.
+    #[error("failed {in_a_row} URL validations in a row: Zoom warns the account's owner by mail")]
+    ValidationsFailedSoOften {
+        /// Failures since the last good one.
+        in_a_row: u32,
+    },
+    /// Zoom sends nothing more.
+    #[error("failed {in_a_row} URL validations in a row: Zoom disables the URL and sends nothing more")]
+    UrlDisabled {
+        /// Failures since the last good one.
+        in_a_row: u32,
+    },
+    /// A validation that Zoom did not sign was answered with an HMAC.
+    #[error("answered a URL validation that came {how}: it makes HMACs with the secret token for anybody")]
+    UnverifiedValidationAnswered {
+        /// What was wrong with the question.
+        how: &'static str,
+    },
+    /// A stranger got the signature of a webhook of the stranger's choice.
+    #[error(
+        "is a signing oracle: an unsigned URL validation with a webhook's base string as its token got that webhook's signature"
+    )]
+    SignedForAStranger,
+}
+
+struct TooLate<'a> {
+    event: &'a str,
+    status: &'a Option<u16>,
+    after_ms: &'a Option<u64>,
+    needlessly: bool,
+}
+
+impl std::fmt::Display for TooLate<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let within = ANSWER_WITHIN.as_millis();
+        match (self.status, self.after_ms) {
+            (Some(status), Some(ms)) => {
+                write!(f, "answered {} with {status} after {ms} ms, and Zoom waits {within} ms", self.event)
+            }
+            (Some(status), None) => write!(f, "answered {} with {status} later than {within} ms", self.event),
+            (None, _) => write!(f, "did not answer {}, for which Zoom waits {within} ms", self.event),
+        }?;
+        if self.needlessly {
+            write!(f, ": what had arrived counts as failed and is sent again needlessly")?;
+        }
+        Ok(())
+    }
 }
 
 /// All findings of a run, in order, up to a bound: a hostile client must not fill the memory with its mistakes.

@@ -19,6 +19,7 @@
 //! ```
 
 mod connection;
+pub mod intake;
 mod post;
 
 use std::{
@@ -48,11 +49,11 @@ use tokio::{
 };
 
 use crate::{
-    config::{self, App, Timing, ZoomConfig},
+    config::{self, App, Timing, WebhookOptions, ZoomConfig},
     findings::Findings,
     meeting::{Meeting, MeetingOptions},
-    sent::{Sent, SentCounts},
-    webhook::{WebhookAnswer, WebhookPost},
+    sent::{Sent, SentCounts, What},
+    webhook::{Deliveries, Purpose, WebhookAnswer, WebhookPost},
     zoom::{ConnectionId, Ending, Input, Output, Zoom},
 };
 
@@ -65,6 +66,8 @@ pub struct SimulatorConfig {
     pub listen: SocketAddr,
     /// Where webhooks are posted (`http` only); none means that nobody is told and the caller reads [`Simulator::start_webhook`].
     pub webhook_url: Option<Uri>,
+    /// What is posted beside the stream's webhooks, and how fast time runs between posts; nothing without a URL.
+    pub webhooks: WebhookOptions,
     /// Which product streams.
     pub product: Product,
     /// What happens in the meeting.
@@ -86,6 +89,7 @@ impl Default for SimulatorConfig {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             webhook_url: None,
+            webhooks: WebhookOptions::default(),
             product: Product::Meeting,
             meeting: MeetingOptions::default(),
             app: App::default(),
@@ -175,6 +179,7 @@ struct Seen {
     sent: Vec<Sent>,
     counts: SentCounts,
     findings: Findings,
+    deliveries: Deliveries,
 }
 
 impl Simulator {
@@ -209,13 +214,21 @@ impl Simulator {
                 signaling_url: signaling_url.clone(),
                 media_url: format!("ws://{address}{}", connection::MEDIA_PATH),
                 timing: config.timing,
+                // Nobody can answer what is not posted.
+                webhooks: if target.is_some() { config.webhooks } else { WebhookOptions::default() },
             },
             clock.now(),
         );
-        // The machine promises that the start webhook comes first.
+        // The machine promises that nothing comes before the start webhook but validations.
+        let mut first_posts = Vec::new();
         let start_webhook = loop {
             match zoom.poll_output() {
-                Some(Output::Webhook(post)) => break post,
+                Some(Output::Webhook(post)) => {
+                    first_posts.push(post.clone());
+                    if post.purpose == Purpose::Event {
+                        break post;
+                    }
+                }
                 Some(Output::Send { .. } | Output::Close { .. }) => {}
                 None => unreachable!("a stream starts with its webhook"),
             }
@@ -241,7 +254,7 @@ impl Simulator {
             last_connection: 0,
             seen: Arc::clone(&seen),
         };
-        let task = tokio::spawn(pump.run(start_webhook.clone(), events, stopped, finish));
+        let task = tokio::spawn(pump.run(first_posts, events, stopped, finish));
         let _pump = AbortOnDrop(task.abort_handle());
         Ok(Self {
             address,
@@ -313,6 +326,11 @@ impl Simulator {
         lock(&self.seen).findings.clone()
     }
 
+    /// What was posted so far, attempt by attempt; empty without a URL.
+    pub fn deliveries(&self) -> Deliveries {
+        lock(&self.seen).deliveries.clone()
+    }
+
     /// Ends the stream for this reason, as if somebody in the meeting had. [`Simulator::finished`] follows.
     pub async fn stop(&self, reason: StopReason) {
         // It fails only when the pump has ended, which is what was wanted.
@@ -379,12 +397,14 @@ struct Pump {
 impl Pump {
     async fn run(
         mut self,
-        start_webhook: WebhookPost,
+        first_posts: Vec<WebhookPost>,
         mut events: mpsc::Receiver<FromConnection>,
         mut stopped: mpsc::Receiver<StopReason>,
         finish: watch::Sender<bool>,
     ) {
-        self.post(start_webhook);
+        for post in first_posts {
+            self.post(post);
+        }
         loop {
             self.carry_out();
             if self.zoom.is_finished() {
@@ -451,6 +471,9 @@ impl Pump {
                 ending.map(|ending| Input::Closed { connection, ending })
             }
             FromConnection::WebhookAnswered { webhook, answer } => Some(Input::WebhookAnswered { webhook, answer }),
+            FromConnection::WebhookAnsweredLate { webhook, attempt, status } => {
+                Some(Input::WebhookAnsweredLate { webhook, attempt, status })
+            }
         }
     }
 
@@ -469,7 +492,10 @@ impl Pump {
         }
         let mut seen = lock(&self.seen);
         while let Some(sent) = self.zoom.poll_sent() {
-            seen.counts.count(&sent.what);
+            // What is only printed was not sent.
+            if self.target.is_some() || !matches!(sent.what, What::Webhook { .. }) {
+                seen.counts.count(&sent.what);
+            }
             if let Some(record) = &mut self.record
                 && let Err(error) = write_line(record, &sent)
             {
@@ -484,6 +510,9 @@ impl Pump {
             || seen.findings.dropped() != self.zoom.findings().dropped()
         {
             seen.findings = self.zoom.findings().clone();
+        }
+        if self.target.is_some() && seen.deliveries.changes() != self.zoom.deliveries().changes() {
+            seen.deliveries = self.zoom.deliveries().clone();
         }
     }
 
@@ -503,17 +532,19 @@ impl Pump {
 
     fn post(&mut self, post: WebhookPost) {
         let events = self.events_in.clone();
-        let webhook = post.id;
-        let answer = self.target.clone().map(|target| post::post(target, post));
-        tokio::spawn(async move {
-            let answer = match answer {
-                Some(answer) => answer.await,
-                // Nobody is to be told, so nobody can fail to answer.
-                None => WebhookAnswer::Status(200),
-            };
-            // It fails only when the pump has ended.
-            let _ = events.send(FromConnection::WebhookAnswered { webhook, answer }).await;
-        });
+        match self.target.clone() {
+            Some(target) => {
+                tokio::spawn(post::post(target, post, events));
+            }
+            None => {
+                let webhook = post.id;
+                tokio::spawn(async move {
+                    // Nobody is to be told, so nobody can fail to answer. It fails only when the pump has ended.
+                    let answer = WebhookAnswer::Status(200);
+                    let _ = events.send(FromConnection::WebhookAnswered { webhook, answer }).await;
+                });
+            }
+        }
     }
 
     /// Gives the connections a moment for their close frames.

@@ -1,4 +1,8 @@
-//! Zoom's voice over HTTP: the bodies of its webhooks, the headers that sign them, and when it tries again.
+//! Zoom's voice over HTTP: the bodies of its webhooks, the headers that sign them, when it tries again, and what it thinks of the
+//! answers.
+
+mod delivery;
+mod validation;
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -11,11 +15,33 @@ use rtms_wire::{
 };
 use serde_json::{Map, Value, json};
 
-use crate::{config::App, seed::Seed};
+use crate::{
+    config::{App, WebhookOptions},
+    findings::Mistake,
+    seed::Seed,
+};
+
+pub use delivery::{Deliveries, Delivery, Outcome};
+pub use validation::{DISABLE_AFTER, Probe, VALIDATE_EVERY, WARN_AFTER};
+
+use validation::Question;
 
 /// Which webhook a delivery is of; the same for every attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WebhookId(pub u64);
+
+/// Why something is posted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Purpose {
+    /// Something happened.
+    Event,
+    /// The same once more, at once: Zoom's internal code -10. It is never tried again itself.
+    Again,
+    /// Zoom wants to know whether the receiver still has the secret.
+    Validation,
+    /// A stranger wants to know whether the receiver signs for anybody.
+    Probe(Probe),
+}
 
 /// One attempt at delivering a webhook: to be posted as it stands.
 #[derive(Clone, Debug)]
@@ -24,6 +50,8 @@ pub struct WebhookPost {
     pub id: WebhookId,
     /// Its event name, such as `meeting.rtms_started`.
     pub event: String,
+    /// Why it is posted.
+    pub purpose: Purpose,
     /// 1 for the first attempt.
     pub attempt: u32,
     /// The exact body.
@@ -32,31 +60,73 @@ pub struct WebhookPost {
     pub headers: Vec<(&'static str, String)>,
 }
 
+impl WebhookPost {
+    /// Whether the answer is to be given as [`WebhookAnswer::Body`].
+    pub fn wants_body(&self) -> bool {
+        match self.purpose {
+            Purpose::Event | Purpose::Again => false,
+            Purpose::Validation | Purpose::Probe(_) => true,
+        }
+    }
+}
+
 /// What became of an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WebhookAnswer {
-    /// The receiver answered with this status within Zoom's three seconds.
+    /// The receiver answered with this status within [`ANSWER_WITHIN`].
     Status(u16),
-    /// No answer: refused, reset, or not in time. The text says which, for people.
+    /// The same with what else is looked at in the answer to a validation.
+    Body {
+        /// The status.
+        status: u16,
+        /// The header `content-type`.
+        content_type: Option<String>,
+        /// The bytes.
+        body: Bytes,
+    },
+    /// Nothing came within [`ANSWER_WITHIN`]: Zoom's internal code -1. [`Input::WebhookAnsweredLate`] may follow.
+    ///
+    /// [`Input::WebhookAnsweredLate`]: crate::zoom::Input::WebhookAnsweredLate
+    TimedOut,
+    /// Refused, reset, no such host. The text says which, for people.
     Failed(String),
 }
 
 impl WebhookAnswer {
+    /// The status, if the answer came in time.
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::Status(status) | Self::Body { status, .. } => Some(*status),
+            Self::TimedOut | Self::Failed(_) => None,
+        }
+    }
+
     /// Zoom takes any 2xx.
     pub fn is_accepted(&self) -> bool {
-        matches!(self, Self::Status(200..=299))
+        matches!(self.status(), Some(200..=299))
     }
 
     /// Zoom tries again after 5xx and after no answer, never after 3xx and 4xx. Basis: documented.
     pub fn is_retried(&self) -> bool {
-        matches!(self, Self::Failed(_) | Self::Status(500..))
+        matches!(self.status(), None | Some(500..))
+    }
+
+    fn outcome(&self) -> Outcome {
+        match self {
+            Self::Status(status) | Self::Body { status, .. } => Outcome::Status(*status),
+            Self::TimedOut => Outcome::TimedOut,
+            Self::Failed(why) => Outcome::Failed(why.clone()),
+        }
     }
 }
 
 /// How long Zoom waits for an answer. Basis: documented.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 
-/// Pauses before the second, third and fourth attempt; then Zoom gives up. Basis: documented.
+/// How long the simulator listens on after that, only to be able to say how late an answer was. Ours, not Zoom's.
+pub const LISTEN_ON_FOR: Duration = Duration::from_secs(5);
+
+/// Pauses before the second, third and fourth attempt, so 5, 25 and 85 minutes after the first; then Zoom gives up. Basis: documented.
 pub const RETRY_AFTER: [Duration; 3] =
     [Duration::from_secs(5 * 60), Duration::from_secs(20 * 60), Duration::from_secs(60 * 60)];
 
@@ -135,32 +205,74 @@ pub(crate) enum News<'a> {
     Stopped { reason: StopReason },
 }
 
-/// The webhooks of one stream: makes them, remembers which are not delivered yet.
+/// The webhooks of one stream: makes them, remembers which are not delivered yet, judges the answers.
 #[derive(Debug)]
 pub(crate) struct Webhooks {
     product: Product,
     app: App,
+    options: WebhookOptions,
     chance: Seed,
     last_id: u64,
     open: BTreeMap<WebhookId, Undelivered>,
+    /// Attempts that Zoom has given up and whose answer may still come.
+    late: BTreeMap<(WebhookId, u32), Late>,
+    /// When the URL is validated next; none while a validation is under way, or if it never is.
+    validate_at: Option<UnixMillis>,
+    /// Validations that failed since the last good one.
+    failed_in_a_row: u32,
+    deliveries: Deliveries,
 }
 
 #[derive(Debug)]
 struct Undelivered {
     event: String,
+    question: Option<Question>,
     body: Bytes,
+    purpose: Purpose,
     attempts: u32,
+    /// When the last attempt was made.
+    posted: UnixMillis,
     /// None while an attempt is under way.
     again_at: Option<UnixMillis>,
 }
 
+#[derive(Debug)]
+struct Late {
+    event: String,
+    purpose: Purpose,
+    until: UnixMillis,
+}
+
 impl Webhooks {
-    pub(crate) fn new(product: Product, app: App, seed: &Seed) -> Self {
-        Self { product, app, chance: seed.fork("webhooks", 0), last_id: 0, open: BTreeMap::new() }
+    /// Whatever is asked before the first webhook is due at once.
+    pub(crate) fn new(product: Product, app: App, options: WebhookOptions, seed: &Seed, now: UnixMillis) -> Self {
+        let mut webhooks = Self {
+            product,
+            app,
+            chance: seed.fork("webhooks", 0),
+            last_id: 0,
+            open: BTreeMap::new(),
+            late: BTreeMap::new(),
+            validate_at: options.validate_url.then_some(now),
+            failed_in_a_row: 0,
+            deliveries: Deliveries::default(),
+            options,
+        };
+        webhooks.validate(now);
+        if webhooks.options.probe_oracle {
+            for probe in Probe::ALL {
+                let question = match probe {
+                    Probe::Unsigned | Probe::WronglySigned => Question::ordinary(&mut webhooks.chance, now),
+                    Probe::SigningOracle => Question::forgery(&mut webhooks.chance, now),
+                };
+                webhooks.ask(Purpose::Probe(probe), question, now);
+            }
+        }
+        webhooks
     }
 
-    /// A new webhook and its first attempt. The body has the flat, documented form.
-    pub(crate) fn announce(&mut self, news: News<'_>, identity: &Identity, now: UnixMillis) -> WebhookPost {
+    /// A new webhook, due at once. The body has the flat, documented form.
+    pub(crate) fn announce(&mut self, news: News<'_>, identity: &Identity, now: UnixMillis) {
         let (what, event_payload) = match news {
             News::Started { signaling_url } => ("started", self.started(identity, signaling_url)),
             News::Interrupted => ("interrupted", self.common(identity)),
@@ -171,63 +283,224 @@ impl Webhooks {
             }
         };
         let event = event_name(self.product, what);
-        let body = json!({ "event": event, "event_ts": now.0, "payload": event_payload });
-        self.last_id += 1;
-        let id = WebhookId(self.last_id);
-        self.open.insert(id, Undelivered { event, body: body.to_string().into(), attempts: 0, again_at: Some(now) });
-        // It was inserted in the line above and is due now.
-        self.due(now).unwrap_or_else(|| unreachable!("a new webhook is due at once"))
+        let body = Bytes::from(json!({ "event": event, "event_ts": now.0, "payload": event_payload }).to_string());
+        if self.is_disabled() {
+            let webhook = self.next_id();
+            let (purpose, outcome) = (Purpose::Event, Outcome::Withheld);
+            self.deliveries.begin(Delivery { webhook, event, purpose, attempt: 0, at: now, outcome, took: None });
+            return;
+        }
+        if self.options.deliver_twice {
+            self.open(Purpose::Event, event.clone(), body.clone(), None, now);
+            self.open(Purpose::Again, event, body, None, now);
+        } else {
+            self.open(Purpose::Event, event, body, None, now);
+        }
     }
 
     /// The next attempt whose time has come. The signature is made anew: whether Zoom does so is not documented.
     pub(crate) fn due(&mut self, now: UnixMillis) -> Option<WebhookPost> {
+        self.validate(now);
         let (id, undelivered) = self.open.iter_mut().find(|(_, it)| it.again_at.is_some_and(|at| at <= now))?;
         undelivered.again_at = None;
         undelivered.attempts += 1;
+        undelivered.posted = now;
         let timestamp = now.as_secs().to_string();
-        let signature = webhook_signature(&self.app.secret_token, &timestamp, &undelivered.body);
+        let secret = &self.app.secret_token;
+        let signature = match &undelivered.question {
+            Some(question) => question.signature(undelivered.purpose, secret, &timestamp),
+            None => Some(webhook_signature(secret, &timestamp, &undelivered.body)),
+        };
         let request_id = self.chance.hex(32);
-        let headers = vec![
+        let mut headers = vec![
             ("content-type", "application/json; charset=utf-8".to_owned()),
             ("user-agent", "Zoom Marketplace/1.0a".to_owned()),
             ("accept-encoding", "gzip".to_owned()),
             ("clientid", self.app.client_id.clone()),
             ("x-zm-request-id", request_id),
-            ("x-zm-request-timestamp", timestamp),
-            ("x-zm-signature", signature),
-            ("x-zm-trackingid", format!("sim_{}", self.chance.hex(20))),
         ];
+        if let Some(signature) = signature {
+            headers.push(("x-zm-request-timestamp", timestamp));
+            headers.push(("x-zm-signature", signature));
+        }
+        headers.push(("x-zm-trackingid", format!("sim_{}", self.chance.hex(20))));
+        self.deliveries.begin(Delivery {
+            webhook: *id,
+            event: undelivered.event.clone(),
+            purpose: undelivered.purpose,
+            attempt: undelivered.attempts,
+            at: now,
+            outcome: Outcome::UnderWay,
+            took: None,
+        });
         Some(WebhookPost {
             id: *id,
             event: undelivered.event.clone(),
+            purpose: undelivered.purpose,
             attempt: undelivered.attempts,
             body: undelivered.body.clone(),
             headers,
         })
     }
 
-    /// Takes what became of an attempt; gives the event name if the receiver did badly.
-    pub(crate) fn answered(&mut self, id: WebhookId, answer: &WebhookAnswer, now: UnixMillis) -> Option<String> {
-        let undelivered = self.open.get_mut(&id)?;
-        let event = undelivered.event.clone();
-        let pause =
-            usize::try_from(undelivered.attempts).ok().and_then(|attempts| RETRY_AFTER.get(attempts.saturating_sub(1)));
-        match pause {
-            Some(pause) if answer.is_retried() => undelivered.again_at = Some(now + *pause),
-            Some(_) | None => {
+    /// Takes what became of an attempt; gives what the receiver did wrong.
+    pub(crate) fn answered(&mut self, id: WebhookId, answer: &WebhookAnswer, now: UnixMillis) -> Vec<Mistake> {
+        let Some(undelivered) = self.open.get_mut(&id).filter(|it| it.again_at.is_none()) else { return Vec::new() };
+        let (event, attempt, purpose) = (undelivered.event.clone(), undelivered.attempts, undelivered.purpose);
+        self.deliveries.end(id, attempt, answer.outcome(), now);
+        let mut mistakes = Vec::new();
+        match purpose {
+            Purpose::Event => {
+                let pause = usize::try_from(attempt).ok().and_then(|it| RETRY_AFTER.get(it.saturating_sub(1)));
+                let is_over = match pause {
+                    Some(pause) if answer.is_retried() && self.failed_in_a_row < DISABLE_AFTER => {
+                        // From post to post, so that the time of the answers does not add up.
+                        undelivered.again_at = Some((undelivered.posted + self.options.compressed(*pause)).max(now));
+                        false
+                    }
+                    Some(_) | None => self.open.remove(&id).is_some(),
+                };
+                mistakes.extend(refusal(&event, answer));
+                if is_over && answer.is_retried() {
+                    mistakes.push(Mistake::WebhookLost { event: event.clone(), attempts: attempt });
+                }
+            }
+            Purpose::Again => {
                 self.open.remove(&id);
+                if let Some(why) = why_not_accepted(answer) {
+                    mistakes.push(Mistake::RepeatNotAccepted { event: event.clone(), why });
+                }
+            }
+            Purpose::Validation => {
+                let posted = undelivered.posted;
+                let question = self.open.remove(&id).and_then(|it| it.question);
+                mistakes.extend(self.validated(question.as_ref(), answer, posted, now));
+            }
+            Purpose::Probe(probe) => {
+                let question = self.open.remove(&id).and_then(|it| it.question);
+                if question.is_some_and(|question| question.gave_away(answer, &self.app)) {
+                    mistakes.push(match probe {
+                        Probe::Unsigned => Mistake::UnverifiedValidationAnswered { how: "without any signature" },
+                        Probe::WronglySigned => Mistake::UnverifiedValidationAnswered { how: "with a wrong signature" },
+                        Probe::SigningOracle => Mistake::SignedForAStranger,
+                    });
+                }
+                return mistakes;
             }
         }
-        (!answer.is_accepted()).then_some(event)
+        if *answer == WebhookAnswer::TimedOut {
+            self.late.insert((id, attempt), Late { event, purpose, until: now + LISTEN_ON_FOR });
+        }
+        mistakes
+    }
+
+    /// Takes an answer that came after [`WebhookAnswer::TimedOut`].
+    pub(crate) fn answered_late(
+        &mut self,
+        id: WebhookId,
+        attempt: u32,
+        status: u16,
+        now: UnixMillis,
+    ) -> Option<Mistake> {
+        let late = self.late.remove(&(id, attempt))?;
+        let took = self.deliveries.end(id, attempt, Outcome::Late(status), now);
+        let after_ms = took.and_then(|took| u64::try_from(took.as_millis()).ok());
+        Some(Mistake::WebhookAnsweredTooLate {
+            event: late.event,
+            status: Some(status),
+            after_ms,
+            repeated_needlessly: late.purpose == Purpose::Event && (200..=299).contains(&status),
+        })
+    }
+
+    /// What is not even late: the receiver never answered.
+    pub(crate) fn never_answered(&mut self, now: UnixMillis) -> Option<Mistake> {
+        let key = self.late.iter().find(|(_, late)| late.until <= now).map(|(key, _)| *key)?;
+        let Late { event, .. } = self.late.remove(&key)?;
+        Some(Mistake::WebhookAnsweredTooLate { event, status: None, after_ms: None, repeated_needlessly: false })
+    }
+
+    /// The stream is over, and with it the validations.
+    pub(crate) fn finish(&mut self) {
+        self.validate_at = None;
     }
 
     pub(crate) fn next_at(&self) -> Option<UnixMillis> {
-        self.open.values().filter_map(|undelivered| undelivered.again_at).min()
+        let again = self.open.values().filter_map(|undelivered| undelivered.again_at);
+        again.chain(self.late.values().map(|late| late.until)).chain(self.validate_at).min()
     }
 
-    /// Whether an attempt is under way whose answer is not known.
+    /// Whether something is under way whose answer is not known, or, if that is wanted, is to be tried again.
     pub(crate) fn is_waiting(&self) -> bool {
-        self.open.values().any(|undelivered| undelivered.again_at.is_none())
+        let wait_for_retries = self.options.wait_for_retries;
+        !self.late.is_empty() || self.open.values().any(|it| it.again_at.is_none() || wait_for_retries)
+    }
+
+    pub(crate) fn deliveries(&self) -> &Deliveries {
+        &self.deliveries
+    }
+
+    fn is_disabled(&self) -> bool {
+        self.failed_in_a_row >= DISABLE_AFTER
+    }
+
+    fn next_id(&mut self) -> WebhookId {
+        self.last_id += 1;
+        WebhookId(self.last_id)
+    }
+
+    fn open(&mut self, purpose: Purpose, event: String, body: Bytes, question: Option<Question>, now: UnixMillis) {
+        let id = self.next_id();
+        let again_at = Some(now);
+        self.open.insert(id, Undelivered { event, question, body, purpose, attempts: 0, posted: now, again_at });
+    }
+
+    fn ask(&mut self, purpose: Purpose, question: Question, now: UnixMillis) {
+        self.open(purpose, validation::EVENT.to_owned(), question.body.clone(), Some(question), now);
+    }
+
+    fn validate(&mut self, now: UnixMillis) {
+        if self.validate_at.take_if(|at| *at <= now).is_some() {
+            let question = Question::ordinary(&mut self.chance, now);
+            self.ask(Purpose::Validation, question, now);
+        }
+    }
+
+    /// A failed validation is not tried again before the next one is due. Basis: documented.
+    fn validated(
+        &mut self,
+        question: Option<&Question>,
+        answer: &WebhookAnswer,
+        posted: UnixMillis,
+        now: UnixMillis,
+    ) -> Vec<Mistake> {
+        let mut mistakes = Vec::new();
+        match question.map_or(Ok(()), |question| question.check(answer, &self.app)) {
+            Ok(()) => {
+                self.failed_in_a_row = 0;
+                if let WebhookAnswer::Body { content_type, .. } = answer
+                    && !content_type.as_deref().is_some_and(is_json)
+                {
+                    mistakes.push(Mistake::ValidationNotAsJson { content_type: content_type.clone() });
+                }
+            }
+            Err(why) => {
+                self.failed_in_a_row += 1;
+                let in_a_row = self.failed_in_a_row;
+                mistakes.push(Mistake::ValidationFailed { why, in_a_row });
+                if WARN_AFTER.contains(&in_a_row) {
+                    mistakes.push(Mistake::ValidationsFailedSoOften { in_a_row });
+                }
+            }
+        }
+        if self.is_disabled() {
+            mistakes.push(Mistake::UrlDisabled { in_a_row: self.failed_in_a_row });
+            // What is under way ends as it may.
+            self.open.retain(|_, it| it.again_at.is_none());
+        } else if self.options.validate_url {
+            self.validate_at = Some((posted + self.options.compressed(VALIDATE_EVERY)).max(now));
+        }
+        mistakes
     }
 
     fn common(&self, identity: &Identity) -> Map<String, Value> {
@@ -264,4 +537,36 @@ impl Webhooks {
         }
         payload
     }
+}
+
+/// What is wrong with an answer to an event; what came too late is told when it is known how late.
+fn refusal(event: &str, answer: &WebhookAnswer) -> Option<Mistake> {
+    let event = event.to_owned();
+    match answer {
+        WebhookAnswer::TimedOut => None,
+        WebhookAnswer::Failed(why) => Some(Mistake::WebhookNotAccepted { event, why: why.clone() }),
+        WebhookAnswer::Status(status) | WebhookAnswer::Body { status, .. } => match *status {
+            200..=299 => None,
+            status @ 300..=399 => Some(Mistake::WebhookRedirected { event, status }),
+            status @ 500.. => Some(Mistake::WebhookNotAccepted { event, why: format!("status {status}") }),
+            status => {
+                let why = format!("status {status}, after which Zoom does not try again: the event is lost");
+                Some(Mistake::WebhookNotAccepted { event, why })
+            }
+        },
+    }
+}
+
+fn why_not_accepted(answer: &WebhookAnswer) -> Option<String> {
+    match answer {
+        WebhookAnswer::TimedOut => None,
+        WebhookAnswer::Failed(why) => Some(why.clone()),
+        WebhookAnswer::Status(status) | WebhookAnswer::Body { status, .. } => {
+            (!answer.is_accepted()).then(|| format!("status {status}"))
+        }
+    }
+}
+
+fn is_json(content_type: &str) -> bool {
+    content_type.split(';').next().is_some_and(|it| it.trim().eq_ignore_ascii_case("application/json"))
 }

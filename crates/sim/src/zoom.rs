@@ -49,7 +49,7 @@ use crate::{
     seed::Seed,
     sent::{Sent, What},
     signaling::{self, Signaling},
-    webhook::{Identity, News, WebhookAnswer, WebhookId, WebhookPost, Webhooks},
+    webhook::{Deliveries, Identity, News, WebhookAnswer, WebhookId, WebhookPost, Webhooks},
 };
 
 /// One WebSocket connection, by a number that the driver gives and never uses again.
@@ -110,6 +110,15 @@ pub enum Input {
         webhook: WebhookId,
         /// What.
         answer: WebhookAnswer,
+    },
+    /// The answer to a webhook came after [`WebhookAnswer::TimedOut`] was said of that attempt.
+    WebhookAnsweredLate {
+        /// Which.
+        webhook: WebhookId,
+        /// Which attempt.
+        attempt: u32,
+        /// What came.
+        status: u16,
     },
     /// Somebody ends the stream before the meeting's time is over.
     Stop {
@@ -214,7 +223,8 @@ enum Role {
 }
 
 impl Zoom {
-    /// Starts the stream: the meeting's clock runs from `now`, and the start webhook is the first output.
+    /// Starts the stream: the meeting's clock runs from `now`, and the first outputs are the start webhook and, before it, the
+    /// validation and the probes that were asked for.
     pub fn new(config: ZoomConfig, now: UnixMillis) -> Self {
         let seed = Seed::new(config.meeting.seed);
         let meeting = Arc::new(Meeting::plan(&config.meeting));
@@ -236,7 +246,7 @@ impl Zoom {
                 now,
                 config.timing.transcript_delay,
             ),
-            webhooks: Webhooks::new(config.product, config.app.clone(), &seed),
+            webhooks: Webhooks::new(config.product, config.app.clone(), config.webhooks.clone(), &seed, now),
             config,
             meeting,
             start: now,
@@ -259,8 +269,7 @@ impl Zoom {
             findings: Findings::default(),
         };
         let signaling_url = zoom.config.signaling_url.clone();
-        let post = zoom.webhooks.announce(News::Started { signaling_url: &signaling_url }, &zoom.identity, now);
-        zoom.post(post, now);
+        zoom.announce(News::Started { signaling_url: &signaling_url }, now);
         zoom
     }
 
@@ -277,6 +286,11 @@ impl Zoom {
             Input::Received { connection, payload } => self.received(connection, &payload, now),
             Input::Closed { connection, ending } => self.closed(connection, ending, now),
             Input::WebhookAnswered { webhook, answer } => self.webhook_answered(webhook, &answer, now),
+            Input::WebhookAnsweredLate { webhook, attempt, status } => {
+                if let Some(mistake) = self.webhooks.answered_late(webhook, attempt, status, now) {
+                    self.find(now, None, mistake);
+                }
+            }
             Input::Stop { reason } => self.end(reason, now),
             Input::Time => {}
         }
@@ -318,7 +332,8 @@ impl Zoom {
         connections.chain(webhooks).chain(windows).chain(meeting.flatten()).min()
     }
 
-    /// Whether the stream is over, all its connections are told to close, and no webhook waits for its answer.
+    /// Whether the stream is over, all its connections are told to close, and no webhook waits for its answer, or for its next
+    /// attempt if that is wanted.
     ///
     /// Clients that come later are told that the stream is over, but nobody has to wait for them.
     pub fn is_finished(&self) -> bool {
@@ -328,6 +343,11 @@ impl Zoom {
     /// What the client did wrong so far.
     pub fn findings(&self) -> &Findings {
         &self.findings
+    }
+
+    /// What was posted so far, attempt by attempt.
+    pub fn deliveries(&self) -> &Deliveries {
+        self.webhooks.deliveries()
     }
 
     /// What is true in the meeting.
@@ -675,12 +695,8 @@ impl Zoom {
     }
 
     fn webhook_answered(&mut self, webhook: WebhookId, answer: &WebhookAnswer, now: UnixMillis) {
-        if let Some(event) = self.webhooks.answered(webhook, answer, now) {
-            let why = match answer {
-                WebhookAnswer::Status(status) => format!("status {status}"),
-                WebhookAnswer::Failed(why) => why.clone(),
-            };
-            self.find(now, None, Mistake::WebhookNotAccepted { event, why });
+        for mistake in self.webhooks.answered(webhook, answer, now) {
+            self.find(now, None, mistake);
         }
     }
 
@@ -709,6 +725,9 @@ impl Zoom {
     }
 
     fn pass_webhooks(&mut self, now: UnixMillis) {
+        while let Some(mistake) = self.webhooks.never_answered(now) {
+            self.find(now, None, mistake);
+        }
         while let Some(post) = self.webhooks.due(now) {
             self.post(post, now);
         }
@@ -825,8 +844,7 @@ impl Zoom {
                 self.media_windows.insert(medium, now + self.config.timing.media_window);
             }
         }
-        let post = self.webhooks.announce(News::Interrupted, &self.identity, now);
-        self.post(post, now);
+        self.announce(News::Interrupted, now);
     }
 
     /// Only these media are interrupted; signaling tells so.
@@ -899,8 +917,8 @@ impl Zoom {
         for connection in connections {
             self.close(connection);
         }
-        let post = self.webhooks.announce(News::Stopped { reason }, &self.identity, now);
-        self.post(post, now);
+        self.webhooks.finish();
+        self.announce(News::Stopped { reason }, now);
     }
 
     // How things are said.
@@ -975,6 +993,11 @@ impl Zoom {
         let known = self.connections.remove(&connection)?;
         self.outputs.push_back(Output::Close { connection, code: CLOSE_NORMAL });
         Some(known.role)
+    }
+
+    fn announce(&mut self, news: News<'_>, now: UnixMillis) {
+        self.webhooks.announce(news, &self.identity, now);
+        self.pass_webhooks(now);
     }
 
     fn post(&mut self, post: WebhookPost, now: UnixMillis) {

@@ -207,9 +207,9 @@ fn a_webhook_that_fails_is_tried_again_after_5_20_and_60_minutes() {
     let mut attempts = Vec::new();
     let body = run.webhooks[0].body.clone();
     for _ in 0..5 {
+        let before = run.webhooks.len();
         let answer = WebhookAnswer::Failed("refused".into());
         run.input(Input::WebhookAnswered { webhook: WebhookId(1), answer });
-        let before = run.webhooks.len();
         run.live_until((run.now.0 - common::START.0) + 61 * 60 * 1000);
         let again = run.webhooks[before..].iter().filter(|post| post.body == body);
         attempts.extend(again.map(|post| post.attempt));

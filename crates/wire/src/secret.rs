@@ -20,7 +20,7 @@ macro_rules! secret {
                 if text.is_empty() { Err(EmptySecret) } else { Ok(Self(Zeroizing::new(text.into()))) }
             }
 
-            /// The secret itself, for an HMAC and nothing else.
+            /// The secret itself, for an HMAC or for Zoom, and nothing else.
             pub fn expose(&self) -> &[u8] {
                 self.0.as_bytes()
             }
@@ -41,6 +41,10 @@ secret! {
 secret! {
     /// The **client secret** of an app (Video SDK: SDK secret): signs handshakes.
     ClientSecret
+}
+secret! {
+    /// An OAuth **access token** of an app: opens the event WebSocket for about an hour.
+    AccessToken
 }
 
 /// A secret that is empty.

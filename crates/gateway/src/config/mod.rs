@@ -2,6 +2,7 @@
 
 pub mod media;
 pub mod secrets;
+pub mod websocket;
 
 use std::{
     net::SocketAddr,

@@ -1,16 +1,19 @@
 //! The apps and their secrets, from the environment or from files, never from the settings.
 
-use std::{fmt, path::PathBuf};
+use std::{fmt, path::PathBuf, sync::Arc};
 
 use rtms_wire::{
-    SmolStr,
+    SmolStr, base64,
     ids::{InstanceId, StreamId},
     secret::{ClientSecret, EmptySecret, SecretToken},
     signature::HandshakeSignature,
 };
 use serde::Deserialize;
 
-use crate::http::auth::{Auth, AuthConfig, AuthUnusable};
+use crate::{
+    config::websocket::{WebSocketConfig, WebSocketUnusable},
+    http::auth::{Auth, AuthConfig, AuthUnusable},
+};
 
 /// The app whose secrets come from the environment.
 const DEFAULT_APP: &str = "default";
@@ -25,7 +28,8 @@ const CLIENT_SECRET: &[&str] = &["ZOOM_CLIENT_SECRET", "ZM_RTMS_SECRET", "ZOOM_V
 pub struct AppConfig {
     /// Its name in receipts, logs and metrics.
     pub name: String,
-    /// Files with a secret token each; several while one replaces the other.
+    /// Files with a secret token each; several while one replaces the other. None is needed with `websocket`.
+    #[serde(default)]
     pub secret_token_files: Vec<PathBuf>,
     /// Client id, or SDK key.
     pub client_id: String,
@@ -34,6 +38,9 @@ pub struct AppConfig {
     /// What this app's webhooks must carry beside the signature.
     #[serde(default)]
     pub auth: Option<AuthConfig>,
+    /// The WebSocket over which its webhooks come too.
+    #[serde(default)]
+    pub websocket: Option<WebSocketConfig>,
 }
 
 impl AppConfig {
@@ -55,6 +62,8 @@ pub struct App {
     client_secret: ClientSecret,
     /// What its webhooks must carry beside the signature.
     pub(crate) auth: Option<Auth>,
+    /// The WebSocket over which its webhooks come too.
+    pub(crate) websocket: Option<Arc<WebSocketConfig>>,
 }
 
 impl fmt::Debug for App {
@@ -71,12 +80,25 @@ impl App {
         client_id: impl Into<String>,
         client_secret: ClientSecret,
     ) -> Self {
-        Self { name: name.into(), secret_tokens, client_id: client_id.into(), client_secret, auth: None }
+        Self {
+            name: name.into(),
+            secret_tokens,
+            client_id: client_id.into(),
+            client_secret,
+            auth: None,
+            websocket: None,
+        }
     }
 
     /// Signs the handshakes of one stream.
     pub fn sign(&self, instance: &InstanceId, stream: &StreamId) -> HandshakeSignature {
         HandshakeSignature::sign(&self.client_id, &self.client_secret, instance, stream)
+    }
+
+    /// What the OAuth token endpoint knows the app by: `Basic` with client id and client secret.
+    pub(crate) fn basic_authorization(&self) -> String {
+        let pair = [self.client_id.as_bytes(), b":", self.client_secret.expose()].concat();
+        format!("Basic {}", base64::encode(&pair))
     }
 
     /// The client secret in the place of the secret token: a mistake that [`crate::http::diagnosis`] looks for.
@@ -127,11 +149,19 @@ pub enum SecretsError {
         /// What is wrong.
         why: AuthUnusable,
     },
+    /// What `[app.websocket]` asks for cannot be.
+    #[error("app {app:?}: websocket: {why}")]
+    WebSocket {
+        /// Whose.
+        app: String,
+        /// What is wrong.
+        why: WebSocketUnusable,
+    },
     /// Two apps have one name, so that a path or a receipt could mean either.
     #[error("two apps are called {0:?}: give each a name of its own")]
     SameName(String),
     /// An app without a secret token could receive nothing.
-    #[error("app {0:?} has no secret_token_files: name at least one")]
+    #[error("app {0:?} has no secret_token_files: name at least one, or an [app.websocket]")]
     NoToken(String),
 }
 
@@ -177,7 +207,7 @@ pub(crate) fn from_files(app: &AppConfig) -> Result<App, SecretsError> {
         })
     };
     let empty = |what, path: &PathBuf| SecretsError::Empty { what, place: path.display().to_string() };
-    if app.secret_token_files.is_empty() {
+    if app.secret_token_files.is_empty() && app.websocket.is_none() {
         return Err(SecretsError::NoToken(app.name.clone()));
     }
     let tokens = app
@@ -196,7 +226,11 @@ pub(crate) fn from_files(app: &AppConfig) -> Result<App, SecretsError> {
             Auth::new(auth, &secret).map_err(|why| SecretsError::Auth { app: app.name.clone(), why })
         })
         .transpose()?;
-    Ok(App { auth, ..App::new(&app.name, tokens, app.client_id.trim(), secret) })
+    if let Some(websocket) = &app.websocket {
+        websocket.check().map_err(|why| SecretsError::WebSocket { app: app.name.clone(), why })?;
+    }
+    let websocket = app.websocket.clone().map(Arc::new);
+    Ok(App { auth, websocket, ..App::new(&app.name, tokens, app.client_id.trim(), secret) })
 }
 
 #[cfg(test)]

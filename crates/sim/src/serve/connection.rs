@@ -39,6 +39,8 @@ pub(super) enum FromConnection {
     Ended { connection: ConnectionId, ending: Option<Ending> },
     /// A webhook was answered, or not.
     WebhookAnswered { webhook: WebhookId, answer: WebhookAnswer },
+    /// A webhook was answered after Zoom had given up waiting.
+    WebhookAnsweredLate { webhook: WebhookId, attempt: u32, status: u16 },
 }
 
 /// What the pump wants written.

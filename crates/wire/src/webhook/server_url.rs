@@ -30,8 +30,8 @@ pub enum UrlRefused {
     /// It has a fragment.
     #[error("it has a fragment")]
     Fragment,
-    /// The scheme is not `wss`.
-    #[error("the scheme is {0:?}, not wss")]
+    /// The scheme is not the encrypted one that is wanted: `wss`, or `https`.
+    #[error("the scheme {0:?} is not allowed here")]
     Scheme(String),
     /// The host is under none of the allowed domains.
     #[error("the host {0:?} is under none of the allowed domains")]
@@ -44,6 +44,18 @@ impl ServerUrlPolicy {
     /// # Errors
     /// [`UrlRefused`] with the first thing that is wrong.
     pub fn check(&self, url: &str) -> Result<Uri, UrlRefused> {
+        self.check_scheme(url, "wss", "ws")
+    }
+
+    /// The same for a URL that is asked by HTTP: `https`, or `http` where loopback is allowed.
+    ///
+    /// # Errors
+    /// [`UrlRefused`] with the first thing that is wrong.
+    pub fn check_http(&self, url: &str) -> Result<Uri, UrlRefused> {
+        self.check_scheme(url, "https", "http")
+    }
+
+    fn check_scheme(&self, url: &str, encrypted: &str, plain: &str) -> Result<Uri, UrlRefused> {
         if url.contains('#') {
             return Err(UrlRefused::Fragment);
         }
@@ -56,7 +68,7 @@ impl ServerUrlPolicy {
         }
         let host = authority.host().to_ascii_lowercase();
         let loopback = self.allow_loopback && is_loopback(&host);
-        if !(scheme == "wss" || scheme == "ws" && loopback) {
+        if !(scheme == encrypted || scheme == plain && loopback) {
             return Err(UrlRefused::Scheme(scheme.into()));
         }
         if loopback || self.allowed_suffixes.iter().any(|suffix| is_under(&host, suffix)) {
@@ -133,6 +145,19 @@ mod tests {
         assert!(matches!(policy.check("wss://zoom.us/#x"), Err(UrlRefused::Fragment)));
         assert!(matches!(policy.check("ws://a.zoom.us/x"), Err(UrlRefused::Scheme(_))));
         assert!(matches!(policy.check("ws://127.0.0.1:9/x"), Err(UrlRefused::Scheme(_))));
+    }
+
+    #[test]
+    fn http_is_held_to_the_same_rules() {
+        let policy = ServerUrlPolicy::default();
+
+        assert!(policy.check_http("https://zoom.us/oauth/token").is_ok());
+        assert!(matches!(policy.check_http("wss://zoom.us/oauth/token"), Err(UrlRefused::Scheme(_))));
+        assert!(matches!(policy.check_http("http://127.0.0.1:9/oauth/token"), Err(UrlRefused::Scheme(_))));
+        assert!(matches!(policy.check_http("https://evilzoom.us/"), Err(UrlRefused::ForeignHost(_))));
+        let policy = ServerUrlPolicy { allow_loopback: true, ..policy };
+        assert!(policy.check_http("http://127.0.0.1:9/oauth/token").is_ok());
+        assert!(matches!(policy.check_http("http://zoom.us/oauth/token"), Err(UrlRefused::Scheme(_))));
     }
 
     #[test]

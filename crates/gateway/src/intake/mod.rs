@@ -1,0 +1,337 @@
+//! The other intake: Zoom's events over a WebSocket that we open, for those without a public address.
+//!
+//! An app with an `[app.websocket]` has a task here. It gets an access token, connects, and puts each event that comes into
+//! the store's inbox, as the webhook door does; TLS and the token stand for the signature. From there on the two are one:
+//! what comes by both is folded as a repeat. Zoom never sends an event again here, so a connection that is to be replaced
+//! because its token ages is heard until the next one stands, and while the store fails, nothing is read and nothing is lost.
+
+mod frame;
+mod session;
+mod token;
+
+use std::{convert::Infallible, future, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use rtms_client::connect::TcpConnector;
+use rtms_store::{
+    entry::NewEntry,
+    receipts::{NotedOn, Step, UnixMicros},
+    store::Store,
+};
+use rtms_wire::{
+    SmolStr,
+    time::UnixMillis,
+    webhook::server_url::{ServerUrlPolicy, UrlRefused},
+};
+use tokio::{
+    sync::mpsc,
+    task::JoinSet,
+    time::{Instant, sleep, sleep_until},
+};
+use tracing::{error, info, warn};
+
+use crate::{
+    apps::Apps,
+    clock,
+    config::websocket::WebSocketConfig,
+    intake::{
+        session::{Ended, Outlet, Session},
+        token::Token,
+    },
+    stop::Stop,
+    telemetry::{IntakeResult, Metrics},
+};
+
+/// Events that wait for the store. With a full queue nothing is read, so this bounds memory to so many longest bodies.
+const QUEUE: usize = 16;
+
+/// JSON text within JSON text: at worst six bytes stand for one. A longer message ends the connection unread.
+const FRAME_BYTES_PER_BODY_BYTE: usize = 6;
+
+/// What stands around the content: headers and names.
+const FRAME_BYTES_AROUND: usize = 16 << 10;
+
+/// The first pause after a connection ended. Short, since what happens meanwhile is never sent.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+
+/// The longest pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// Between two tries to store an event.
+const STORE_AGAIN: Duration = Duration::from_millis(500);
+
+/// Why an app's WebSocket cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum IntakeUnusable {
+    /// A URL is not one to which a token or the client secret may be sent.
+    #[error("app {app:?}: websocket.{setting}: {url:?} is not connected to: {source}")]
+    Url {
+        /// Whose.
+        app: SmolStr,
+        /// Which.
+        setting: &'static str,
+        /// The URL.
+        url: String,
+        /// What is wrong with it.
+        source: UrlRefused,
+    },
+}
+
+/// What came, on its way to the store.
+struct Arrived {
+    received_at: UnixMillis,
+    received: UnixMicros,
+    body: Bytes,
+}
+
+/// The event WebSockets of all apps that have one.
+pub(crate) struct Intakes(Vec<Intake>);
+
+/// One app's.
+struct Intake {
+    app: SmolStr,
+    config: Arc<WebSocketConfig>,
+    apps: Apps,
+    connector: TcpConnector,
+    store: Arc<dyn Store>,
+    metrics: Arc<Metrics>,
+    max_body_bytes: usize,
+}
+
+impl Intakes {
+    /// Looks at what the apps want; connects nowhere yet.
+    ///
+    /// # Errors
+    /// [`IntakeUnusable`], which names the setting.
+    pub(crate) fn of(
+        apps: &Apps,
+        policy: &ServerUrlPolicy,
+        connector: &TcpConnector,
+        store: &Arc<dyn Store>,
+        metrics: &Arc<Metrics>,
+        max_body_bytes: usize,
+    ) -> Result<Self, IntakeUnusable> {
+        let max_message_bytes =
+            max_body_bytes.saturating_mul(FRAME_BYTES_PER_BODY_BYTE).saturating_add(FRAME_BYTES_AROUND);
+        let connector = connector.with_max_message_bytes(max_message_bytes);
+        let wanted = apps.now();
+        let wanted = wanted.iter().filter_map(|app| Some((&app.name, app.websocket.clone()?)));
+        let intakes = wanted.map(|(app, config)| {
+            let refused = |setting, url: &str, source| IntakeUnusable::Url {
+                app: app.clone(),
+                setting,
+                url: url.to_owned(),
+                source,
+            };
+            policy.check(&config.url).map_err(|why| refused("url", &config.url, why))?;
+            policy.check_http(&config.token_url).map_err(|why| refused("token_url", &config.token_url, why))?;
+            Ok(Intake {
+                app: app.clone(),
+                config,
+                apps: apps.clone(),
+                connector: connector.clone(),
+                store: store.clone(),
+                metrics: metrics.clone(),
+                max_body_bytes,
+            })
+        });
+        Ok(Self(intakes.collect::<Result<_, _>>()?))
+    }
+
+    /// Runs until told to stop; what came is stored then.
+    pub(crate) async fn run(self, mut stop: Stop) {
+        let mut tasks: JoinSet<()> = self.0.into_iter().map(|intake| intake.run(stop.clone())).collect();
+        while let Some(ended) = tasks.join_next().await {
+            if let Err(error) = ended {
+                error!(%error, "an intake broke");
+            }
+        }
+        stop.given().await;
+    }
+}
+
+impl Intake {
+    async fn run(self, mut stop: Stop) {
+        let (queue, arrived) = mpsc::channel(QUEUE);
+        let outlet =
+            Outlet { app: self.app.clone(), queue, metrics: self.metrics.clone(), max_body_bytes: self.max_body_bytes };
+        let mut listen_until = stop.clone();
+        let listening = async {
+            self.listen(&outlet, &mut listen_until).await;
+            // Nothing more comes, so the writer ends when it has stored what did.
+            drop(outlet);
+        };
+        tokio::join!(listening, self.write(arrived, &mut stop));
+    }
+
+    /// Keeps one connection open.
+    async fn listen(&self, outlet: &Outlet, stop: &mut Stop) {
+        let mut token: Option<Token> = None;
+        let mut session: Option<Session> = None;
+        let mut pauses = Pauses::default();
+        loop {
+            // If there is a session still, its token ages and it is to be replaced.
+            let opened = tokio::select! {
+                biased;
+                () = stop.given() => break,
+                opened = self.open(&mut token, outlet) => opened,
+                never = self.hear(&mut session, outlet) => match never {},
+            };
+            match opened {
+                Ok(fresh) => {
+                    info!(app = %self.app, "the event WebSocket stands");
+                    self.metrics.intake_opened();
+                    if let Some(former) = session.replace(fresh) {
+                        former.leave(outlet).await;
+                        self.metrics.intake_closed("replaced");
+                    }
+                }
+                Err(ended) => {
+                    // It may be the token's fault.
+                    token = None;
+                    let pause = pauses.next();
+                    warn!(app = %self.app, why = %ended, again_in = ?pause, "the event WebSocket cannot be opened");
+                    self.metrics.intake_failed(ended.as_str());
+                    tokio::select! {
+                        biased;
+                        () = stop.given() => break,
+                        () = sleep(pause) => {}
+                        never = self.hear(&mut session, outlet) => match never {},
+                    }
+                    continue;
+                }
+            }
+            let (Some(current), Some(opened_with)) = (&mut session, &token) else { continue };
+            let since = current.since;
+            tokio::select! {
+                biased;
+                () = stop.given() => break,
+                ended = current.serve(outlet) => {
+                    session = None;
+                    // One that ends at once, again and again, is not to be opened as fast.
+                    if clock::unix_millis().since(since) >= self.config.heartbeat_every {
+                        pauses = Pauses::default();
+                    }
+                    let pause = pauses.next();
+                    warn!(app = %self.app, why = %ended, again_in = ?pause, "the event WebSocket ended");
+                    self.metrics.intake_closed(ended.as_str());
+                    if matches!(ended, Ended::Refused(_)) {
+                        token = None;
+                    }
+                    tokio::select! {
+                        biased;
+                        () = stop.given() => break,
+                        () = sleep(pause) => {}
+                    }
+                }
+                () = sleep_until(opened_with.renew_at) => {
+                    info!(app = %self.app, "the access token ages: the event WebSocket is replaced");
+                    token = None;
+                }
+            }
+        }
+        if let Some(session) = session {
+            session.leave(outlet).await;
+            self.metrics.intake_closed(Ended::Stopping.as_str());
+        }
+    }
+
+    async fn open(&self, token: &mut Option<Token>, outlet: &Outlet) -> Result<Session, Ended> {
+        if token.as_ref().is_some_and(|token| token.renew_at <= Instant::now()) {
+            *token = None;
+        }
+        let token = match token {
+            Some(token) => token,
+            None => {
+                let apps = self.apps.now();
+                // The secret may have been rotated since the start.
+                let app = apps.iter().find(|app| app.name == self.app);
+                let app = app.ok_or_else(|| Ended::NotConnected("the app is gone from the settings".into()))?;
+                token.insert(token::fetch(&self.connector, app, &self.config).await?)
+            }
+        };
+        Session::open(&self.connector, self.url(token), self.config.heartbeat_every, outlet).await
+    }
+
+    /// Where to connect, token and all: never to be logged.
+    fn url(&self, token: &Token) -> String {
+        let secret = String::from_utf8_lossy(token.secret.expose());
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.append_pair("subscriptionId", self.config.subscription_id.trim()).append_pair("access_token", &secret);
+        format!("{}?{}", self.config.url, query.finish())
+    }
+
+    /// Hears a session that is about to be replaced, if there is one, to its end.
+    async fn hear(&self, session: &mut Option<Session>, outlet: &Outlet) -> Infallible {
+        if let Some(former) = session {
+            let ended = former.serve(outlet).await;
+            *session = None;
+            warn!(app = %self.app, why = %ended, "the event WebSocket ended before the next one stood");
+            self.metrics.intake_closed(ended.as_str());
+        }
+        future::pending().await
+    }
+
+    /// Stores what came, in order. While the store fails it is tried again: nobody else has the event.
+    async fn write(&self, mut arrived: mpsc::Receiver<Arrived>, stop: &mut Stop) {
+        let mut stopping = false;
+        while let Some(Arrived { received_at, received, body }) = arrived.recv().await {
+            loop {
+                let entry = NewEntry { received_at, app: self.app.clone(), body: body.clone() };
+                match self.store.append(entry).await {
+                    Ok(id) => {
+                        self.store.note_step(NotedOn::from(id), Step::Received, received);
+                        self.store.note_step(NotedOn::from(id), Step::Stored, clock::unix_micros());
+                        self.metrics.intake_message(IntakeResult::Stored);
+                        break;
+                    }
+                    Err(why) if stopping => {
+                        error!(%why, app = %self.app, "an event by WebSocket is lost: it could not be stored");
+                        self.metrics.intake_message(IntakeResult::NotStored);
+                        break;
+                    }
+                    Err(why) => error!(%why, app = %self.app, "an event by WebSocket could not be stored yet"),
+                }
+                tokio::select! {
+                    biased;
+                    () = stop.given() => stopping = true,
+                    () = sleep(STORE_AGAIN) => {}
+                }
+            }
+        }
+    }
+}
+
+/// How long to wait before the next try: twice as long each time, and never for two servers the same.
+#[derive(Default)]
+struct Pauses {
+    made: u32,
+}
+
+impl Pauses {
+    fn next(&mut self) -> Duration {
+        let longest = FIRST_PAUSE.saturating_mul(1 << self.made.min(16)).min(LONGEST_PAUSE);
+        self.made = self.made.saturating_add(1);
+        let mut chance = [0; 2];
+        // Without chance there is still a pause.
+        let _ = aws_lc_rs::rand::fill(&mut chance);
+        let half = longest / 2;
+        half + half.mul_f64(f64::from(u16::from_le_bytes(chance)) / f64::from(u16::MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_to_a_minute_and_never_overflow() {
+        let mut pauses = Pauses::default();
+
+        let first = pauses.next();
+        assert!(first >= FIRST_PAUSE / 2 && first <= FIRST_PAUSE, "{first:?}");
+        let later: Vec<_> = (0..40).map(|_| pauses.next()).collect();
+        assert!(later.iter().all(|pause| *pause <= LONGEST_PAUSE), "{later:?}");
+        assert!(later.iter().skip(10).all(|pause| *pause >= LONGEST_PAUSE / 2), "{later:?}");
+    }
+}

@@ -1,0 +1,265 @@
+//! One event WebSocket: opened, kept by heartbeats, read into a queue. Every future here may be dropped at any point: what
+//! came stays in the session.
+
+use std::{
+    future::poll_fn,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use rtms_client::{
+    connect::{Connector, Socket, TcpConnector, TcpSocket},
+    error::ConnectError,
+};
+use rtms_wire::{time::UnixMillis, webhook::Webhook};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, Interval, MissedTickBehavior, interval_at, timeout},
+};
+use tracing::{debug, info, warn};
+
+use super::{
+    Arrived,
+    frame::{Frame, HEARTBEAT},
+    token::NoToken,
+};
+use crate::{
+    clock,
+    telemetry::{IntakeResult, Metrics},
+};
+
+/// How long Zoom may take to say that a connection stands. Not documented; ours.
+const BUILT_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long a connection that is left is still heard: what Zoom sent just before is on its way.
+const LINGER: Duration = Duration::from_millis(250);
+
+/// How long the closing handshake and a full queue may take then.
+const LEAVE_WITHIN: Duration = Duration::from_secs(1);
+
+/// Why a connection is over, or never was.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Ended {
+    #[error("no access token: {0}")]
+    NoToken(#[from] NoToken),
+    #[error("no connection: {0}")]
+    NotConnected(String),
+    #[error("Zoom refused it and says {0:?}")]
+    Refused(String),
+    #[error("nothing was heard, not even the echo of a heartbeat")]
+    Silent,
+    #[error("Zoom closed it")]
+    Closed,
+    #[error("it broke: {0}")]
+    Broken(String),
+    #[error("the server stops")]
+    Stopping,
+}
+
+impl Ended {
+    /// The word in the metrics.
+    pub(super) fn as_str(&self) -> &'static str {
+        match self {
+            Self::NoToken(_) => "no_token",
+            Self::NotConnected(_) => "not_connected",
+            Self::Refused(_) => "refused",
+            Self::Silent => "silent",
+            Self::Closed => "closed",
+            Self::Broken(_) => "broken",
+            Self::Stopping => "stopping",
+        }
+    }
+}
+
+/// Where a session puts what came, and the bounds of it.
+pub(super) struct Outlet {
+    pub(super) app: rtms_wire::SmolStr,
+    pub(super) queue: mpsc::Sender<Arrived>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) max_body_bytes: usize,
+}
+
+impl Outlet {
+    /// Reads one message. What cannot be read is counted here, and the connection goes on.
+    fn decode(&self, bytes: &Bytes) -> Option<Frame> {
+        match Frame::decode(bytes) {
+            Ok(Frame::Other) => {
+                debug!(app = %self.app, "a message by WebSocket has no meaning here");
+                self.metrics.intake_message(IntakeResult::Other);
+                Some(Frame::Other)
+            }
+            Ok(frame) => Some(frame),
+            Err(why) => {
+                warn!(%why, app = %self.app, "dropped a message by WebSocket that cannot be read");
+                self.metrics.intake_message(IntakeResult::Unreadable);
+                None
+            }
+        }
+    }
+
+    /// What is to be stored of a message's content, if it is any good. What is not is counted here and gone.
+    fn take(&self, body: Bytes) -> Option<Arrived> {
+        let (received_at, received) = (clock::unix_millis(), clock::unix_micros());
+        if body.len() > self.max_body_bytes {
+            warn!(app = %self.app, bytes = body.len(), "dropped an event that is longer than webhook.max_body_bytes");
+            self.metrics.intake_message(IntakeResult::TooLarge);
+            return None;
+        }
+        match Webhook::decode(&body) {
+            Ok(webhook) => {
+                info!(event = %webhook.event, app = %self.app, "event by WebSocket");
+                Some(Arrived { received_at, received, body })
+            }
+            Err(why) => {
+                warn!(%why, app = %self.app, "dropped an event by WebSocket that is no webhook");
+                self.metrics.intake_message(IntakeResult::Unreadable);
+                None
+            }
+        }
+    }
+}
+
+/// A connection that stands.
+pub(super) struct Session {
+    link: Link,
+    heartbeat: Interval,
+    /// Whether anything came since the last heartbeat was sent.
+    heard: bool,
+    /// What waits for room in the queue; nothing more is read meanwhile.
+    pending: Option<Arrived>,
+    pub(super) since: UnixMillis,
+}
+
+/// A socket, and what is being written to it.
+struct Link {
+    socket: TcpSocket,
+    outgoing: Option<String>,
+    flushed: bool,
+}
+
+impl Session {
+    /// Connects, and waits until Zoom says that the connection stands.
+    pub(super) async fn open(
+        connector: &TcpConnector,
+        url: String,
+        heartbeat_every: Duration,
+        outlet: &Outlet,
+    ) -> Result<Self, Ended> {
+        let socket = connector.connect(url).await.map_err(without_url)?;
+        let mut heartbeat = interval_at(Instant::now() + heartbeat_every, heartbeat_every);
+        heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let link = Link { socket, outgoing: Some(HEARTBEAT.to_owned()), flushed: false };
+        let mut session = Self { link, heartbeat, heard: true, pending: None, since: clock::unix_millis() };
+        timeout(BUILT_WITHIN, session.built(outlet)).await.map_err(|_| Ended::Silent)??;
+        Ok(session)
+    }
+
+    async fn built(&mut self, outlet: &Outlet) -> Result<(), Ended> {
+        loop {
+            // Any answer that Zoom gives only to an accepted token will do.
+            match outlet.decode(&self.link.next(true).await?) {
+                Some(Frame::Built | Frame::Heartbeat) => return Ok(()),
+                Some(Frame::Event(body)) => {
+                    self.pending = outlet.take(body);
+                    return Ok(());
+                }
+                Some(Frame::Refused(said)) => return Err(Ended::Refused(said)),
+                Some(Frame::Other) | None => {}
+            }
+        }
+    }
+
+    /// Reads into the queue until the connection is over.
+    pub(super) async fn serve(&mut self, outlet: &Outlet) -> Ended {
+        loop {
+            let full = self.pending.is_some();
+            tokio::select! {
+                biased;
+                room = outlet.queue.reserve(), if full => match (room, self.pending.take()) {
+                    (Ok(room), Some(arrived)) => room.send(arrived),
+                    (Ok(_), None) => {}
+                    (Err(_), _) => return Ended::Stopping,
+                },
+                _ = self.heartbeat.tick() => {
+                    // While nothing is read, nothing can be heard.
+                    if !std::mem::replace(&mut self.heard, full) {
+                        return Ended::Silent;
+                    }
+                    self.link.say(HEARTBEAT);
+                }
+                next = self.link.next(!full) => {
+                    let bytes = match next {
+                        Ok(bytes) => bytes,
+                        Err(ended) => return ended,
+                    };
+                    self.heard = true;
+                    match outlet.decode(&bytes) {
+                        Some(Frame::Event(body)) => self.pending = outlet.take(body),
+                        Some(Frame::Refused(said)) => return Ended::Refused(said),
+                        Some(Frame::Built | Frame::Heartbeat | Frame::Other) | None => {}
+                    }
+                }
+            }
+        }
+    }
+
+    /// Hears what is on its way already, then closes.
+    pub(super) async fn leave(mut self, outlet: &Outlet) {
+        // It ends by itself if Zoom closes it, and that is as good.
+        let _ = timeout(LINGER, self.serve(outlet)).await;
+        if let Some(arrived) = self.pending.take()
+            && !matches!(timeout(LEAVE_WITHIN, outlet.queue.send(arrived)).await, Ok(Ok(())))
+        {
+            outlet.metrics.intake_message(IntakeResult::NotStored);
+            tracing::error!(app = %outlet.app, "an event by WebSocket is lost: the store takes nothing");
+        }
+        // A peer that does not answer the close frame is left.
+        let _ = timeout(LEAVE_WITHIN, poll_fn(|cx| self.link.socket.poll_close(cx))).await;
+    }
+}
+
+impl Link {
+    fn say(&mut self, text: &str) {
+        self.outgoing = Some(text.to_owned());
+        self.flushed = false;
+    }
+
+    /// Writes what is to be written, and gives the next message if it is wanted.
+    async fn next(&mut self, wanted: bool) -> Result<Bytes, Ended> {
+        poll_fn(|cx| {
+            if let Poll::Ready(Err(error)) = self.poll_write(cx) {
+                return Poll::Ready(Err(Ended::Broken(error)));
+            }
+            if !wanted {
+                return Poll::Pending;
+            }
+            Poll::Ready(match ready!(self.socket.poll_receive(cx)) {
+                Some(Ok(bytes)) => Ok(bytes),
+                Some(Err(error)) => Err(Ended::Broken(error)),
+                None => Err(Ended::Closed),
+            })
+        })
+        .await
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), String>> {
+        if self.outgoing.is_some() {
+            ready!(self.socket.poll_send(cx, &mut self.outgoing))?;
+        }
+        if !self.flushed {
+            ready!(self.socket.poll_flush(cx))?;
+            self.flushed = true;
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// The URL holds the token, so it is left out.
+fn without_url(error: ConnectError) -> Ended {
+    Ended::NotConnected(match error {
+        ConnectError::Refused { source, .. } => source.to_string(),
+        error @ (ConnectError::Tcp { .. } | ConnectError::TimedOut(_) | ConnectError::Upgrade(_)) => error.to_string(),
+    })
+}
