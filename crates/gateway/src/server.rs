@@ -47,6 +47,9 @@ const HINTS: usize = 4096;
 /// How often old entries are removed.
 const PRUNE_EVERY: Duration = Duration::from_secs(3600);
 
+/// How often a store that failed is asked to prove itself.
+const PROVE_EVERY: Duration = Duration::from_secs(1);
+
 /// The folder of the recordings below the data folder.
 pub const RECORDINGS: &str = "recordings";
 
@@ -70,6 +73,7 @@ struct Parts {
     secrets: (StopSender, JoinHandle<()>),
     certificate: (StopSender, JoinHandle<()>),
     pruner: JoinHandle<()>,
+    prover: JoinHandle<()>,
 }
 
 /// Why the server cannot start.
@@ -198,6 +202,7 @@ impl Server {
         let intake = tokio::spawn(intakes.run(stopped));
 
         let pruner = tokio::spawn(prune(store.clone(), config.store.keep));
+        let prover = tokio::spawn(prove(store.clone()));
         let (certificate_stop, stopped) = stop::channel();
         let certificate = tokio::spawn(async move {
             if let Some(tls) = tls {
@@ -221,6 +226,7 @@ impl Server {
                 secrets: (secrets_stop, secrets),
                 certificate: (certificate_stop, certificate),
                 pruner,
+                prover,
             },
             stop_within: config.server.stop_within,
         })
@@ -247,6 +253,7 @@ impl Server {
         info!(within = ?self.stop_within, "stopping");
         self.shared.health.stopping.store(true, std::sync::atomic::Ordering::Relaxed);
         self.parts.pruner.abort();
+        self.parts.prover.abort();
         let Parts { http, intake, dispatcher, worker, secrets, certificate, .. } = self.parts;
         for (stop, task) in [http, intake, dispatcher, worker, secrets, certificate] {
             stop.send_replace(true);
@@ -262,6 +269,20 @@ impl Server {
             }
         }
         self.store.close().await;
+    }
+}
+
+/// Has a store that failed prove itself again. It does so with the next thing to write, and a balancer sends nothing to a
+/// server that is not ready.
+async fn prove(store: Arc<dyn Store>) {
+    let mut every = interval(PROVE_EVERY);
+    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        every.tick().await;
+        if store.stats().is_failing {
+            // Nothing is older than the epoch: it writes and changes nothing. Its failure shows in the same figure.
+            let _ = store.prune(UnixMillis(0)).await;
+        }
     }
 }
 

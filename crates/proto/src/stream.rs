@@ -233,6 +233,8 @@ impl Stream {
     }
 
     fn redial(&mut self, server_urls: Vec<String>, now: Moment) {
+        // Also when nothing is dialed: a doubt that stays behind is a deadline that never passes.
+        self.doubted = None;
         if matches!(self.stage, Stage::Closing { .. } | Stage::Draining { .. }) {
             return;
         }
