@@ -56,6 +56,19 @@ async fn a_restart_keeps_everything_but_the_leases() {
 }
 
 #[tokio::test]
+async fn a_closed_store_is_one_file() {
+    let directory = tempfile::tempdir().unwrap();
+    // Threads that end at once may do it in any order.
+    for round in 0..50 {
+        let store = SqliteStore::open(directory.path()).unwrap();
+        store.append(entry("{}")).await.unwrap();
+        store.close().await;
+
+        assert!(!directory.path().join("store.sqlite3-wal").exists(), "round {round}");
+    }
+}
+
+#[tokio::test]
 async fn appends_at_the_same_time_share_a_sync() {
     let directory = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(directory.path()).unwrap();

@@ -59,12 +59,14 @@ impl Committer {
         Ok(Self { path, connection, is_proven: true, queue, counters, checkpoints })
     }
 
-    /// Works until the queue is closed and empty.
-    pub(super) fn run(mut self) {
+    /// Works until the queue is closed and empty. Gives itself back, so that the caller chooses when its connection
+    /// closes.
+    pub(super) fn run(mut self) -> Self {
         let _abandon = AbandonOnExit(Arc::clone(&self.queue));
         while let Some(batch) = self.queue.take() {
             self.serve(batch);
         }
+        self
     }
 
     fn serve(&mut self, batch: Batch) {

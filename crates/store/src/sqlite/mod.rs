@@ -80,7 +80,9 @@ pub struct SqliteStore {
 /// What ends when the store is closed.
 struct Running {
     queries: SyncSender<Query>,
-    threads: Vec<JoinHandle<()>>,
+    query: JoinHandle<()>,
+    commit: JoinHandle<Committer>,
+    checkpoint: JoinHandle<()>,
     lock: File,
 }
 
@@ -121,12 +123,9 @@ impl SqliteStore {
             Committer::new(path.clone(), connection, Arc::clone(&queue), Arc::clone(&counters), checkpoints);
         let committer = committer.map_err(|error| store_error(error, &path))?;
         let query_path = path.clone();
-        let threads = [
-            spawn("store-commit", move || committer.run()),
-            spawn("store-query", move || query::run(&query_path, &queries_asked)),
-            spawn("store-checkpoint", move || checkpointer.run()),
-        ];
-        let threads = threads.into_iter().collect::<Result<_, _>>().map_err(unavailable)?;
+        let commit = spawn("store-commit", move || committer.run()).map_err(unavailable)?;
+        let query = spawn("store-query", move || query::run(&query_path, &queries_asked)).map_err(unavailable)?;
+        let checkpoint = spawn("store-checkpoint", move || checkpointer.run()).map_err(unavailable)?;
         Ok(Self {
             path,
             queue,
@@ -134,7 +133,7 @@ impl SqliteStore {
             leases: Arc::new(Mutex::new(Leases::of_epoch(epoch))),
             inbox_changes: watch::Sender::new(0),
             stream_changes: watch::Sender::new(0),
-            running: Mutex::new(Some(Running { queries, threads, lock })),
+            running: Mutex::new(Some(Running { queries, query, commit, checkpoint, lock })),
         })
     }
 
@@ -454,12 +453,14 @@ impl std::fmt::Debug for SqliteStore {
 impl Running {
     /// Waits for what is queued, then gives the files free.
     fn finish(self) {
-        let Self { queries, threads, lock } = self;
+        let Self { queries, query, commit, checkpoint, lock } = self;
         drop(queries);
-        for thread in threads {
-            // It has told of its panic already.
-            let _ = thread.join();
-        }
+        // A thread that panicked has told of it already.
+        let _ = query.join();
+        // One connection after the other: the last one moves the log into the database. Of two that close at once
+        // each sees the other and neither does.
+        drop(commit.join());
+        let _ = checkpoint.join();
         drop(lock);
     }
 }
@@ -500,7 +501,10 @@ fn known_version(path: &Path, head: &Head) -> Result<i64, StoreError> {
     Ok(version)
 }
 
-fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> std::io::Result<JoinHandle<()>> {
+fn spawn<T: Send + 'static>(
+    name: &str,
+    run: impl FnOnce() -> T + Send + 'static,
+) -> std::io::Result<JoinHandle<T>> {
     std::thread::Builder::new().name(name.into()).spawn(run)
 }
 
