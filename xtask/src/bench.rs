@@ -1,13 +1,105 @@
-//! `cargo xtask bench`: every benchmark, or those whose name is given.
+//! `cargo xtask bench`: every benchmark, or the one whose name is given; `--list` says which there are.
+//!
+//! What follows a name is passed on to it. A word that is no name is passed to those made with criterion, as a filter.
 
-use std::process::ExitCode;
+use std::{
+    fs,
+    path::Path,
+    process::{Command, ExitCode},
+};
+
+use anyhow::Context;
+use serde_json::Value;
 
 use crate::{step, workspace::Workspace};
 
+/// The package that compares receivers of webhooks. It needs the release build of `rtms`, so `cargo bench` cannot start it.
+const WEBHOOKS: &str = "webhooks";
+
+/// A benchmark that `cargo bench` can start.
+struct Bench {
+    package: String,
+    name: String,
+    /// What it says of itself.
+    about: String,
+}
+
 /// Runs them; what they print goes through.
 pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> anyhow::Result<ExitCode> {
-    let mut cargo = workspace.cargo();
-    cargo.args(["bench", "--workspace", "--all-features", "--benches", "--"]).args(arguments);
-    step::run(&mut cargo).map_err(anyhow::Error::msg)?;
+    let benches = benches(&workspace.packages)?;
+    match arguments {
+        [list] if list == "--list" => {
+            for bench in &benches {
+                println!("{:10} {}", bench.name, bench.about);
+            }
+            println!("{WEBHOOKS:10} {}", opening(&workspace.root.join("bench/webhooks/src/main.rs"))?);
+        }
+        [name, rest @ ..] if name == WEBHOOKS => webhooks(workspace, rest)?,
+        [name, rest @ ..] if benches.iter().any(|bench| bench.name == *name) => {
+            for Bench { package, name, .. } in benches.iter().filter(|bench| bench.name == *name) {
+                let mut cargo = workspace.cargo();
+                finish(
+                    cargo.args(["bench", "--package", package, "--all-features", "--bench", name, "--"]).args(rest),
+                )?;
+            }
+        }
+        filters => {
+            let mut cargo = workspace.cargo();
+            finish(cargo.args(["bench", "--workspace", "--all-features", "--benches", "--"]).args(filters))?;
+            if filters.is_empty() {
+                webhooks(workspace, &[])?;
+            }
+        }
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+fn webhooks(workspace: &Workspace, arguments: &[String]) -> anyhow::Result<()> {
+    finish(workspace.cargo().args(["build", "--release", "--package", "rtms", "--package", "bench-webhooks"]))?;
+    finish(Command::new(workspace.target.join("release/bench-webhooks")).args(arguments))
+}
+
+fn finish(command: &mut Command) -> anyhow::Result<()> {
+    step::run(command).map_err(anyhow::Error::msg)
+}
+
+fn benches(packages: &[Value]) -> anyhow::Result<Vec<Bench>> {
+    let mut benches = Vec::new();
+    for package in packages {
+        for target in package["targets"].as_array().context("a package without a list of targets")? {
+            if target["kind"] == Value::from(vec!["bench"]) {
+                let text = |value: &Value| value.as_str().map(str::to_owned).context("cargo metadata lacks a name");
+                let about = opening(Path::new(&text(&target["src_path"])?))?;
+                benches.push(Bench { package: text(&package["name"])?, name: text(&target["name"])?, about });
+            }
+        }
+    }
+    Ok(benches)
+}
+
+/// The first paragraph of what a file says of itself.
+fn opening(path: &Path) -> anyhow::Result<String> {
+    let text = fs::read_to_string(path).with_context(|| format!("failed to read {}", path.display()))?;
+    let lines = text.lines().map_while(|line| line.strip_prefix("//! "));
+    Ok(lines.collect::<Vec<_>>().join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn benchmarks_are_found_with_what_they_say_of_themselves() {
+        let own = concat!(env!("CARGO_MANIFEST_DIR"), "/src/bench.rs");
+        let target = |kind: &str| json!({"kind": [kind], "name": format!("a-{kind}"), "src_path": own});
+        let packages = [json!({"name": "package", "targets": [target("lib"), target("bench")]})];
+
+        let found = benches(&packages).expect("the metadata is complete");
+
+        let [bench] = found.as_slice() else { panic!("one target is a benchmark") };
+        assert_eq!((&*bench.package, &*bench.name), ("package", "a-bench"));
+        assert!(bench.about.starts_with("`cargo xtask bench`"));
+    }
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::workspace::Workspace;
 
 /// Each package with those of ours that it may depend on.
-const FLOORS: [(&str, &[&str]); 10] = [
+const FLOORS: [(&str, &[&str]); 11] = [
     ("rtms-wire", &[]),
     ("rtms-proto", &["rtms-wire"]),
     ("rtms-sim", &["rtms-wire"]),
@@ -28,6 +28,7 @@ const FLOORS: [(&str, &[&str]); 10] = [
             "rtms-gateway",
         ],
     ),
+    ("bench-webhooks", &["rtms-wire"]),
     ("xtask", &[]),
 ];
 

@@ -4,10 +4,15 @@ use std::sync::atomic::AtomicU64;
 
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
-    metrics::{counter::Counter, family::Family, gauge::Gauge},
+    metrics::{
+        counter::{ConstCounter, Counter},
+        family::Family,
+        gauge::Gauge,
+    },
     registry::Registry,
 };
 use rtms_client::queue::Dropped;
+use rtms_store::store::Stats;
 use rtms_wire::media::medium::Medium;
 
 /// What the server counts. Cheap to share by reference; counters may be read at any time.
@@ -257,7 +262,7 @@ impl Metrics {
     }
 
     /// The text that `/metrics` answers.
-    pub(crate) fn render(&self) -> String {
+    pub(crate) fn render(&self, store: Stats) -> String {
         let mut registry = Registry::with_prefix("rtms");
         registry.register("webhooks", "Requests at the webhook door, by result", self.webhooks.clone());
         registry.register("intake_messages", "Messages on event WebSockets, by result", self.intake_messages.clone());
@@ -305,6 +310,13 @@ impl Metrics {
             "CPU time taken by writing recordings",
             self.recording_seconds.clone(),
         );
+        for (name, help, count) in [
+            ("store_appends", "Webhooks that were made durable", store.appends),
+            ("store_commits", "Commits of the store, each with one sync of the disk", store.commits),
+            ("store_failed_commits", "Commits of the store that failed", store.failed_commits),
+        ] {
+            registry.register(name, help, ConstCounter::new(count));
+        }
         let mut text = String::new();
         // Writing into a string does not fail.
         let _ = encode(&mut text, &registry);

@@ -51,7 +51,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
 
 async fn metrics(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(hyper::header::CONTENT_TYPE, content_type)], shared.metrics.render())
+    ([(hyper::header::CONTENT_TYPE, content_type)], shared.metrics.render(shared.health.store.stats()))
 }
 
 /// Limits of the listener.
