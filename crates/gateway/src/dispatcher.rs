@@ -4,6 +4,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures_util::future::try_join_all;
 use rtms_store::{
     class::Class,
     entry::{Entry, Verdict},
@@ -73,9 +74,8 @@ impl Dispatcher {
     async fn settle_some(&self) -> Result<bool, StoreError> {
         let pending = self.store.pending(BATCH).await?;
         let caught_up = pending.len() < BATCH;
-        for entry in pending {
-            self.settle(entry).await?;
-        }
+        // All at once, so that they share a commit. Their order does not matter: folding is a join.
+        try_join_all(pending.into_iter().map(|entry| self.settle(entry))).await?;
         Ok(caught_up)
     }
 
