@@ -18,7 +18,12 @@ async fn the_demo_ends_by_itself_and_leaves_every_word_and_the_sound() {
 
     assert_eq!(shown.code, Some(0), "{shown:?}");
     assert!(!shown.stderr.contains("ERROR"), "{}", shown.stderr);
-    let meeting = Meeting::plan(&MeetingOptions { seed: 5, participants: 3, duration: Duration::from_secs(4) });
+    let meeting = Meeting::plan(&MeetingOptions {
+        seed: 5,
+        participants: 3,
+        duration: Duration::from_secs(4),
+        ..MeetingOptions::default()
+    });
     let lines: Vec<_> = meeting
         .utterances
         .iter()

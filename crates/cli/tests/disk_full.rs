@@ -20,8 +20,9 @@ use std::{
 use common::{
     PATIENCE, Serving,
     door::{Kept, signed, stop_of},
-    get, until, with_secrets,
+    finish, get, rtms, until, with_secrets,
 };
+use rtms_sim::serve::intake::{EventServer, EventServerConfig};
 use rtms_store::{Inbox, ReceiptFilter, Receipts, SqliteStore, Store};
 use tokio::time::{Instant, sleep};
 
@@ -56,7 +57,7 @@ async fn a_full_file_system() {
 async fn a_limit_on_the_size_of_files() {
     println!("used: a file-size limit of {LIMIT_KIB} KiB");
     let data_dir = tempfile::tempdir().unwrap();
-    let server = start_deaf_to_the_limit(data_dir.path(), &format!("ulimit -S -f {LIMIT_KIB};")).await;
+    let server = start_deaf_to_the_limit(data_dir.path(), &format!("ulimit -S -f {LIMIT_KIB};"), &[]).await;
 
     fill_and_recover(server, data_dir.path(), |process| limit_files(process, "unlimited")).await;
 }
@@ -65,15 +66,15 @@ async fn a_limit_on_the_size_of_files() {
 #[tokio::test]
 async fn a_server_that_gets_no_webhooks_gets_ready_again_by_itself() {
     let data_dir = tempfile::tempdir().unwrap();
-    let server = start_deaf_to_the_limit(data_dir.path(), "").await;
+    let server = start_deaf_to_the_limit(data_dir.path(), "", &[]).await;
     let mut door = Door::before(&server).await;
     assert_eq!(door.post(100).await, 200);
-    until("all is settled", async || {
-        get(server.address, "/metrics").await.1.contains(r#"class="stop_before_start"} 1"#).then_some(())
+    let folder = data_dir.path().to_str().unwrap();
+    until("the times of its steps, too, are on disk, so that nothing is left to be written", async || {
+        let receipts = finish(rtms(&["receipts", "--data-dir", folder, "--json"])).await.stdout;
+        (receipts.contains("answered_us") && receipts.contains("folded_us")).then_some(())
     })
     .await;
-    // The times of the steps, too, go to disk before a second has passed: then nothing is left to be written.
-    sleep(Duration::from_millis(1500)).await;
 
     limit_files(server.child.id().unwrap(), "1");
     assert_eq!(door.post(100).await, 503);
@@ -85,9 +86,59 @@ async fn a_server_that_gets_no_webhooks_gets_ready_again_by_itself() {
     assert_eq!(server.end_by("TERM").await, Some(0));
 }
 
+/// What Zoom pushes on an event WebSocket it never sends again, so the server keeps it until there is space.
+#[tokio::test]
+async fn events_by_websocket_wait_for_space_and_none_is_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = EventServerConfig::default();
+    let zoom = EventServer::start(config.clone()).await.unwrap();
+    let secret = folder.path().join("secret");
+    fs::write(&secret, config.app.client_secret.expose()).unwrap();
+    let settings = folder.path().join("rtms.toml");
+    let toml = format!(
+        "[[app]]\nname = \"sim\"\nclient_id = \"{}\"\nclient_secret_file = {secret:?}\n[app.websocket]\n\
+         subscription_id = \"{}\"\nurl = \"{}\"\ntoken_url = \"{}\"\n",
+        config.app.client_id,
+        config.subscription_id,
+        zoom.url(),
+        zoom.token_url()
+    );
+    fs::write(&settings, toml).unwrap();
+    let data_dir = folder.path().join("data");
+    let server = start_deaf_to_the_limit(&data_dir, "", &["--dev", "--config", settings.to_str().unwrap()]).await;
+    until("the WebSocket stands", async || (zoom.counts().connections == 1).then_some(())).await;
+    let bodies: Vec<_> = (0..40).map(|number| stop_of(&format!("s{number}"), 1000)).collect();
+    let (before, meanwhile) = bodies.split_at(10);
+    let stored = async || {
+        let metrics = get(server.address, "/metrics").await.1;
+        let of =
+            |line: &str| line.strip_prefix(r#"rtms_intake_messages_total{result="stored"} "#)?.parse::<usize>().ok();
+        metrics.lines().find_map(of).unwrap_or(0)
+    };
+
+    assert!(before.iter().all(|body| zoom.push(body)));
+    until("the first are stored", async || (stored().await == before.len()).then_some(())).await;
+    limit_files(server.child.id().unwrap(), "1");
+    assert!(meanwhile.iter().all(|body| zoom.push(body)));
+    until("it says that it cannot store", async || {
+        let metrics = get(server.address, "/metrics").await.1;
+        let errors = metrics.lines().find_map(|line| line.strip_prefix("rtms_store_errors_total ")?.parse().ok());
+        (errors >= Some(3) && get(server.address, "/readyz").await.0 == 503).then_some(())
+    })
+    .await;
+    assert_eq!(stored().await, before.len());
+    limit_files(server.child.id().unwrap(), "unlimited");
+
+    until("all are stored", async || (stored().await == bodies.len()).then_some(())).await;
+    assert_eq!(zoom.counts().connections, 1);
+    assert_eq!(server.end_by("TERM").await, Some(0));
+    assert_eq!(stored_bodies(&data_dir).await.0, bodies.into_iter().collect());
+}
+
 /// Starts a server that gets an error where the limit on the size of files would kill it.
-async fn start_deaf_to_the_limit(data_dir: &Path, limit: &str) -> Serving {
-    let plain = with_secrets(&["serve", "--listen", "127.0.0.1:0", "--data-dir", data_dir.to_str().unwrap()]);
+async fn start_deaf_to_the_limit(data_dir: &Path, limit: &str, more: &[&str]) -> Serving {
+    let arguments = ["serve", "--listen", "127.0.0.1:0", "--data-dir", data_dir.to_str().unwrap()];
+    let plain = with_secrets(&[&arguments, more].concat());
     let plain = plain.as_std();
     let mut bash = tokio::process::Command::new("bash");
     bash.args(["-c", &format!("trap '' XFSZ; {limit} exec \"$0\" \"$@\"")]);
@@ -145,14 +196,7 @@ async fn fill_and_recover(server: Serving, data_dir: &Path, make_room: impl FnOn
     }
     assert_eq!(server.end_by("TERM").await, Some(0));
 
-    let store = SqliteStore::open(data_dir).unwrap();
-    let mut stored = BTreeSet::new();
-    for receipt in store.receipts(ReceiptFilter { limit: usize::MAX, ..ReceiptFilter::default() }).await.unwrap() {
-        let body = store.receipt_body(receipt.id).await.unwrap().unwrap();
-        assert!(stored.insert(body.to_vec()), "a body is there twice");
-    }
-    let pending = store.pending(usize::MAX).await.unwrap().len();
-    store.close().await;
+    let (stored, pending) = stored_bodies(data_dir).await;
     let lost = door.acknowledged.difference(&stored).count();
     let though_refused = door.refused.intersection(&stored).count();
     assert_eq!((lost, though_refused), (0, 0));
@@ -163,6 +207,19 @@ async fn fill_and_recover(server: Serving, data_dir: &Path, make_room: impl FnOn
         door.acknowledged.len(),
         tried + 1
     );
+}
+
+/// What is on disk, each body once, and how much of it waits to be settled.
+async fn stored_bodies(data_dir: &Path) -> (BTreeSet<Vec<u8>>, usize) {
+    let store = SqliteStore::open(data_dir).unwrap();
+    let mut stored = BTreeSet::new();
+    for receipt in store.receipts(ReceiptFilter { limit: usize::MAX, ..ReceiptFilter::default() }).await.unwrap() {
+        let body = store.receipt_body(receipt.id).await.unwrap().unwrap();
+        assert!(stored.insert(body.to_vec()), "a body is there twice");
+    }
+    let pending = store.pending(usize::MAX).await.unwrap().len();
+    store.close().await;
+    (stored, pending)
 }
 
 /// Who sends, and what was answered.

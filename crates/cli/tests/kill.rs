@@ -31,7 +31,8 @@ use tokio::{
 #[tokio::test]
 async fn a_stream_whose_webhook_was_answered_is_joined_once_by_the_next_process() {
     let data_dir = tempfile::tempdir().unwrap();
-    let meeting = MeetingOptions { seed: 11, participants: 3, duration: Duration::from_secs(6) };
+    let meeting =
+        MeetingOptions { seed: 11, participants: 3, duration: Duration::from_secs(6), ..MeetingOptions::default() };
     let simulator = Simulator::start(SimulatorConfig { meeting, ..SimulatorConfig::default() }).await.unwrap();
     let gate = Gate::before(simulator.address()).await;
     let webhook = signed(&start_webhook(&simulator, gate.address));

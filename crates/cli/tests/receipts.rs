@@ -23,7 +23,8 @@ use serde_json::{Value, json};
 async fn a_meeting_is_told_step_by_step_while_the_server_runs_and_after_it_is_stopped() {
     let data_dir = tempfile::tempdir().unwrap();
     let server = Serving::start(data_dir.path(), &["--dev"]).await;
-    let meeting = MeetingOptions { seed: 5, participants: 2, duration: Duration::from_secs(2) };
+    let meeting =
+        MeetingOptions { seed: 5, participants: 2, duration: Duration::from_secs(2), ..MeetingOptions::default() };
     let webhook_url = Some(format!("{}/webhook", url(&server)).parse().unwrap());
     let config = SimulatorConfig { meeting, webhook_url, ..SimulatorConfig::default() };
     let simulator = Simulator::start(config).await.unwrap();

@@ -1,23 +1,17 @@
 //! The apps whose webhooks are taken, replaced as a whole when their secrets change on disk.
 
-use std::{
-    path::PathBuf,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use rtms_wire::secret::SecretToken;
-use tokio::time::{MissedTickBehavior, interval};
-use tracing::{info, warn};
 
 use crate::{
     config::secrets::{self, App, AppConfig, SecretsError},
     stop::Stop,
+    watched_files::WatchedFiles,
 };
 
-/// How often the files are looked at. Secrets are rotated by hand or by a job; a second is soon enough, and a look costs
-/// one call to the system per file.
+/// How often the files are looked at. Secrets are rotated by hand or by a job; a second is soon enough.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// All apps, as they are now. Clones share one set.
@@ -25,6 +19,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 pub struct Apps {
     current: Arc<ArcSwap<Vec<App>>>,
     configured: Arc<[AppConfig]>,
+    files: WatchedFiles,
 }
 
 impl Apps {
@@ -33,13 +28,19 @@ impl Apps {
     /// # Errors
     /// [`SecretsError`], which says what to set.
     pub fn load(configured: &[AppConfig], environment: impl Fn(&str) -> Option<String>) -> Result<Self, SecretsError> {
+        let files = configured.iter().flat_map(AppConfig::files).cloned().collect();
+        let files = WatchedFiles::before_reading(files);
         let apps = secrets::load(configured, environment)?;
-        Ok(Self { configured: configured.into(), ..Self::fixed(apps) })
+        Ok(Self { configured: configured.into(), files, ..Self::fixed(apps) })
     }
 
     /// Apps that stay as they are.
     pub fn fixed(apps: Vec<App>) -> Self {
-        Self { current: Arc::new(ArcSwap::from_pointee(apps)), configured: Arc::new([]) }
+        Self {
+            current: Arc::new(ArcSwap::from_pointee(apps)),
+            configured: Arc::new([]),
+            files: WatchedFiles::before_reading(Vec::new()),
+        }
     }
 
     /// The apps as they are at this moment.
@@ -63,38 +64,8 @@ impl Apps {
     }
 
     /// Reloads whenever a file changes, until told to stop.
-    pub(crate) async fn watch(self, mut stop: Stop) {
-        let mut look = interval(LOOK_EVERY);
-        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut seen = self.stamps();
-        loop {
-            tokio::select! {
-                biased;
-                () = stop.given() => return,
-                _ = look.tick() => {}
-            }
-            let stamps = self.stamps();
-            if stamps == seen {
-                continue;
-            }
-            match self.reload() {
-                Ok(()) => info!("secrets changed on disk and were read again"),
-                // Half-written files end up here; the next look finds them whole.
-                Err(error) => warn!(%error, "secrets changed on disk but cannot be read, the former ones stay"),
-            }
-            seen = stamps;
-        }
-    }
-
-    /// What changes about a file when it is written or replaced.
-    fn stamps(&self) -> Vec<Option<(SystemTime, u64)>> {
-        let files = self.configured.iter().flat_map(AppConfig::files);
-        files
-            .map(|file: &PathBuf| {
-                let about = std::fs::metadata(file).ok()?;
-                Some((about.modified().ok()?, about.len()))
-            })
-            .collect()
+    pub(crate) async fn watch(self, stop: Stop) {
+        self.files.clone().watch("secrets", LOOK_EVERY, stop, || self.reload()).await;
     }
 }
 

@@ -16,4 +16,5 @@ pub mod server;
 mod stop;
 mod stream_task;
 pub mod telemetry;
+mod watched_files;
 mod worker;

@@ -8,7 +8,7 @@ use std::{fs, net::SocketAddr, path::Path, sync::Arc};
 
 use common::{
     config,
-    http::{exchange, post, signed_headers, unix_seconds},
+    http::{Answer, exchange, post, read_answer, signed_headers, unix_seconds},
     until,
 };
 use http_body_util::{BodyExt, Full};
@@ -21,10 +21,13 @@ use rtms_gateway::{
     server::Server,
     telemetry::WebhookResult,
 };
-use rtms_wire::secret::SecretToken;
+use rtms_wire::{secret::SecretToken, signature::webhook_signature};
 use rustls::pki_types::{CertificateDer, ServerName};
-use tokio::net::TcpStream;
+use serde_json::json;
+use tokio::{io::AsyncWriteExt, net::TcpStream};
 use tokio_rustls::TlsConnector;
+
+const H2: &[u8] = b"h2";
 
 const BODY: &[u8] = br#"{"event":"meeting.rtms_paused","event_ts":1795428000000,"payload":{}}"#;
 
@@ -115,6 +118,26 @@ async fn zoom_fetches_a_token_and_is_let_in_with_it() {
     assert_eq!(door.post("/webhook/one", "token").await, 401);
 }
 
+/// The attack of docs/protocol.md#url-validation: have a URL validation sign a webhook. Every kind of app, at each of its
+/// paths, by each of its secrets, with and without TLS, with and without `--dev`.
+#[tokio::test]
+async fn nobody_gets_a_webhook_signature_out_of_a_url_validation_in_any_configuration() {
+    let mut tried = 0;
+    for (dev, tls) in [(false, false), (false, true), (true, false), (true, true)] {
+        let door = Oracle::open(dev, tls).await;
+        for app in APPS {
+            let lock = door.lock_of(app).await;
+            for path in ["/webhook".to_owned(), format!("/webhook/{}", app.name)] {
+                for secret in app.secrets {
+                    let at = format!("--dev {dev}, TLS {tls}, {path}, app {}, secret {secret}", app.name);
+                    tried += door.attack(&path, secret, &lock, &at).await;
+                }
+            }
+        }
+    }
+    assert_eq!(tried, 4 * 2 * 6 * 13, "nothing was left out");
+}
+
 #[tokio::test]
 async fn http_2_is_spoken_to_those_who_begin_with_it() {
     let door = Door::open(|dir| vec![app(dir, "one", &["token"])]).await;
@@ -138,13 +161,15 @@ async fn the_door_speaks_tls_with_a_certificate_that_is_replaced_on_disk() {
     .await;
     let address = door.server.address();
 
-    let stream = connect_tls(address, first.cert.der()).await.expect("the first certificate is served");
+    let stream = connect_tls(address, first.cert.der(), H2).await.expect("the first certificate is served");
     assert_eq!(post_over_http_2(stream).await, StatusCode::OK);
-    assert!(connect_tls(address, second.cert.der()).await.is_err());
+    assert!(connect_tls(address, second.cert.der(), H2).await.is_err());
 
     write_pair(door.dir.path(), &second);
-    until("the second certificate is served", async || connect_tls(address, second.cert.der()).await.ok().map(drop))
-        .await;
+    until("the second certificate is served", async || {
+        connect_tls(address, second.cert.der(), H2).await.ok().map(drop)
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -177,6 +202,7 @@ async fn post_over_http_2(
 async fn connect_tls(
     address: SocketAddr,
     trusted: &CertificateDer<'static>,
+    protocol: &[u8],
 ) -> std::io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
     let mut roots = rustls::RootCertStore::empty();
     roots.add(trusted.clone()).unwrap();
@@ -186,7 +212,7 @@ async fn connect_tls(
         .unwrap()
         .with_root_certificates(roots)
         .with_no_client_auth();
-    config.alpn_protocols = vec![b"h2".to_vec()];
+    config.alpn_protocols = vec![protocol.to_vec()];
     let stream = TcpStream::connect(address).await?;
     TlsConnector::from(Arc::new(config)).connect(ServerName::try_from("localhost").unwrap(), stream).await
 }
@@ -194,6 +220,133 @@ async fn connect_tls(
 fn write_pair(dir: &Path, pair: &rcgen::CertifiedKey<rcgen::KeyPair>) {
     fs::write(dir.join("key.pem"), pair.signing_key.serialize_pem()).unwrap();
     fs::write(dir.join("cert.pem"), pair.cert.pem()).unwrap();
+}
+
+/// An app of the table: its name, its secrets, and what it demands beside the signature.
+struct OracleApp {
+    name: &'static str,
+    secrets: &'static [&'static str],
+    auth: fn(&Path) -> Option<AuthConfig>,
+}
+
+const APPS: &[OracleApp] = &[
+    OracleApp { name: "plain", secrets: &["plain-token"], auth: |_| None },
+    OracleApp { name: "rotating", secrets: &["old-token", "new-token"], auth: |_| None },
+    OracleApp {
+        name: "basic",
+        secrets: &["basic-token"],
+        auth: |file| Some(AuthConfig::Basic { user: "zoom".into(), password_file: file.into() }),
+    },
+    OracleApp {
+        name: "bearer",
+        secrets: &["bearer-token"],
+        auth: |file| Some(AuthConfig::Token { client_id: "zoom".into(), client_secret_file: file.into() }),
+    },
+    OracleApp {
+        name: "header",
+        secrets: &["header-token"],
+        auth: |file| Some(AuthConfig::Header { name: "x-lock".into(), value_file: file.into() }),
+    },
+];
+
+/// A door with all of these apps.
+struct Oracle {
+    door: Door,
+    certificate: Option<CertificateDer<'static>>,
+}
+
+impl Oracle {
+    async fn open(dev: bool, tls: bool) -> Self {
+        let pair = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let apps = |dir: &Path| {
+            let lock = dir.join("lock");
+            fs::write(&lock, "s3cret").unwrap();
+            APPS.iter().map(|it| AppConfig { auth: (it.auth)(&lock), ..app(dir, it.name, it.secrets) }).collect()
+        };
+        let door = Door::open_with(apps, |config, dir| {
+            config.zoom.allow_loopback = dev;
+            if tls {
+                write_pair(dir, &pair);
+                config.server.tls_certificate = Some(dir.join("cert.pem"));
+                config.server.tls_key = Some(dir.join("key.pem"));
+            }
+        });
+        Self { door: door.await, certificate: tls.then(|| pair.cert.der().clone()) }
+    }
+
+    async fn send(&self, path: &str, headers: &[(&str, String)], body: &[u8]) -> Answer {
+        let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let request = request(path, &headers, body);
+        let address = self.door.server.address();
+        let Some(certificate) = &self.certificate else { return exchange(address, &request).await };
+        let mut stream = connect_tls(address, certificate, b"http/1.1").await.unwrap();
+        stream.write_all(&request).await.unwrap();
+        read_answer(&mut stream).await.expect("an answer")
+    }
+
+    /// The header that opens an app's second lock.
+    async fn lock_of(&self, app: &OracleApp) -> Option<(&'static str, String)> {
+        let basic = || ("authorization", "Basic em9vbTpzM2NyZXQ=".to_owned());
+        match (app.auth)(Path::new("")) {
+            None => None,
+            Some(AuthConfig::Basic { .. }) => Some(basic()),
+            Some(AuthConfig::Header { .. }) => Some(("x-lock", "s3cret".into())),
+            Some(AuthConfig::Token { .. }) => {
+                let answer = self.send(&format!("/webhook/{}/token", app.name), &[basic()], b"").await;
+                let token: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+                Some(("authorization", format!("Bearer {}", token["access_token"].as_str().unwrap())))
+            }
+        }
+    }
+
+    /// Tries everything that might make the door sign; gives how many requests that were.
+    async fn attack(&self, path: &str, secret: &str, lock: &Option<(&'static str, String)>, at: &str) -> usize {
+        let (now, secret) = (unix_seconds(), SecretToken::new(secret).unwrap());
+        let forged = r#"{"event":"meeting.rtms_started","payload":{"rtms_stream_id":"evil"}}"#;
+        let prize = webhook_signature(&secret, &now.to_string(), forged.as_bytes());
+        let prize = prize.trim_start_matches("v0=");
+        let challenge = |token: &str| {
+            json!({ "event": "endpoint.url_validation", "payload": { "plainToken": token } }).to_string().into_bytes()
+        };
+        let (oracle, harmless) = (challenge(&format!("v0:{now}:{forged}")), challenge("Hq3nVb7wTzKp0LsXe9RfYg"));
+        let by = |secret: &SecretToken, seconds: u64, body: &[u8]| signed_headers(secret, seconds, body);
+        let unlocked = |mut headers: Vec<(&'static str, String)>| {
+            headers.extend(lock.clone());
+            headers
+        };
+        let somebody = SecretToken::new("somebody").unwrap();
+        let client_secret = SecretToken::new("client secret").unwrap();
+        // At the path for all, another app's secret makes it a request of that app, which has its own turn.
+        let others = APPS.iter().filter(|app| path != "/webhook" && !path.ends_with(app.name));
+        let another = SecretToken::new(others.flat_map(|app| app.secrets).next().unwrap_or(&"unheard of")).unwrap();
+        let without_lock = if lock.is_some() { 401 } else { 400 };
+
+        let attacks = [
+            ("no signature", Vec::new(), &oracle, 401),
+            ("no signature, a harmless token", Vec::new(), &harmless, 401),
+            ("no signature, the second lock open", unlocked(Vec::new()), &oracle, 401),
+            ("a guessed secret", by(&somebody, now, &oracle), &oracle, 401),
+            ("a guessed secret, the second lock open", unlocked(by(&somebody, now, &oracle)), &oracle, 401),
+            ("the client secret", unlocked(by(&client_secret, now, &oracle)), &oracle, 401),
+            ("another app's secret", unlocked(by(&another, now, &oracle)), &oracle, 401),
+            ("the signature of another body", unlocked(by(&secret, now, &harmless)), &oracle, 401),
+            ("an old validation again", unlocked(by(&secret, now - 1_000, &harmless)), &harmless, 401),
+            ("one from the future", unlocked(by(&secret, now + 1_000, &harmless)), &harmless, 401),
+            // Should somebody have Zoom itself send it: it is not a token.
+            ("signed by Zoom", unlocked(by(&secret, now, &oracle)), &oracle, 400),
+            ("signed by Zoom, the second lock shut", by(&secret, now, &oracle), &oracle, without_lock),
+        ];
+        for (attack, headers, body, status) in &attacks {
+            let answer = self.send(path, headers, body).await;
+            assert_eq!((answer.status, answer.body.len()), (*status, 0), "{attack}: {at}");
+            assert!(!answer.head.contains(prize), "{attack}: {at}");
+        }
+        // What is asked rightly is answered, so none of these was refused for another reason.
+        let answer = self.send(path, &unlocked(by(&secret, now, &harmless)), &harmless).await;
+        assert_eq!(answer.status, 200, "{at}");
+        assert!(String::from_utf8_lossy(&answer.body).contains("encryptedToken"), "{at}");
+        attacks.len() + 1
+    }
 }
 
 struct Door {

@@ -4,9 +4,19 @@
 
 mod common;
 
-use std::{fs, path::Path, time::Duration};
+use std::{
+    fs,
+    net::SocketAddr,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
-use common::{config, http, meeting, until};
+use common::{config, doctored::Doctored, http, meeting, until};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rtms_gateway::{
     apps::Apps,
     config::{
@@ -23,9 +33,16 @@ use rtms_sim::{
 };
 use rtms_store::{
     Class,
-    receipts::{Receipt, ReceiptFilter, Step},
+    receipts::{Receipt, ReceiptFilter, Receipts, Step},
+    store::Store,
 };
+use rustls::pki_types::PrivatePkcs8KeyDer;
 use serde_json::json;
+use tokio::{
+    io::copy_bidirectional,
+    net::{TcpListener, TcpStream},
+};
+use tokio_rustls::TlsAcceptor;
 
 #[tokio::test]
 async fn an_event_by_websocket_is_stored_and_classified_with_the_apps_name() {
@@ -220,13 +237,205 @@ async fn urls_are_held_to_the_allowed_hosts_and_loopback_only_with_dev() {
     }
 }
 
+#[tokio::test]
+async fn events_that_come_while_the_store_fails_are_held_and_stored_when_it_works_again() {
+    let store = Arc::new(Doctored::default());
+    let config = EventServerConfig::default();
+    let intake = Intake::start_on(config, store.clone(), |app| app.heartbeat_every = Duration::from_millis(100)).await;
+    store.is_full.store(true, Ordering::Relaxed);
+
+    // More than is held in memory: the rest waits in the network.
+    let pushed = intake.push_more_than_is_held();
+    assert!(intake.counter("rtms_store_errors_total").await >= 1, "it is said aloud");
+    assert_eq!(intake.messages(IntakeResult::Stored), 0);
+    let heartbeats = intake.zoom.counts().heartbeats;
+    until("heartbeats go on", async || (intake.zoom.counts().heartbeats >= heartbeats + 3).then_some(())).await;
+    store.is_full.store(false, Ordering::Relaxed);
+
+    assert_eq!(bodies(&store, &intake.settled(pushed.len()).await).await, pushed, "all, once, and in order");
+    assert_eq!(intake.messages(IntakeResult::NotStored), 0);
+    assert_eq!(intake.zoom.counts().connections, 1);
+    intake.server.stop().await;
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_while_the_store_fails_is_opened_again_and_nothing_is_lost() {
+    let store = Arc::new(Doctored::default());
+    let intake = Intake::start_on(EventServerConfig::default(), store.clone(), |_| {}).await;
+    store.is_full.store(true, Ordering::Relaxed);
+
+    let mut pushed = intake.push(40);
+    // It is cut behind what was pushed.
+    assert!(intake.zoom.cut());
+    until("it is opened again", async || (intake.zoom.counts().connections == 2).then_some(())).await;
+    pushed.extend(intake.push(40));
+    store.is_full.store(false, Ordering::Relaxed);
+
+    assert_eq!(bodies(&store, &intake.settled(80).await).await, pushed);
+    assert_eq!(intake.messages(IntakeResult::NotStored), 0);
+    intake.server.stop().await;
+}
+
+#[tokio::test]
+async fn a_connection_that_is_replaced_while_the_store_fails_is_heard_to_its_end() {
+    let store = Arc::new(Doctored::default());
+    let config = EventServerConfig { token_life: Duration::from_secs(1), ..EventServerConfig::default() };
+    let intake = Intake::start_on(config, store.clone(), |_| {}).await;
+    store.is_full.store(true, Ordering::Relaxed);
+
+    let mut pushed = intake.push_more_than_is_held();
+    let before = intake.zoom.counts().connections;
+    until("it is replaced", async || (intake.zoom.counts().connections > before).then_some(())).await;
+    pushed.extend(intake.push(1));
+    store.is_full.store(false, Ordering::Relaxed);
+
+    let mut stored = bodies(&store, &intake.settled(pushed.len()).await).await;
+    stored.sort();
+    pushed.sort();
+    assert_eq!(stored, pushed);
+    assert_eq!(intake.messages(IntakeResult::NotStored), 0);
+    intake.server.stop().await;
+}
+
+#[tokio::test]
+async fn a_server_that_stops_while_the_store_fails_tries_to_the_last_and_counts_what_is_lost() {
+    let store = Arc::new(Doctored::default());
+    let intake = Intake::start_on(EventServerConfig::default(), store.clone(), |_| {}).await;
+    store.is_full.store(true, Ordering::Relaxed);
+    intake.push(3);
+    until("the store has failed", async || (intake.counter("rtms_store_errors_total").await >= 1).then_some(())).await;
+    let metrics = intake.server.metrics();
+
+    intake.server.stop().await;
+
+    assert_eq!((metrics.intake_messages(IntakeResult::NotStored), metrics.intake_connected()), (3, 0));
+}
+
+#[tokio::test]
+async fn token_and_events_come_by_tls_from_who_has_a_certificate_of_an_authority_that_is_named() {
+    let config = EventServerConfig::default();
+    let zoom = EventServer::start(config.clone()).await.unwrap();
+    let tls = Tls::before(&zoom, "localhost").await;
+    let dir = tempfile::tempdir().unwrap();
+    let app = app(dir.path(), tls.urls("localhost", &config));
+    // As in production but for the names: no loopback, no plain HTTP.
+    let strictly = |ca: Option<&Path>, config: &mut Config| {
+        config.zoom.allow_loopback = false;
+        config.zoom.allowed_hosts = vec!["localhost".into()];
+        config.zoom.extra_ca = ca.map(Path::to_owned).into_iter().collect();
+    };
+    let ca = dir.path().join("ca.pem");
+    fs::write(&ca, &tls.ca).unwrap();
+
+    let trusting = start(&app, &dir.path().join("a"), |config| strictly(Some(&ca), config)).await.unwrap();
+    until("the WebSocket stands", async || (trusting.metrics().intake_connected() == 1).then_some(())).await;
+    assert!(zoom.push(event("meeting.rtms_paused", "x").as_bytes()));
+    let stored = |server: &Server| server.metrics().intake_messages(IntakeResult::Stored);
+    until("the event is stored", async || (stored(&trusting) == 1).then_some(())).await;
+    trusting.stop().await;
+
+    let asked = zoom.counts();
+    let wary = start(&app, &dir.path().join("b"), |config| strictly(None, config)).await.unwrap();
+    until("it was tried", async || (wary.metrics().intake_ends("no_token") >= 2).then_some(())).await;
+    assert_eq!(zoom.counts(), asked, "the client secret was sent to nobody");
+    wary.stop().await;
+}
+
+#[tokio::test]
+async fn a_certificate_for_another_name_gets_neither_client_secret_nor_token() {
+    let config = EventServerConfig::default();
+    let zoom = EventServer::start(config.clone()).await.unwrap();
+    let tls = Tls::before(&zoom, "ws.zoom.example").await;
+    let dir = tempfile::tempdir().unwrap();
+    let ca = dir.path().join("ca.pem");
+    fs::write(&ca, &tls.ca).unwrap();
+    let over_tls = tls.urls("localhost", &config);
+    // The token may be had, by the simulator's plain way; then it is the WebSocket that must not get it.
+    let only_events = WebSocketConfig { token_url: zoom.token_url(), ..over_tls.clone() };
+
+    for (websocket, why, tokens) in [(over_tls, "no_token", false), (only_events, "not_connected", true)] {
+        let data = dir.path().join(why);
+        let app = app(dir.path(), websocket);
+        let server = start(&app, &data, |config| config.zoom.extra_ca = vec![ca.clone()]).await.unwrap();
+
+        until("it was tried", async || (server.metrics().intake_ends(why) >= 2).then_some(())).await;
+
+        assert_eq!((zoom.counts().tokens > 0, zoom.counts().connections + zoom.counts().refused), (tokens, 0));
+        server.stop().await;
+    }
+}
+
 const MAX_BODY: usize = 16 << 10;
+
+/// So many longest bodies are held in memory at most.
+const HELD_BODIES: usize = 16;
+
+/// TLS in front of an event server: two ports of loopback that let through what they decrypt.
+struct Tls {
+    events: SocketAddr,
+    tokens: SocketAddr,
+    /// The authority's certificate, PEM.
+    ca: String,
+}
+
+impl Tls {
+    async fn before(zoom: &EventServer, name: &str) -> Self {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        let ca = params.self_signed(&key).unwrap().pem();
+        let issuer = Issuer::new(params, key);
+        let key = KeyPair::generate().unwrap();
+        let leaf = CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
+        let config =
+            rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+                .with_safe_default_protocol_versions()
+                .unwrap()
+                .with_no_client_auth()
+                .with_single_cert(vec![leaf.der().clone()], PrivatePkcs8KeyDer::from(key.serialize_der()).into())
+                .unwrap();
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let [events, tokens] = [zoom.url(), zoom.token_url()].map(|url| address_of(&url));
+        Self { events: decrypt(acceptor.clone(), events).await, tokens: decrypt(acceptor, tokens).await, ca }
+    }
+
+    fn urls(&self, host: &str, config: &EventServerConfig) -> WebSocketConfig {
+        WebSocketConfig {
+            url: format!("wss://{host}:{}/ws", self.events.port()),
+            token_url: format!("https://{host}:{}/oauth/token", self.tokens.port()),
+            ..WebSocketConfig::new(config.subscription_id.as_str())
+        }
+    }
+}
+
+/// Takes TLS connections at a free port and lets what they say through to `inside`, until the test ends.
+async fn decrypt(acceptor: TlsAcceptor, inside: SocketAddr) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                // Who does not trust the certificate leaves here.
+                let Ok(mut outside) = acceptor.accept(stream).await else { return };
+                let mut inside = TcpStream::connect(inside).await.unwrap();
+                let _ = copy_bidirectional(&mut outside, &mut inside).await;
+            });
+        }
+    });
+    address
+}
+
+fn address_of(url: &str) -> SocketAddr {
+    url.split('/').nth(2).unwrap().parse().unwrap()
+}
 
 /// A gateway with one app and its event WebSocket, which stands.
 struct Intake {
     zoom: EventServer,
     server: Server,
     _dir: tempfile::TempDir,
+    pushed: AtomicUsize,
 }
 
 impl Intake {
@@ -246,8 +455,53 @@ impl Intake {
         change: impl FnOnce(&mut Config),
     ) -> Result<Self, StartError> {
         let server = start(&app, dir.path(), change).await?;
+        Ok(Self::standing(zoom, server, dir).await)
+    }
+
+    /// The same on a store of the test's.
+    async fn start_on(
+        config: EventServerConfig,
+        store: Arc<dyn Store>,
+        change: impl FnOnce(&mut WebSocketConfig),
+    ) -> Self {
+        let zoom = EventServer::start(config.clone()).await.unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let mut websocket = websocket(&zoom, &config);
+        change(&mut websocket);
+        let (config, apps) = settings(&app(dir.path(), websocket), dir.path(), |_| {});
+        let server = Server::start_on(config, apps, Vec::new(), store).await.unwrap();
+        Self::standing(zoom, server, dir).await
+    }
+
+    async fn standing(zoom: EventServer, server: Server, dir: tempfile::TempDir) -> Self {
         until("the WebSocket stands", async || (server.metrics().intake_connected() == 1).then_some(())).await;
-        Ok(Self { zoom, server, _dir: dir })
+        // What the simulator has not read when it ends a connection takes along what it has written last.
+        until("it has said so", async || (zoom.counts().heartbeats >= 1).then_some(())).await;
+        Self { zoom, server, _dir: dir, pushed: AtomicUsize::new(0) }
+    }
+
+    /// Pushes so many events of a kilobyte, each another.
+    fn push(&self, count: usize) -> Vec<String> {
+        let bodies = (0..count).map(|_| {
+            let number = self.pushed.fetch_add(1, Ordering::Relaxed);
+            let body = event("meeting.rtms_paused", &format!("{number:06}{}", "x".repeat(1000)));
+            assert!(self.zoom.push(body.as_bytes()));
+            body
+        });
+        bodies.collect()
+    }
+
+    fn push_more_than_is_held(&self) -> Vec<String> {
+        self.push(3 * HELD_BODIES * MAX_BODY / 1000)
+    }
+
+    /// A counter, as `/metrics` shows it.
+    async fn counter(&self, name: &str) -> u64 {
+        let request = b"GET /metrics HTTP/1.1\r\nhost: test\r\n\r\n";
+        let answer = http::exchange(self.server.address(), request).await;
+        let metrics = String::from_utf8(answer.body).unwrap();
+        let value = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.expect(name).parse().unwrap()
     }
 
     fn messages(&self, result: IntakeResult) -> u64 {
@@ -277,11 +531,15 @@ impl Intake {
 }
 
 async fn start(app: &AppConfig, dir: &Path, change: impl FnOnce(&mut Config)) -> Result<Server, StartError> {
+    let (config, apps) = settings(app, dir, change);
+    Server::start(config, apps, Vec::new()).await
+}
+
+fn settings(app: &AppConfig, dir: &Path, change: impl FnOnce(&mut Config)) -> (Config, Apps) {
     let mut config = config(&dir.join("data"));
     config.webhook.max_body_bytes = MAX_BODY;
     change(&mut config);
-    let apps = Apps::load(std::slice::from_ref(app), |_| None).unwrap();
-    Server::start(config, apps, Vec::new()).await
+    (config, Apps::load(std::slice::from_ref(app), |_| None).unwrap())
 }
 
 fn websocket(zoom: &EventServer, config: &EventServerConfig) -> WebSocketConfig {
@@ -309,6 +567,15 @@ fn app(dir: &Path, websocket: WebSocketConfig) -> AppConfig {
 
 fn event(name: &str, stream: &str) -> String {
     json!({ "event": name, "event_ts": 1_795_428_000_000_u64, "payload": { "note": stream } }).to_string()
+}
+
+/// The bodies of the receipts, in their order.
+async fn bodies(store: &Doctored, receipts: &[Receipt]) -> Vec<String> {
+    let mut bodies = Vec::new();
+    for receipt in receipts {
+        bodies.push(String::from_utf8(store.receipt_body(receipt.id).await.unwrap().unwrap().to_vec()).unwrap());
+    }
+    bodies
 }
 
 fn classes(receipts: &[Receipt]) -> Vec<Class> {

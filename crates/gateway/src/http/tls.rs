@@ -3,7 +3,7 @@
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use arc_swap::ArcSwap;
@@ -14,11 +14,9 @@ use rustls::{
     server::{ClientHello, ResolvesServerCert},
     sign::CertifiedKey,
 };
-use tokio::time::{MissedTickBehavior, interval};
 use tokio_rustls::TlsAcceptor;
-use tracing::{info, warn};
 
-use crate::stop::Stop;
+use crate::{stop::Stop, watched_files::WatchedFiles};
 
 /// How often the files are looked at. Certificates are renewed weeks before they end.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -27,6 +25,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 pub(crate) struct DoorTls {
     certificate: PathBuf,
     key: PathBuf,
+    files: WatchedFiles,
     current: Arc<Current>,
 }
 
@@ -63,8 +62,9 @@ impl DoorTls {
     /// # Errors
     /// [`DoorTlsError`], which names the file.
     pub(crate) fn load(certificate: &Path, key: &Path) -> Result<Self, DoorTlsError> {
+        let files = WatchedFiles::before_reading(vec![certificate.into(), key.into()]);
         let current = Arc::new(Current(ArcSwap::from_pointee(read(certificate, key)?)));
-        Ok(Self { certificate: certificate.into(), key: key.into(), current })
+        Ok(Self { certificate: certificate.into(), key: key.into(), files, current })
     }
 
     /// TLS 1.2 and 1.3; HTTP/2 for those who ask for it.
@@ -81,34 +81,10 @@ impl DoorTls {
     }
 
     /// Reads the files again whenever one changes, until told to stop. Open connections keep what they have.
-    pub(crate) async fn watch(self, mut stop: Stop) {
-        let mut look = interval(LOOK_EVERY);
-        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut seen = self.stamps();
-        loop {
-            tokio::select! {
-                biased;
-                () = stop.given() => return,
-                _ = look.tick() => {}
-            }
-            let stamps = self.stamps();
-            if stamps == seen {
-                continue;
-            }
-            match read(&self.certificate, &self.key) {
-                Ok(fresh) => {
-                    self.current.0.store(Arc::new(fresh));
-                    info!("the door's certificate changed on disk and was read again");
-                    seen = stamps;
-                }
-                // Certificate and key are replaced one after the other: the next look may find both.
-                Err(error) => warn!(%error, "the door's certificate changed on disk, the former one stays"),
-            }
-        }
-    }
-
-    fn stamps(&self) -> [Option<SystemTime>; 2] {
-        [&self.certificate, &self.key].map(|file| std::fs::metadata(file).ok()?.modified().ok())
+    pub(crate) async fn watch(self, stop: Stop) {
+        let Self { certificate, key, files, current } = self;
+        let read_again = || read(&certificate, &key).map(|fresh| current.0.store(Arc::new(fresh)));
+        files.watch("the door's certificate", LOOK_EVERY, stop, read_again).await;
     }
 }
 

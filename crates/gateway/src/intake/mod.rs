@@ -2,8 +2,11 @@
 //!
 //! An app with an `[app.websocket]` has a task here. It gets an access token, connects, and puts each event that comes into
 //! the store's inbox, as the webhook door does; TLS and the token stand for the signature. From there on the two are one:
-//! what comes by both is folded as a repeat. Zoom never sends an event again here, so a connection that is to be replaced
-//! because its token ages is heard until the next one stands, and while the store fails, nothing is read and nothing is lost.
+//! what comes by both is folded as a repeat.
+//!
+//! Zoom never sends an event again here, so nothing is given up that came. A connection that is to be replaced because its
+//! token ages is heard to its end while the next one stands. While the store fails, events are held up to a bound, then
+//! nothing more is read, and what waits in the network waits there; all of it is stored when the store takes it again.
 
 mod frame;
 mod session;
@@ -15,6 +18,7 @@ use bytes::Bytes;
 use rtms_client::connect::TcpConnector;
 use rtms_store::{
     entry::NewEntry,
+    error::StoreError,
     receipts::{NotedOn, Step, UnixMicros},
     store::Store,
 };
@@ -24,7 +28,7 @@ use rtms_wire::{
     webhook::server_url::{ServerUrlPolicy, UrlRefused},
 };
 use tokio::{
-    sync::mpsc,
+    sync::{OwnedSemaphorePermit, mpsc},
     task::JoinSet,
     time::{Instant, sleep, sleep_until},
 };
@@ -42,8 +46,15 @@ use crate::{
     telemetry::{IntakeResult, Metrics},
 };
 
-/// Events that wait for the store. With a full queue nothing is read, so this bounds memory to so many longest bodies.
-const QUEUE: usize = 16;
+/// Memory for events that wait for the store, in longest bodies. An event has a few hundred bytes, so thousands are held,
+/// and a connection that ends meanwhile is replaced; with no room left nothing is read.
+const HELD_BODIES: usize = 16;
+
+/// The most memory that is held all the same.
+const MOST_HELD_BYTES: u32 = 1 << 28;
+
+/// What an event costs beside its body.
+const HELD_BYTES_PER_EVENT: usize = 256;
 
 /// JSON text within JSON text: at worst six bytes stand for one. A longer message ends the connection unread.
 const FRAME_BYTES_PER_BODY_BYTE: usize = 6;
@@ -59,6 +70,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// Between two tries to store an event.
 const STORE_AGAIN: Duration = Duration::from_millis(500);
+
+/// How long a server that stops goes on trying.
+const STORE_BEFORE_STOP: Duration = Duration::from_secs(2);
 
 /// Why an app's WebSocket cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -82,6 +96,19 @@ struct Arrived {
     received_at: UnixMillis,
     received: UnixMicros,
     body: Bytes,
+}
+
+impl Arrived {
+    /// The memory that it takes while it waits.
+    fn cost(&self) -> u32 {
+        u32::try_from(self.body.len().saturating_add(HELD_BYTES_PER_EVENT)).unwrap_or(u32::MAX)
+    }
+}
+
+/// What waits for the store, with its share of the memory.
+struct Held {
+    arrived: Arrived,
+    _share: OwnedSemaphorePermit,
 }
 
 /// The event WebSockets of all apps that have one.
@@ -152,38 +179,39 @@ impl Intakes {
 
 impl Intake {
     async fn run(self, mut stop: Stop) {
-        let (queue, arrived) = mpsc::channel(QUEUE);
-        let outlet =
-            Outlet { app: self.app.clone(), queue, metrics: self.metrics.clone(), max_body_bytes: self.max_body_bytes };
+        let (queue, held) = mpsc::unbounded_channel();
+        let outlet = Outlet::new(self.app.clone(), queue, self.metrics.clone(), self.max_body_bytes);
         let mut listen_until = stop.clone();
-        let listening = async {
-            self.listen(&outlet, &mut listen_until).await;
-            // Nothing more comes, so the writer ends when it has stored what did.
-            drop(outlet);
-        };
-        tokio::join!(listening, self.write(arrived, &mut stop));
+        // Nothing more comes after it, so the writer ends when it has stored what did.
+        let listening = self.listen(Arc::new(outlet), &mut listen_until);
+        tokio::join!(listening, self.write(held, &mut stop));
     }
 
     /// Keeps one connection open.
-    async fn listen(&self, outlet: &Outlet, stop: &mut Stop) {
+    async fn listen(&self, outlet: Arc<Outlet>, stop: &mut Stop) {
         let mut token: Option<Token> = None;
         let mut session: Option<Session> = None;
+        let mut replaced = JoinSet::new();
         let mut pauses = Pauses::default();
         loop {
             // If there is a session still, its token ages and it is to be replaced.
             let opened = tokio::select! {
                 biased;
                 () = stop.given() => break,
-                opened = self.open(&mut token, outlet) => opened,
-                never = self.hear(&mut session, outlet) => match never {},
+                opened = self.open(&mut token, &outlet) => opened,
+                never = self.hear(&mut session, &outlet) => match never {},
             };
             match opened {
                 Ok(fresh) => {
                     info!(app = %self.app, "the event WebSocket stands");
                     self.metrics.intake_opened();
                     if let Some(former) = session.replace(fresh) {
-                        former.leave(outlet).await;
-                        self.metrics.intake_closed("replaced");
+                        let leaving = former.leave(outlet.clone(), stop.clone());
+                        let metrics = self.metrics.clone();
+                        replaced.spawn(async move {
+                            leaving.await;
+                            metrics.intake_closed("replaced");
+                        });
                     }
                 }
                 Err(ended) => {
@@ -196,7 +224,7 @@ impl Intake {
                         biased;
                         () = stop.given() => break,
                         () = sleep(pause) => {}
-                        never = self.hear(&mut session, outlet) => match never {},
+                        never = self.hear(&mut session, &outlet) => match never {},
                     }
                     continue;
                 }
@@ -206,7 +234,7 @@ impl Intake {
             tokio::select! {
                 biased;
                 () = stop.given() => break,
-                ended = current.serve(outlet) => {
+                ended = current.serve(&outlet) => {
                     session = None;
                     // One that ends at once, again and again, is not to be opened as fast.
                     if clock::unix_millis().since(since) >= self.config.heartbeat_every {
@@ -224,16 +252,21 @@ impl Intake {
                         () = sleep(pause) => {}
                     }
                 }
-                () = sleep_until(opened_with.renew_at) => {
+                () = async {
+                    sleep_until(opened_with.renew_at).await;
+                    // One at a time: while the store fails, the one that was replaced last still holds what came.
+                    while replaced.join_next().await.is_some() {}
+                } => {
                     info!(app = %self.app, "the access token ages: the event WebSocket is replaced");
                     token = None;
                 }
             }
         }
         if let Some(session) = session {
-            session.leave(outlet).await;
+            session.leave(outlet, stop.clone()).await;
             self.metrics.intake_closed(Ended::Stopping.as_str());
         }
+        while replaced.join_next().await.is_some() {}
     }
 
     async fn open(&self, token: &mut Option<Token>, outlet: &Outlet) -> Result<Session, Ended> {
@@ -273,32 +306,42 @@ impl Intake {
     }
 
     /// Stores what came, in order. While the store fails it is tried again: nobody else has the event.
-    async fn write(&self, mut arrived: mpsc::Receiver<Arrived>, stop: &mut Stop) {
-        let mut stopping = false;
-        while let Some(Arrived { received_at, received, body }) = arrived.recv().await {
+    async fn write(&self, mut held: mpsc::UnboundedReceiver<Held>, stop: &mut Stop) {
+        let mut tries_end: Option<Instant> = None;
+        while let Some(Held { arrived, _share }) = held.recv().await {
+            let mut failed = false;
             loop {
-                let entry = NewEntry { received_at, app: self.app.clone(), body: body.clone() };
-                match self.store.append(entry).await {
-                    Ok(id) => {
-                        self.store.note_step(NotedOn::from(id), Step::Received, received);
-                        self.store.note_step(NotedOn::from(id), Step::Stored, clock::unix_micros());
-                        self.metrics.intake_message(IntakeResult::Stored);
+                match self.append(&arrived).await {
+                    Ok(()) if failed => {
+                        info!(app = %self.app, "events by WebSocket are stored again");
                         break;
                     }
-                    Err(why) if stopping => {
+                    Ok(()) => break,
+                    Err(why) if tries_end.is_some_and(|end| end <= Instant::now()) => {
                         error!(%why, app = %self.app, "an event by WebSocket is lost: it could not be stored");
                         self.metrics.intake_message(IntakeResult::NotStored);
                         break;
                     }
                     Err(why) => error!(%why, app = %self.app, "an event by WebSocket could not be stored yet"),
                 }
+                failed = true;
                 tokio::select! {
                     biased;
-                    () = stop.given() => stopping = true,
+                    () = stop.given(), if tries_end.is_none() => tries_end = Some(Instant::now() + STORE_BEFORE_STOP),
                     () = sleep(STORE_AGAIN) => {}
                 }
             }
         }
+    }
+
+    async fn append(&self, arrived: &Arrived) -> Result<(), StoreError> {
+        let &Arrived { received_at, received, ref body } = arrived;
+        let entry = NewEntry { received_at, app: self.app.clone(), body: body.clone() };
+        let id = self.store.append(entry).await.inspect_err(|_| self.metrics.store_error())?;
+        self.store.note_step(NotedOn::from(id), Step::Received, received);
+        self.store.note_step(NotedOn::from(id), Step::Stored, clock::unix_micros());
+        self.metrics.intake_message(IntakeResult::Stored);
+        Ok(())
     }
 }
 

@@ -13,30 +13,34 @@ use rtms_client::{
     connect::{Connector, Socket, TcpConnector, TcpSocket},
     error::ConnectError,
 };
-use rtms_wire::{time::UnixMillis, webhook::Webhook};
+use rtms_wire::{SmolStr, time::UnixMillis, webhook::Webhook};
 use tokio::{
-    sync::mpsc,
-    time::{Instant, Interval, MissedTickBehavior, interval_at, timeout},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    time::{Instant, Interval, MissedTickBehavior, interval_at, sleep, timeout},
 };
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::{
-    Arrived,
+    Arrived, HELD_BODIES, Held, MOST_HELD_BYTES,
     frame::{Frame, HEARTBEAT},
     token::NoToken,
 };
 use crate::{
     clock,
+    stop::Stop,
     telemetry::{IntakeResult, Metrics},
 };
 
 /// How long Zoom may take to say that a connection stands. Not documented; ours.
 const BUILT_WITHIN: Duration = Duration::from_secs(10);
 
-/// How long a connection that is left is still heard: what Zoom sent just before is on its way.
+/// A connection that is left is heard until so long nothing came: what Zoom sent just before is on its way.
 const LINGER: Duration = Duration::from_millis(250);
 
-/// How long the closing handshake and a full queue may take then.
+/// How long it is heard if Zoom goes on to send on it, though there is another.
+const LONGEST_LINGER: Duration = Duration::from_secs(10);
+
+/// How long the closing handshake may take then, and, when the server stops, the wait for room.
 const LEAVE_WITHIN: Duration = Duration::from_secs(1);
 
 /// Why a connection is over, or never was.
@@ -75,13 +79,34 @@ impl Ended {
 
 /// Where a session puts what came, and the bounds of it.
 pub(super) struct Outlet {
-    pub(super) app: rtms_wire::SmolStr,
-    pub(super) queue: mpsc::Sender<Arrived>,
-    pub(super) metrics: Arc<Metrics>,
-    pub(super) max_body_bytes: usize,
+    app: SmolStr,
+    queue: mpsc::UnboundedSender<Held>,
+    /// The memory for what is in the queue and at the writer, in bytes.
+    room: Arc<Semaphore>,
+    room_bytes: u32,
+    metrics: Arc<Metrics>,
+    max_body_bytes: usize,
 }
 
 impl Outlet {
+    pub(super) fn new(
+        app: SmolStr,
+        queue: mpsc::UnboundedSender<Held>,
+        metrics: Arc<Metrics>,
+        max_body_bytes: usize,
+    ) -> Self {
+        let room_bytes = u32::try_from(max_body_bytes.saturating_mul(HELD_BODIES)).unwrap_or(u32::MAX);
+        let room_bytes = room_bytes.min(MOST_HELD_BYTES);
+        // Its number of permits is a `usize`, which has 32 bits at least wherever this runs.
+        let room = Arc::new(Semaphore::new(room_bytes as usize));
+        Self { app, queue, room, room_bytes, metrics, max_body_bytes }
+    }
+
+    /// Waits for so much room; none if nobody stores any more.
+    async fn room_for(&self, cost: u32) -> Option<OwnedSemaphorePermit> {
+        self.room.clone().acquire_many_owned(cost.min(self.room_bytes)).await.ok()
+    }
+
     /// Reads one message. What cannot be read is counted here, and the connection goes on.
     fn decode(&self, bytes: &Bytes) -> Option<Frame> {
         match Frame::decode(bytes) {
@@ -127,6 +152,8 @@ pub(super) struct Session {
     heartbeat: Interval,
     /// Whether anything came since the last heartbeat was sent.
     heard: bool,
+    /// How many messages came so far.
+    messages: u64,
     /// What waits for room in the queue; nothing more is read meanwhile.
     pending: Option<Arrived>,
     pub(super) since: UnixMillis,
@@ -137,6 +164,8 @@ struct Link {
     socket: TcpSocket,
     outgoing: Option<String>,
     flushed: bool,
+    /// Why nothing more can be written. What came before that is still read.
+    broken: Option<String>,
 }
 
 impl Session {
@@ -150,8 +179,9 @@ impl Session {
         let socket = connector.connect(url).await.map_err(without_url)?;
         let mut heartbeat = interval_at(Instant::now() + heartbeat_every, heartbeat_every);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let link = Link { socket, outgoing: Some(HEARTBEAT.to_owned()), flushed: false };
-        let mut session = Self { link, heartbeat, heard: true, pending: None, since: clock::unix_millis() };
+        let link = Link { socket, outgoing: Some(HEARTBEAT.to_owned()), flushed: false, broken: None };
+        let mut session =
+            Self { link, heartbeat, heard: true, messages: 0, pending: None, since: clock::unix_millis() };
         timeout(BUILT_WITHIN, session.built(outlet)).await.map_err(|_| Ended::Silent)??;
         Ok(session)
     }
@@ -171,17 +201,20 @@ impl Session {
         }
     }
 
-    /// Reads into the queue until the connection is over.
+    /// Reads into the queue until the connection is over and all that came is in the queue.
     pub(super) async fn serve(&mut self, outlet: &Outlet) -> Ended {
         loop {
-            let full = self.pending.is_some();
+            let cost = self.pending.as_ref().map(Arrived::cost);
+            let full = cost.is_some();
             tokio::select! {
                 biased;
-                room = outlet.queue.reserve(), if full => match (room, self.pending.take()) {
-                    (Ok(room), Some(arrived)) => room.send(arrived),
-                    (Ok(_), None) => {}
-                    (Err(_), _) => return Ended::Stopping,
-                },
+                share = outlet.room_for(cost.unwrap_or_default()), if full => {
+                    if let (Some(_share), Some(arrived)) = (share, self.pending.take())
+                        && outlet.queue.send(Held { arrived, _share }).is_err()
+                    {
+                        return Ended::Stopping;
+                    }
+                }
                 _ = self.heartbeat.tick() => {
                     // While nothing is read, nothing can be heard.
                     if !std::mem::replace(&mut self.heard, full) {
@@ -195,6 +228,7 @@ impl Session {
                         Err(ended) => return ended,
                     };
                     self.heard = true;
+                    self.messages += 1;
                     match outlet.decode(&bytes) {
                         Some(Frame::Event(body)) => self.pending = outlet.take(body),
                         Some(Frame::Refused(said)) => return Ended::Refused(said),
@@ -205,18 +239,39 @@ impl Session {
         }
     }
 
-    /// Hears what is on its way already, then closes.
-    pub(super) async fn leave(mut self, outlet: &Outlet) {
-        // It ends by itself if Zoom closes it, and that is as good.
-        let _ = timeout(LINGER, self.serve(outlet)).await;
-        if let Some(arrived) = self.pending.take()
-            && !matches!(timeout(LEAVE_WITHIN, outlet.queue.send(arrived)).await, Ok(Ok(())))
-        {
+    /// Hears what is on its way already, then closes. While there is no room for it this waits, until the server stops.
+    pub(super) async fn leave(mut self, outlet: Arc<Outlet>, mut stop: Stop) {
+        let stopped = async {
+            stop.given().await;
+            sleep(LEAVE_WITHIN).await;
+        };
+        tokio::select! {
+            biased;
+            () = self.hear_out(&outlet) => {}
+            () = stopped => {}
+        }
+        if self.pending.take().is_some() {
             outlet.metrics.intake_message(IntakeResult::NotStored);
-            tracing::error!(app = %outlet.app, "an event by WebSocket is lost: the store takes nothing");
+            error!(app = %outlet.app, "an event by WebSocket is lost: the store takes nothing");
         }
         // A peer that does not answer the close frame is left.
         let _ = timeout(LEAVE_WITHIN, poll_fn(|cx| self.link.socket.poll_close(cx))).await;
+    }
+
+    /// Until nothing came for a moment and all that came before is in the queue, or the connection is over.
+    async fn hear_out(&mut self, outlet: &Outlet) {
+        let no_longer_than = Instant::now() + LONGEST_LINGER;
+        loop {
+            let before = self.messages;
+            // It ends by itself if Zoom closes it, and that is as good.
+            if timeout(LINGER, self.serve(outlet)).await.is_ok() {
+                return;
+            }
+            let quiet = self.messages == before || no_longer_than <= Instant::now();
+            if quiet && self.pending.is_none() {
+                return;
+            }
+        }
     }
 }
 
@@ -229,17 +284,21 @@ impl Link {
     /// Writes what is to be written, and gives the next message if it is wanted.
     async fn next(&mut self, wanted: bool) -> Result<Bytes, Ended> {
         poll_fn(|cx| {
-            if let Poll::Ready(Err(error)) = self.poll_write(cx) {
-                return Poll::Ready(Err(Ended::Broken(error)));
+            if self.broken.is_none()
+                && let Poll::Ready(Err(error)) = self.poll_write(cx)
+            {
+                self.broken = Some(error);
             }
             if !wanted {
                 return Poll::Pending;
             }
-            Poll::Ready(match ready!(self.socket.poll_receive(cx)) {
-                Some(Ok(bytes)) => Ok(bytes),
-                Some(Err(error)) => Err(Ended::Broken(error)),
-                None => Err(Ended::Closed),
-            })
+            match (self.socket.poll_receive(cx), &self.broken) {
+                (Poll::Ready(Some(Ok(bytes))), _) => Poll::Ready(Ok(bytes)),
+                (Poll::Ready(Some(Err(error))), _) => Poll::Ready(Err(Ended::Broken(error))),
+                (Poll::Ready(None), _) => Poll::Ready(Err(Ended::Closed)),
+                (Poll::Pending, Some(error)) => Poll::Ready(Err(Ended::Broken(error.clone()))),
+                (Poll::Pending, None) => Poll::Pending,
+            }
         })
         .await
     }

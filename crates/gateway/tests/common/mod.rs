@@ -69,7 +69,10 @@ pub(crate) async fn meeting(seed: u64, duration: Duration) -> Simulator {
 
 /// The settings of such a meeting.
 pub(crate) fn simulator(seed: u64, duration: Duration) -> SimulatorConfig {
-    SimulatorConfig { meeting: MeetingOptions { seed, participants: 3, duration }, ..SimulatorConfig::default() }
+    SimulatorConfig {
+        meeting: MeetingOptions { seed, participants: 3, duration, ..MeetingOptions::default() },
+        ..SimulatorConfig::default()
+    }
 }
 
 /// A running gateway.

@@ -55,7 +55,7 @@ impl Truth {
                 What::Transcript { user_id, user_name, text, start_time, end_time, .. } => {
                     truth.words.push(Words { user_id, user_name, text, start: start_time, end: end_time });
                 }
-                What::Chat { user_id, user_name, text, timestamp } => {
+                What::Chat { user_id, user_name, text, timestamp, .. } => {
                     truth.chat.push(Written { user_id, user_name, text, timestamp });
                 }
                 _ => {}
