@@ -2,7 +2,13 @@
 
 use std::sync::Arc;
 
-use rtms_proto::{config::StreamConfig, error::Misuse, input::Input, signaling::StreamStart, stream::Stream};
+use rtms_proto::{
+    config::{Circumstances, StreamConfig},
+    error::Misuse,
+    input::Input,
+    signaling::StreamStart,
+    stream::Stream,
+};
 use rtms_wire::{codes::stop_reason::StopReason, ids::UserId, time::UnixMillis};
 use tokio::sync::mpsc;
 
@@ -62,8 +68,22 @@ pub fn join<C: Connector>(
     connector: Arc<C>,
     queue_bytes: usize,
 ) -> Result<(StreamHandle, EventReceiver), Misuse> {
+    join_under(Circumstances::default(), start, config, connector, queue_bytes)
+}
+
+/// The same when the start webhook is not new, when the stream is taken over, or when there are other names for it.
+///
+/// # Errors
+/// [`Misuse`] when what is wanted would be refused anyway; nothing is dialed then.
+pub fn join_under<C: Connector>(
+    circumstances: Circumstances,
+    start: StreamStart,
+    config: StreamConfig,
+    connector: Arc<C>,
+    queue_bytes: usize,
+) -> Result<(StreamHandle, EventReceiver), Misuse> {
     let clock = Clock::start();
-    let stream = Stream::new(start, config, clock.now())?;
+    let stream = Stream::under(circumstances, start, config, clock.now())?;
     let (events, receiver) = event_queue(queue_bytes);
     let (commands, inbox) = mpsc::channel(COMMANDS);
     tokio::spawn(driver::drive(stream, clock, connector, inbox, events));

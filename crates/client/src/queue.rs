@@ -61,9 +61,13 @@ fn class(event: &Event) -> usize {
         | Event::Update(_)
         | Event::StreamState { .. }
         | Event::SessionState { .. }
+        | Event::VideoAsked { .. }
+        | Event::VideoVoid { .. }
         | Event::VideoSubscription { .. }
         | Event::Interrupted { .. }
         | Event::Reconnecting
+        | Event::AttemptFailed { .. }
+        | Event::DuplicatesRemoved { .. }
         | Event::Odd(_)
         | Event::Ended(_) => 3,
     }
@@ -81,9 +85,13 @@ fn cost(event: &Event) -> usize {
         | Event::Update(_)
         | Event::StreamState { .. }
         | Event::SessionState { .. }
+        | Event::VideoAsked { .. }
+        | Event::VideoVoid { .. }
         | Event::VideoSubscription { .. }
         | Event::Interrupted { .. }
         | Event::Reconnecting
+        | Event::AttemptFailed { .. }
+        | Event::DuplicatesRemoved { .. }
         | Event::Odd(_)
         | Event::Ended(_) => 0,
     };

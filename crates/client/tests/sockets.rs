@@ -217,7 +217,7 @@ async fn an_upgrade_that_is_forbidden_fails_with_its_status() {
 
     let (_handle, mut events) = join_at(vec![url], 1 << 20);
 
-    let Some(Event::Ended(Ending::Failed(StreamError::Unreachable { role: Role::Signaling, why }))) =
+    let Some(Event::AttemptFailed { error: StreamError::Unreachable { role: Role::Signaling, why }, .. }) =
         soon(events.next()).await
     else {
         panic!("it cannot be joined")
@@ -514,8 +514,8 @@ async fn next_audio(events: &mut EventReceiver) -> u64 {
 
 async fn interruption(events: &mut EventReceiver) -> String {
     loop {
-        if let Event::Interrupted { role: Role::Media(_), why } = soon(events.next()).await.expect("the stream goes on")
-        {
+        let event = soon(events.next()).await.expect("the stream goes on");
+        if let Event::Interrupted { role: Role::Media(_), why, .. } = event {
             return why;
         }
     }

@@ -261,14 +261,27 @@ impl StreamTask {
                 info!(%status, "video subscription");
                 record(note("video_subscription", json!({ "user_id": user_id, "status": status })));
             }
-            Event::Interrupted { role, why } => {
-                warn!(%role, why, "a connection was lost");
+            Event::VideoAsked { user_id } => {
+                info!("video asked for");
+                record(note("video_asked", json!({ "user_id": user_id })));
+            }
+            Event::VideoVoid { user_id } => {
+                info!("the chosen camera is off");
+                record(note("video_void", json!({ "user_id": user_id })));
+            }
+            Event::Interrupted { role, cause, unheard, why } => {
+                warn!(%role, %cause, ?unheard, why, "a connection was lost");
                 record(note("interrupted", json!({ "connection": role.to_string(), "why": why })));
                 self.publish(Body::Interrupted { why });
             }
             Event::Reconnecting => {
                 info!("connecting anew");
                 record(note("reconnecting", json!({})));
+            }
+            Event::AttemptFailed { role, error, again_in } => warn!(%role, %error, ?again_in, "a try failed"),
+            Event::DuplicatesRemoved { medium, count } => {
+                info!(%medium, count, "media came twice");
+                record(note("duplicates_removed", json!({ "medium": medium, "count": count })));
             }
             Event::Odd(odd) => {
                 self.surroundings.metrics.odd_message();

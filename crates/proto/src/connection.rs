@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::{
+    event::Interruption,
     keep_alive::Liveness,
     output::{ConnectionId, Role},
     time::Moment,
@@ -28,9 +29,19 @@ pub(crate) enum Phase {
     Open(Liveness),
 }
 
+/// A connection that stood and is gone.
+#[derive(Clone, Debug)]
+pub(crate) struct Loss {
+    pub(crate) role: Role,
+    pub(crate) cause: Interruption,
+    pub(crate) why: String,
+    /// When something was last heard on it.
+    pub(crate) heard: Moment,
+}
+
 impl Connection {
-    pub(crate) fn dialed(id: ConnectionId, role: Role, now: Moment) -> Self {
-        Self { id, role, phase: Phase::ShakingHands { until: now + HANDSHAKE_LIMIT } }
+    pub(crate) fn dialed(id: ConnectionId, role: Role, until: Moment) -> Self {
+        Self { id, role, phase: Phase::ShakingHands { until } }
     }
 
     pub(crate) fn open(&mut self, now: Moment) {
@@ -38,7 +49,14 @@ impl Connection {
     }
 
     pub(crate) fn is_open(&self) -> bool {
-        matches!(self.phase, Phase::Open(_))
+        self.liveness().is_some()
+    }
+
+    pub(crate) fn liveness(&self) -> Option<&Liveness> {
+        match &self.phase {
+            Phase::ShakingHands { .. } => None,
+            Phase::Open(liveness) => Some(liveness),
+        }
     }
 
     pub(crate) fn heard(&mut self, now: Moment) {
@@ -53,5 +71,11 @@ impl Connection {
             Phase::ShakingHands { until } => *until,
             Phase::Open(liveness) => liveness.dead_at(),
         }
+    }
+
+    /// What is to be told of its loss, if it stood.
+    pub(crate) fn loss(&self, cause: Interruption, why: impl Into<String>) -> Option<Loss> {
+        let heard = self.liveness()?.last_heard();
+        Some(Loss { role: self.role, cause, why: why.into(), heard })
     }
 }

@@ -2,7 +2,10 @@
 
 use rtms_wire::{codes::status_code::StatusCode, media::params::ParamsRefused};
 
-use crate::output::Role;
+use crate::{
+    output::Role,
+    refusal::{self, Remedy},
+};
 
 /// Why a stream, or a medium of it, cannot be had.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -47,6 +50,12 @@ pub enum StreamError {
         /// How.
         why: String,
     },
+    /// Zoom granted some of what was asked for on a connection for several media, and not this one.
+    #[error("{role}: Zoom left it out of what it granted")]
+    LeftOut {
+        /// On which connection.
+        role: Role,
+    },
     /// Nothing of what is wanted was granted.
     #[error("Zoom granted none of the wanted media")]
     NothingGranted,
@@ -54,13 +63,18 @@ pub enum StreamError {
 
 impl StreamError {
     /// Whether the same attempt may go better later. A refusal of what we are or ask for never does.
+    ///
+    /// If it may, it was made again for as long as the window allowed.
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Refused { status, .. } => {
-                matches!(status, StatusCode::DuplicateSignalRequest | StatusCode::InternalException)
+            Self::Refused { role: Role::Signaling, status, .. } => {
+                matches!(refusal::of_signaling(*status), Remedy::Retry(_))
+            }
+            Self::Refused { role: Role::Media(_), status, .. } => {
+                matches!(refusal::of_media(*status), Remedy::Retry(_))
             }
             Self::Unreachable { .. } | Self::TimedOut { .. } | Self::Lost { .. } => true,
-            Self::Misbehaved { .. } | Self::NothingGranted => false,
+            Self::Misbehaved { .. } | Self::LeftOut { .. } | Self::NothingGranted => false,
         }
     }
 }

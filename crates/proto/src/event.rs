@@ -1,4 +1,10 @@
 //! What the application learns.
+//!
+//! A ledger of each medium can be kept from it: it begins with `MediaOpen`, is gone from `Interrupted` on (since
+//! `unheard` before that), is back with the next `MediaOpen`, and given up with `MediumUnavailable` or `Ended`. What a
+//! pause takes is told by `StreamState`.
+
+use std::time::Duration;
 
 use rtms_wire::{
     codes::{
@@ -25,11 +31,11 @@ use crate::{error::StreamError, output::Role};
 /// News of a stream, in the order in which it became known.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
-    /// The signaling handshake succeeded.
+    /// The signaling handshake succeeded, the first time or again.
     SignalingOpen,
-    /// A media handshake succeeded. What follows on these media has the granted form.
+    /// A media handshake succeeded, the first time or again. What follows on these media has the granted form.
     MediaOpen {
-        /// What the connection carries.
+        /// What the connection carries, without what Zoom left out of a connection for several.
         media: MediaTypes,
         /// What Zoom granted.
         granted: MediaParams,
@@ -39,7 +45,10 @@ pub enum Event {
         /// For which medium.
         medium: Medium,
     },
-    /// A medium will not come, for lack of a scope or because the request was refused. The others go on.
+    /// A medium will not come, or not come back: it was refused, or its window closed. The others go on.
+    ///
+    /// An error that [is retryable](StreamError::is_retryable) was retried until the window closed. Such a medium may
+    /// still come back with the next signaling handshake; then `MediaOpen` tells so.
     MediumUnavailable {
         /// Which.
         medium: Medium,
@@ -78,6 +87,16 @@ pub enum Event {
         /// When, on Zoom's clock.
         timestamp: Option<UnixMillis>,
     },
+    /// One person's camera was asked for, because it was wished for or because Zoom has forgotten the wish.
+    VideoAsked {
+        /// Whose.
+        user_id: UserId,
+    },
+    /// The camera that was wished for went off, or the person left. It is asked for again when it is on again.
+    VideoVoid {
+        /// Whose.
+        user_id: UserId,
+    },
     /// Zoom answered the wish for one person's camera.
     VideoSubscription {
         /// Whose.
@@ -85,19 +104,66 @@ pub enum Event {
         /// How it went; 44 means that it was on already.
         status: StatusCode,
     },
-    /// A connection was lost, and nothing that came since explains it; what becomes of it follows.
+    /// A connection that stood is gone, and nothing that came since says that the stream is over; we try to get it back.
     Interrupted {
-        /// Which.
+        /// Which, and with it those of its media that were open.
         role: Role,
-        /// How.
+        /// By whom.
+        cause: Interruption,
+        /// How long ago the last message came on it.
+        unheard: Duration,
+        /// What the driver said of it, for people.
         why: String,
     },
-    /// Everything is dialed anew, because a webhook said so.
+    /// Signaling is dialed anew, and media will be after it.
     Reconnecting,
+    /// A try to connect came to nothing.
+    AttemptFailed {
+        /// What for.
+        role: Role,
+        /// Why.
+        error: StreamError,
+        /// How long until the next try; none if no other fits into the window, which may still bring the explanation.
+        again_in: Option<Duration>,
+    },
+    /// Media that had been delivered came again around a reconnection, and was not delivered twice.
+    DuplicatesRemoved {
+        /// Which.
+        medium: Medium,
+        /// How many since this was last told.
+        count: u64,
+    },
     /// Something came that this version does not know or cannot read. It is counted, nothing else.
     Odd(Odd),
     /// The stream is over for us. Nothing follows.
     Ended(Ending),
+}
+
+/// Who or what took a connection that stood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Interruption {
+    /// It was closed by the other side or cut.
+    ConnectionLost,
+    /// Nothing was heard on it for 65 s.
+    Frozen,
+    /// Signaling was lost. Zoom interrupts media with it.
+    SignalingLost,
+    /// Zoom's server failed over: a newer start webhook came.
+    Failover,
+    /// Zoom said so, by event 7, state 2 or an interrupted webhook.
+    ToldByZoom,
+}
+
+impl std::fmt::Display for Interruption {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::ConnectionLost => "the connection was lost",
+            Self::Frozen => "nothing was heard for too long",
+            Self::SignalingLost => "signaling was lost",
+            Self::Failover => "Zoom's server failed over",
+            Self::ToldByZoom => "Zoom interrupted it",
+        })
+    }
 }
 
 /// Something that is no error but worth a counter.
@@ -109,7 +175,7 @@ pub enum Odd {
     Undecodable(String),
 }
 
-/// How a stream ended.
+/// How a stream ended. [`Ending::aftermath`] says whether a new one is to be asked for.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Ending {
     /// Zoom ended it, by webhook or by state 4.

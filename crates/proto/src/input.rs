@@ -23,7 +23,7 @@ pub enum Input {
     Lost(ConnectionId, String),
     /// A stop webhook arrived.
     Stopped(Option<StopReason>),
-    /// A newer start webhook for this stream arrived: Zoom's server failed over.
+    /// A newer start webhook for this stream arrived: Zoom's server failed over. Everything is dialed anew at once.
     Restarted {
         /// Where to connect now.
         server_urls: Vec<String>,
@@ -37,7 +37,8 @@ pub enum Input {
     Close,
     /// We want to be gone, and the stream to go on without us: a lost lease, a shutdown.
     Abandon,
-    /// We want one person's camera, or no longer.
+    /// We want one person's camera, or no longer. The wish is kept: it may come before signaling is open, outlives
+    /// reconnections, and is replaced by the next one. It needs video asked for as one person's of choice.
     SubscribeVideo {
         /// Whose.
         user_id: UserId,

@@ -9,12 +9,35 @@
 //! themselves (8, 9). Zoom asks on every connection every ten seconds whether we live (12), and is answered on the
 //! same connection with the same numbers (13).
 //!
-//! It **ends** when Zoom says so (state 4, or a stop webhook), when we do (21, answered by 22), or when it cannot be
-//! had or kept. After an end by Zoom what was sent before is still read, as the end travels on another socket than the
-//! media. Whichever way, exactly one [`event::Event::Ended`] is told, and nothing after it.
+//! # What is lost comes back
 //!
-//! A newer start webhook makes the stream dial anew. So does an interrupted one, unless the signaling connection that
-//! stands answers (19, answered by 20) that all is well: the word may be about a connection that is long replaced.
+//! A socket that closes is not the end. Zoom keeps the stream for a while, the **window**, and the machine uses all of it:
+//! a try at once, then tries after waits that grow and jitter, the last one early enough to succeed. A window closes at
+//! a fixed moment that later trouble does not move ([`reconnect`]).
+//!
+//! | what happened | what is done | window |
+//! |---|---|---|
+//! | nothing yet: the first connect | signaling, then media | 60 s from the start webhook |
+//! | a newer start webhook: Zoom **failed over** | both kinds of connection are left for the new URLs at once | 60 s from it |
+//! | signaling was lost, or an **interrupted** webhook says so | signaling, then all media, subscription and video wish | 60 s from the loss, media 65 s |
+//! | **one media connection** was lost | only that one | 65 s from the loss |
+//!
+//! A signaling connection that goes without a word waits two seconds for the word that explains it: a stop, a newer
+//! start. An interrupted webhook may be about a connection that is long replaced, so a connection that stands is asked
+//! first (19, answered by 20) and left only if it does not answer. Event 7, state 2 and the close of a socket are one
+//! interruption. What is silent for 65 s is lost ([`keep_alive`]). What both the old and the new connection carry is told
+//! once ([`dedupe`]); sound that Zoom kept meanwhile comes late and is told.
+//!
+//! A **refusal** decides by its number: the same again later, something else at once (Zoom's default parameters, another
+//! name of a webinar, a connection for each medium), or without that medium.
+//!
+//! # The end
+//!
+//! It **ends** when Zoom says so (state 4, or a stop webhook), when we do (21, answered by 22), or when it cannot be
+//! had or kept. Once it is announced (state 3) or known, nothing is dialed any more. A session that stops is not the
+//! stream's end ([`sessions`]). After an end by Zoom what was sent before is still read, as the end travels on another
+//! socket than the media. Whichever way, exactly one [`event::Event::Ended`] is told, and nothing after it; its
+//! [`aftermath`] says whether Zoom should be asked for a new stream.
 //!
 //! # The run loop
 //!
@@ -35,28 +58,39 @@
 //! };
 //! let mut stream = Stream::new(start, StreamConfig::default(), Moment::default())?;
 //!
-//! while let Some(output) = stream.poll_output() {
-//!     match output {
-//!         Output::Connect { connection, .. } => {
-//!             // … and when it failed:
-//!             stream.handle(Input::ConnectFailed(connection, "connection refused".into()), Moment::default());
+//! let mut now = Moment::default();
+//! while !stream.is_ended() {
+//!     while let Some(output) = stream.poll_output() {
+//!         match output {
+//!             Output::Connect { connection, .. } => {
+//!                 // … and when it failed:
+//!                 stream.handle(Input::ConnectFailed(connection, "connection refused".into()), now);
+//!             }
+//!             Output::Send { .. } | Output::Disconnect(_) => {}
+//!             Output::Event(event) => println!("{event:?}"),
 //!         }
-//!         Output::Send { .. } | Output::Disconnect(_) => {}
-//!         Output::Event(event) => println!("{event:?}"),
 //!     }
+//!     // … and when nothing else happened until then:
+//!     now = stream.next_deadline().unwrap_or(now);
+//!     stream.handle(Input::TimePassed, now);
 //! }
-//! assert!(stream.is_ended());
 //! # Ok::<(), rtms_proto::error::Misuse>(())
 //! ```
 
+pub mod aftermath;
 pub mod config;
 mod connection;
+pub mod dedupe;
 pub mod error;
 pub mod event;
 pub mod input;
 pub mod keep_alive;
 mod media;
 pub mod output;
+pub mod reconnect;
+mod refusal;
+pub mod sessions;
 pub mod signaling;
 pub mod stream;
 pub mod time;
+mod video;

@@ -1,7 +1,7 @@
 //! The signaling connection: what we say on it, and which media connections follow from its answer.
 
 use rtms_wire::{
-    codes::{product::Product, status_code::StatusCode},
+    codes::product::Product,
     ids::{InstanceId, StreamId, UserId},
     media::medium::{MediaTypes, Medium},
     message::{
@@ -19,8 +19,11 @@ use rtms_wire::{
 
 use crate::{
     config::{MediaLayout, StreamConfig},
+    connection::{Connection, Loss},
     error::StreamError,
     output::Role,
+    reconnect::Recovery,
+    time::Moment,
 };
 
 /// Which stream, and the proof that we may have it.
@@ -36,6 +39,50 @@ pub struct StreamStart {
     pub signature: HandshakeSignature,
     /// Where to connect, in Zoom's order, checked by the caller.
     pub server_urls: Vec<String>,
+}
+
+/// A name of what is streamed, and the signature over it.
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    /// What is streamed, and the key under which both handshakes name it.
+    pub instance: InstanceId,
+    /// The signature over that value.
+    pub signature: HandshakeSignature,
+}
+
+/// The signaling connection of a stream, or the way to it. There is never a second one.
+#[derive(Debug, Default)]
+pub(crate) struct SignalingLine {
+    pub(crate) connection: Option<Connection>,
+    /// Until the handshake succeeds.
+    pub(crate) recovery: Option<Recovery>,
+    /// A loss that may still be explained by the end of the stream, and is not told until it is not.
+    pub(crate) untold: Option<Loss>,
+    /// When the last one that stood was lost, while there is no other. Media are interrupted since then, too.
+    pub(crate) lost_at: Option<Moment>,
+    /// Which of the server URLs is being tried.
+    pub(crate) url: usize,
+    /// Whether message 5 was sent on this connection.
+    pub(crate) subscribed: bool,
+    /// Since when and until when message 19 waits for its answer.
+    pub(crate) doubted: Option<Doubt>,
+    /// Whether a handshake ever succeeded: then Zoom knows us by this name.
+    pub(crate) known: bool,
+    /// Tries that did not lead to a connection that lasted.
+    pub(crate) tries: u32,
+}
+
+/// An interrupted webhook put the signaling connection in doubt.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Doubt {
+    pub(crate) since: Moment,
+    pub(crate) until: Moment,
+}
+
+impl SignalingLine {
+    pub(crate) fn is_open(&self) -> bool {
+        self.connection.as_ref().is_some_and(Connection::is_open)
+    }
 }
 
 impl StreamStart {
@@ -81,12 +128,8 @@ pub(crate) fn video_subscription(user_id: UserId, subscribe: bool, timestamp: Un
     Message::VideoSubscriptionReq(VideoSubscriptionReq { user_id, subscribe, timestamp, extra: Extra::new() })
 }
 
-/// Reads message 2: where the media is, or why not.
-pub(crate) fn answer(response: SignalingHandShakeResp) -> Result<MediaUrls, StreamError> {
-    if response.status_code != StatusCode::Ok {
-        let reason = response.reason.unwrap_or_default().0;
-        return Err(StreamError::Refused { role: Role::Signaling, status: response.status_code, reason });
-    }
+/// Where the media is, by a message 2 that accepts us.
+pub(crate) fn media_urls(response: SignalingHandShakeResp) -> Result<MediaUrls, StreamError> {
     response
         .media_server
         .map(|server| server.server_urls)
@@ -94,22 +137,23 @@ pub(crate) fn answer(response: SignalingHandShakeResp) -> Result<MediaUrls, Stre
         .ok_or(StreamError::Misbehaved { role: Role::Signaling, what: "accepted us but named no media server" })
 }
 
-/// Which media connections to make, whichever URLs Zoom gave.
+/// Which media connections to make, whichever URLs Zoom gave; no layout if it has to be one connection per medium.
 ///
 /// Split: a connection per medium, at its own URL or at `all`. If no wanted medium has a URL of its own, the server
 /// knows only the unified form, and that is taken. Unified without `all` becomes split.
 pub(crate) fn media_connections(
     urls: &MediaUrls,
     product: Product,
-    config: &StreamConfig,
+    media: MediaTypes,
+    layout: Option<MediaLayout>,
 ) -> Vec<(MediaTypes, String)> {
-    let wanted = || config.media.iter();
+    let wanted = || media.iter();
     // The official example holds the same URL under every key: what counts is the key.
     let no_own = wanted().all(|medium| urls.own(medium).is_none() && urls.for_medium(medium, product) == urls.all());
-    let unified = config.layout == MediaLayout::Unified || no_own;
+    let unified = layout.is_some_and(|layout| layout == MediaLayout::Unified || no_own);
     if let (true, Some(all)) = (unified, urls.all()) {
         let everything = wanted().count() == Medium::ALL.len();
-        let types = if everything { MediaTypes::ALL } else { config.media };
+        let types = if everything { MediaTypes::ALL } else { media };
         return vec![(types, all.into())];
     }
     wanted().filter_map(|medium| Some((MediaTypes::of([medium]), urls.for_medium(medium, product)?.into()))).collect()

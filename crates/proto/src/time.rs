@@ -6,6 +6,13 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Moment(pub Duration);
 
+impl Moment {
+    /// The time since an earlier moment; zero if it is a later one.
+    pub fn since(self, earlier: Self) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
 impl std::ops::Add<Duration> for Moment {
     type Output = Self;
 

@@ -10,7 +10,7 @@ use common::{Pair, Zoom, audio, media, seconds, start, unified};
 use rtms_proto::{
     config::StreamConfig,
     error::StreamError,
-    event::{Ending, Event},
+    event::{Event, Interruption},
     input::Input,
     keep_alive::DEAD_AFTER,
     output::{ConnectionId, Role},
@@ -141,15 +141,9 @@ fn what_is_heard_on_one_connection_says_nothing_of_another() {
         }
     }
 
-    let interrupted: Vec<_> = pair
-        .events
-        .iter()
-        .filter_map(|event| if let Event::Interrupted { role, .. } = event { Some(*role) } else { None })
-        .collect();
-    assert_eq!(interrupted, [media(Medium::Video)]);
-    assert!(
-        matches!(pair.ending(), Some(Ending::Failed(StreamError::Lost { role, .. })) if *role == media(Medium::Video))
-    );
+    assert_eq!(pair.interrupted(), [(media(Medium::Video), Interruption::Frozen)]);
+    assert_eq!(pair.said(media(Medium::Video)).last(), Some(&3), "it is dialed anew");
+    assert_eq!(pair.dialed_at(Role::Signaling).len(), 1);
 }
 
 #[test]
@@ -159,11 +153,14 @@ fn a_connection_is_dead_after_65_seconds_of_silence_and_not_before() {
         assert_eq!(DEAD_AFTER, seconds(65));
 
         pair.pass(DEAD_AFTER - Duration::from_millis(1));
-        assert!(!pair.events.iter().any(|event| matches!(event, Event::Interrupted { .. })));
+        assert_eq!(pair.interrupted(), []);
         pair.pass(Duration::from_millis(1) + seconds(2));
-        assert!(pair.events.iter().any(|event| matches!(event, Event::Interrupted { .. })));
 
-        assert!(matches!(pair.ending(), Some(Ending::Failed(StreamError::Lost { role: Role::Signaling, .. }))));
+        assert_eq!(pair.interrupted()[0], (Role::Signaling, Interruption::Frozen));
+        let unheard = |event: &Event| matches!(event, Event::Interrupted { unheard, .. } if *unheard == seconds(67));
+        assert!(pair.events.iter().any(unheard), "two seconds were left to explain it");
+        assert_eq!(pair.dialed_at(Role::Signaling), [seconds(0), seconds(67)]);
+        assert_eq!(pair.ending(), None);
     }
 }
 
@@ -176,10 +173,11 @@ fn requests_without_an_answer_to_the_handshake_do_not_prolong_it() {
         pair.pass(Duration::from_millis(2_400));
         pair.hear(Role::Signaling, request(json!({"timestamp": 1})));
     }
+    assert_eq!(pair.waits(), []);
     pair.pass(Duration::from_millis(400));
 
     let error = StreamError::TimedOut { role: Role::Signaling };
-    assert_eq!(pair.ending(), Some(&Ending::Failed(error)));
+    assert!(matches!(pair.events.last(), Some(Event::AttemptFailed { error: it, .. }) if *it == error));
 }
 
 #[test]

@@ -7,7 +7,9 @@ mod common;
 
 use std::{sync::LazyLock, time::Duration};
 
-use common::{Ledger, LineState, Pair, Zoom, all_urls, audio, media, message, seconds, start, unified, wanting};
+use common::{
+    Did, Ledger, LineState, Pair, Zoom, all_urls, audio, media, message, seconds, silent, start, unified, wanting,
+};
 use proptest::{prelude::*, sample::Index};
 use rtms_proto::{
     config::StreamConfig,
@@ -19,7 +21,7 @@ use rtms_proto::{
     time::Moment,
 };
 use rtms_wire::{
-    codes::{message_type::MessageType, product::Product, status_code::StatusCode, stop_reason::StopReason},
+    codes::{message_type::MessageType, product::Product, stop_reason::StopReason},
     ids::UserId,
     media::medium::{MediaTypes, Medium},
     message::Message,
@@ -27,45 +29,7 @@ use rtms_wire::{
 };
 use serde_json::{Value, json};
 
-// --- Refusals ---
-
-#[test]
-fn every_refusal_of_signaling_ends_the_stream_with_its_code() {
-    for code in (1..=47).chain([75, 960, -1]) {
-        let zoom = Zoom { signaling_status: code, ..Zoom::default() };
-
-        let pair = Pair::new(start(Product::Meeting), StreamConfig::default(), zoom);
-
-        let status = StatusCode::from_code(code);
-        let error = StreamError::Refused { role: Role::Signaling, status, reason: "no".into() };
-        assert_eq!(error.is_retryable(), matches!(code, 8 | 45), "{status}");
-        assert_eq!(pair.events, [Event::Ended(Ending::Failed(error))]);
-        assert_eq!(pair.dialed().len(), 1, "no media is dialed");
-    }
-}
-
-#[test]
-fn every_refusal_of_a_medium_costs_that_medium_only() {
-    for code in (1..=47).chain([75, -1]) {
-        let zoom = Zoom { media_status: [(Medium::Video, code)].into(), ..Zoom::default() };
-
-        let pair = Pair::new(start(Product::Meeting), wanting([Medium::Audio, Medium::Video]), zoom);
-
-        assert_eq!(pair.unavailable(), [Medium::Video], "{code}");
-        assert_eq!(pair.open(), [MediaTypes::of([Medium::Audio])], "{code}");
-        assert!(!pair.stream.is_ended());
-    }
-}
-
-#[test]
-fn a_refusal_of_the_one_connection_for_all_costs_everything() {
-    let zoom = Zoom { media_status: [(Medium::Audio, 15)].into(), ..Zoom::default() };
-
-    let pair = Pair::new(start(Product::Meeting), unified(), zoom);
-
-    assert_eq!(pair.unavailable(), Medium::ALL);
-    assert_eq!(pair.ending(), Some(&Ending::Failed(StreamError::NothingGranted)));
-}
+// --- Out of words ---
 
 #[test]
 fn a_success_that_names_no_media_server_is_misbehaviour() {
@@ -97,33 +61,42 @@ fn urls_that_are_empty_are_no_urls() {
 // --- Silence ---
 
 #[test]
-fn a_server_that_falls_silent_at_any_step_is_left_at_the_deadline() {
-    let timed_out = |role| Some(Ending::Failed(StreamError::TimedOut { role }));
+fn a_server_that_falls_silent_at_any_step_is_left_after_ten_seconds_and_tried_again() {
+    let unreachable = |url| Zoom { unreachable: vec![url], ..Zoom::default() };
+    for (silence, role) in [
+        (unreachable(common::SIGNALING_URL), Role::Signaling),
+        (silent(1), Role::Signaling),
+        (unreachable("wss://m/audio"), media(Medium::Audio)),
+        (silent(3), media(Medium::Audio)),
+    ] {
+        let mut pair = Pair::new(start(Product::Meeting), wanting([Medium::Audio]), silence);
 
-    let mut no_connection = Pair::new(
-        start(Product::Meeting),
-        StreamConfig::default(),
-        Zoom { unreachable: vec![common::SIGNALING_URL], ..Zoom::default() },
-    );
-    no_connection.pass(just_below(10));
-    assert_eq!(no_connection.ending(), None);
-    no_connection.pass(Duration::from_millis(1));
-    assert_eq!(no_connection.ending().cloned(), timed_out(Role::Signaling));
+        pair.pass(just_below(10));
+        assert!(!pair.did.contains(&Did::HangUp(role)));
+        pair.pass(Duration::from_millis(1));
+        assert!(pair.did.contains(&Did::HangUp(role)));
+        let error = StreamError::TimedOut { role };
+        assert!(matches!(pair.events.last(), Some(Event::AttemptFailed { error: it, .. }) if *it == error));
+        pair.pass(seconds(1));
 
-    let mut no_answer = Pair::new(start(Product::Meeting), StreamConfig::default(), silent(1));
-    no_answer.pass(just_below(10));
-    assert_eq!(no_answer.ending(), None);
-    no_answer.pass(Duration::from_millis(1));
-    assert_eq!(no_answer.ending().cloned(), timed_out(Role::Signaling));
-
-    for silence in [silent(3), Zoom { unreachable: vec!["wss://m/audio"], ..Zoom::default() }] {
-        let mut no_media = Pair::new(start(Product::Meeting), wanting([Medium::Audio]), silence);
-        no_media.pass(just_below(10));
-        assert_eq!(no_media.unavailable(), []);
-        no_media.pass(Duration::from_millis(1));
-        assert_eq!(no_media.unavailable(), [Medium::Audio]);
-        assert_eq!(no_media.ending(), Some(&Ending::Failed(StreamError::NothingGranted)));
+        assert_eq!(pair.dialed_at(role).len(), 2);
     }
+}
+
+#[test]
+fn a_server_that_never_answers_is_left_when_the_window_closes() {
+    let mut pair = Pair::new(start(Product::Meeting), StreamConfig::default(), silent(1));
+    pair.pass(just_below(60));
+    assert_eq!(pair.ending(), None);
+    pair.pass(Duration::from_millis(1));
+    assert_eq!(pair.ending(), Some(&Ending::Failed(StreamError::TimedOut { role: Role::Signaling })));
+
+    let mut pair = Pair::new(start(Product::Meeting), wanting([Medium::Audio]), silent(3));
+    pair.live(just_below(65));
+    assert_eq!(pair.unavailable(), []);
+    pair.live(Duration::from_millis(1));
+    assert_eq!(pair.unavailable(), [Medium::Audio]);
+    assert_eq!(pair.ending(), Some(&Ending::Failed(StreamError::TimedOut { role: media(Medium::Audio) })));
 }
 
 #[test]
@@ -131,27 +104,29 @@ fn a_medium_whose_handshake_is_not_answered_is_given_up_and_the_others_run() {
     let mut pair = Pair::new(start(Product::Meeting), wanting([Medium::Audio, Medium::Video]), silent(3));
     pair.hear(media(Medium::Audio), json!({"msg_type": 4, "status_code": 0}));
 
-    pair.pass(seconds(10));
+    pair.live(seconds(65));
 
-    assert_eq!(pair.unavailable(), [Medium::Video]);
     assert!(pair.events.contains(&Event::MediumUnavailable {
         medium: Medium::Video,
         error: StreamError::TimedOut { role: media(Medium::Video) },
     }));
+    assert_eq!(pair.unavailable(), [Medium::Video]);
     assert!(!pair.stream.is_ended());
 }
 
 #[test]
-fn a_server_that_hangs_up_instead_of_answering_is_not_waited_for() {
+fn a_server_that_hangs_up_instead_of_answering_is_asked_again_soon() {
     let mut pair = Pair::new(start(Product::Meeting), StreamConfig::default(), silent(1));
     pair.lose(Role::Signaling);
-    assert!(matches!(pair.ending(), Some(Ending::Failed(StreamError::Lost { role: Role::Signaling, .. }))));
+    pair.pass(seconds(1));
+    assert_eq!(pair.said(Role::Signaling), [1, 1]);
 
     let mut pair = Pair::new(start(Product::Meeting), wanting([Medium::Audio, Medium::Chat]), silent(3));
     pair.hear(media(Medium::Audio), json!({"msg_type": 4, "status_code": 0}));
     pair.lose(media(Medium::Chat));
-    assert_eq!(pair.unavailable(), [Medium::Chat]);
-    assert!(!pair.stream.is_ended());
+    pair.pass(seconds(1));
+    assert_eq!(pair.said(media(Medium::Chat)), [3, 3]);
+    assert_eq!(pair.interrupted(), [], "what never stood is not interrupted");
 }
 
 // --- Out of order, out of place ---
@@ -391,6 +366,13 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// Deadlines until silence is the end: a window has a dozen tries, each with its wait and its handshake, at several URLs
+/// and for each medium; and a window may follow another.
+const MAX_DEADLINES: usize = 1_000;
+
+/// Silence until the end: 65 s until it is noticed, and the longest window.
+const MAX_SILENCE: Duration = Duration::from_secs(2 * 65 + 2);
+
 /// A machine with a driver that keeps its side of the contract, and a network that keeps to nothing.
 struct World {
     stream: Stream,
@@ -446,10 +428,15 @@ impl World {
 
     /// Nothing comes any more: only deadlines do, and they lead to the end.
     fn fall_silent(&mut self) {
-        for _ in 0..50 {
+        let silent_from = self.now;
+        for _ in 0..MAX_DEADLINES {
+            if self.stream.is_ended() {
+                return;
+            }
             self.take(Step::Deadline);
+            assert!(self.now <= silent_from + MAX_SILENCE, "the windows are closed");
         }
-        assert!(self.stream.is_ended(), "silence is the end");
+        panic!("silence is the end");
     }
 
     fn input(&mut self, input: Input) {
@@ -486,9 +473,18 @@ static VOCABULARY: LazyLock<Vec<Message>> = LazyLock::new(|| {
         two(json!({"audio": "wss://m/audio"})),
         two(json!({})),
         json!({"msg_type": 2, "status_code": 8}),
+        json!({"msg_type": 2, "status_code": 45}),
+        json!({"msg_type": 4, "status_code": 2}),
         json!({"msg_type": 4, "status_code": 9}),
+        json!({"msg_type": 4, "status_code": 10}),
+        json!({"msg_type": 4, "status_code": 14}),
+        json!({"msg_type": 4, "status_code": 16}),
+        json!({"msg_type": 4, "status_code": 17}),
+        json!({"msg_type": 4, "status_code": 22}),
         json!({"msg_type": 4, "status_code": 0, "media_params": {"audio": {"codec": 4}, "video": {}}}),
         json!({"msg_type": 6, "event": {"event_type": 7}}),
+        json!({"msg_type": 6, "event": {"event_type": 8, "participants": [{"user_id": 1}]}}),
+        json!({"msg_type": 6, "event": {"event_type": 9, "participants": [{"user_id": 1}]}}),
         json!({"msg_type": 8, "state": 2, "reason": 14}),
         json!({"msg_type": 8, "state": 3}),
         json!({"msg_type": 8, "state": 4, "reason": 6}),
@@ -572,10 +568,6 @@ impl Nonsense {
 }
 
 // --- Helpers ---
-
-fn silent(request: i64) -> Zoom {
-    Zoom { unanswered: vec![request], ..Zoom::default() }
-}
 
 fn odd(number: MessageType) -> Event {
     Event::Odd(Odd::UnknownMessage(number))

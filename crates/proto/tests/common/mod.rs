@@ -10,9 +10,9 @@ use std::{
 };
 
 use rtms_proto::{
-    config::{MediaLayout, StreamConfig},
+    config::{Circumstances, MediaLayout, StreamConfig},
     error::Misuse,
-    event::{Ending, Event},
+    event::{Ending, Event, Interruption},
     input::Input,
     output::{ConnectionId, Output, Role},
     signaling::StreamStart,
@@ -20,9 +20,12 @@ use rtms_proto::{
     time::Moment,
 };
 use rtms_wire::{
-    codes::product::Product,
+    codes::{product::Product, state::StreamState},
     ids::{InstanceId, InstanceIdField, StreamId},
-    media::medium::{MediaTypes, Medium},
+    media::{
+        medium::{MediaTypes, Medium},
+        params::MediaParams,
+    },
     message::Message,
     secret::ClientSecret,
     signature::HandshakeSignature,
@@ -79,10 +82,28 @@ pub(crate) fn audio(timestamp: u64) -> Value {
     json!({"msg_type": 14, "content": {"user_id": 7, "data": "AAAA", "length": 3, "timestamp": timestamp}})
 }
 
+/// What stands on the wire.
+pub(crate) fn said(message: &Message) -> Value {
+    serde_json::from_str(&message.encode()).unwrap()
+}
+
+pub(crate) fn with_urls(urls: Value) -> Zoom {
+    Zoom { urls, ..Zoom::default() }
+}
+
+/// Where nobody answers this request.
+pub(crate) fn silent(request: i64) -> Zoom {
+    Zoom { unanswered: vec![request], ..Zoom::default() }
+}
+
 /// The other side: what it answers by itself. A test changes what is not to be so.
 pub(crate) struct Zoom {
     pub(crate) urls: Value,
+    /// The statuses of the next messages 2, before `signaling_status`.
+    pub(crate) signaling_next: VecDeque<i64>,
     pub(crate) signaling_status: i64,
+    /// The statuses of the next messages 4 about a medium, before `media_status`.
+    pub(crate) media_next: BTreeMap<Medium, VecDeque<i64>>,
     pub(crate) media_status: BTreeMap<Medium, i64>,
     /// What message 4 grants; what was asked if nothing.
     pub(crate) grants: Option<Value>,
@@ -98,6 +119,8 @@ impl Default for Zoom {
     fn default() -> Self {
         Self {
             urls: all_urls(),
+            signaling_next: VecDeque::new(),
+            media_next: BTreeMap::new(),
             signaling_status: 0,
             media_status: BTreeMap::new(),
             grants: None,
@@ -109,21 +132,25 @@ impl Default for Zoom {
 }
 
 impl Zoom {
-    fn answers(&self, role: Role, request: &Message) -> Vec<Value> {
+    fn answers(&mut self, role: Role, request: &Message) -> Vec<Value> {
         if self.unanswered.contains(&request.msg_type().code()) {
             return vec![];
         }
         match request {
-            Message::SignalingHandShakeReq(_) if self.signaling_status != 0 => {
-                vec![json!({"msg_type": 2, "status_code": self.signaling_status, "reason": "no"})]
-            }
             Message::SignalingHandShakeReq(_) => {
+                let status = self.signaling_next.pop_front().unwrap_or(self.signaling_status);
+                if status != 0 {
+                    return vec![json!({"msg_type": 2, "status_code": status, "reason": "no"})];
+                }
                 vec![json!({"msg_type": 2, "protocol_version": 1, "sequence": 0, "status_code": 0, "reason": "",
                     "media_server": {"server_urls": self.urls}})]
             }
             Message::DataHandShakeReq(asked) => {
                 let Role::Media(types) = role else { panic!("message 3 on {role}") };
-                let status = types.iter().find_map(|medium| self.media_status.get(&medium)).copied().unwrap_or(0);
+                let next = |medium| self.media_next.get_mut(&medium).and_then(VecDeque::pop_front);
+                let next = types.iter().find_map(next);
+                let always = || types.iter().find_map(|medium| self.media_status.get(&medium)).copied();
+                let status = next.or_else(always).unwrap_or(0);
                 if status != 0 {
                     return vec![json!({"msg_type": 4, "status_code": status, "reason": "no", "sequence": 0})];
                 }
@@ -157,8 +184,13 @@ pub(crate) struct Pair {
     pub(crate) now: Moment,
     pub(crate) events: Vec<Event>,
     pub(crate) did: Vec<Did>,
+    /// When what was dialed, since the start.
+    pub(crate) dials: Vec<(Duration, Role)>,
     pub(crate) ledger: Ledger,
 }
+
+/// When every test begins.
+const START: Moment = Moment(Duration::from_secs(1_000));
 
 impl Pair {
     /// Starts, and lets both sides talk until they have nothing more to say.
@@ -167,9 +199,18 @@ impl Pair {
     }
 
     pub(crate) fn try_new(start: StreamStart, config: StreamConfig, zoom: Zoom) -> Result<Self, Misuse> {
-        let now = Moment(seconds(1_000));
-        let stream = Stream::new(start, config, now)?;
-        let mut pair = Self { stream, zoom, now, events: vec![], did: vec![], ledger: Ledger::default() };
+        Self::under(Circumstances::default(), start, config, zoom)
+    }
+
+    pub(crate) fn under(
+        circumstances: Circumstances,
+        start: StreamStart,
+        config: StreamConfig,
+        zoom: Zoom,
+    ) -> Result<Self, Misuse> {
+        let stream = Stream::under(circumstances, start, config, START)?;
+        let (events, did, dials, ledger) = (vec![], vec![], vec![], Ledger::default());
+        let mut pair = Self { stream, zoom, now: START, events, did, dials, ledger };
         pair.talk();
         Ok(pair)
     }
@@ -197,6 +238,24 @@ impl Pair {
         self.input(Input::Lost(connection, "closed by the other side".into()));
     }
 
+    /// Keeps every connection alive for so long, and lets what is due happen.
+    pub(crate) fn live(&mut self, time: Duration) {
+        let until = self.now + time;
+        while self.now < until {
+            self.pass(until.since(self.now).min(seconds(10)));
+            for role in self.ledger.up() {
+                if self.ledger.line(role).is_some() {
+                    self.hear(role, json!({"msg_type": 12, "timestamp": 1}));
+                }
+            }
+        }
+    }
+
+    /// How long it is since the start.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.now.since(START)
+    }
+
     /// Moves the clock, stopping at each deadline on the way.
     pub(crate) fn pass(&mut self, time: Duration) {
         let until = self.now + time;
@@ -221,6 +280,7 @@ impl Pair {
                         } else if !self.zoom.unreachable.contains(&url.as_str()) {
                             heard.push_back(Input::Connected(connection));
                         }
+                        self.dials.push((self.now.since(START), role));
                         self.did.push(Did::Dial(role, url));
                     }
                     Output::Send { connection, message: said } => {
@@ -287,12 +347,62 @@ impl Pair {
         self.events.iter().filter_map(medium).collect()
     }
 
+    /// What was interrupted, and by whom.
+    pub(crate) fn interrupted(&self) -> Vec<(Role, Interruption)> {
+        let cause = |event: &Event| match event {
+            Event::Interrupted { role, cause, .. } => Some((*role, *cause)),
+            _ => None,
+        };
+        self.events.iter().filter_map(cause).collect()
+    }
+
+    /// The waits after tries that failed, in order.
+    pub(crate) fn waits(&self) -> Vec<Option<Duration>> {
+        let wait = |event: &Event| match event {
+            Event::AttemptFailed { again_in, .. } => Some(*again_in),
+            _ => None,
+        };
+        self.events.iter().filter_map(wait).collect()
+    }
+
+    /// When connections of this role were dialed, since the start.
+    pub(crate) fn dialed_at(&self, role: Role) -> Vec<Duration> {
+        self.dials.iter().filter(|(_, of)| *of == role).map(|(at, _)| *at).collect()
+    }
+
+    /// Where signaling was dialed, in order.
+    pub(crate) fn signaling_urls(&self) -> Vec<String> {
+        self.dialed().into_iter().filter(|(role, _)| *role == Role::Signaling).map(|(_, url)| url).collect()
+    }
+
+    /// Message 3 that was said first on connections of this role.
+    pub(crate) fn asked(&self, role: Role) -> Value {
+        said(&self.messages(role)[0])
+    }
+
+    /// What the connections were granted, in order.
+    pub(crate) fn granted(&self) -> Vec<MediaParams> {
+        let granted = |event: &Event| match event {
+            Event::MediaOpen { granted, .. } => Some(granted.clone()),
+            _ => None,
+        };
+        self.events.iter().filter_map(granted).collect()
+    }
+
     pub(crate) fn open(&self) -> Vec<MediaTypes> {
         let media = |event: &Event| match event {
             Event::MediaOpen { media, .. } => Some(*media),
             _ => None,
         };
         self.events.iter().filter_map(media).collect()
+    }
+}
+
+/// Whether two connections would carry the same medium.
+fn overlap(one: Role, other: Role) -> bool {
+    match (one, other) {
+        (Role::Media(one), Role::Media(other)) => one.iter().any(|medium| other.contains(medium)),
+        _ => false,
     }
 }
 
@@ -307,6 +417,8 @@ pub(crate) enum LineState {
 #[derive(Default)]
 pub(crate) struct Ledger {
     pub(crate) lines: BTreeMap<ConnectionId, (Role, LineState)>,
+    /// Whether it is known that Zoom or we ended the stream.
+    pub(crate) stopped: bool,
     pub(crate) ended: bool,
 }
 
@@ -319,6 +431,10 @@ impl Ledger {
                     *role != Role::Signaling || self.line(Role::Signaling).is_none(),
                     "a second signaling connection while the first lives"
                 );
+                assert!(!self.stopped, "{role} is dialed after the end is known");
+                for other in self.roles() {
+                    assert!(!overlap(*role, other), "{role} is dialed beside {other}");
+                }
                 let before = self.lines.insert(*connection, (*role, LineState::Dialing));
                 assert_eq!(before, None, "an attempt has a name of its own");
             }
@@ -345,12 +461,26 @@ impl Ledger {
             Input::Connected(connection) => self.change(*connection, LineState::Dialing, LineState::Up),
             Input::ConnectFailed(connection, _) => self.change(*connection, LineState::Dialing, LineState::Gone),
             Input::Lost(connection, _) => self.change(*connection, LineState::Up, LineState::Gone),
+            Input::Stopped(_) | Input::Abandon => self.stopped = true,
+            Input::Received(connection, Message::StreamStateUpdate(update)) => {
+                let heard = self.lines.get(connection).is_some_and(|(_, state)| *state != LineState::Gone);
+                self.stopped |= heard && update.state == StreamState::Terminated;
+            }
             _ => {}
         }
     }
 
     pub(crate) fn role(&self, connection: ConnectionId) -> Role {
         self.lines[&connection].0
+    }
+
+    /// The roles of the connections that stand.
+    pub(crate) fn up(&self) -> Vec<Role> {
+        self.lines.values().filter(|(_, state)| *state == LineState::Up).map(|(role, _)| *role).collect()
+    }
+
+    fn roles(&self) -> Vec<Role> {
+        self.lines.values().filter(|(_, state)| *state != LineState::Gone).map(|(role, _)| *role).collect()
     }
 
     pub(crate) fn line(&self, role: Role) -> Option<ConnectionId> {
