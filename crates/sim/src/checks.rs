@@ -104,9 +104,6 @@ impl Expected {
 fn check_what_the_simulator_can(params: &MediaParams) -> Result<(), Refusal> {
     let codec = params.audio.as_ref().and_then(|audio| audio.codec);
     match codec {
-        Some(MediaPayloadType::G722) => {
-            Err(Refusal::new(StatusCode::InvalidMediaAudioCodec, "the simulator cannot make G722 yet"))
-        }
         Some(MediaPayloadType::Opus) if cfg!(not(feature = "opus")) => {
             Err(Refusal::new(StatusCode::InvalidMediaAudioCodec, "this simulator is built without Opus"))
         }

@@ -3,38 +3,38 @@
 //! All times are milliseconds since the stream started. The plan is finished before the first byte is sent, so whoever compares
 //! what a client received with what happened needs nothing but the seed and the options.
 
-use std::time::Duration;
+pub mod call;
+pub mod chat;
+pub mod groups;
+pub mod options;
+pub mod transcript;
 
-use rtms_wire::{codes::language::TranscriptLanguage, ids::UserId};
+use rtms_wire::{
+    codes::{language::TranscriptLanguage, media::MediaResolution},
+    ids::UserId,
+};
 
+pub use self::options::MeetingOptions;
+use self::{
+    call::CallStep,
+    chat::ChatLine,
+    groups::GroupChange,
+    options::{CameraStyle, Scene},
+    transcript::TranscriptLine,
+};
 use crate::{
     seed::Seed,
     source::{
-        phrases::{self, CHAT_LINES, SPEAKERS, Speaker},
+        phrases::{self, SPEAKERS, Speaker},
         speech::Voice,
     },
 };
 
-/// What kind of meeting is wanted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MeetingOptions {
-    /// Everything that is left open follows from this.
-    pub seed: u64,
-    /// How many people take part, some of them only for a while; at least one.
-    pub participants: u16,
-    /// How long the stream lasts.
-    pub duration: Duration,
-}
-
-impl Default for MeetingOptions {
-    fn default() -> Self {
-        Self { seed: 1, participants: 3, duration: Duration::from_secs(20) }
-    }
-}
-
 /// The whole story of one meeting.
 #[derive(Clone, Debug)]
 pub struct Meeting {
+    /// What was wanted.
+    pub options: MeetingOptions,
     /// How long it lasts, in milliseconds.
     pub duration_ms: u64,
     /// Everybody who is ever in it, in the order of their numbers.
@@ -45,6 +45,10 @@ pub struct Meeting {
     pub shares: Vec<Share>,
     /// What is written, by time.
     pub chat: Vec<ChatLine>,
+    /// What happens to the chat group, by time; told in meetings and webinars.
+    pub group_changes: Vec<GroupChange>,
+    /// What happens to the call, by time; told in the Contact Center.
+    pub call: Vec<CallStep>,
     /// Everything that clients are told of as an event, by time.
     pub happenings: Vec<Happening>,
 }
@@ -66,12 +70,24 @@ pub struct Participant {
     pub leaves_ms: u64,
     /// When their camera is on, as (from, to), by time.
     pub camera: Vec<(u64, u64)>,
+    /// The largest picture that the camera sends from a moment on, by time; none is as good as any.
+    pub camera_sizes: Vec<(u64, MediaResolution)>,
 }
 
 impl Participant {
     /// Whether they are there at that moment.
     pub fn is_present(&self, at_ms: u64) -> bool {
         (self.joins_ms..self.leaves_ms).contains(&at_ms)
+    }
+
+    /// Whether they are there all the time from one moment to another.
+    pub(crate) fn is_present_all(&self, from_ms: u64, to_ms: u64) -> bool {
+        self.joins_ms <= from_ms && to_ms < self.leaves_ms
+    }
+
+    /// The largest picture that their camera sends at that moment; none if it sends what is asked for.
+    pub fn camera_size(&self, at_ms: u64) -> Option<MediaResolution> {
+        self.camera_sizes.iter().take_while(|(from, _)| *from <= at_ms).last().map(|(_, size)| *size)
     }
 
     /// Whether their camera is on at that moment.
@@ -106,19 +122,6 @@ pub struct Share {
     pub end_ms: u64,
 }
 
-/// Somebody writing a line.
-#[derive(Clone, Debug)]
-pub struct ChatLine {
-    /// Who, as an index into [`Meeting::participants`].
-    pub author: usize,
-    /// When.
-    pub at_ms: u64,
-    /// The words.
-    pub text: String,
-    /// Whether it is sent with its session, id and author as JSON text, or as words alone.
-    pub structured: bool,
-}
-
 /// Something that those who subscribed are told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Happening {
@@ -128,7 +131,7 @@ pub struct Happening {
     pub what: Change,
 }
 
-/// What changes in a meeting. Numbers are indices into [`Meeting::participants`].
+/// What changes in a meeting. Numbers are indices into [`Meeting::participants`] where nothing else is said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Change {
     /// Somebody comes.
@@ -141,6 +144,10 @@ pub enum Change {
     SharingStart(usize),
     /// Nobody shares any more.
     SharingStop(usize),
+    /// The chat group changes: an index into [`Meeting::group_changes`].
+    ChatGroup(usize),
+    /// The call goes on: an index into [`Meeting::call`].
+    Call(usize),
     /// Somebody switches the camera off.
     CameraOff(usize),
     /// Somebody goes.
@@ -150,6 +157,9 @@ pub enum Change {
 /// The smallest packet of sound; speech starts and ends on this grid, so that no packet holds half a moment.
 pub const GRID_MS: u64 = 20;
 
+/// No utterance is longer, so that its sound can be made as a whole.
+pub(crate) const LONGEST_UTTERANCE_MS: u64 = 4_500;
+
 impl Meeting {
     /// Writes the story.
     pub fn plan(options: &MeetingOptions) -> Self {
@@ -157,22 +167,67 @@ impl Meeting {
         let duration_ms = u64::try_from(options.duration.as_millis()).unwrap_or(u64::MAX).clamp(GRID_MS, 1 << 40);
         let mut participants = plan_participants(&seed, usize::from(options.participants.max(1)), duration_ms);
         let cast = cast(&seed, participants.len());
-        let utterances = plan_speech(&seed, &participants, &cast, duration_ms);
-        let shares = plan_shares(&seed, &participants, duration_ms);
-        plan_cameras(&seed, &mut participants, duration_ms);
-        let chat = plan_chat(&seed, &participants, duration_ms);
-        let happenings = happenings(&participants, &utterances, &shares, duration_ms);
-        Self { duration_ms, participants, utterances, shares, chat, happenings }
+        let flash_and_beep = options.scene == Scene::FlashAndBeep;
+        let utterances = if flash_and_beep {
+            beeps(duration_ms)
+        } else if options.sources.sound.is_some() {
+            monologue(&participants, duration_ms)
+        } else {
+            plan_speech(&seed, &participants, &cast, duration_ms)
+        };
+        let shares = if flash_and_beep {
+            vec![Share { sharer: 0, start_ms: 0, end_ms: duration_ms }]
+        } else {
+            plan_shares(&seed, &participants, duration_ms)
+        };
+        plan_cameras(&seed, &mut participants, options.cameras, duration_ms);
+        let group_changes = groups::plan(&participants, duration_ms);
+        let call = call::plan(&participants, duration_ms);
+        let chat = chat::plan(&seed, options.chat, &participants, &group_changes, duration_ms);
+        let mut meeting = Self {
+            options: options.clone(),
+            duration_ms,
+            participants,
+            utterances,
+            shares,
+            chat,
+            group_changes,
+            call,
+            happenings: Vec::new(),
+        };
+        meeting.happenings = happenings(&meeting);
+        meeting
+    }
+
+    /// The lines of transcript, by time. `updates` is whether corrections are sent; without language detection Zoom sends none.
+    pub fn transcript(&self, updates: bool) -> Vec<TranscriptLine> {
+        transcript::lines(&self.utterances, self.options.transcript, updates)
+    }
+
+    /// What is said in a stretch of time, by start, as indices into [`Self::utterances`].
+    pub(crate) fn said_between(&self, from_ms: u64, to_ms: u64) -> impl Iterator<Item = (usize, &Utterance)> {
+        let begin = self.utterances.partition_point(|said| said.start_ms + LONGEST_UTTERANCE_MS < from_ms);
+        let candidates = self.utterances.iter().enumerate().skip(begin);
+        candidates.take_while(move |(_, said)| said.start_ms < to_ms).filter(move |(_, said)| said.end_ms > from_ms)
+    }
+
+    /// The first moment at or after this one at which somebody speaks.
+    pub(crate) fn next_sound(&self, from_ms: u64) -> Option<u64> {
+        self.said_between(from_ms, u64::MAX).next().map(|(_, said)| said.start_ms.max(from_ms))
+    }
+
+    /// When the next share starts, at or after this moment.
+    pub(crate) fn next_share(&self, from_ms: u64) -> Option<u64> {
+        self.shares.iter().map(|share| share.start_ms).find(|start_ms| *start_ms >= from_ms)
     }
 
     /// Who speaks or spoke last at that moment; before anybody has spoken, the first who is there.
     pub fn active_speaker(&self, at_ms: u64) -> Option<usize> {
-        self.utterances
-            .iter()
-            .take_while(|utterance| utterance.start_ms <= at_ms)
-            .map(|utterance| utterance.speaker)
-            .filter(|speaker| self.participants.get(*speaker).is_some_and(|who| who.is_present(at_ms)))
-            .last()
+        let begun = self.utterances.partition_point(|utterance| utterance.start_ms <= at_ms);
+        let speakers = self.utterances.iter().take(begun).rev().map(|utterance| utterance.speaker);
+        speakers
+            .into_iter()
+            .find(|speaker| self.participants.get(*speaker).is_some_and(|who| who.is_present(at_ms)))
             .or_else(|| self.participants.iter().position(|who| who.is_present(at_ms)))
     }
 
@@ -210,6 +265,7 @@ fn plan_participants(seed: &Seed, count: usize, duration_ms: u64) -> Vec<Partici
                 joins_ms: if comes_later { part(chance.between(20, 35)) } else { 0 },
                 leaves_ms: if leaves_early { part(chance.between(75, 85)) } else { duration_ms },
                 camera: Vec::new(),
+                camera_sizes: Vec::new(),
             }
         })
         .collect()
@@ -223,8 +279,6 @@ fn plan_speech(seed: &Seed, participants: &[Participant], cast: &[&Speaker], dur
     let mut last = None;
     // Nobody talks into the goodbye: a transcript line needs a moment to be written.
     while at_ms + 1_500 < duration_ms {
-        // The longest line takes less than this.
-        const LONGEST_MS: u64 = 4_500;
         let able: Vec<usize> = (0..participants.len())
             .filter(|index| {
                 participants.get(*index).is_some_and(|who| who.is_present(at_ms) && who.leaves_ms > at_ms + 1_200)
@@ -246,7 +300,7 @@ fn plan_speech(seed: &Seed, participants: &[Participant], cast: &[&Speaker], dur
         let wanted = 300 + phrases::syllables(text) * chance.between(150, 190);
         let last_moment = who.leaves_ms.min(duration_ms.saturating_sub(600));
         let start_ms = at_ms / GRID_MS * GRID_MS;
-        let end_ms = (start_ms + wanted.clamp(900, LONGEST_MS)).min(last_moment) / GRID_MS * GRID_MS;
+        let end_ms = (start_ms + wanted.clamp(900, LONGEST_UTTERANCE_MS)).min(last_moment) / GRID_MS * GRID_MS;
         utterances.push(Utterance { speaker, start_ms, end_ms, text: text.to_owned(), language: who.language });
         last = Some(speaker);
         // One in five is interrupted by the next; otherwise there is a moment of silence, now and then a long one.
@@ -257,6 +311,36 @@ fn plan_speech(seed: &Seed, participants: &[Participant], cast: &[&Speaker], dur
         };
     }
     utterances
+}
+
+/// A short line at every full second.
+fn beeps(duration_ms: u64) -> Vec<Utterance> {
+    const BEEP_MS: u64 = 100;
+    (0..duration_ms.saturating_sub(BEEP_MS).div_ceil(1000))
+        .map(|second| Utterance {
+            speaker: 0,
+            start_ms: second * 1000,
+            end_ms: second * 1000 + BEEP_MS,
+            text: format!("beep {second}"),
+            language: TranscriptLanguage::English,
+        })
+        .collect()
+}
+
+/// One person speaking without a pause; nobody knows the words.
+fn monologue(participants: &[Participant], duration_ms: u64) -> Vec<Utterance> {
+    const PIECE_MS: u64 = 4_000;
+    let language = participants.first().map_or(TranscriptLanguage::English, |who| who.language);
+    let end_of_all = duration_ms / GRID_MS * GRID_MS;
+    (0..end_of_all.div_ceil(PIECE_MS))
+        .map(|piece| Utterance {
+            speaker: 0,
+            start_ms: piece * PIECE_MS,
+            end_ms: ((piece + 1) * PIECE_MS).min(end_of_all),
+            text: String::new(),
+            language,
+        })
+        .collect()
 }
 
 fn plan_shares(seed: &Seed, participants: &[Participant], duration_ms: u64) -> Vec<Share> {
@@ -278,8 +362,17 @@ fn plan_shares(seed: &Seed, participants: &[Participant], duration_ms: u64) -> V
         .collect()
 }
 
-fn plan_cameras(seed: &Seed, participants: &mut [Participant], duration_ms: u64) {
+fn plan_cameras(seed: &Seed, participants: &mut [Participant], style: CameraStyle, duration_ms: u64) {
     for (index, who) in participants.iter_mut().enumerate() {
+        who.camera_sizes = match style {
+            CameraStyle::SteadySize => Vec::new(),
+            CameraStyle::ChangingSizes => {
+                // Not everybody's network is poor at once.
+                let shift = index as u64 % 5 * 2;
+                let part = |percent: u64| duration_ms * (percent + shift) / 100;
+                vec![(0, MediaResolution::Hd), (part(30), MediaResolution::Sd), (part(60), MediaResolution::Hd)]
+            }
+        };
         let mut chance = seed.fork("camera", index as u64);
         let pause = (duration_ms * 45 / 100, duration_ms * 55 / 100);
         who.camera = if index == 1 && who.joins_ms < pause.0 && pause.1 < who.leaves_ms {
@@ -293,29 +386,8 @@ fn plan_cameras(seed: &Seed, participants: &mut [Participant], duration_ms: u64)
     }
 }
 
-fn plan_chat(seed: &Seed, participants: &[Participant], duration_ms: u64) -> Vec<ChatLine> {
-    let mut chance = seed.fork("chat", 0);
-    let mut lines = Vec::new();
-    let mut at_ms = duration_ms / 5;
-    while at_ms + 500 < duration_ms {
-        let present: Vec<usize> = (0..participants.len())
-            .filter(|index| participants.get(*index).is_some_and(|who| who.is_present(at_ms)))
-            .collect();
-        if let (Some(&author), Some(text)) = (chance.pick(&present), chance.pick(CHAT_LINES)) {
-            // The two forms that were seen take turns.
-            lines.push(ChatLine { author, at_ms, text: (*text).to_owned(), structured: lines.len() % 2 == 1 });
-        }
-        at_ms += chance.between(4_000, 15_000);
-    }
-    lines
-}
-
-fn happenings(
-    participants: &[Participant],
-    utterances: &[Utterance],
-    shares: &[Share],
-    duration_ms: u64,
-) -> Vec<Happening> {
+fn happenings(meeting: &Meeting) -> Vec<Happening> {
+    let Meeting { participants, utterances, shares, duration_ms, .. } = meeting;
     let mut all = Vec::new();
     for (index, who) in participants.iter().enumerate() {
         if who.joins_ms > 0 {
@@ -325,11 +397,11 @@ fn happenings(
             if *from > 0 {
                 all.push(Happening { at_ms: *from, what: Change::CameraOn(index) });
             }
-            if *to < duration_ms {
+            if to < duration_ms {
                 all.push(Happening { at_ms: *to, what: Change::CameraOff(index) });
             }
         }
-        if who.leaves_ms < duration_ms {
+        if who.leaves_ms < *duration_ms {
             all.push(Happening { at_ms: who.leaves_ms, what: Change::Leave(index) });
         }
     }
@@ -337,6 +409,10 @@ fn happenings(
         all.push(Happening { at_ms: share.start_ms, what: Change::SharingStart(share.sharer) });
         all.push(Happening { at_ms: share.end_ms, what: Change::SharingStop(share.sharer) });
     }
+    let groups = meeting.group_changes.iter().enumerate();
+    all.extend(groups.map(|(index, change)| Happening { at_ms: change.at_ms, what: Change::ChatGroup(index) }));
+    let call = meeting.call.iter().enumerate();
+    all.extend(call.map(|(index, step)| Happening { at_ms: step.at_ms, what: Change::Call(index) }));
     let mut active = None;
     for utterance in utterances {
         if active != Some(utterance.speaker) {
@@ -350,6 +426,8 @@ fn happenings(
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -375,7 +453,12 @@ mod tests {
     #[test]
     fn only_who_is_there_speaks_shares_and_writes() {
         for seed in 0..50 {
-            let options = MeetingOptions { seed, participants: 9, duration: Duration::from_secs(600) };
+            let options = MeetingOptions {
+                seed,
+                participants: 9,
+                duration: Duration::from_secs(600),
+                ..MeetingOptions::default()
+            };
             let meeting = Meeting::plan(&options);
 
             let there = |who: usize, at_ms| meeting.participants[who].is_present(at_ms);
@@ -400,7 +483,12 @@ mod tests {
     #[test]
     fn even_odd_options_make_a_meeting() {
         for (participants, millis) in [(0, 0), (1, 50), (1, 5_000), (2, 1_999), (300, 3_000)] {
-            let options = MeetingOptions { seed: 1, participants, duration: Duration::from_millis(millis) };
+            let options = MeetingOptions {
+                seed: 1,
+                participants,
+                duration: Duration::from_millis(millis),
+                ..MeetingOptions::default()
+            };
             let meeting = Meeting::plan(&options);
 
             assert!(!meeting.participants.is_empty());

@@ -5,16 +5,18 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use rtms_wire::{
     codes::{
+        chat::{ChatOperation, ChatSessionType},
         language::TranscriptLanguage,
+        media::DataMessageAttribute,
         state::{SessionState, StreamState},
         status_code::StatusCode,
         stop_reason::StopReason,
     },
-    ids::UserId,
+    ids::{ChannelId, UserId},
     media::params::MediaParams,
     time::UnixMillis,
 };
-use serde::Serialize;
+use serde::{Serialize, Serializer, ser::SerializeStruct as _};
 
 use crate::zoom::ConnectionId;
 
@@ -114,6 +116,15 @@ pub enum What {
         start_time: UnixMillis,
         /// When it ended.
         end_time: UnixMillis,
+        /// Whether it is new, put right or taken back; not said of lines that come whole.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        attribute: Option<DataMessageAttribute>,
+        /// What corrections refer to.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        sentence_id: Option<i64>,
+        /// The speaker's channel, in the Contact Center, where nothing else names the speaker on the wire.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        channel_id: Option<ChannelId>,
     },
     /// Message 18.
     Chat {
@@ -125,11 +136,40 @@ pub enum What {
         text: String,
         /// When.
         timestamp: UnixMillis,
+        /// What else was sent with it; none for words alone.
+        #[serde(flatten, skip_serializing_if = "Option::is_none")]
+        sent: Option<ChatSent>,
     },
 }
 
-/// Sound or a picture.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// The fields that a chat message was sent with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ChatSent {
+    /// New, changed, deleted, reaction.
+    pub operation: ChatOperation,
+    /// Who can read it.
+    pub session: ChatSessionType,
+    /// Which person or group that is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session_id: Option<String>,
+    /// Which message it is, or is about.
+    pub message_id: String,
+    /// What it replies to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent_message_id: Option<String>,
+    /// To whom, if to one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub receiver: Option<UserId>,
+    /// What is attached.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub file_ids: Vec<String>,
+    /// Which attachments are removed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub deleted_file_ids: Vec<String>,
+}
+
+/// Sound or a picture. As JSON it has the SHA-256 of the bytes in their place.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Payload {
     /// Whose; 0 for mixed sound.
     pub user_id: UserId,
@@ -137,18 +177,30 @@ pub struct Payload {
     pub timestamp: UnixMillis,
     /// How many bytes, before base64.
     pub length: usize,
-    /// Their SHA-256 in lower-case hex.
-    pub sha256: String,
-    /// The bytes themselves; not part of the JSON.
-    #[serde(skip)]
+    /// The bytes themselves.
     pub bytes: Bytes,
 }
 
 impl Payload {
     pub(crate) fn new(user_id: UserId, timestamp: UnixMillis, bytes: Bytes) -> Self {
-        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &bytes);
-        let sha256 = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-        Self { user_id, timestamp, length: bytes.len(), sha256, bytes }
+        Self { user_id, timestamp, length: bytes.len(), bytes }
+    }
+
+    /// Their SHA-256 in lower-case hex. Made when it is asked for: most runs never ask.
+    pub fn sha256(&self) -> String {
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &self.bytes);
+        digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+impl Serialize for Payload {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("Payload", 4)?;
+        fields.serialize_field("user_id", &self.user_id)?;
+        fields.serialize_field("timestamp", &self.timestamp)?;
+        fields.serialize_field("length", &self.length)?;
+        fields.serialize_field("sha256", &self.sha256())?;
+        fields.end()
     }
 }
 

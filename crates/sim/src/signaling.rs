@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rtms_wire::{
     codes::{
+        chat::ChatGroupType,
         event_type::{EventType, VoiceEventType},
         product::Product,
         status_code::StatusCode,
@@ -18,10 +19,11 @@ use rtms_wire::{
     },
     time::UnixMillis,
 };
+use serde_json::json;
 
 use crate::{
     findings::Mistake,
-    meeting::{Change, Meeting},
+    meeting::{Change, Meeting, groups::GroupChange},
 };
 
 /// A signaling connection whose handshake succeeded.
@@ -114,7 +116,7 @@ pub(crate) fn media_interrupted(timestamp: UnixMillis) -> EventBody {
 /// The event that a change in the meeting is told by; none where the product has no words for it.
 pub(crate) fn change(product: Product, meeting: &Meeting, what: Change, at: UnixMillis) -> Option<EventBody> {
     match product {
-        Product::Meeting | Product::Webinar | Product::Session => Some(meeting_change(meeting, what, at)),
+        Product::Meeting | Product::Webinar | Product::Session => meeting_change(product, meeting, what, at),
         Product::ContactCenter => voice_change(meeting, what, at),
         // Call events exist in version 2 of the protocol only.
         Product::Phone => None,
@@ -168,20 +170,69 @@ pub(crate) fn present(
     }
 }
 
-fn meeting_change(meeting: &Meeting, what: Change, at: UnixMillis) -> EventBody {
+fn meeting_change(product: Product, meeting: &Meeting, what: Change, at: UnixMillis) -> Option<EventBody> {
     let one = |kind, index| {
         let who = person(meeting, index, true);
         EventBody { user_id: Some(who.user_id), user_name: who.user_name, ..event(kind, at) }
     };
     let list = |kind, index, named| EventBody { participants: vec![person(meeting, index, named)], ..event(kind, at) };
     match what {
-        Change::Join(index) => list(EventType::ParticipantJoin, index, true),
-        Change::Leave(index) => list(EventType::ParticipantLeave, index, false),
-        Change::CameraOn(index) => list(EventType::ParticipantVideoOn, index, false),
-        Change::CameraOff(index) => list(EventType::ParticipantVideoOff, index, false),
-        Change::ActiveSpeaker(index) => one(EventType::ActiveSpeakerChange, index),
-        Change::SharingStart(index) => one(EventType::SharingStart, index),
-        Change::SharingStop(_) => event(EventType::SharingStop, at),
+        Change::Join(index) => Some(list(EventType::ParticipantJoin, index, true)),
+        Change::Leave(index) => Some(list(EventType::ParticipantLeave, index, false)),
+        Change::CameraOn(index) => Some(list(EventType::ParticipantVideoOn, index, false)),
+        Change::CameraOff(index) => Some(list(EventType::ParticipantVideoOff, index, false)),
+        Change::ActiveSpeaker(index) => Some(one(EventType::ActiveSpeakerChange, index)),
+        Change::SharingStart(index) => Some(one(EventType::SharingStart, index)),
+        Change::SharingStop(_) => Some(event(EventType::SharingStop, at)),
+        // Chat is for meetings and webinars. Basis: documented.
+        Change::ChatGroup(_) if product == Product::Session => None,
+        Change::ChatGroup(index) => {
+            meeting.group_changes.get(index).map(|change| chat_group_change(meeting, change, at))
+        }
+        Change::Call(_) => None,
+    }
+}
+
+/// Events 10 to 14. That the lists are there is documented; what is in them is known from vendor code alone.
+fn chat_group_change(meeting: &Meeting, change: &GroupChange, at: UnixMillis) -> EventBody {
+    let created = change.event == EventType::ChatGroupCreate;
+    let tells_status = created || change.event == EventType::ChatGroupMemberStatusUpdate;
+    let tells_name = created || change.event == EventType::ChatGroupMembersAdd;
+    let members = change.members.iter().map(|(index, status)| {
+        let mut member = person(meeting, *index, tells_name);
+        if tells_status {
+            member.extra.insert("status".into(), status.code().into());
+        }
+        json!(member)
+    });
+    let mut group = json!({"id": change.id});
+    if created {
+        group["type"] = ChatGroupType::PrivateChatGroup.code().into();
+        group["name"] = change.name.into();
+    }
+    if change.event != EventType::ChatGroupDelete {
+        group["members"] = members.collect();
+    }
+    let groups = Some(json!([group]));
+    let told = event(change.event, at);
+    match change.event {
+        EventType::ChatGroupMembersAdd | EventType::ChatGroupMembersDelete => {
+            EventBody { members_update_list: groups, ..told }
+        }
+        EventType::ChatGroupMemberStatusUpdate => EventBody { member_status_update_list: groups, ..told },
+        EventType::ChatGroupCreate
+        | EventType::ChatGroupDelete
+        | EventType::Undefined
+        | EventType::FirstPacketTimestamp
+        | EventType::ActiveSpeakerChange
+        | EventType::ParticipantJoin
+        | EventType::ParticipantLeave
+        | EventType::SharingStart
+        | EventType::SharingStop
+        | EventType::MediaConnectionInterrupted
+        | EventType::ParticipantVideoOn
+        | EventType::ParticipantVideoOff
+        | EventType::Unknown(_) => EventBody { chat_groups: groups, ..told },
     }
 }
 
@@ -192,26 +243,32 @@ fn voice_change(meeting: &Meeting, what: Change, at: UnixMillis) -> Option<Event
         Change::Leave(0) => (VoiceEventType::ConsumerEnd, 0),
         Change::Join(index) => (VoiceEventType::UserAnswered, index),
         Change::Leave(index) => (VoiceEventType::UserEnd, index),
+        Change::Call(step) => meeting.call.get(step).map(|step| (step.event, step.party))?,
         Change::CameraOn(_)
         | Change::CameraOff(_)
         | Change::ActiveSpeaker(_)
         | Change::SharingStart(_)
-        | Change::SharingStop(_) => return None,
+        | Change::SharingStop(_)
+        | Change::ChatGroup(_) => return None,
     };
     let who = meeting.participants.get(index)?;
     let mut extra = Extra::new();
     extra.insert("queue_id".into(), "q_sim".into());
     extra.insert("queue_name".into(), "Simulated queue".into());
-    if index == 0 {
+    extra.insert("account_id".into(), "acc_sim".into());
+    extra.insert("division_id".into(), "div_sim".into());
+    let is_customer = index == 0;
+    if is_customer {
         extra.insert("phone_number".into(), "+442079460123".into());
     }
+    let id = if is_customer { format!("contact_{index}") } else { format!("agent_{index}") };
     Some(EventBody {
         event_type: kind.code(),
         event_ts: Some(at),
         participant_info: Some(VoiceParticipant {
             channel_id: Some(channel_id(index)).filter(|_| kind != VoiceEventType::ConsumerEnd),
-            participant_mode: Some(if index == 0 { "caller" } else { "callee" }.into()),
-            user_id: Some(rtms_wire::ids::UserId::new(format!("contact_{index}"))),
+            participant_mode: Some(if is_customer { "caller" } else { "callee" }.into()),
+            user_id: Some(rtms_wire::ids::UserId::new(id)),
             display_name: Some(who.name.as_str().into()),
             extra,
         }),

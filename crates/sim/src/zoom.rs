@@ -761,7 +761,9 @@ impl Zoom {
                 | Change::CameraOn(_)
                 | Change::ActiveSpeaker(_)
                 | Change::SharingStart(_)
-                | Change::SharingStop(_) => {}
+                | Change::SharingStop(_)
+                | Change::ChatGroup(_)
+                | Change::Call(_) => {}
             }
             let at = self.at(happening.at_ms);
             if let Some(event) = signaling::change(self.config.product, &meeting, happening.what, at) {

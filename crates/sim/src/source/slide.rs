@@ -16,6 +16,9 @@ const FAINT: u8 = 3;
 /// Pixels along the side of a block. Everything is drawn in blocks, which is what makes the pictures cheap.
 const BLOCK: usize = 8;
 
+/// The colours of the dark pictures between two flashes.
+const DARK: Palette = [[12, 12, 16], [150, 150, 160], [40, 40, 48], [110, 110, 120]];
+
 /// A picture of few colours, drawn in blocks of 8×8 pixels of one colour: an index into the palette each, row by row.
 #[derive(Clone, Debug)]
 pub struct Slide {
@@ -32,19 +35,8 @@ impl Slide {
     ///
     /// Characters that the built-in font lacks (it has Latin, Greek, hiragana) become question marks; what does not fit is cut off.
     pub fn draw(resolution: MediaResolution, hue: u64, title: &str, lines: &[String], frame: u64) -> Self {
-        let (width, height) = match resolution {
-            MediaResolution::Sd => (640, 360),
-            MediaResolution::Hd | MediaResolution::Unknown(_) => (1280, 720),
-            MediaResolution::Fhd => (1920, 1080),
-            MediaResolution::Qhd => (2560, 1440),
-        };
-        let (columns, rows) = (width / BLOCK, height / BLOCK);
-        let mut slide = Self {
-            width: u16::try_from(columns).unwrap_or(u16::MAX),
-            height: u16::try_from(rows).unwrap_or(u16::MAX),
-            blocks: vec![PAPER; columns * rows],
-            palette: palette(hue),
-        };
+        let mut slide = Self::blank(resolution, palette(hue));
+        let (columns, rows) = (usize::from(slide.width), usize::from(slide.height));
         slide.fill(0, 0, columns, 10, BAND);
         slide.write(1, 1, PAPER, title);
         for (row, line) in lines.iter().enumerate() {
@@ -55,6 +47,33 @@ impl Slide {
         let step = usize::try_from(frame % 32).unwrap_or(0) * columns / 32;
         slide.fill(step, rows.saturating_sub(2), columns / 32 + 1, 2, BAND);
         slide
+    }
+
+    /// The same in dark colours: what is shown between two flashes.
+    pub fn dark(mut self) -> Self {
+        self.palette = DARK;
+        self
+    }
+
+    /// A picture that is white all over: the flash that goes with a beep.
+    pub fn white(resolution: MediaResolution) -> Self {
+        Self::blank(resolution, [[255; 3]; 4])
+    }
+
+    fn blank(resolution: MediaResolution, palette: Palette) -> Self {
+        let (width, height) = match resolution {
+            MediaResolution::Sd => (640, 360),
+            MediaResolution::Hd | MediaResolution::Unknown(_) => (1280, 720),
+            MediaResolution::Fhd => (1920, 1080),
+            MediaResolution::Qhd => (2560, 1440),
+        };
+        let (columns, rows) = (width / BLOCK, height / BLOCK);
+        Self {
+            width: u16::try_from(columns).unwrap_or(u16::MAX),
+            height: u16::try_from(rows).unwrap_or(u16::MAX),
+            blocks: vec![PAPER; columns * rows],
+            palette,
+        }
     }
 
     /// The picture as JPEG.

@@ -107,6 +107,22 @@ impl Voice {
     }
 }
 
+/// A pure tone of 1 kHz, as loud as speech: what goes with a flash to measure sync by.
+///
+/// Mono samples, exactly `duration_ms * rate_hz / 1000` of them; every rate of Zoom has a whole number of samples in a period.
+pub fn beep(duration_ms: u64, rate_hz: u32) -> Vec<i16> {
+    let count = usize::try_from(duration_ms * u64::from(rate_hz) / 1000).unwrap_or(usize::MAX);
+    let period = (rate_hz / 1000).max(1);
+    let wave = |n: u32| {
+        // A sine from the cosine of half a turn: rises from zero at the very first sample.
+        let angle = (2.0 * f64::from(n) / f64::from(period) - 0.5) * std::f64::consts::PI;
+        let folded = if angle > std::f64::consts::PI { 2.0 * std::f64::consts::PI - angle } else { angle.abs() };
+        (cos_up_to_pi(folded) * PEAK) as i16
+    };
+    let one: Vec<i16> = (0..period).map(wave).collect();
+    one.iter().copied().cycle().take(count).collect()
+}
+
 /// A stretch of speech with one position of the mouth.
 #[derive(Clone, Debug)]
 struct Segment {
@@ -235,6 +251,18 @@ mod tests {
         let quiet = frames.iter().filter(|&&e| e < 1e5).count();
         assert!(loud > 20, "{loud} loud frames of {}", frames.len());
         assert!(quiet > 5, "{quiet} quiet frames of {}", frames.len());
+    }
+
+    #[test]
+    fn a_beep_is_a_sine_of_one_kilohertz() {
+        for rate_hz in [8_000, 16_000, 32_000, 48_000] {
+            let samples = beep(100, rate_hz);
+            assert_eq!(samples.len(), rate_hz as usize / 10);
+            for (n, &sample) in samples.iter().enumerate() {
+                let turn = n as f64 * 1_000.0 / f64::from(rate_hz) * 2.0 * std::f64::consts::PI;
+                assert!((turn.sin() * PEAK - f64::from(sample)).abs() < 2.0, "{rate_hz}: sample {n} is {sample}");
+            }
+        }
     }
 
     #[test]

@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod payloads;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use rtms_sim::{
@@ -211,6 +213,11 @@ impl Run {
 }
 
 pub(crate) fn config(seconds: u64) -> ZoomConfig {
-    let meeting = MeetingOptions { seed: 1, participants: 3, duration: Duration::from_secs(seconds) };
+    let meeting = MeetingOptions {
+        seed: 1,
+        participants: 3,
+        duration: Duration::from_secs(seconds),
+        ..MeetingOptions::default()
+    };
     ZoomConfig { meeting, ..ZoomConfig::default() }
 }
