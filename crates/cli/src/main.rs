@@ -5,6 +5,7 @@ mod exit_code;
 mod logging;
 mod output;
 mod receipts;
+mod recording;
 mod serve;
 mod signals;
 mod simulate;
@@ -44,6 +45,7 @@ enum Command {
     Serve(serve::ServeArgs),
     Demo(demo::DemoArgs),
     Receipts(receipts::ReceiptsArgs),
+    Recording(recording::RecordingArgs),
     Simulate(simulate::SimulateArgs),
     Webhook(webhook::WebhookArgs),
 }
@@ -57,6 +59,7 @@ async fn main() -> ExitCode {
         Command::Serve(args) => serve::run(args).await,
         Command::Demo(args) => demo::run(args).await,
         Command::Receipts(args) => receipts::run(args).await,
+        Command::Recording(args) => recording::run(&args),
         Command::Simulate(args) => simulate::run(args).await,
         Command::Webhook(args) => webhook::run(args).await,
     };

@@ -6,10 +6,14 @@
 use std::{hint::black_box, path::Path, time::Duration};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use rtms_record::{Input, Recorder, RecordingAbout};
+use rtms_record::{
+    Input, Recorder, RecordingAbout,
+    ledger::{Change, Ledger, When},
+};
 use rtms_wire::{
     codes::product::Product,
     ids::{InstanceId, InstanceIdField, StreamId, UserId},
+    media::medium::Medium,
     message::{Extra, media_data::MediaData},
     time::UnixMillis,
 };
@@ -61,6 +65,24 @@ fn audio(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// The ledger alone: sound in order, as nearly all of it comes.
+fn ledger(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("ledger_packet");
+    group.throughput(Throughput::Elements(PACKETS));
+    group.bench_function("in_order", |bencher| {
+        let mut ledger = Ledger::new(UnixMillis(START), UnixMillis(START));
+        ledger.tell(Change::Opened(Medium::Audio), When::Ours(UnixMillis(START)), UnixMillis(START));
+        let mut at = START;
+        bencher.iter(|| {
+            for _ in 0..PACKETS {
+                at += 20;
+                ledger.received(Medium::Audio, black_box(UnixMillis(at)), 20, UnixMillis(at + 150));
+            }
+        });
+    });
+    group.finish();
+}
+
 fn open(root: &Path) -> Recorder {
     let about = RecordingAbout {
         stream_id: StreamId::new("bench"),
@@ -89,5 +111,5 @@ fn packet(user: u64) -> MediaData {
     }
 }
 
-criterion_group!(benches, audio);
+criterion_group!(benches, audio, ledger);
 criterion_main!(benches);

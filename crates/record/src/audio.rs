@@ -227,6 +227,12 @@ impl Audio {
         }
     }
 
+    /// Where the longest track ends, on Zoom's clock; none without a track.
+    pub(crate) fn end(&self) -> Option<UnixMillis> {
+        let ends = self.sets.iter().flat_map(|set| set.tracks.iter().map(|track| set.format.millis(track.wav.end())));
+        ends.max().map(|ms| UnixMillis(self.origin.0.saturating_add(ms)))
+    }
+
     /// Writes all that is in memory and makes the headers right.
     pub(crate) fn sync(&mut self, files: &mut Files) -> Result<(), RecordError> {
         let mut done = Ok(());

@@ -38,6 +38,22 @@ pub enum RecordError {
         /// Ours.
         known: u32,
     },
+    /// What is written of a deletion cannot be read, so it cannot be gone on with.
+    #[error("read {}: it is not the record of a deletion", path.display())]
+    BadDeletion {
+        /// The record.
+        path: PathBuf,
+        /// Where it stops making sense.
+        source: serde_json::Error,
+    },
+    /// The recording was deleted on demand, and nothing of the stream may be recorded again.
+    #[error("record stream {stream_id}: it was deleted on demand, see {}", path.display())]
+    Deleted {
+        /// The record of the deletion.
+        path: PathBuf,
+        /// The stream.
+        stream_id: StreamId,
+    },
     /// The folder belongs to another stream.
     #[error("continue {}: it is the recording of stream {found}", path.display())]
     OtherStream {
@@ -66,7 +82,11 @@ impl RecordError {
                 [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded].contains(&source.kind())
             }
             Self::Backlogged { source, .. } => source.is_disk_full(),
-            Self::BadManifest { .. } | Self::NewerFormat { .. } | Self::OtherStream { .. } => false,
+            Self::BadManifest { .. }
+            | Self::NewerFormat { .. }
+            | Self::BadDeletion { .. }
+            | Self::Deleted { .. }
+            | Self::OtherStream { .. } => false,
         }
     }
 }

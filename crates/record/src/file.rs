@@ -95,6 +95,15 @@ impl Files {
         fs::rename(draft, path).map_err(|source| failed("replace", path, source))
     }
 
+    /// Removes a file that may be open.
+    pub(crate) fn remove(&mut self, path: &Path) -> Result<(), RecordError> {
+        self.open.retain(|open| open.path != path);
+        match fs::remove_file(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed.map_err(|source| failed("remove", path, source)),
+        }
+    }
+
     /// Waits for the disk, if that is wanted.
     pub(crate) fn sync(&mut self) -> Result<(), RecordError> {
         for open in self.open.iter_mut().filter(|open| open.written) {
@@ -217,6 +226,16 @@ impl Appender {
         Ok(())
     }
 
+    /// Begins again with an empty file; what waits is thrown away.
+    pub(crate) fn restart(&mut self, files: &mut Files) -> Result<(), RecordError> {
+        self.waiting.clear();
+        if self.written > 0 {
+            files.set_len(&self.path, 0)?;
+            self.written = 0;
+        }
+        Ok(())
+    }
+
     /// One large message may always wait if nothing else does.
     fn has_room(&self, more: usize) -> bool {
         self.waiting.is_empty() || self.waiting.len() + more <= self.max_waiting
@@ -259,6 +278,25 @@ pub(crate) fn cut_torn_line(path: &Path) -> Result<u64, RecordError> {
         file.set_len(keep).map_err(|source| failed("cut", path, source))?;
     }
     Ok(end - keep)
+}
+
+/// The whole lines among the last bytes of a file; none if there is no file.
+pub(crate) fn last_lines(path: &Path, max_bytes: u64) -> Result<Vec<Vec<u8>>, RecordError> {
+    let end = length(path)?;
+    if end == 0 {
+        return Ok(Vec::new());
+    }
+    let from = end.saturating_sub(max_bytes);
+    let mut bytes = Vec::new();
+    let mut file = File::open(path).map_err(|source| failed("open", path, source))?;
+    file.seek(SeekFrom::Start(from))
+        .and_then(|_| file.take(max_bytes).read_to_end(&mut bytes))
+        .map_err(|source| failed("read", path, source))?;
+    // The first piece is the end of a line unless it is the beginning of the file; the last is behind the last line.
+    let skip = usize::from(from > 0);
+    let mut lines: Vec<_> = bytes.split(|byte| *byte == b'\n').skip(skip).map(<[u8]>::to_vec).collect();
+    lines.pop();
+    Ok(lines)
 }
 
 /// Remembers the first of several failures, where each is to be tried.

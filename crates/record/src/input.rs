@@ -15,6 +15,8 @@ use rtms_wire::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::ledger::{Change, Queue, When};
+
 /// Which stream is recorded: what its start webhook says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RecordingAbout {
@@ -53,6 +55,31 @@ pub enum Input {
     Event(EventUpdate),
     /// Anything else for `events.jsonl`: states, gaps, counters.
     Note(Note),
+    /// Something that the ledger must know and cannot see in the media. [`Input::Granted`] opens a medium by itself, and
+    /// [`Input::Event`] tells of cameras and screens.
+    Change(Change, When),
+    /// Media that were received and lost before they came here.
+    Dropped(Dropped),
+    /// A time that Zoom wrote just before we read it, which tells one clock from the other.
+    Clock {
+        /// What Zoom wrote.
+        zoom: UnixMillis,
+        /// When we read it.
+        ours: UnixMillis,
+    },
+}
+
+/// Neighbours in a medium that a full queue lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dropped {
+    /// Of which medium.
+    pub medium: Medium,
+    /// Which queue.
+    pub queue: Queue,
+    /// The timestamp of the first.
+    pub first: UnixMillis,
+    /// The timestamp of the last.
+    pub last: UnixMillis,
 }
 
 /// A line of `events.jsonl` in our own words.

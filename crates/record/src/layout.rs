@@ -27,6 +27,11 @@ impl Layout {
         Self { folder: folder(root, stream_id) }
     }
 
+    /// Of a folder that is there, whatever it is called.
+    pub(crate) fn of_folder(folder: &Path) -> Self {
+        Self { folder: folder.to_owned() }
+    }
+
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }
@@ -46,6 +51,11 @@ impl Layout {
 
     pub(crate) fn events(&self) -> PathBuf {
         self.folder.join("events.jsonl")
+    }
+
+    /// What changed in the ledger since the manifest was written; gone when the recording is finished.
+    pub(crate) fn ledger(&self) -> PathBuf {
+        self.folder.join("ledger.jsonl")
     }
 
     pub(crate) fn transcript_lines(&self) -> PathBuf {
@@ -98,7 +108,7 @@ impl Layout {
     /// All files that consist of lines, which a killed process may have left half-written.
     pub(crate) fn line_files(&self) -> Vec<PathBuf> {
         let indexes = Medium::ALL.into_iter().map(|medium| self.index(medium));
-        let others = [self.events(), self.transcript_lines(), self.chat(), self.aside_index()];
+        let others = [self.events(), self.transcript_lines(), self.chat(), self.aside_index(), self.ledger()];
         indexes.chain(others).collect()
     }
 
@@ -113,6 +123,21 @@ impl Layout {
 /// The folder of a stream's recording under the root of all recordings.
 pub fn folder(root: &Path, stream_id: &StreamId) -> PathBuf {
     root.join(escape(stream_id.as_str()))
+}
+
+/// Where deletions are written down, beside the recordings. No escaped id begins with a dot.
+pub(crate) fn deletions(root: &Path) -> PathBuf {
+    root.join(".deletions")
+}
+
+/// What is known of the deletion of a stream's recording.
+pub(crate) fn deletion_record(root: &Path, stream_id: &StreamId) -> PathBuf {
+    deletions(root).join(format!("{}.json", escape(stream_id.as_str())))
+}
+
+/// Where a recording lies from the moment on at which it is gone for everybody, until it is gone from the disk.
+pub(crate) fn deletion_content(root: &Path, stream_id: &StreamId) -> PathBuf {
+    deletions(root).join(format!("{}.content", escape(stream_id.as_str())))
 }
 
 /// A WAV file's part, counted from 1: `5.wav`, `5.part2.wav`. An escaped id has no dot, so no two ids meet here.

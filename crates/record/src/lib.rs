@@ -7,7 +7,8 @@
 //!
 //! ```text
 //! recordings/<stream id, escaped>/
-//!   manifest.json                     what, who, when, what was granted, counts; at the end sizes and checksums
+//!   manifest.json                     what, who, when, what was granted, counts, ledger; at the end sizes and checksums
+//!   ledger.jsonl                      changes of the ledger since the manifest was written; gone at the end
 //!   events.jsonl                      joins, states, gaps, in order of arrival
 //!   transcript.jsonl · .vtt · .txt    lines as received · as they read after updates and deletions
 //!   chat.jsonl                        messages as received
@@ -28,6 +29,8 @@
 //!   `timeline.rs`.
 //! - **After `kill -9`** everything up to the last [`Recorder::sync`] is readable, and [`Recorder::open`] goes on in
 //!   the same files.
+//! - **Every second has a word**: the ledger tiles the time from `rtms_started` to the end, see [`ledger`].
+//! - **What is revoked is deleted**, also when the process dies in the middle, see [`deletion`].
 //! - **Nothing is thrown away**: what cannot be placed lies aside and is counted; only exact repeats of sound are not
 //!   kept twice.
 //! - **Ids never leave the folder**: they are escaped in `layout.rs`, the only place that makes paths, and names reach
@@ -79,10 +82,13 @@
 //! ```
 
 mod audio;
+pub mod check;
+pub mod deletion;
 pub mod error;
 mod file;
 pub mod input;
 pub mod layout;
+pub mod ledger;
 pub mod manifest;
 pub mod options;
 mod people;
@@ -94,7 +100,7 @@ mod wav;
 mod window;
 
 pub use error::RecordError;
-pub use input::{Ending, Input, Note, RecordingAbout, Who};
+pub use input::{Dropped, Ending, Input, Note, RecordingAbout, Who};
 pub use manifest::Manifest;
 pub use options::Options;
 pub use recorder::{Recorder, Summary};

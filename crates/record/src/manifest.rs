@@ -11,16 +11,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     error::RecordError,
-    file::Files,
+    file::{Files, last_lines},
     input::{Ending, RecordingAbout, Who},
     layout::Layout,
+    ledger::{Ledger, LedgerReport, SpanChange},
 };
 
 /// The value of [`Manifest::format`].
 pub const FORMAT: &str = "rtms-recording";
 
 /// The version this program writes, and the newest it reads.
-pub const VERSION: u32 = 1;
+///
+/// 2 added [`Manifest::ledger`]; a manifest of version 1 has none.
+pub const VERSION: u32 = 2;
 
 /// Everything in `manifest.json`. Paths are relative to the recording's folder, with `/`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -67,6 +70,12 @@ pub struct Manifest {
     /// Lines in `events.jsonl`.
     #[serde(default)]
     pub events: u64,
+    /// What became of every second, per medium. While recording, what changed since is in `ledger.jsonl`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ledger: Option<LedgerReport>,
+    /// Counts how often [`Manifest::ledger`] was written; lines of `ledger.jsonl` with another number are older than it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub ledger_revision: u64,
     /// Every file but this one with size and checksum; filled in when the recording is finished.
     #[serde(default)]
     pub files: Vec<FileEntry>,
@@ -271,6 +280,21 @@ impl Manifest {
         serde_json::from_slice(&text).map(Some).map_err(bad)
     }
 
+    /// The ledger of a recording's folder, with what was written of it since the manifest was.
+    ///
+    /// While a recording goes on, spans that only become longer may be behind by [`crate::Options::manifest_every`].
+    ///
+    /// # Errors
+    /// If `ledger.jsonl` is there and cannot be read.
+    pub fn ledger_now(&self, folder: &Path) -> Result<Option<LedgerReport>, RecordError> {
+        let Some(report) = &self.ledger else { return Ok(None) };
+        let news = journal(&Layout::of_folder(folder), self.ledger_revision)?;
+        if news.is_empty() {
+            return Ok(Some(report.clone()));
+        }
+        Ok(Some(Ledger::resume(report, &news).report()))
+    }
+
     /// Replaces the manifest: a reader sees the old one or the new one, never a part.
     pub(crate) fn write(&self, layout: &Layout, files: &mut Files) -> Result<(), RecordError> {
         let path = layout.manifest();
@@ -278,4 +302,29 @@ impl Manifest {
             .map_err(|source| RecordError::BadManifest { path: path.clone(), source })?;
         files.replace(&layout.manifest_draft(), &path, &text)
     }
+}
+
+/// What `ledger.jsonl` may hold before the manifest is written anew, which empties it.
+pub(crate) const MAX_JOURNAL_BYTES: u64 = 256 << 10;
+
+/// A line of `ledger.jsonl`.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct JournalLine {
+    /// [`Manifest::ledger_revision`] of the manifest that it goes on from.
+    pub(crate) revision: u64,
+    #[serde(flatten)]
+    pub(crate) change: SpanChange,
+}
+
+/// What changed in the ledger since this revision of it was written. Lines that make no sense are passed over.
+pub(crate) fn journal(layout: &Layout, revision: u64) -> Result<Vec<SpanChange>, RecordError> {
+    // One sync may go beyond the bound by all spans of all media.
+    let lines = last_lines(&layout.ledger(), 16 * MAX_JOURNAL_BYTES)?;
+    let lines = lines.iter().filter_map(|line| serde_json::from_slice::<JournalLine>(line).ok());
+    // A process that died after it wrote the manifest has left lines from before.
+    Ok(lines.filter(|line| line.revision == revision).map(|line| line.change).collect())
+}
+
+fn is_zero(value: &u64) -> bool {
+    *value == 0
 }

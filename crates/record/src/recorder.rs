@@ -3,13 +3,19 @@
 use std::{
     collections::BTreeMap,
     fs,
+    num::NonZeroU64,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use aws_lc_rs::digest::{Context, SHA256};
 use rtms_wire::{
-    codes::media::MediaPayloadType,
+    codes::{
+        event_type::EventType,
+        media::{DataMessageAttribute, MediaPayloadType},
+        stop_reason::StopReason,
+    },
+    ids::UserId,
     media::{audio::AudioParams, medium::Medium, params::MediaParams},
     message::{
         event_update::EventUpdate,
@@ -18,15 +24,17 @@ use rtms_wire::{
     },
     time::UnixMillis,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     audio::{Audio, Outcome},
+    deletion::{Deletion, DeletionRecord},
     error::RecordError,
-    file::{Appender, Files, cut_torn_line, failed, keep_first},
-    input::{Ending, Input, Note, RecordingAbout, Who},
+    file::{Appender, Files, cut_torn_line, failed, keep_first, last_lines},
+    input::{Dropped, Ending, Input, Note, RecordingAbout, Who},
     layout::{Layout, hex},
-    manifest::{self, AsideReason, FileEntry, Grant, Manifest, Received, RecordingState, Resume},
+    ledger::{Cause, Change, Ledger, Queue, SpanChange, When},
+    manifest::{self, AsideReason, FileEntry, Grant, JournalLine, Manifest, Received, RecordingState, Resume},
     options::Options,
     people::People,
     raw::{Aside, Raw, codec_by_content, stem_or},
@@ -36,6 +44,16 @@ use crate::{
 
 /// Grants and resumes kept in the manifest. A stream that reconnects more often is told by its events.
 const MAX_LISTED: usize = 100;
+
+/// How much of the end of an index is read to learn what came last: what a process can have written in
+/// [`Options::manifest_every`], at 25 pictures a second.
+const INDEX_TAIL_BYTES: u64 = 256 << 10;
+
+/// News of the ledger kept for whoever publishes it; a caller that never asks costs no more.
+const MAX_UNTOLD: usize = 4096;
+
+/// How long a picture is taken to last: one of 25 a second.
+const PICTURE_MS: u64 = 40;
 
 /// Writes one stream to the files of one folder.
 ///
@@ -56,6 +74,13 @@ pub struct Recorder {
     people: People,
     audio: Option<Audio>,
     audio_params: Option<AudioParams>,
+    /// None where bytes do not tell the length.
+    audio_bytes_per_ms: Option<NonZeroU64>,
+    ledger: Ledger,
+    /// What changed in the ledger since the manifest was written.
+    journal: Appender,
+    journaled_at: UnixMillis,
+    untold: Vec<SpanChange>,
     picture_codecs: BTreeMap<Medium, MediaPayloadType>,
     active_speaker_video: bool,
     raw: BTreeMap<Medium, Raw>,
@@ -98,10 +123,12 @@ impl Recorder {
     ) -> Result<Self, RecordError> {
         let layout = Layout::new(root, &about.stream_id);
         let folder = layout.folder();
+        Deletion::refuse(root, &about.stream_id, now)?;
         fs::create_dir_all(folder).map_err(|source| failed("make the folder", folder, source))?;
         let found = Manifest::read(folder)?;
         let mut files = Files::new(folder, options.max_open_files, options.wait_for_disk);
 
+        let found_state = found.as_ref().map(|found| found.state);
         let manifest = match found {
             Some(found) if found.about.stream_id != about.stream_id => {
                 return Err(RecordError::OtherStream { path: layout.manifest(), found: found.about.stream_id });
@@ -124,17 +151,30 @@ impl Recorder {
             }
         }
         let newest = manifest.media.values().filter_map(|received| received.last_timestamp).max();
+        let mut ledger = Ledger::new(manifest.about.started_at, now);
+        if let Some(state) = found_state {
+            ledger = resumed_ledger(&manifest, audio.as_ref(), &layout, now)?;
+            ledger.gap(match state {
+                RecordingState::Recording => Cause::Restart,
+                RecordingState::Finished => Cause::Takeover,
+            });
+        }
         let appender = |path| Appender::open(path, options.max_held_bytes);
         let mut recorder = Self {
             transcript_lines: appender(layout.transcript_lines())?,
             chat: appender(layout.chat())?,
             events: appender(layout.events())?,
+            journal: appender(layout.ledger())?,
+            ledger,
+            journaled_at: now,
+            untold: Vec::new(),
             newest: manifest.about.started_at.max(newest.unwrap_or_default()),
             manifest_stale: true,
             counters_stale: true,
             people,
             audio,
             audio_params: None,
+            audio_bytes_per_ms: bytes_per_ms(None),
             picture_codecs: BTreeMap::new(),
             active_speaker_video: true,
             raw: BTreeMap::new(),
@@ -148,7 +188,7 @@ impl Recorder {
         for grant in recorder.manifest.granted.clone() {
             recorder.apply_grant(grant.medium, &grant.params);
         }
-        recorder.write_manifest(now)?;
+        recorder.write_ledger(now)?;
         if is_resumed {
             // Headers and mixes of a killed process are put right before anything is added.
             recorder.sync(now)?;
@@ -171,8 +211,25 @@ impl Recorder {
         self.manifest.origin
     }
 
-    /// The manifest as it would be written now: participants, tracks and counts up to this moment.
+    /// The manifest as it would be written now: participants, tracks, counts and ledger up to this moment.
     pub fn describe(&self) -> Manifest {
+        Manifest { ledger: Some(self.ledger.report()), ..self.describe_synced() }
+    }
+
+    /// The ledger up to this moment.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// What changed in the ledger up to the last sync, in order, for whoever publishes it; each change is given once.
+    ///
+    /// Of changes that nobody asks for the oldest are forgotten, beyond a bound; the manifest has all.
+    pub fn take_span_changes(&mut self) -> Vec<SpanChange> {
+        std::mem::take(&mut self.untold)
+    }
+
+    /// With the ledger as it was when all of it was in the files.
+    fn describe_synced(&self) -> Manifest {
         let mut manifest = self.manifest.clone();
         manifest.participants = self.people.describe();
         if let Some(audio) = &self.audio {
@@ -192,6 +249,7 @@ impl Recorder {
     /// If a file cannot be written. This input may be lost, and is counted; later ones may succeed.
     pub fn handle(&mut self, input: Input, now: UnixMillis) -> Result<(), RecordError> {
         self.counters_stale = true;
+        let extent = self.extent(&input, now);
         let done = match input {
             Input::Granted(medium, params) => {
                 self.grant(medium, params, now);
@@ -204,7 +262,28 @@ impl Recorder {
             Input::Chat(chat) => self.chat(&chat, now),
             Input::Event(update) => self.event(&update, now),
             Input::Note(note) => self.note(note),
+            Input::Change(change, at) => {
+                self.ledger.tell(change, at, now);
+                Ok(())
+            }
+            Input::Dropped(Dropped { medium, queue, first, last }) => {
+                self.ledger.dropped(medium, first, last + Duration::from_millis(self.usual_ms(medium)), queue);
+                Ok(())
+            }
+            Input::Clock { zoom, ours } => {
+                self.ledger.observe_clock(zoom, ours);
+                Ok(())
+            }
         };
+        // What is absurdly far ahead was not believed, so `newest` lies before it.
+        if let Some((medium, at, ms)) = extent
+            && at <= self.newest
+        {
+            match done {
+                Ok(()) => self.ledger.received(medium, at, ms, now),
+                Err(_) => self.ledger.dropped(medium, at, at + Duration::from_millis(ms), Queue::Disk),
+            }
+        }
         if done.is_err() {
             self.manifest.refused += 1;
         }
@@ -218,8 +297,9 @@ impl Recorder {
     /// # Errors
     /// If a file cannot be written. What could not be written stays in memory for the next time.
     pub fn sync(&mut self, now: UnixMillis) -> Result<(), RecordError> {
-        let due = self.counters_stale
-            && now.0.abs_diff(self.manifest.updated_at.0) >= self.options.manifest_every.as_millis() as u64;
+        let manifest_every = self.options.manifest_every.as_millis() as u64;
+        let due = self.counters_stale && now.0.abs_diff(self.manifest.updated_at.0) >= manifest_every;
+        let due = due || self.journal.end() > manifest::MAX_JOURNAL_BYTES;
         if self.people.take_changed() {
             self.transcript.change_nameless();
             self.manifest_stale = true;
@@ -241,11 +321,26 @@ impl Recorder {
         keep_first(&mut done, self.events.flush(&mut self.files));
         let origin = self.manifest.origin.unwrap_or(self.manifest.about.started_at);
         keep_first(&mut done, self.transcript.flush(origin, &self.people, &mut self.files));
+        // The ledger last, so that it never tells of data that is not there.
+        self.ledger.advance(now);
+        keep_first(&mut done, self.journal_changes(!due, now));
         keep_first(&mut done, self.files.sync());
         if due {
-            keep_first(&mut done, self.write_manifest(now));
+            keep_first(&mut done, self.write_ledger(now));
         }
         done
+    }
+
+    /// Deletes the recording and everything that belongs to it, and leaves a record of the deletion beside it.
+    ///
+    /// # Errors
+    /// As [`Deletion::run`]. What is left is deleted by [`crate::deletion::finish_pending`].
+    pub fn delete(self, reason: Option<StopReason>, at: UnixMillis) -> Result<DeletionRecord, RecordError> {
+        let root = self.layout.folder().parent().map(Path::to_owned).unwrap_or_default();
+        let stream_id = self.manifest.about.stream_id.clone();
+        // Whatever waits in memory goes with it.
+        drop(self);
+        Deletion::begin(&root, &stream_id, reason, at)?.run(at)
     }
 
     /// Closes all files properly and writes the manifest with sizes and checksums, for which every file is read once.
@@ -258,11 +353,14 @@ impl Recorder {
         // Names learnt late reach the lines from before.
         self.transcript.change_all();
         self.sync(at)?;
+        // Before its journal goes.
+        self.write_ledger(at)?;
+        self.files.remove(self.journal.path())?;
         self.manifest.ending = Some(ending);
         self.manifest.state = RecordingState::Finished;
         self.manifest.files = checksums(&self.layout)?;
         self.write_manifest(at)?;
-        let manifest = self.describe();
+        let manifest = self.describe_synced();
         let longest = manifest.tracks.iter().map(|track| track.duration_ms).max();
         let whole = at.since(manifest.about.started_at);
         Ok(Summary {
@@ -274,6 +372,7 @@ impl Recorder {
 
     fn grant(&mut self, medium: Medium, params: MediaParams, now: UnixMillis) {
         self.apply_grant(medium, &params);
+        self.ledger.tell(Change::Opened(medium), When::Ours(now), now);
         let last = self.manifest.granted.iter().rev().find(|grant| grant.medium == medium);
         if last.is_none_or(|last| last.params != params) {
             if self.manifest.granted.len() >= MAX_LISTED {
@@ -286,7 +385,10 @@ impl Recorder {
 
     fn apply_grant(&mut self, medium: Medium, params: &MediaParams) {
         match medium {
-            Medium::Audio => self.audio_params.clone_from(&params.audio),
+            Medium::Audio => {
+                self.audio_params.clone_from(&params.audio);
+                self.audio_bytes_per_ms = bytes_per_ms(params.audio.as_ref());
+            }
             Medium::Video | Medium::Deskshare => {
                 let granted = if medium == Medium::Video { &params.video } else { &params.deskshare };
                 if let Some(granted) = granted {
@@ -445,6 +547,7 @@ impl Recorder {
             update: &'a EventUpdate,
         }
         self.people.learn_event(update);
+        self.learn_shown(update, now);
         let at = update.event.time().unwrap_or(now);
         self.events.push_line(&EventLine { at, kind: "event_update", update }, &mut self.files)?;
         self.manifest.events += 1;
@@ -465,6 +568,112 @@ impl Recorder {
         self.events.push_line(&NoteLine { at: note.at, kind: note.kind, fields: &note.fields }, &mut self.files)?;
         self.manifest.events += 1;
         Ok(())
+    }
+
+    /// Whose cameras and screens are on.
+    fn learn_shown(&mut self, update: &EventUpdate, now: UnixMillis) {
+        if self.manifest.about.product.has_voice_events() {
+            return;
+        }
+        let at = update.event.time().map_or(When::Ours(now), When::Zoom);
+        let people = update.event.people().into_iter().map(|person| person.user_id);
+        let changes: Vec<_> = match update.event.meeting() {
+            EventType::SharingStart => {
+                let mut people: Vec<_> = people.collect();
+                if people.is_empty() {
+                    people.push(UserId::from(0));
+                }
+                people.into_iter().map(|who| Change::Shown(Medium::Deskshare, who)).collect()
+            }
+            EventType::SharingStop if update.event.people().is_empty() => {
+                vec![Change::Hidden(Medium::Deskshare, None)]
+            }
+            EventType::SharingStop => people.map(|who| Change::Hidden(Medium::Deskshare, Some(who))).collect(),
+            EventType::ParticipantVideoOn => people.map(|who| Change::Shown(Medium::Video, who)).collect(),
+            EventType::ParticipantVideoOff => people.map(|who| Change::Hidden(Medium::Video, Some(who))).collect(),
+            EventType::ParticipantLeave => people
+                .flat_map(|who| {
+                    [Medium::Video, Medium::Deskshare].map(|medium| Change::Hidden(medium, Some(who.clone())))
+                })
+                .collect(),
+            EventType::Undefined
+            | EventType::FirstPacketTimestamp
+            | EventType::ActiveSpeakerChange
+            | EventType::ParticipantJoin
+            | EventType::MediaConnectionInterrupted
+            | EventType::ChatGroupCreate
+            | EventType::ChatGroupDelete
+            | EventType::ChatGroupMembersAdd
+            | EventType::ChatGroupMembersDelete
+            | EventType::ChatGroupMemberStatusUpdate
+            | EventType::Unknown(_) => Vec::new(),
+        };
+        for change in changes {
+            self.ledger.tell(change, at, now);
+        }
+    }
+
+    /// Which time a message is for: from when, and how many milliseconds.
+    fn extent(&self, input: &Input, now: UnixMillis) -> Option<(Medium, UnixMillis, u64)> {
+        match input {
+            Input::Audio(data) => Some((Medium::Audio, data.timestamp, self.sound_ms(data.data.len()))),
+            Input::Video(data) => Some((Medium::Video, data.timestamp, PICTURE_MS)),
+            Input::Deskshare(data) => Some((Medium::Deskshare, data.timestamp, PICTURE_MS)),
+            Input::Transcript(said) => spoken(said, self.ledger.to_zoom(now)),
+            Input::Chat(chat) => Some((Medium::Chat, chat.timestamp.unwrap_or_else(|| self.ledger.to_zoom(now)), 1)),
+            Input::Granted(..)
+            | Input::Event(_)
+            | Input::Note(_)
+            | Input::Change(..)
+            | Input::Dropped(_)
+            | Input::Clock { .. } => None,
+        }
+    }
+
+    /// How long so many bytes of sound last.
+    fn sound_ms(&self, bytes: usize) -> u64 {
+        match &self.audio_bytes_per_ms {
+            Some(bytes_per_ms) => (bytes as u64).div_ceil(bytes_per_ms.get()),
+            None => self.usual_ms(Medium::Audio),
+        }
+    }
+
+    /// How long a packet lasts that is not here to be looked at.
+    fn usual_ms(&self, medium: Medium) -> u64 {
+        match medium {
+            Medium::Audio => self.audio_params.as_ref().map_or(20, |params| u64::from(params.format().send_rate)),
+            Medium::Video | Medium::Deskshare => PICTURE_MS,
+            Medium::Transcript | Medium::Chat => 1,
+        }
+    }
+
+    /// Puts into `ledger.jsonl` what changed; from time to time what goes on, which is how far it is known to.
+    fn journal_changes(&mut self, also_quiet: bool, now: UnixMillis) -> Result<(), RecordError> {
+        let mut changes = self.ledger.take_changes();
+        self.untold.extend_from_slice(&changes);
+        let surplus = self.untold.len().saturating_sub(MAX_UNTOLD);
+        self.untold.drain(..surplus);
+        let quiet_ms = self.options.manifest_every.as_millis() as u64;
+        if changes.is_empty() && also_quiet && now.0.abs_diff(self.journaled_at.0) >= quiet_ms {
+            changes = self.ledger.newest();
+        }
+        if !changes.is_empty() {
+            self.journaled_at = now;
+        }
+        for change in changes {
+            let line = JournalLine { revision: self.manifest.ledger_revision, change };
+            self.journal.push_line(&line, &mut self.files)?;
+        }
+        self.journal.flush(&mut self.files)
+    }
+
+    /// Writes the manifest with the ledger up to now, all of which is in the files, and empties the journal.
+    fn write_ledger(&mut self, now: UnixMillis) -> Result<(), RecordError> {
+        self.manifest.ledger = Some(self.ledger.report());
+        self.manifest.ledger_revision += 1;
+        self.write_manifest(now)?;
+        self.journaled_at = now;
+        self.journal.restart(&mut self.files)
     }
 
     /// Counts a message. Whether its timestamp is believed: one absurdly far ahead is neither listed nor built upon.
@@ -501,7 +710,7 @@ impl Recorder {
 
     fn write_manifest(&mut self, now: UnixMillis) -> Result<(), RecordError> {
         self.manifest.updated_at = now;
-        self.describe().write(&self.layout, &mut self.files)?;
+        self.describe_synced().write(&self.layout, &mut self.files)?;
         self.manifest_stale = false;
         self.counters_stale = false;
         Ok(())
@@ -527,6 +736,8 @@ impl Manifest {
             aside: BTreeMap::new(),
             refused: 0,
             events: 0,
+            ledger: None,
+            ledger_revision: 0,
             files: Vec::new(),
         }
     }
@@ -556,6 +767,77 @@ fn resumed(found: Manifest, about: &RecordingAbout, layout: &Layout, now: UnixMi
     manifest.ending = None;
     manifest.files = Vec::new();
     Ok(manifest)
+}
+
+/// The ledger of a recording that goes on, with all that its files tell of the time since it was written.
+fn resumed_ledger(
+    manifest: &Manifest,
+    audio: Option<&Audio>,
+    layout: &Layout,
+    now: UnixMillis,
+) -> Result<Ledger, RecordError> {
+    let mut ledger = match &manifest.ledger {
+        Some(report) => Ledger::resume(report, &manifest::journal(layout, manifest.ledger_revision)?),
+        None => {
+            let until = manifest.media.values().filter_map(|received| received.last_timestamp).max();
+            Ledger::unrecorded(manifest.about.started_at, until.unwrap_or_default(), now)
+        }
+    };
+    // A packet's timestamp and perhaps its end; those that nobody can have meant are passed over.
+    #[derive(Deserialize)]
+    struct Times {
+        timestamp: Option<UnixMillis>,
+        start_time: Option<UnixMillis>,
+        end_time: Option<UnixMillis>,
+    }
+    let latest = ledger.to_zoom(now) + Duration::from_secs(60);
+    for medium in Medium::ALL {
+        let (path, ms) = match medium {
+            Medium::Audio => (layout.index(medium), 20),
+            Medium::Video | Medium::Deskshare => (layout.index(medium), PICTURE_MS),
+            Medium::Transcript => (layout.transcript_lines(), 1),
+            Medium::Chat => (layout.chat(), 1),
+        };
+        for line in last_lines(&path, INDEX_TAIL_BYTES)? {
+            let Ok(times) = serde_json::from_slice::<Times>(&line) else { continue };
+            let Some(from) = times.start_time.or(times.timestamp).filter(|from| *from <= latest) else { continue };
+            let end = times.end_time.filter(|end| *end <= latest).unwrap_or_default();
+            ledger.found(medium, from, end.max(from + Duration::from_millis(ms)));
+        }
+    }
+    // Sound that was going on when the ledger was written went on to the end of its files.
+    if let (Some(until), Some(end)) = (ledger.received_until(Medium::Audio), audio.and_then(Audio::end)) {
+        ledger.found(Medium::Audio, until, end.min(latest));
+    }
+    Ok(ledger)
+}
+
+/// When something was said, and for how long.
+fn spoken(said: &MediaDataTranscript, now: UnixMillis) -> Option<(Medium, UnixMillis, u64)> {
+    if said.attribute == Some(DataMessageAttribute::Delete) {
+        return None;
+    }
+    let from = said.start_time.or(said.timestamp).unwrap_or(now);
+    let ms = said.end_time.map_or(0, |end| end.0.saturating_sub(from.0));
+    Some((Medium::Transcript, from, ms.max(1)))
+}
+
+/// How many bytes of sound last a millisecond, where each lasts as long as another.
+fn bytes_per_ms(granted: Option<&AudioParams>) -> Option<NonZeroU64> {
+    let format = granted.cloned().unwrap_or_default().format();
+    let samples = u64::from(format.hertz()? / 1000) * u64::from(format.channels()?);
+    match format.codec {
+        MediaPayloadType::L16 => NonZeroU64::new(2 * samples),
+        MediaPayloadType::G711 => NonZeroU64::new(samples),
+        // 64 kbit/s whatever the rate is called.
+        MediaPayloadType::G722 => NonZeroU64::new(8 * u64::from(format.channels()?)),
+        MediaPayloadType::Opus
+        | MediaPayloadType::Undefined
+        | MediaPayloadType::Jpg
+        | MediaPayloadType::Png
+        | MediaPayloadType::H264
+        | MediaPayloadType::Unknown(_) => None,
+    }
 }
 
 /// Where all tracks begin: at `started_at`, or earlier if the first sound is.
@@ -617,7 +899,7 @@ fn checksums(layout: &Layout) -> Result<Vec<FileEntry>, RecordError> {
     Ok(entries)
 }
 
-fn checksum(path: &Path, layout: &Layout) -> Result<FileEntry, RecordError> {
+pub(crate) fn checksum(path: &Path, layout: &Layout) -> Result<FileEntry, RecordError> {
     use std::io::Read;
     let mut file = fs::File::open(path).map_err(|source| failed("open", path, source))?;
     let mut sum = Context::new(&SHA256);

@@ -11,7 +11,7 @@ use crate::{
     layout::wav_part,
 };
 
-const HEADER_BYTES: u64 = 44;
+pub(crate) const HEADER_BYTES: u64 = 44;
 
 /// How a track's samples lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -178,7 +178,7 @@ impl Wav {
 }
 
 /// The RIFF header of one `fmt ` and one `data` chunk: all that every player understands.
-fn header(format: PcmFormat, data_bytes: u32) -> Vec<u8> {
+pub(crate) fn header(format: PcmFormat, data_bytes: u32) -> Vec<u8> {
     let frame_bytes = u16::try_from(format.frame_bytes()).unwrap_or(u16::MAX);
     let mut header = Vec::with_capacity(HEADER_BYTES as usize);
     header.extend_from_slice(b"RIFF");

@@ -9,7 +9,7 @@ use std::{
 
 use common::*;
 use rtms_record::{Input, Manifest, Options, RecordError, Recorder, manifest::RecordingState};
-use rtms_wire::{ids::StreamId, message::text_data::MediaDataTranscript, time::UnixMillis};
+use rtms_wire::{ids::StreamId, media::medium::Medium, message::text_data::MediaDataTranscript, time::UnixMillis};
 
 #[test]
 fn what_was_synced_can_be_played_without_a_proper_end() {
@@ -111,8 +111,8 @@ fn folders_of_others_and_damaged_ones_are_refused() {
     let path = room.path("manifest.json");
     let manifest = room.text("manifest.json");
 
-    std::fs::write(&path, manifest.replace("\"version\": 1", "\"version\": 2")).expect("written");
-    assert!(matches!(open(&room), Err(RecordError::NewerFormat { found: 2, known: 1, .. })));
+    std::fs::write(&path, manifest.replace("\"version\": 2", "\"version\": 3")).expect("written");
+    assert!(matches!(open(&room), Err(RecordError::NewerFormat { found: 3, known: 2, .. })));
     std::fs::write(&path, manifest.replace("stream-1", "stream-2")).expect("written");
     assert!(matches!(open(&room), Err(RecordError::OtherStream { found, .. }) if found == StreamId::new("stream-2")));
     std::fs::write(&path, &manifest[..manifest.len() / 2]).expect("written");
@@ -206,6 +206,11 @@ fn kill_9_loses_at_most_what_was_not_synced() {
     let summary = finish(room.open());
     assert_eq!(summary.manifest.resumes.len(), 4);
     assert!(room.samples("audio/mixed.wav").len() >= first as usize * 320);
+    let ledger = summary.manifest.ledger.expect("a ledger");
+    assert_eq!(ledger.flaw(), None);
+    let received = ledger.media[&Medium::Audio].total_ms("received");
+    assert!(received + 1_000 >= 20 * first.unsigned_abs(), "at most the unsynced second: {received} of {}", 20 * first);
+    assert_eq!(rtms_record::check::check(&room.folder()).problems, []);
 }
 
 fn record_until_killed(root: &str) {

@@ -1,0 +1,251 @@
+//! `rtms recording`: whether a recording is what it says, and what became of every second of it.
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::{Duration, SystemTime},
+};
+
+use anyhow::Context;
+use clap::{Args, Subcommand};
+use rtms_record::{
+    Manifest,
+    check::{CheckReport, check},
+    ledger::{LedgerReport, Span, What},
+    manifest::RecordingState,
+};
+use serde_json::{Value, json};
+
+use crate::exit_code;
+
+const EXAMPLES: &str = "\
+Examples:
+  Is everything there, and does it fit together?
+    rtms recording check data/recordings/7f3a
+
+  Check all of them, and name the folders that have problems:
+    for dir in data/recordings/*/; do rtms recording check \"$dir\" > /dev/null || echo \"$dir\"; done
+
+  What was received, silent, lost, and to whom, second by second:
+    rtms recording show data/recordings/7f3a";
+
+const CHECK_EXAMPLES: &str = "\
+What is checked: every file that the manifest names is there, with its size and SHA-256; WAV headers fit their files, and
+their files the manifest; lines are JSON, and indexes name bytes that are there; nothing has a time after the end; the
+ledger tiles the time from rtms_started to the end, and tells of as much received sound as the tracks hold.
+
+A recording that goes on, or whose process died, is checked as far as it can be, and it is said that it is not finished.
+
+Examples:
+  rtms recording check data/recordings/7f3a
+  rtms recording check --json data/recordings/7f3a | jq .problems
+
+Exit codes: 0 nothing is wrong; 1 something is, or it cannot be read; 2 wrong arguments.";
+
+const SHOW_EXAMPLES: &str = "\
+Times are Zoom's. A recording that goes on is shown as far as it was written: what only went on may be half a minute
+behind.
+
+Examples:
+  rtms recording show data/recordings/7f3a
+  rtms recording show --json data/recordings/7f3a | jq '.ledger.media.audio.spans'
+
+Exit codes: 0 shown; 1 it cannot be read, or has no ledger; 2 wrong arguments.";
+
+/// Check a recording's folder, or show what became of every second of its stream.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct RecordingArgs {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Subcommand, Debug)]
+enum Action {
+    /// Verify the files against the manifest and the ledger; nothing is changed
+    #[command(after_help = CHECK_EXAMPLES)]
+    Check(FolderArgs),
+    /// Show the ledger: per medium what was received, silent, paused, interrupted, dropped, off
+    #[command(after_help = SHOW_EXAMPLES)]
+    Show(FolderArgs),
+}
+
+#[derive(Args, Debug)]
+struct FolderArgs {
+    /// The folder with manifest.json in it
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+    /// One JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(args: &RecordingArgs) -> anyhow::Result<ExitCode> {
+    match &args.action {
+        Action::Check(args) => {
+            let report = check(&args.folder);
+            let text = if args.json { json_line(&json!(report)) } else { told(&args.folder, &report) };
+            crate::output::print(&text)?;
+            Ok(if report.is_fine() { ExitCode::SUCCESS } else { exit_code::failed() })
+        }
+        Action::Show(args) => {
+            let folder = args.folder.display();
+            let manifest = Manifest::read(&args.folder)?.with_context(|| format!("{folder} has no manifest.json"))?;
+            let ledger = manifest.ledger_now(&args.folder)?;
+            let ledger = ledger.with_context(|| format!("{folder} was recorded by a version that kept no ledger"))?;
+            let text = if args.json {
+                let (stream, state) = (&manifest.about.stream_id, manifest.state);
+                json_line(&json!({ "rtms_stream_id": stream, "state": state, "ledger": ledger }))
+            } else {
+                shown_ledger(&manifest, &ledger)
+            };
+            crate::output::print(&text)?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn json_line(value: &Value) -> String {
+    format!("{value}\n")
+}
+
+/// The report for people.
+fn told(folder: &Path, report: &CheckReport) -> String {
+    let mut text = String::new();
+    let stream = report.stream_id.as_ref().map(|stream| format!("stream {}, ", one_line(stream.as_str())));
+    let state = match report.state {
+        Some(RecordingState::Finished) => "finished",
+        Some(RecordingState::Recording) => "not finished",
+        None => "not a recording that can be read",
+    };
+    text.push_str(&format!("{}: {}{state}\n", folder.display(), stream.unwrap_or_default()));
+    if report.files > 0 {
+        text.push_str(&format!("{} files with {} bytes were read\n", report.files, report.bytes));
+    }
+    for note in &report.notes {
+        text.push_str(&format!("note: {}\n", one_line(note)));
+    }
+    for problem in &report.problems {
+        let path = problem.path.as_ref().map(|path| format!("{} ", one_line(path)));
+        text.push_str(&format!("problem: {}{}\n", path.unwrap_or_default(), one_line(&problem.what)));
+    }
+    let count = report.problems.len() as u64 + report.more_problems;
+    text.push_str(&match count {
+        0 => "nothing is wrong\n".to_owned(),
+        1 => "1 problem\n".to_owned(),
+        count if report.more_problems > 0 => format!("{count} problems, not all of them listed\n"),
+        count => format!("{count} problems\n"),
+    });
+    text
+}
+
+fn shown_ledger(manifest: &Manifest, ledger: &LedgerReport) -> String {
+    let state = match (&manifest.ending, manifest.state) {
+        (Some(ending), _) => format!("finished: {}", one_line(&ending.why)),
+        (None, RecordingState::Finished) => "finished".to_owned(),
+        (None, RecordingState::Recording) => "not finished: it goes on, or its process died".to_owned(),
+    };
+    let whole = ledger.to.since(ledger.from).as_millis() as u64;
+    let mut text = format!(
+        "stream  {}\nstate   {state}\nfrom    {} UTC, Zoom's clock\nto      {} UTC, {} s later\n\n",
+        one_line(manifest.about.stream_id.as_str()),
+        time(ledger.from.0),
+        time(ledger.to.0),
+        seconds(whole),
+    );
+
+    let head = ["SECONDS".to_owned()].into_iter().chain(What::WORDS.iter().map(|word| word.to_uppercase()));
+    let sums = ledger.media.iter().map(|(medium, report)| {
+        let totals = What::WORDS.iter().map(|word| match report.total_ms(word) {
+            0 => "-".to_owned(),
+            ms => seconds(ms),
+        });
+        [medium.to_string()].into_iter().chain(totals).collect()
+    });
+    text.push_str(&table(&[head.collect()].into_iter().chain(sums).collect::<Vec<_>>()));
+
+    for (medium, report) in &ledger.media {
+        text.push_str(&format!("\n{medium}\n"));
+        if report.coarsened_ms > 0 {
+            let ms = seconds(report.coarsened_ms);
+            text.push_str(&format!("  there were too many spans: {ms} s have another word than they had\n"));
+        }
+        let row = |span: &Span| {
+            let after = |at: rtms_wire::time::UnixMillis| seconds(at.0.saturating_sub(ledger.from.0));
+            vec![String::new(), after(span.from), after(span.to), seconds(span.ms()), one_line(&span.what.to_string())]
+        };
+        let head = ["", "FROM", "TO", "SECONDS", "WHAT"].map(str::to_owned).to_vec();
+        text.push_str(&table(&[head].into_iter().chain(report.spans.iter().map(row)).collect::<Vec<_>>()));
+    }
+    text
+}
+
+/// Columns with two spaces between; numbers, which are all but the first and `WHAT`, to the right.
+fn table(rows: &[Vec<String>]) -> String {
+    let columns = rows.first().map_or(0, Vec::len);
+    let is_left = |column: usize| {
+        column == 0 || rows.first().and_then(|head| head.get(column)).is_some_and(|head| head == "WHAT")
+    };
+    let width = |column: usize| {
+        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<_> = (0..columns).map(width).collect();
+    let mut text = String::new();
+    for row in rows {
+        let cells = row.iter().zip(&widths).enumerate();
+        let cells = cells.map(
+            |(column, (cell, &width))| {
+                if is_left(column) { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
+            },
+        );
+        text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// Seconds with milliseconds.
+fn seconds(ms: u64) -> String {
+    format!("{}.{:03}", ms / 1000, ms % 1000)
+}
+
+/// The time for people; what no calendar has stays a number.
+fn time(unix_millis: u64) -> String {
+    const YEAR_10000: u64 = 253_402_300_800_000;
+    if unix_millis >= YEAR_10000 {
+        return unix_millis.to_string();
+    }
+    let text = humantime::format_rfc3339_millis(SystemTime::UNIX_EPOCH + Duration::from_millis(unix_millis));
+    text.to_string().replace('T', " ").trim_end_matches('Z').to_owned()
+}
+
+/// Text from a file that anybody may have written: what could move the cursor, turn the writing round or hide is escaped.
+fn one_line(text: &str) -> String {
+    text.chars()
+        .flat_map(|character| match character {
+            '\'' | '"' => vec![character],
+            _ => character.escape_debug().collect(),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{one_line, seconds, table, time};
+
+    #[test]
+    fn nothing_from_a_file_moves_the_cursor_or_turns_the_writing_round() {
+        assert_eq!(one_line("a/b+c== \"K\" O'Neill 會議"), "a/b+c== \"K\" O'Neill 會議");
+        assert_eq!(one_line("\u{1b}[2J\r\n\u{202e}"), "\\u{1b}[2J\\r\\n\\u{202e}");
+    }
+
+    #[test]
+    fn numbers_stand_to_the_right() {
+        let rows = [vec!["SECONDS", "RECEIVED", "WHAT"], vec!["audio", "1.000", "x"]];
+        let rows = rows.map(|row| row.into_iter().map(str::to_owned).collect());
+        assert_eq!(table(&rows), "SECONDS  RECEIVED  WHAT\naudio       1.000  x\n");
+        assert_eq!([0, 1, 61_002].map(seconds), ["0.000", "0.001", "61.002"]);
+        assert_eq!(time(1_795_428_000_412), "2026-11-23 10:00:00.412");
+        assert_eq!(time(u64::MAX), "18446744073709551615");
+    }
+}

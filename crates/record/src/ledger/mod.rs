@@ -1,0 +1,625 @@
+//! The ledger: what became of every second of a stream, per medium, in Zoom's milliseconds.
+//!
+//! The time from `rtms_started` to the end is tiled by [`Span`]s without hole or overlap, and each says what it was:
+//! `received`, `silent`, `paused`, `before_start`, `interrupted` and by whom, `dropped` and by which queue, `off` and
+//! why. It is a machine without clock, socket or file: [`Ledger::received`] tells of data, [`Ledger::tell`] of changes,
+//! [`Ledger::advance`] of time that passed, and [`Ledger::report`] says how it stands.
+//!
+//! - **Data** lies where its timestamp says. What comes after an interruption for a time inside it makes it `received`;
+//!   what stays uncovered stays `interrupted`. Several participants are one: if one was heard, the time is `received`.
+//!   Order and repeats do not matter.
+//! - **Changes** lie where they happened, and the one told last decides how it goes on. One for the worse that is told
+//!   late covers states between then and what is known since, and never data; one for the better never reaches back
+//!   beyond what is known, so that no clock makes a loss go away.
+//! - **Losses** here cover what was received: something of that time is missing.
+//! - **Two clocks**: [`When`] says whose a time is, and [`ZoomClock`] turns ours into Zoom's.
+//! - **A bound**: [`MAX_SPANS`] per medium, and how a longer one is coarsened.
+//!
+//! What Zoom stamped before `rtms_started` lies outside.
+//!
+//! ```
+//! use rtms_record::ledger::{Cause, Change, Ledger, Scope, When};
+//! use rtms_wire::{media::medium::Medium, time::UnixMillis};
+//!
+//! let at = |ms: u64| UnixMillis(1_795_420_800_000 + ms);
+//! let mut ledger = Ledger::new(at(0), at(40));
+//! ledger.tell(Change::Opened(Medium::Audio), When::Ours(at(300)), at(300));
+//! ledger.received(Medium::Audio, at(0), 1_000, at(1_040));
+//! ledger.tell(Change::Interrupted(Scope::Stream, Cause::Failover), When::Ours(at(1_040)), at(1_040));
+//! ledger.tell(Change::Opened(Medium::Audio), When::Ours(at(3_040)), at(3_040));
+//! ledger.received(Medium::Audio, at(1_500), 2_000, at(3_540)); // the backlog and what follows it
+//! ledger.advance(at(5_040));
+//!
+//! let spans = &ledger.report().media[&Medium::Audio].spans;
+//! let told: Vec<_> = spans.iter().map(|span| (span.ms(), span.what.to_string())).collect();
+//! let told: Vec<_> = told.iter().map(|(ms, what)| (*ms, what.as_str())).collect();
+//! assert_eq!(told, [(1_000, "received"), (500, "interrupted by failover"), (2_000, "received"), (500, "silent")]);
+//! ```
+
+mod clock;
+mod line;
+mod word;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rtms_wire::{
+    SmolStr,
+    ids::{RtmsSessionId, UserId},
+    media::medium::Medium,
+    time::UnixMillis,
+};
+use serde::{Deserialize, Serialize};
+
+use line::Line;
+
+pub use clock::ZoomClock;
+pub use line::MAX_SPANS;
+pub use word::{Cause, OffWhy, PausedBy, Queue, Span, What};
+
+/// Gaps in sound that are jitter: half of Zoom's shortest packet, so that a single lost packet is seen.
+const SOUND_JOIN_MS: u64 = 10;
+
+/// Gaps between pictures that are the way of pictures: Zoom's slowest rate is one a second.
+const PICTURE_JOIN_MS: u64 = 1_000;
+
+/// How long one message may last: more than a spoken sentence or a packet does.
+const MAX_MESSAGE_MS: u64 = 60_000;
+
+/// How far a change may lie ahead of our idea of Zoom's now. More is a wrong time, and now is taken for it.
+const MAX_AHEAD_MS: u64 = 60_000;
+
+/// Sessions and people with camera or screen that are remembered. A meeting has one session per user of the app.
+const MAX_REMEMBERED: usize = 1024;
+
+/// A time, and whose clock it is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// Zoom wrote it.
+    Zoom(UnixMillis),
+    /// We read it from our clock.
+    Ours(UnixMillis),
+}
+
+/// Which media a change is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// All of them: signaling is gone, or everything.
+    Stream,
+    /// One.
+    Medium(Medium),
+}
+
+/// What changed, beside data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// The medium flows, for the first time or again. It ends `before_start`, `interrupted` and `off`.
+    Opened(Medium),
+    /// Nothing can come. Told at the time of the last sign of life, not when it was noticed. Another cause while it
+    /// lasts takes over from its time on.
+    Interrupted(Scope, Cause),
+    /// An interruption is over without anything being opened anew, as when Zoom says that the stream is active again.
+    Back(Scope),
+    /// The medium will not come, until it is opened. The text is cut off at [`What::MAX_DETAIL_BYTES`].
+    Off(Medium, OffWhy, Option<SmolStr>),
+    /// The whole stream was paused.
+    StreamPaused,
+    /// The stream goes on.
+    StreamResumed,
+    /// A session began or goes on.
+    SessionRuns(RtmsSessionId),
+    /// A session was paused. Time is `paused` while sessions are known and all are.
+    SessionPaused(RtmsSessionId),
+    /// A session is over.
+    SessionStopped(RtmsSessionId),
+    /// Somebody's camera ([`Medium::Video`]) or screen ([`Medium::Deskshare`]) is on.
+    Shown(Medium, UserId),
+    /// It is off; everybody's if nobody is named.
+    Hidden(Medium, Option<UserId>),
+    /// Zoom ended the stream: the ledger ends here, or where the last data does if that is later.
+    Stopped,
+}
+
+/// The ledger of one stream.
+#[derive(Clone, Debug)]
+pub struct Ledger {
+    started_at: UnixMillis,
+    clock: ZoomClock,
+    /// Zoom's now, as far as it was told.
+    now: u64,
+    stopped_at: Option<u64>,
+    stream_paused: bool,
+    /// Each with whether it is paused.
+    sessions: BTreeMap<RtmsSessionId, bool>,
+    /// In the order of [`Medium::ALL`].
+    media: [Account; 5],
+}
+
+/// What is known of one medium.
+#[derive(Clone, Debug)]
+struct Account {
+    medium: Medium,
+    line: Line,
+    opened: bool,
+    interrupted: Option<Cause>,
+    off: Option<(OffWhy, Option<SmolStr>)>,
+    /// Whose camera or screen is on.
+    shown: BTreeSet<UserId>,
+    /// The newest change that was applied.
+    changed_at: u64,
+}
+
+/// How a ledger stands: a part of the manifest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LedgerReport {
+    /// `event_ts` of `rtms_started`.
+    pub from: UnixMillis,
+    /// The end of the stream; while it runs, how far this tells.
+    pub to: UnixMillis,
+    /// How many milliseconds our clock was taken to be ahead of Zoom's, delay included; negative if behind.
+    pub clock_ahead_ms: i64,
+    /// Each medium's time.
+    pub media: BTreeMap<Medium, MediumReport>,
+}
+
+/// One medium's time.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MediumReport {
+    /// How much time has another word than it had, because there were more than [`MAX_SPANS`].
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub coarsened_ms: u64,
+    /// They tile the time from [`LedgerReport::from`] to [`LedgerReport::to`].
+    pub spans: Vec<Span>,
+}
+
+/// News of the ledger: a line of `ledger.jsonl`, and something to publish.
+///
+/// Lines told in order, each covering what the earlier ones said of its time, give the ledger.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SpanChange {
+    /// Whose time.
+    pub medium: Medium,
+    /// The span as it is now.
+    #[serde(flatten)]
+    pub span: Span,
+    /// Whether it goes on. If not it is closed, which late data may still change.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub open: bool,
+}
+
+impl LedgerReport {
+    /// Why it is none: the first hole, overlap or empty span. None if the spans tile.
+    pub fn flaw(&self) -> Option<String> {
+        self.media.iter().find_map(|(medium, report)| {
+            let mut reached = self.from;
+            for span in &report.spans {
+                let (from, to) = (span.from, span.to);
+                if from != reached {
+                    let what = if from > reached { "hole" } else { "overlap" };
+                    return Some(format!("{medium}: {what} between {reached} and {from}"));
+                }
+                if to <= from {
+                    return Some(format!("{medium}: the span at {from} is empty"));
+                }
+                reached = to;
+            }
+            (reached != self.to).then(|| format!("{medium}: ends at {reached} instead of {}", self.to))
+        })
+    }
+}
+
+impl MediumReport {
+    /// How many milliseconds have this word of [`What::WORDS`].
+    pub fn total_ms(&self, word: &str) -> u64 {
+        self.spans.iter().filter(|span| span.what.word() == word).map(Span::ms).sum()
+    }
+
+    fn last_state(&self) -> Option<&What> {
+        self.spans.iter().rev().map(|span| &span.what).find(|what| !what.is_data())
+    }
+}
+
+impl Ledger {
+    /// An empty ledger of a stream that began at `started_at` on Zoom's clock; `now` is ours.
+    pub fn new(started_at: UnixMillis, now: UnixMillis) -> Self {
+        let clock = ZoomClock::new(started_at, now);
+        let media = Medium::ALL.map(|medium| Account::new(medium, started_at));
+        let now = clock.to_zoom(now).0;
+        let sessions = BTreeMap::new();
+        Self { started_at, clock, now, stopped_at: None, stream_paused: false, sessions, media }
+    }
+
+    /// Goes on with a ledger that was written down: the report, then what was told after it, in order.
+    ///
+    /// What is known of data since then is told by [`Ledger::found`]; [`Ledger::gap`] then says what lies between. Who
+    /// had a camera on is not written down, so it is off until somebody's goes on.
+    pub fn resume(report: &LedgerReport, news: &[SpanChange]) -> Self {
+        let none = MediumReport::default();
+        let report_of = |medium| report.media.get(&medium).unwrap_or(&none);
+        let is_paused = |medium| matches!(report_of(medium).last_state(), Some(What::Paused { .. }));
+        let paused = Medium::ALL.into_iter().any(is_paused).then_some(PausedBy::Stream);
+        let mut ledger = Self {
+            started_at: report.from,
+            clock: ZoomClock::resume(report.clock_ahead_ms),
+            now: report.to.0,
+            stopped_at: None,
+            stream_paused: false,
+            sessions: BTreeMap::new(),
+            media: Medium::ALL.map(|medium| Account::resume(medium, report, report_of(medium), paused)),
+        };
+        for change in news {
+            ledger.now = ledger.now.max(change.span.to.0);
+            if let Some(account) = ledger.account_mut(change.medium) {
+                account.replay(change);
+            }
+        }
+        let mut open_words = ledger.media.iter().map(|account| account.line.open_word());
+        ledger.stream_paused = open_words.any(|what| matches!(what, What::Paused { .. }));
+        ledger
+    }
+
+    /// A ledger for a recording of a version that kept none: what was received up to then is not known in detail.
+    pub fn unrecorded(started_at: UnixMillis, until: UnixMillis, now: UnixMillis) -> Self {
+        let mut ledger = Self::new(started_at, now);
+        for account in &mut ledger.media {
+            account.line.state(started_at.0, until.0, |_| Some(What::Unrecorded));
+        }
+        ledger.now = until.0.max(started_at.0);
+        ledger
+    }
+
+    /// From the last that is known until a medium is opened again, nothing can have come: our doing.
+    pub fn gap(&mut self, cause: Cause) {
+        let since = self.end();
+        for account in &mut self.media {
+            if account.off.is_none() {
+                account.interrupted = Some(cause);
+                account.line.state(since, u64::MAX, |_| Some(What::Interrupted { by: cause }));
+            }
+            account.changed_at = account.changed_at.max(since);
+        }
+    }
+
+    /// Something was received: `timestamp` as Zoom gave it, for so many milliseconds; at least one is taken. `now` is
+    /// ours. Data that was lost is told by [`Ledger::dropped`] instead.
+    pub fn received(&mut self, medium: Medium, timestamp: UnixMillis, ms: u64, now: UnixMillis) {
+        self.clock.observe(timestamp, now);
+        self.found(medium, timestamp, UnixMillis(timestamp.0.saturating_add(ms.clamp(1, MAX_MESSAGE_MS))));
+    }
+
+    /// The same for what was received when nobody knows, and lies in a file.
+    pub fn found(&mut self, medium: Medium, from: UnixMillis, to: UnixMillis) {
+        if let Some(account) = self.account_mut(medium) {
+            account.line.received(from.0, to.0);
+        }
+    }
+
+    /// Something was received and lost for lack of room: from the first timestamp that is lost to the end of the last.
+    ///
+    /// Told for each run of neighbours, as all of this time becomes `dropped`.
+    pub fn dropped(&mut self, medium: Medium, from: UnixMillis, to: UnixMillis, queue: Queue) {
+        // A wrong timestamp must not cost an hour.
+        let (from, to) = (from.0, to.0.min(self.now.max(self.end()).saturating_add(MAX_AHEAD_MS)));
+        if let Some(account) = self.account_mut(medium) {
+            account.line.dropped(from, to.max(from.saturating_add(1)), queue);
+        }
+    }
+
+    /// Something changed `at` that time; `now` is ours.
+    pub fn tell(&mut self, change: Change, at: When, now: UnixMillis) {
+        let at = self.in_zooms_time(at, now);
+        match change {
+            Change::Opened(medium) => self.opened(medium, at),
+            Change::Interrupted(scope, cause) => self.interrupted(scope, cause, at),
+            Change::Back(scope) => self.back(scope, at),
+            Change::Off(medium, why, detail) => self.off(medium, why, detail, at),
+            Change::StreamPaused => {
+                self.stream_paused = true;
+                self.pauses_changed(at);
+            }
+            Change::StreamResumed => {
+                self.stream_paused = false;
+                self.pauses_changed(at);
+            }
+            Change::SessionRuns(session) => self.session(session, false, at),
+            Change::SessionPaused(session) => self.session(session, true, at),
+            Change::SessionStopped(session) => {
+                self.sessions.remove(&session);
+                self.pauses_changed(at);
+            }
+            Change::Shown(medium, who) => self.shown(medium, at, |shown| {
+                if shown.len() < MAX_REMEMBERED {
+                    shown.insert(who);
+                }
+            }),
+            Change::Hidden(medium, Some(who)) => self.shown(medium, at, |shown| {
+                shown.remove(&who);
+            }),
+            Change::Hidden(medium, None) => self.shown(medium, at, BTreeSet::clear),
+            Change::Stopped => self.stopped_at = Some(at),
+        }
+    }
+
+    /// Nothing of the above may have happened, but time has passed: until `now`, which is ours.
+    pub fn advance(&mut self, now: UnixMillis) {
+        self.now = self.clock.to_zoom(now).0.max(self.started_at.0);
+    }
+
+    /// What changed since this was asked before.
+    ///
+    /// A span that becomes longer is told again when it is closed, so it costs nothing while it does.
+    pub fn take_changes(&mut self) -> Vec<SpanChange> {
+        let (to, is_over) = (self.end(), self.stopped_at.is_some());
+        let mut changes = Vec::new();
+        for account in &mut self.media {
+            changes.extend(account.line.take_changes(to, is_over).into_iter().map(|span| {
+                let open = span.to.0 == to;
+                SpanChange { medium: account.medium, span, open }
+            }));
+        }
+        changes
+    }
+
+    /// The span of each medium that goes on now.
+    pub fn newest(&self) -> Vec<SpanChange> {
+        let to = self.end();
+        let newest = |account: &Account| {
+            let span = account.line.newest(to)?;
+            Some(SpanChange { medium: account.medium, span, open: true })
+        };
+        self.media.iter().filter_map(newest).collect()
+    }
+
+    /// How it stands.
+    pub fn report(&self) -> LedgerReport {
+        let to = self.end();
+        let report = |account: &Account| {
+            let (coarsened_ms, spans) = (account.line.coarsened_ms(), account.line.spans(to));
+            (account.medium, MediumReport { coarsened_ms, spans })
+        };
+        LedgerReport {
+            from: self.started_at,
+            to: UnixMillis(to),
+            clock_ahead_ms: self.clock.ahead_ms(),
+            media: self.media.iter().map(report).collect(),
+        }
+    }
+
+    /// Until when something was received, if the newest that is known of a medium is that.
+    pub(crate) fn received_until(&self, medium: Medium) -> Option<UnixMillis> {
+        let line = &self.media.iter().find(|account| account.medium == medium)?.line;
+        let (what, until) = line.newest_data()?;
+        (*what == What::Received && line.open_from() == until).then_some(UnixMillis(until))
+    }
+
+    /// A time of ours as Zoom's, as far as is known.
+    pub fn to_zoom(&self, ours: UnixMillis) -> UnixMillis {
+        self.clock.to_zoom(ours)
+    }
+
+    /// Learns from a time that Zoom wrote just before we read it, such as that of a webhook or a keep-alive.
+    pub fn observe_clock(&mut self, zoom: UnixMillis, ours: UnixMillis) {
+        self.clock.observe(zoom, ours);
+    }
+
+    /// How far it tells: to the stop, or to now, and to the end of the last data in any case.
+    fn end(&self) -> u64 {
+        let data = self.media.iter().filter_map(|account| account.line.newest_data().map(|(_, until)| until)).max();
+        let data = data.unwrap_or(0);
+        self.stopped_at.unwrap_or(self.now).max(data).max(self.started_at.0)
+    }
+
+    fn in_zooms_time(&mut self, at: When, now: UnixMillis) -> u64 {
+        let latest = |clock: &ZoomClock| clock.to_zoom(now).0.saturating_add(MAX_AHEAD_MS);
+        let at = match at {
+            When::Zoom(at) if at >= self.started_at && at.0 <= latest(&self.clock) => {
+                self.clock.observe(at, now);
+                at.0
+            }
+            // A time that cannot be meant, such as 0.
+            When::Zoom(_) => self.clock.to_zoom(now).0,
+            When::Ours(at) => self.clock.to_zoom(at).0.min(latest(&self.clock)),
+        };
+        let at = at.max(self.started_at.0);
+        self.now = self.now.max(at);
+        at
+    }
+
+    fn opened(&mut self, medium: Medium, at: u64) {
+        let paused = self.paused();
+        let Some(account) = self.account_mut(medium) else { return };
+        (account.opened, account.off, account.interrupted) = (true, None, None);
+        account.go_on(at, paused);
+    }
+
+    fn interrupted(&mut self, scope: Scope, cause: Cause, at: u64) {
+        let paused = self.paused();
+        for account in self.media.iter_mut().filter(|account| scope.has(account.medium) && account.off.is_none()) {
+            account.interrupted = Some(cause);
+            account.change(at, paused, |old| match old {
+                What::Silent | What::BeforeStart | What::Paused { .. } | What::Interrupted { .. } => true,
+                What::Off { .. } => old.is_idle(),
+                What::Received | What::Dropped { .. } | What::Unrecorded => false,
+            });
+        }
+    }
+
+    fn back(&mut self, scope: Scope, at: u64) {
+        let paused = self.paused();
+        for account in self.media.iter_mut().filter(|account| scope.has(account.medium)) {
+            if account.interrupted.take().is_some() {
+                account.go_on(at, paused);
+            }
+        }
+    }
+
+    fn off(&mut self, medium: Medium, why: OffWhy, detail: Option<SmolStr>, at: u64) {
+        let paused = self.paused();
+        let Some(account) = self.account_mut(medium) else { return };
+        account.off = Some((why, detail.map(cut_off)));
+        account.change(at, paused, |old| matches!(old, What::BeforeStart) || old.is_idle());
+    }
+
+    fn session(&mut self, session: RtmsSessionId, paused: bool, at: u64) {
+        if self.sessions.len() < MAX_REMEMBERED || self.sessions.contains_key(&session) {
+            self.sessions.insert(session, paused);
+        }
+        self.pauses_changed(at);
+    }
+
+    fn pauses_changed(&mut self, at: u64) {
+        let paused = self.paused();
+        for account in &mut self.media {
+            match paused {
+                Some(_) => account.change(at, paused, |old| old.is_idle() || matches!(old, What::Paused { .. })),
+                None => account.go_on(at, paused),
+            }
+        }
+    }
+
+    fn shown(&mut self, medium: Medium, at: u64, change: impl FnOnce(&mut BTreeSet<UserId>)) {
+        let paused = self.paused();
+        let Some(account) = self.account_mut(medium) else { return };
+        change(&mut account.shown);
+        account.change(at, paused, What::is_idle);
+    }
+
+    fn paused(&self) -> Option<PausedBy> {
+        if self.stream_paused {
+            return Some(PausedBy::Stream);
+        }
+        let all = !self.sessions.is_empty() && self.sessions.values().all(|paused| *paused);
+        all.then_some(PausedBy::Sessions)
+    }
+
+    fn account_mut(&mut self, medium: Medium) -> Option<&mut Account> {
+        // By place, as this is done for each packet.
+        let place = medium.bit().trailing_zeros() as usize;
+        self.media.get_mut(place)
+    }
+}
+
+impl Account {
+    fn new(medium: Medium, started_at: UnixMillis) -> Self {
+        Self {
+            medium,
+            line: Line::new(started_at.0, What::BeforeStart, join_ms(medium)),
+            opened: false,
+            interrupted: None,
+            off: None,
+            shown: BTreeSet::new(),
+            changed_at: started_at.0,
+        }
+    }
+
+    fn resume(medium: Medium, whole: &LedgerReport, report: &MediumReport, paused: Option<PausedBy>) -> Self {
+        let mut account = Self::new(medium, whole.from);
+        let received = report.spans.iter().any(|span| span.what == What::Received);
+        let last = report.last_state().cloned().unwrap_or(What::BeforeStart);
+        account.learn(last.clone(), received);
+        account.changed_at = whole.to.0;
+        let open = if last.is_idle() { last } else { account.word(paused) };
+        account.line = Line::resume(whole.from.0, &report.spans, report.coarsened_ms, open, join_ms(medium));
+        account
+    }
+
+    /// Takes over a line that was written after the report.
+    fn replay(&mut self, change: &SpanChange) {
+        let Span { from, to, what } = change.span.clone();
+        if what == What::Received {
+            self.opened = true;
+        }
+        if change.open && !what.is_data() {
+            self.line.state(from.0, u64::MAX, |_| Some(what.clone()));
+            self.learn(what, false);
+        } else {
+            self.line.paint_span(&Span { from, to, what });
+        }
+        self.changed_at = self.changed_at.max(to.0);
+    }
+
+    /// The conditions that explain a word.
+    fn learn(&mut self, what: What, received: bool) {
+        self.opened |= received || !matches!(what, What::BeforeStart | What::Unrecorded);
+        self.off = match what {
+            What::Off { why, detail } if !matches!(why, OffWhy::CameraOff | OffWhy::NobodyShares) => {
+                Some((why, detail))
+            }
+            What::Off { .. }
+            | What::Received
+            | What::Silent
+            | What::Paused { .. }
+            | What::BeforeStart
+            | What::Interrupted { .. }
+            | What::Dropped { .. }
+            | What::Unrecorded => None,
+        };
+    }
+
+    /// The word of time for which nothing is received.
+    fn word(&self, paused: Option<PausedBy>) -> What {
+        if let Some((why, detail)) = &self.off {
+            return What::Off { why: *why, detail: detail.clone() };
+        }
+        if let Some(by) = self.interrupted {
+            return What::Interrupted { by };
+        }
+        if !self.opened {
+            return What::BeforeStart;
+        }
+        if let Some(by) = paused {
+            return What::Paused { by };
+        }
+        let why = match self.medium {
+            Medium::Video => OffWhy::CameraOff,
+            Medium::Deskshare => OffWhy::NobodyShares,
+            Medium::Audio | Medium::Transcript | Medium::Chat => return What::Silent,
+        };
+        if self.shown.is_empty() { What::Off { why, detail: None } } else { What::Silent }
+    }
+
+    /// The conditions became better at this time, or at that of the newest change if that is later: whatever clocks
+    /// say, what was lost before it stays lost.
+    fn go_on(&mut self, at: u64, paused: Option<PausedBy>) {
+        let word = self.word(paused);
+        self.changed_at = self.changed_at.max(at);
+        self.line.state(self.changed_at, u64::MAX, |_| Some(word.clone()));
+    }
+
+    /// The conditions changed at this time. From then on, or from the newest change on if that is later, it is as they
+    /// say; what lies between changes where this change has a say.
+    fn change(&mut self, at: u64, paused: Option<PausedBy>, has_a_say: impl Fn(&What) -> bool) {
+        let word = self.word(paused);
+        self.line.state(at, self.changed_at, |old| has_a_say(old).then(|| word.clone()));
+        self.changed_at = self.changed_at.max(at);
+        self.line.state(self.changed_at, u64::MAX, |_| Some(word.clone()));
+    }
+}
+
+impl Scope {
+    fn has(self, medium: Medium) -> bool {
+        match self {
+            Self::Stream => true,
+            Self::Medium(one) => one == medium,
+        }
+    }
+}
+
+fn join_ms(medium: Medium) -> u64 {
+    match medium {
+        Medium::Audio => SOUND_JOIN_MS,
+        Medium::Video | Medium::Deskshare => PICTURE_JOIN_MS,
+        Medium::Transcript | Medium::Chat => 0,
+    }
+}
+
+fn cut_off(detail: SmolStr) -> SmolStr {
+    let mut end = What::MAX_DETAIL_BYTES.min(detail.len());
+    while !detail.is_char_boundary(end) {
+        end -= 1;
+    }
+    detail.get(..end).map_or_else(SmolStr::default, SmolStr::new)
+}
+
+fn is_zero(value: &u64) -> bool {
+    *value == 0
+}

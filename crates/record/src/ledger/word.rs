@@ -1,0 +1,259 @@
+//! The words of the ledger: what a stretch of time was, and whose doing.
+
+use rtms_wire::{SmolStr, time::UnixMillis};
+use serde::{Deserialize, Serialize};
+
+/// A stretch of time of one medium, in Zoom's milliseconds: `from` belongs to it, `to` does not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Span {
+    /// Its first millisecond.
+    pub from: UnixMillis,
+    /// The first millisecond behind it.
+    pub to: UnixMillis,
+    /// What it was.
+    #[serde(flatten)]
+    pub what: What,
+}
+
+impl Span {
+    /// Its length, in milliseconds.
+    pub fn ms(&self) -> u64 {
+        self.to.0.saturating_sub(self.from.0)
+    }
+}
+
+/// What a stretch of time was. In JSON the key `is` has the word.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum What {
+    /// Something was received for it, from one participant at least.
+    Received,
+    /// All was well, and Zoom sent nothing: nobody spoke, wrote, or moved a picture.
+    Silent,
+    /// The stream, or every session in it, was paused.
+    Paused {
+        /// Which of the two.
+        by: PausedBy,
+    },
+    /// The medium had not been opened yet.
+    BeforeStart,
+    /// Zoom had no way to us, and what it sent afterwards does not cover this.
+    Interrupted {
+        /// What was in the way.
+        by: Cause,
+    },
+    /// Zoom sent something, and a part of it at least was lost here for lack of room.
+    Dropped {
+        /// Which queue was full.
+        by: Queue,
+    },
+    /// Nothing was to be expected.
+    Off {
+        /// Why.
+        why: OffWhy,
+        /// The same in somebody's words; at most [`What::MAX_DETAIL_BYTES`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        detail: Option<SmolStr>,
+    },
+    /// A version of this program recorded it that kept no ledger.
+    Unrecorded,
+}
+
+/// What was paused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PausedBy {
+    /// The stream.
+    Stream,
+    /// All sessions that ran in it.
+    Sessions,
+}
+
+/// What stood between Zoom and us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// The signaling connection was lost, or Zoom said so.
+    ZoomSignaling,
+    /// A media connection was lost, or Zoom said so.
+    MediaConnection,
+    /// Zoom moved the stream to other servers.
+    Failover,
+    /// Nothing came for so long that the connection counted as dead.
+    Frozen,
+    /// Zoom refused a connection.
+    Refused,
+    /// Our process died and another one went on.
+    Restart,
+    /// Another process took the stream over.
+    Takeover,
+    /// The time within which Zoom takes us back had passed.
+    WindowMissed,
+    /// A word of a newer version, or nobody knows.
+    #[serde(other)]
+    Unknown,
+}
+
+/// Which queue was full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Queue {
+    /// The events that wait for the recorder.
+    Events,
+    /// What waits in memory for a disk that fails or is full.
+    Disk,
+    /// A word of a newer version.
+    #[serde(other)]
+    Unknown,
+}
+
+/// Why nothing was to be expected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OffWhy {
+    /// We did not ask for the medium.
+    NotWanted,
+    /// The app may not have it.
+    NotGranted,
+    /// Zoom would not or could not give it.
+    Unavailable,
+    /// No camera is on, as far as we were told.
+    CameraOff,
+    /// Nobody shares a screen, as far as we were told.
+    NobodyShares,
+    /// A word of a newer version.
+    #[serde(other)]
+    Unknown,
+}
+
+impl What {
+    /// The longest [`What::Off`] detail: an error text of ours, cut off.
+    pub const MAX_DETAIL_BYTES: usize = 200;
+
+    /// The words of `is`, in the order in which they are told.
+    pub const WORDS: [&str; 8] =
+        ["received", "silent", "paused", "before_start", "interrupted", "dropped", "off", "unrecorded"];
+
+    /// The word of `is`.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Received => "received",
+            Self::Silent => "silent",
+            Self::Paused { .. } => "paused",
+            Self::BeforeStart => "before_start",
+            Self::Interrupted { .. } => "interrupted",
+            Self::Dropped { .. } => "dropped",
+            Self::Off { .. } => "off",
+            Self::Unrecorded => "unrecorded",
+        }
+    }
+
+    /// Whether the medium was open and merely had nothing to send.
+    pub fn is_idle(&self) -> bool {
+        match self {
+            Self::Silent => true,
+            Self::Off { why, .. } => matches!(why, OffWhy::CameraOff | OffWhy::NobodyShares),
+            Self::Received
+            | Self::Paused { .. }
+            | Self::BeforeStart
+            | Self::Interrupted { .. }
+            | Self::Dropped { .. }
+            | Self::Unrecorded => false,
+        }
+    }
+
+    /// Whether it is what became of data, not what the time would have been without.
+    pub(super) fn is_data(&self) -> bool {
+        matches!(self, Self::Received | Self::Dropped { .. })
+    }
+
+    /// How much worse one is than another, where two must become one: a loss is never hidden.
+    pub(super) fn severity(&self) -> u8 {
+        match self {
+            Self::Dropped { .. } => 7,
+            Self::Interrupted { .. } => 6,
+            Self::Unrecorded => 5,
+            Self::BeforeStart => 4,
+            Self::Paused { .. } => 3,
+            Self::Off { .. } => 2,
+            Self::Silent => 1,
+            Self::Received => 0,
+        }
+    }
+}
+
+/// The word, and whose doing: `interrupted by failover`.
+impl std::fmt::Display for What {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let word = self.word();
+        match self {
+            Self::Received | Self::Silent | Self::BeforeStart | Self::Unrecorded => f.write_str(word),
+            Self::Paused { by } => write!(f, "{word} by {}", name(by)),
+            Self::Interrupted { by } => write!(f, "{word} by {}", name(by)),
+            Self::Dropped { by } => write!(f, "{word} by {}", name(by)),
+            Self::Off { why, detail: None } => write!(f, "{word}: {}", name(why)),
+            Self::Off { why, detail: Some(detail) } => write!(f, "{word}: {} ({detail})", name(why)),
+        }
+    }
+}
+
+/// The word that stands for a value in JSON.
+fn name(value: &impl Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(word)) => word,
+        Ok(_) | Err(_) => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rtms_wire::time::UnixMillis;
+
+    use super::{Cause, OffWhy, PausedBy, Queue, Span, What};
+
+    #[test]
+    fn a_span_is_one_flat_object_and_comes_back() {
+        let off = What::Off { why: OffWhy::Unavailable, detail: Some("no scope".into()) };
+        let words = [
+            (What::Received, r#"{"from":1,"to":3,"is":"received"}"#, "received"),
+            (What::Silent, r#"{"from":1,"to":3,"is":"silent"}"#, "silent"),
+            (
+                What::Paused { by: PausedBy::Sessions },
+                r#"{"from":1,"to":3,"is":"paused","by":"sessions"}"#,
+                "paused by sessions",
+            ),
+            (What::BeforeStart, r#"{"from":1,"to":3,"is":"before_start"}"#, "before_start"),
+            (
+                What::Interrupted { by: Cause::WindowMissed },
+                r#"{"from":1,"to":3,"is":"interrupted","by":"window_missed"}"#,
+                "interrupted by window_missed",
+            ),
+            (
+                What::Dropped { by: Queue::Events },
+                r#"{"from":1,"to":3,"is":"dropped","by":"events"}"#,
+                "dropped by events",
+            ),
+            (
+                off,
+                r#"{"from":1,"to":3,"is":"off","why":"unavailable","detail":"no scope"}"#,
+                "off: unavailable (no scope)",
+            ),
+            (What::Unrecorded, r#"{"from":1,"to":3,"is":"unrecorded"}"#, "unrecorded"),
+        ];
+        assert_eq!(words.each_ref().map(|(what, ..)| what.word()), What::WORDS);
+        for (what, json, text) in words {
+            let span = Span { from: UnixMillis(1), to: UnixMillis(3), what };
+            assert_eq!(serde_json::to_string(&span).expect("written"), json);
+            assert_eq!(serde_json::from_str::<Span>(json).expect("read"), span);
+            assert_eq!(span.what.to_string(), text);
+            assert_eq!(span.ms(), 2);
+        }
+    }
+
+    #[test]
+    fn a_cause_of_a_newer_version_is_unknown() {
+        let json = r#"{"from":1,"to":3,"is":"interrupted","by":"comet"}"#;
+        let span: Span = serde_json::from_str(json).expect("read");
+        assert_eq!(span.what, What::Interrupted { by: Cause::Unknown });
+    }
+}
