@@ -1,7 +1,12 @@
 //! `rtms simulate`: Zoom, played on this machine, for a client of any make.
 
+mod event_websocket;
+mod grade;
+mod load;
+mod report;
+mod scenario;
+
 use std::{
-    collections::BTreeMap,
     fs::File,
     io::{LineWriter, Write},
     net::SocketAddr,
@@ -15,14 +20,18 @@ use clap::{ArgGroup, Args};
 use rtms_sim::{
     config::{App, Timing, WebhookOptions},
     meeting::MeetingOptions,
-    serve::{Simulator, SimulatorConfig},
-    webhook::{Outcome, Probe, Purpose, WebhookId},
+    serve::{Simulator, SimulatorConfig, load::LoadConfig},
 };
 use rtms_wire::{
     Uri,
     codes::{product::Product, stop_reason::StopReason},
     media::medium::{MediaTypes, Medium},
 };
+
+use event_websocket::EventWebSocket;
+use grade::GradeArgs;
+use scenario::ScenarioArgs;
+use load::LoadArgs;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -32,8 +41,30 @@ Examples:
   Let any client join by itself; the webhook's body is the only line on standard output:
     rtms simulate --print-webhook --duration 1m > webhook.json
 
+  Send the events on a WebSocket that a gateway opens. What it needs is printed; the meeting begins once it has connected:
+    printf sim-client-secret > sim-client-secret
+    rtms simulate --event-websocket > rtms.toml
+    rtms serve --dev --config rtms.toml       # in the same folder, while the line above waits
+
+  The same over TLS, whose authority is made for this run: by name, with media on a port of its own, as Zoom does it:
+    rtms simulate --print-webhook --tls --ca-out ca.pem --host rtms-sjc1.localhost > webhook.json
+    ZM_RTMS_CA=ca.pem python my_bot.py        # Zoom's SDK; other clients have an option for it
+
+  A hundred meetings at once, each with its own seed, ids, path and webhooks:
+    rtms simulate --webhook http://127.0.0.1:8080/webhook --meetings 100 --duration 1m
+
+  Two thousand streams of sound, to see what the client does with them and not what the simulator does:
+    rtms simulate --webhook http://127.0.0.1:8080/webhook --load --streams 2000 --rate 50 --duration 1m
+
   A call with its own credentials, and a record of everything that was sent:
     ZOOM_CLIENT_SECRET=s3cret rtms simulate --print-webhook --product contact_center --client-id me --sent sent.jsonl
+
+  Judge a client of any make; exits with 1 if it did something wrong:
+    rtms simulate --webhook http://127.0.0.1:8080/webhook --duration 1m --grade --report verdict.json
+
+  Play a story with trouble in it, by name or from a file of your own:
+    rtms simulate --list
+    rtms simulate --webhook http://127.0.0.1:8080/webhook --scenario failover --grade
 
   Try a webhook receiver as Zoom would: validation, repeats, strangers, and retries after 5, 25 and 85 s (minutes at Zoom):
     rtms simulate --webhook http://127.0.0.1:8080/webhook --validate-url --deliver-twice --probe-oracle \
@@ -48,38 +79,61 @@ after 3xx and 4xx. What the receiver did wrong is listed as findings at the end.
 Without credentials the test ones are used: client id `sim-client-id`, client secret `sim-client-secret`,
 secret token `sim-secret-token`.
 
-Exit codes: 0 somebody joined; 1 nobody did, or it could not start; 2 wrong arguments.";
+Exit codes: 0 every stream was joined; 1 one was not, or it could not start; 2 wrong arguments.
+With --grade: 0 the client passed; 1 nobody joined, a finding is a fault, or it could not start; 2 wrong arguments.";
 
 /// Play Zoom: one meeting with people who speak, share and chat, over real sockets.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
-#[command(group = ArgGroup::new("announce").required(true).args(["webhook", "print_webhook"]))]
+#[command(group = ArgGroup::new("announce").required(true).args(["webhook", "print_webhook", "event_websocket", "list"]))]
 pub(crate) struct SimulateArgs {
     /// Post the webhooks to this URL (http), signed as Zoom signs them
     #[arg(long, value_name = "URL")]
     webhook: Option<Uri>,
-    /// Print the start webhook's body as one JSON line on standard output, and post nothing
-    #[arg(long)]
+    /// Print the start webhook's body as one JSON line on standard output, one for each meeting, and post nothing
+    #[arg(long, visible_alias = "print-webhooks")]
     print_webhook: bool,
+    /// Push the events on an event WebSocket, as to an app that subscribed so, and print the settings of an app for `rtms
+    /// serve` on standard output. Waits until somebody has connected
+    #[arg(long)]
+    event_websocket: bool,
     /// Shorten the waits before a webhook's next attempt and before the next URL validation by this factor, and nothing else
-    #[arg(long, value_name = "FACTOR", default_value_t = 1, conflicts_with = "print_webhook")]
+    #[arg(long, value_name = "FACTOR", default_value_t = 1, conflicts_with_all = ["print_webhook", "event_websocket"])]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     time_compression: u32,
     /// Send endpoint.url_validation at the start and every 72 hours, check the answers, and stop after six failures in a row
-    #[arg(long, conflicts_with = "print_webhook")]
+    #[arg(long, conflicts_with_all = ["print_webhook", "event_websocket"])]
     validate_url: bool,
     /// Post every webhook twice at once, as Zoom does after its internal code -10
     #[arg(long, conflicts_with = "print_webhook")]
     deliver_twice: bool,
     /// Send URL validations that Zoom did not sign, one of them made to get a webhook's signature, and report answers
-    #[arg(long, conflicts_with = "print_webhook")]
+    #[arg(long, conflicts_with_all = ["print_webhook", "event_websocket"])]
     probe_oracle: bool,
     /// Stay after the end of the stream until every webhook is delivered or given up
-    #[arg(long, conflicts_with = "print_webhook")]
+    #[arg(long, conflicts_with_all = ["print_webhook", "event_websocket"])]
     wait_for_retries: bool,
-    /// Serve signaling and media here; port 0 takes a free one
+    /// Serve signaling here; port 0 takes a free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
     listen: SocketAddr,
+    /// Serve media here; the same as --listen puts both on one port [default: a free port at the same address]
+    #[arg(long, value_name = "ADDR")]
+    media_listen: Option<SocketAddr>,
+    /// Listen as this many of Zoom's servers; a stream moves to the next when its server fails. All but the first take free ports
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=16))]
+    servers: u16,
+    /// Name the servers so in URLs, in turns; the client has to be able to resolve it, as many do with *.localhost [default: the address]
+    #[arg(long = "host", value_name = "NAME")]
+    hosts: Vec<String>,
+    /// Serve wss:// with a certificate for 127.0.0.1, localhost, *.localhost and the --host names, made for this run
+    #[arg(long, requires = "ca_out")]
+    tls: bool,
+    /// Write the certificate of the authority that the client has to trust to this file (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls")]
+    ca_out: Option<PathBuf>,
+    /// Play this many meetings at once, each with its own seed, ids, path and webhooks
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    meetings: u16,
     /// Sign webhooks with this token
     #[arg(long, value_name = "TOKEN", env = "ZOOM_SECRET_TOKEN", hide_env_values = true, default_value = App::TEST_SECRET_TOKEN)]
     secret_token: String,
@@ -110,38 +164,109 @@ pub(crate) struct SimulateArgs {
     /// Write everything that is sent to this file, a JSON object a line
     #[arg(long, value_name = "FILE")]
     sent: Option<PathBuf>,
+    #[command(flatten)]
+    grade: GradeArgs,
+    #[command(flatten)]
+    scenario: ScenarioArgs,
+    #[command(flatten)]
+    load: LoadArgs,
 }
 
 /// Runs until the meeting is over or somebody presses Ctrl-C.
 pub(crate) async fn run(args: SimulateArgs) -> anyhow::Result<ExitCode> {
+    if args.scenario.list {
+        return scenario::list();
+    }
+    if args.load.load {
+        let print = args.print_webhook;
+        return load::run(load_config(args)?, print).await;
+    }
     let record = args.sent.as_ref().map(create_record).transpose()?;
-    let print = args.print_webhook;
-    let simulator = Simulator::start_recording(config(args)?, record).await?;
-    eprintln!("signaling is at {}", simulator.signaling_url());
+    let (print, push) = (args.print_webhook, args.event_websocket);
+    let meetings = usize::from(args.meetings);
+    let scenario = args.scenario.read()?;
+    let (mut config, grade) = config(args)?;
+    if let Some(scenario) = &scenario {
+        scenario::play(scenario, &mut config);
+    }
+    let events = if push { Some(EventWebSocket::start(config.app.clone()).await?) } else { None };
+    if let Some(events) = &events {
+        crate::output::print(&events.toml()).context("failed to print the settings")?;
+        eprintln!("waiting for somebody to open the event WebSocket");
+        tokio::select! {
+            biased;
+            () = events.opened() => {}
+            pressed = tokio::signal::ctrl_c() => {
+                pressed.context("failed to listen for Ctrl-C")?;
+                eprintln!("{}", events.report());
+                eprintln!("nobody opened the event WebSocket");
+                return Ok(ExitCode::FAILURE);
+            }
+        }
+        config.webhook_url = Some(events.webhook_url());
+    }
+    let simulators = Simulator::start_many(config, meetings, record).await?;
+    for simulator in &simulators {
+        eprintln!("signaling is at {}", simulator.signaling_url());
+    }
     if print {
-        let mut stdout = std::io::stdout().lock();
-        stdout.write_all(simulator.start_webhook()).context("failed to print the webhook")?;
-        stdout.write_all(b"\n").and_then(|()| stdout.flush()).context("failed to print the webhook")?;
+        print_webhooks(&simulators).context("failed to print the webhook")?;
     }
 
+    let all_finished = async {
+        for simulator in &simulators {
+            simulator.finished().await;
+        }
+    };
+    tokio::pin!(all_finished);
     tokio::select! {
         biased;
-        () = simulator.finished() => {}
+        () = &mut all_finished => {}
         pressed = tokio::signal::ctrl_c() => {
             pressed.context("failed to listen for Ctrl-C")?;
             eprintln!("stopping");
-            simulator.stop(StopReason::HostTriggered).await;
-            simulator.finished().await;
+            for simulator in &simulators {
+                simulator.stop(StopReason::HostTriggered).await;
+            }
+            all_finished.await;
         }
     }
-    Ok(report(&simulator, print))
+    if let Some(events) = events {
+        events.close().await;
+        eprintln!("{}", events.report());
+    }
+    if grade.grade { grade.tell(&simulators) } else { Ok(report::all(&simulators, print)) }
 }
 
-fn config(args: SimulateArgs) -> anyhow::Result<SimulatorConfig> {
-    let app = App::new(&args.client_id, &args.client_secret, &args.secret_token)
-        .context("the client secret and the secret token must not be empty")?;
-    Ok(SimulatorConfig {
+fn app(args: &SimulateArgs) -> anyhow::Result<App> {
+    App::new(&args.client_id, &args.client_secret, &args.secret_token)
+        .context("the client secret and the secret token must not be empty")
+}
+
+fn load_config(args: SimulateArgs) -> anyhow::Result<LoadConfig> {
+    Ok(LoadConfig {
+        app: app(&args)?,
         listen: args.listen,
+        media_listen: args.media_listen,
+        streams: usize::try_from(args.load.streams)?,
+        rate: args.load.rate,
+        duration: args.duration,
+        webhook_url: args.webhook,
+        product: args.product,
+        seed: args.seed,
+        keep_alive: args.keep_alive_interval,
+    })
+}
+
+fn config(args: SimulateArgs) -> anyhow::Result<(SimulatorConfig, GradeArgs)> {
+    let app = app(&args)?;
+    let config = SimulatorConfig {
+        listen: args.listen,
+        media_listen: args.media_listen,
+        servers: usize::from(args.servers),
+        hosts: args.hosts,
+        tls: args.tls,
+        ca_out: args.ca_out,
         webhook_url: args.webhook,
         webhooks: WebhookOptions {
             time_compression: args.time_compression,
@@ -151,14 +276,31 @@ fn config(args: SimulateArgs) -> anyhow::Result<SimulatorConfig> {
             wait_for_retries: args.wait_for_retries,
         },
         product: args.product,
-        meeting: MeetingOptions { seed: args.seed, participants: args.participants, duration: args.duration },
+        meeting: MeetingOptions {
+            seed: args.seed,
+            participants: args.participants,
+            duration: args.duration,
+            ..MeetingOptions::default()
+        },
         app,
         granted: (!args.media.is_empty()).then(|| MediaTypes::of(args.media)),
         timing: Timing { keep_alive: args.keep_alive_interval, ..Timing::default() },
         // What was sent goes to the file; a long meeting would fill the memory.
         keep_sent: false,
+        linger: args.grade.linger(),
         ..SimulatorConfig::default()
-    })
+    };
+    Ok((config, args.grade))
+}
+
+/// A body a line.
+fn print_webhooks(simulators: &[Simulator]) -> std::io::Result<()> {
+    let mut lines = Vec::new();
+    for simulator in simulators {
+        lines.extend_from_slice(simulator.start_webhook());
+        lines.push(b'\n');
+    }
+    crate::output::print_bytes(&lines)
 }
 
 fn create_record(path: &PathBuf) -> anyhow::Result<Box<dyn Write + Send>> {
@@ -169,70 +311,4 @@ fn create_record(path: &PathBuf) -> anyhow::Result<Box<dyn Write + Send>> {
 fn positive_duration(text: &str) -> Result<Duration, String> {
     let duration = humantime::parse_duration(text).map_err(|error| error.to_string())?;
     if duration.is_zero() { Err("it must be longer than nothing".to_owned()) } else { Ok(duration) }
-}
-
-fn report(simulator: &Simulator, printed: bool) -> ExitCode {
-    let counts = simulator.counts();
-    let webhooks =
-        if printed { "no webhooks (one was printed)".to_owned() } else { format!("{} webhooks", counts.webhooks) };
-    eprintln!(
-        "sent: {}, {} audio, {} video, {} deskshare, {} transcript, {} chat, {} events, {} keep-alives; {} joined, {} media connections",
-        webhooks,
-        counts.audio,
-        counts.video,
-        counts.deskshare,
-        counts.transcript,
-        counts.chat,
-        counts.events,
-        counts.keep_alives,
-        counts.joins,
-        counts.media_connections,
-    );
-    report_deliveries(simulator);
-    let findings = simulator.findings();
-    for finding in findings.iter() {
-        let seconds = finding.at.since(simulator.start_time()).as_secs_f64();
-        let connection =
-            finding.connection.map(|connection| format!(" connection {}", connection.0)).unwrap_or_default();
-        eprintln!("finding at {seconds:.3} s{connection}: the client {}", finding.mistake);
-    }
-    if findings.dropped() > 0 {
-        eprintln!("and {} findings more", findings.dropped());
-    }
-    if counts.joins == 0 {
-        eprintln!("nobody joined");
-        ExitCode::FAILURE
-    } else {
-        ExitCode::SUCCESS
-    }
-}
-
-/// A line for each webhook with all its attempts.
-fn report_deliveries(simulator: &Simulator) {
-    let deliveries = simulator.deliveries();
-    if deliveries.dropped() > 0 {
-        eprintln!("{} earlier attempts at webhooks are left out", deliveries.dropped());
-    }
-    let mut lines: BTreeMap<WebhookId, String> = BTreeMap::new();
-    for delivery in deliveries.iter() {
-        let line = lines.entry(delivery.webhook).or_insert_with(|| {
-            let what = match delivery.purpose {
-                Purpose::Event | Purpose::Validation => "",
-                Purpose::Again => ", the same again",
-                Purpose::Probe(Probe::Unsigned) => ", a probe without signature",
-                Purpose::Probe(Probe::WronglySigned) => ", a probe with a wrong signature",
-                Purpose::Probe(Probe::SigningOracle) => ", a probe for a signing oracle",
-            };
-            format!("webhook {}{what}", delivery.event)
-        });
-        let seconds = delivery.at.since(simulator.start_time()).as_secs_f64();
-        if delivery.outcome == Outcome::Withheld {
-            line.push_str(&format!("; at {seconds:.3} s {delivery}"));
-        } else {
-            line.push_str(&format!("; attempt {} at {seconds:.3} s: {delivery}", delivery.attempt));
-        }
-    }
-    for line in lines.values() {
-        eprintln!("{line}");
-    }
 }

@@ -4,12 +4,16 @@
 
 mod common;
 
-use std::{fs, process::Stdio};
+use std::{fs, path::Path, process::Stdio};
 
-use common::{Serving, finish, get, rtms, until};
+use common::{Finished, PATIENCE, Serving, finish, get, rtms, until};
 use rtms_wire::{secret::SecretToken, signature::webhook_signature};
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
+    process::{Child, ChildStdout, Command},
+    time::timeout,
+};
 
 #[tokio::test]
 async fn the_printed_webhook_is_one_json_line_and_nothing_else() {
@@ -23,6 +27,108 @@ async fn the_printed_webhook_is_one_json_line_and_nothing_else() {
     assert_eq!(played.code, Some(1), "nobody joined");
     assert!(played.stderr.contains("nobody joined"), "{played:?}");
     assert!(played.stderr.contains("sent: no webhooks (one was printed), "), "{played:?}");
+}
+
+#[tokio::test]
+async fn scenarios_are_listed_with_what_happens_and_what_to_do() {
+    let listed = finish(rtms(&["simulate", "--list"])).await;
+
+    assert_eq!(listed.code, Some(0), "{listed:?}");
+    let names: Vec<_> = listed.stdout.lines().filter(|line| !line.starts_with(' ')).collect();
+    assert!(names.len() >= 40 && names.contains(&"failover"), "{names:?}");
+    assert_eq!(listed.stdout.lines().count(), names.len() * 3, "each has two sentences");
+}
+
+#[tokio::test]
+async fn a_scenario_is_played_by_name_or_from_a_file_and_a_wrong_one_is_told_with_its_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mine, broken) = (folder.path().join("mine.toml"), folder.path().join("broken.toml"));
+    let text = "name = \"mine\"\nwhat = \"Nothing.\"\nclient = \"Nothing.\"\n[meeting]\nduration = \"300ms\"\n";
+    std::fs::write(&mine, format!("{text}[expect]\nended = 6\n")).unwrap();
+    std::fs::write(&broken, format!("{text}[expects]\n")).unwrap();
+    let play = |asked: &str| rtms(&["simulate", "--print-webhook", "--scenario", asked]);
+
+    let by_name = finish(play("stop-before-anybody-joined")).await;
+    let from_file = finish(play(mine.to_str().unwrap())).await;
+    let from_broken = finish(play(broken.to_str().unwrap())).await;
+    let unknown = finish(play("no-such-story")).await;
+
+    assert!(by_name.stderr.contains("scenario stop-before-anybody-joined: The stream ends"), "{by_name:?}");
+    assert!(from_file.stderr.contains("scenario mine: Nothing."), "{from_file:?}");
+    assert!(from_broken.stderr.contains("broken.toml:6: unknown field `expects`"), "{from_broken:?}");
+    assert!(unknown.stderr.contains("no scenario \"no-such-story\"") && unknown.code == Some(1), "{unknown:?}");
+}
+
+#[tokio::test]
+async fn many_meetings_are_announced_by_a_line_each_and_reported_one_by_one_and_together() {
+    let arguments = ["simulate", "--print-webhooks", "--meetings", "3", "--duration", "300ms"];
+    let played = finish(rtms(&arguments)).await;
+
+    let urls: Vec<_> = played
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["payload"]["server_urls"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(urls.len(), 3, "{played:?}");
+    for (index, url) in urls.iter().enumerate() {
+        assert!(url.starts_with("ws://127.0.0.1:") && url.ends_with(&format!("/signaling/{index}")), "{url}");
+    }
+    assert_eq!(played.code, Some(1), "nobody joined");
+    assert_eq!(played.stderr.lines().filter(|line| line.starts_with("stream ")).count(), 3, "{played:?}");
+    assert!(
+        played.stderr.contains("all 3 streams:") && played.stderr.contains("nobody joined 3 of them"),
+        "{played:?}"
+    );
+}
+
+#[tokio::test]
+async fn tls_writes_its_authority_where_asked_and_names_the_host() {
+    let folder = tempfile::tempdir().unwrap();
+    let ca = folder.path().join("ca.pem");
+    let ca = ca.to_str().unwrap();
+    let arguments = [
+        "simulate",
+        "--print-webhook",
+        "--duration",
+        "300ms",
+        "--tls",
+        "--ca-out",
+        ca,
+        "--host",
+        "rtms-sjc1.localhost",
+    ];
+    let played = finish(rtms(&arguments)).await;
+
+    let webhook: Value = serde_json::from_str(&played.stdout).unwrap();
+    let url = webhook["payload"]["server_urls"].as_str().unwrap();
+    assert!(url.starts_with("wss://rtms-sjc1.localhost:") && url.ends_with("/signaling"), "{url}");
+    assert!(fs::read_to_string(ca).unwrap().starts_with("-----BEGIN CERTIFICATE-----"));
+    assert_eq!(finish(rtms(&["simulate", "--print-webhook", "--tls"])).await.code, Some(2), "nobody could trust it");
+}
+
+#[tokio::test]
+async fn load_prints_a_webhook_for_each_stream_and_what_it_cost() {
+    let arguments = ["simulate", "--load", "--streams", "5", "--rate", "50", "--duration", "300ms", "--print-webhooks"];
+    let played = finish(rtms(&arguments)).await;
+
+    assert_eq!(played.stdout.lines().count(), 5, "{played:?}");
+    assert_eq!(played.code, Some(1), "nobody joined");
+    for told in ["5 streams at 50 packets a second", "nobody joined", "packets: 0 offered, ", "of a core"] {
+        assert!(played.stderr.contains(told), "{told}: {played:?}");
+    }
+    let refused = finish(rtms(&["simulate", "--load", "--print-webhooks", "--meetings", "2"])).await;
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+}
+
+#[tokio::test]
+async fn more_streams_than_open_files_are_allowed_is_said_clearly() {
+    let limited = "ulimit -n 256 && exec \"$0\" simulate --load --streams 1000 --print-webhooks --duration 1s";
+    let mut command = Command::new("sh");
+    command.args(["-c", limited, env!("CARGO_BIN_EXE_rtms")]);
+    let played = finish(command).await;
+
+    assert_eq!((played.code, played.stdout.as_str()), (Some(1), ""), "{played:?}");
+    assert!(played.stderr.contains("2128 open files are needed, and the system allows 256"), "{played:?}");
 }
 
 #[tokio::test]
@@ -53,6 +159,57 @@ async fn the_server_passes_as_a_webhook_receiver_and_each_delivery_is_listed() {
     for (line, (start, status)) in listed.iter().zip(expected) {
         assert!(line.starts_with(start) && line.contains(status), "{line}");
     }
+    assert_eq!(server.end_by("TERM").await, Some(0));
+}
+
+#[tokio::test]
+async fn a_gateway_with_the_printed_settings_gets_the_events_by_websocket_and_joins() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut player = Playing::start(&["--event-websocket", "--duration", "3s"]).await;
+    fs::write(folder.path().join("rtms.toml"), player.settings().await).unwrap();
+    fs::write(folder.path().join("sim-client-secret"), "sim-client-secret").unwrap();
+
+    let server = Serving::listening(serve_in(folder.path())).await;
+    let played = player.finish().await;
+
+    assert_eq!(played.code, Some(0), "{played:?}");
+    assert!(played.stderr.contains(" 1 joined, ") && !played.stderr.contains("finding"), "{}", played.stderr);
+    assert!(played.stderr.contains("event WebSocket: 1 tokens, 0 refused; 1 connections, 0 refused"), "{played:?}");
+    until("start and stop are stored and the stream is over", async || {
+        let metrics = get(server.address, "/metrics").await.1;
+        let lines = [
+            r#"rtms_intake_messages_total{result="stored"} 2"#,
+            r#"rtms_webhook_classes_total{class="first"} 1"#,
+            r#"rtms_webhook_classes_total{class="stopped"} 1"#,
+            "rtms_streams_joined_total 1",
+            "rtms_streams_running 0",
+        ];
+        lines.iter().all(|line| metrics.lines().any(|shown| shown == *line)).then_some(())
+    })
+    .await;
+    assert_eq!(server.end_by("TERM").await, Some(0));
+}
+
+#[tokio::test]
+async fn an_event_websocket_that_nobody_may_open_waits_until_it_is_interrupted_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut player = Playing::start(&["--event-websocket"]).await;
+    fs::write(folder.path().join("rtms.toml"), player.settings().await).unwrap();
+    fs::write(folder.path().join("sim-client-secret"), "another").unwrap();
+
+    let server = Serving::listening(serve_in(folder.path())).await;
+    until("the wrong secret was refused", async || {
+        get(server.address, "/metrics").await.1.contains(r#"rtms_intake_ends_total{why="no_token"}"#).then_some(())
+    })
+    .await;
+    player.interrupt().await;
+    let played = player.finish().await;
+
+    assert_eq!(played.code, Some(1), "{played:?}");
+    assert!(played.stderr.contains("nobody opened the event WebSocket"), "{played:?}");
+    assert!(
+        played.stderr.contains("event WebSocket: 0 tokens, ") && !played.stderr.contains(", 0 refused; 0 connections")
+    );
     assert_eq!(server.end_by("TERM").await, Some(0));
 }
 
@@ -155,7 +312,7 @@ async fn the_help_of_every_command_has_an_example() {
     let help = finish(rtms(&["--help"])).await.stdout;
     let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
     let listed: Vec<_> = listed.filter_map(|line| line.split_whitespace().next()).collect();
-    assert_eq!(listed, ["serve", "demo", "receipts", "simulate", "webhook", "help"]);
+    assert_eq!(listed, ["serve", "demo", "receipts", "recording", "simulate", "streams", "webhook", "help"]);
 }
 
 #[tokio::test]
@@ -173,6 +330,8 @@ async fn wrong_arguments_exit_with_2_and_say_which() {
         (&["simulate", "--print-webhook", "--keep-alive-interval", "0s"], "0s"),
         (&["simulate", "--print-webhook", "--validate-url"], "--validate-url"),
         (&["simulate", "--webhook", "http://127.0.0.1:1/", "--time-compression", "0"], "0"),
+        (&["simulate", "--webhook", "http://127.0.0.1:1/", "--event-websocket"], "--event-websocket"),
+        (&["simulate", "--event-websocket", "--probe-oracle"], "--probe-oracle"),
         (&["webhook"], "Usage"),
         (&["webhook", "sign"], "FILE"),
     ];
@@ -181,4 +340,48 @@ async fn wrong_arguments_exit_with_2_and_say_which() {
         assert_eq!((failed.code, failed.stdout.as_str()), (Some(2), ""), "{arguments:?}: {failed:?}");
         assert!(failed.stderr.contains(word), "{arguments:?}: {}", failed.stderr);
     }
+}
+
+/// A running `rtms simulate`.
+struct Playing {
+    child: Child,
+    stdout: Lines<BufReader<ChildStdout>>,
+}
+
+impl Playing {
+    async fn start(arguments: &[&str]) -> Self {
+        let mut command = rtms(&[&["simulate"], arguments].concat());
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let stdout = BufReader::new(child.stdout.take().unwrap()).lines();
+        Self { child, stdout }
+    }
+
+    /// The settings that it prints; the last of them is the token's URL.
+    async fn settings(&mut self) -> String {
+        let mut settings = String::new();
+        while !settings.contains("token_url") {
+            settings.push_str(&self.stdout.next_line().await.unwrap().expect("the settings"));
+            settings.push('\n');
+        }
+        settings
+    }
+
+    async fn interrupt(&self) {
+        let process = self.child.id().expect("it runs").to_string();
+        assert!(Command::new("sh").args(["-c", "kill -s INT \"$0\"", &process]).status().await.unwrap().success());
+    }
+
+    async fn finish(self) -> Finished {
+        let ended = timeout(PATIENCE, self.child.wait_with_output()).await.expect("it ends").unwrap();
+        let stderr = String::from_utf8(ended.stderr).unwrap();
+        Finished { code: ended.status.code(), stdout: String::new(), stderr }
+    }
+}
+
+/// `rtms serve` with the folder's `rtms.toml` and no secrets in its environment.
+fn serve_in(folder: &Path) -> Command {
+    let mut command =
+        rtms(&["serve", "--dev", "--config", "rtms.toml", "--listen", "127.0.0.1:0", "--data-dir", "data"]);
+    command.current_dir(folder);
+    command
 }

@@ -8,7 +8,10 @@ use rtms_wire::{
     secret::{ClientSecret, EmptySecret, SecretToken},
 };
 
-use crate::meeting::MeetingOptions;
+use crate::{
+    fault::{Incident, Temper},
+    meeting::MeetingOptions,
+};
 
 /// Everything that [`Zoom`](crate::zoom::Zoom) is told before it starts.
 #[derive(Clone, Debug)]
@@ -25,6 +28,12 @@ pub struct ZoomConfig {
     pub signaling_url: String,
     /// Where message 2 says media is; a slash and the medium's key are put behind it.
     pub media_url: String,
+    /// The servers that a failover goes to, one after the other, and back to the first after the last.
+    pub standby: Vec<Server>,
+    /// What happens when.
+    pub incidents: Vec<Incident>,
+    /// How Zoom behaves throughout.
+    pub temper: Temper,
     /// How long things take.
     pub timing: Timing,
     /// What is posted beside the stream's webhooks, and how fast time runs between posts.
@@ -40,10 +49,22 @@ impl Default for ZoomConfig {
             granted: granted_by_default(Product::Meeting),
             signaling_url: "ws://127.0.0.1:1/signaling".to_owned(),
             media_url: "ws://127.0.0.1:1/media".to_owned(),
+            standby: Vec::new(),
+            incidents: Vec::new(),
+            temper: Temper::default(),
             timing: Timing::default(),
             webhooks: WebhookOptions::default(),
         }
     }
+}
+
+/// Where one of Zoom's servers is, as [`ZoomConfig::signaling_url`] and [`ZoomConfig::media_url`] say of the first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// Where signaling is.
+    pub signaling_url: String,
+    /// Where media is.
+    pub media_url: String,
 }
 
 /// What is posted beside the stream's webhooks, and how fast time runs between posts.

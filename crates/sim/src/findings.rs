@@ -9,6 +9,12 @@ use serde::{Serialize, Serializer};
 
 use crate::{webhook::ANSWER_WITHIN, zoom::ConnectionId};
 
+pub use advice::Severity;
+pub use suspect::Suspect;
+
+mod advice;
+pub(crate) mod suspect;
+
 /// One thing that a client should not have done, or should have and did not.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Finding {
@@ -22,7 +28,7 @@ pub struct Finding {
     pub mistake: Mistake,
 }
 
-/// The kinds of mistakes. Their text says what was seen and fits after "the client …"; the wire reference says what is right.
+/// The kinds of mistakes. Their text says what was seen and fits after "the client …"; [`Mistake::advice`] says what is right.
 #[derive(Clone, Debug, PartialEq, Serialize, thiserror::Error)]
 #[serde(tag = "mistake", rename_all = "snake_case")]
 pub enum Mistake {
@@ -31,6 +37,20 @@ pub enum Mistake {
     NotAMessage {
         /// What the decoder said.
         why: String,
+    },
+    /// A message with a number that nobody knows.
+    #[error("sent message {msg_type}, which does not exist")]
+    UnknownMessage {
+        /// Its number.
+        #[serde(serialize_with = "as_code")]
+        msg_type: MessageType,
+    },
+    /// Media, which only Zoom sends.
+    #[error("sent media, message {msg_type}, to Zoom")]
+    SentMedia {
+        /// Its number.
+        #[serde(serialize_with = "as_code")]
+        msg_type: MessageType,
     },
     /// A message that nobody sends to Zoom, or not on this kind of connection, or not before the handshake.
     #[error("sent message {msg_type}, which does not belong there: {why}")]
@@ -41,7 +61,39 @@ pub enum Mistake {
         /// Where and when it came.
         why: &'static str,
     },
-    /// A handshake or another request that was answered with a status other than 0.
+    /// Message 1 on a media connection, or message 3 on a signaling connection.
+    #[error("sent message {request} on the wrong kind of connection, and it was refused with 1")]
+    HandshakeMisplaced {
+        /// What was asked.
+        #[serde(serialize_with = "as_code")]
+        request: MessageType,
+    },
+    /// A signature that is not that of the stream.
+    #[error("sent message {request} with a wrong signature: {}", Explained(suspects))]
+    WrongSignature {
+        /// In which message.
+        #[serde(serialize_with = "as_code")]
+        request: MessageType,
+        /// What would explain it, all of it together; empty if nothing that is known does.
+        suspects: Vec<Suspect>,
+    },
+    /// A stream id that Zoom does not know.
+    #[error("sent message {request} with an unknown rtms_stream_id")]
+    WrongStreamId {
+        /// In which message.
+        #[serde(serialize_with = "as_code")]
+        request: MessageType,
+    },
+    /// No id of what is streamed, several, or another than the webhook's.
+    #[error("sent message {request} with wrong ids: {reason}")]
+    WrongInstanceId {
+        /// In which message.
+        #[serde(serialize_with = "as_code")]
+        request: MessageType,
+        /// What was wrong.
+        reason: String,
+    },
+    /// A handshake or another request that was answered with another status than 0.
     #[error("sent message {request}, which was refused with {status}: {reason}")]
     Refused {
         /// What was asked.
@@ -52,13 +104,45 @@ pub enum Mistake {
         /// The words that went with it.
         reason: String,
     },
-    /// Message 7 that named another stream or came before any data handshake.
-    #[error("sent a client ready that cannot count: {why}")]
-    ReadyTooEarlyOrWrong {
-        /// What was wrong.
-        why: &'static str,
+    /// The same request again although the answer cannot change.
+    #[error("sent message {request} {times} times although each time it was refused with {status}")]
+    AskedAgain {
+        /// What was asked.
+        #[serde(serialize_with = "as_code")]
+        request: MessageType,
+        /// What was answered.
+        status: StatusCode,
+        /// How often.
+        times: u32,
     },
-    /// Message 5 for an event that comes by itself, is not listed, or on a product that has none.
+    /// A refused handshake after which the client went on as if nothing had happened.
+    #[error("did not heed that message {request} was refused: it {how}")]
+    RefusalIgnored {
+        /// What was refused.
+        #[serde(serialize_with = "as_code")]
+        request: MessageType,
+        /// What it did.
+        how: &'static str,
+    },
+    /// Message 7 before any data handshake had succeeded.
+    #[error("sent a client ready before any data handshake had succeeded")]
+    ReadyTooEarly,
+    /// Message 7 that names another stream.
+    #[error("sent a client ready for another stream")]
+    ReadyForAnotherStream,
+    /// A data handshake without a message 7 after it.
+    #[error("sent no client ready within {after_ms} ms after the data handshake")]
+    NoReady {
+        /// How long was waited.
+        after_ms: u64,
+    },
+    /// Message 5 for an event that comes by itself.
+    #[error("subscribed to event {event_type}, which comes by itself")]
+    SubscribedToAutomatic {
+        /// The number asked for.
+        event_type: i64,
+    },
+    /// Message 5 for an event that is not listed, or on a product that has none.
     #[error("subscribed to event {event_type}: {why}")]
     BadSubscription {
         /// The number asked for.
@@ -67,8 +151,17 @@ pub enum Mistake {
         why: &'static str,
     },
     /// Message 13 that answers no request, or does not repeat the request's fields.
-    #[error("sent a keep-alive answer that repeats no open request")]
-    KeepAliveMismatch,
+    #[error("sent a wrong keep-alive answer: {how}")]
+    KeepAliveMismatch {
+        /// What was wrong.
+        how: KeepAliveFault,
+    },
+    /// Message 13 that came when the next request was out already.
+    #[error("answered a keep-alive request after {after_ms} ms, when the next one was out already")]
+    KeepAliveLate {
+        /// From the request to its answer.
+        after_ms: u64,
+    },
     /// Keep-alive requests that were not answered in time.
     #[error("left {missed} keep-alive requests in a row unanswered")]
     KeepAliveMissed {
@@ -84,9 +177,45 @@ pub enum Mistake {
     /// Nobody came in time after the start webhook.
     #[error("did not join in time after the start webhook")]
     NeverJoined,
+    /// Somebody came, but so late that little was missing.
+    #[error("joined {after_ms} ms after the start webhook")]
+    JoinedLate {
+        /// From the start webhook to the handshake.
+        after_ms: u64,
+    },
+    /// A second signaling connection while the first lived.
+    #[error("opened a second signaling connection while the first lived: {}", if *refused { "it was refused" } else { "it threw out the first" })]
+    SecondSignaling {
+        /// Whether the second was refused; otherwise the first was closed.
+        refused: bool,
+    },
+    /// A media connection for what has one already.
+    #[error("opened a second media connection for the same media, which was refused with {status}")]
+    SecondMedia {
+        /// What was answered.
+        status: StatusCode,
+    },
+    /// A webhook that came again was taken for news.
+    #[error("joined again because of a webhook that it had seen already")]
+    ActedOnRepeat,
+    /// One attempt after the other without a pause.
+    #[error("tried {attempts} times within a second to connect, in vain each time")]
+    RetriedTooFast {
+        /// How often.
+        attempts: usize,
+    },
+    /// A connection that was opened after the client was told that the stream is over.
+    #[error("came back {after_ms} ms after the end of the stream")]
+    CameBackAfterTheEnd {
+        /// From the end to the connection.
+        after_ms: u64,
+    },
     /// A connection that ended without a close frame.
     #[error("cut the connection without a close frame")]
     AbruptClose,
+    /// A close frame that was not answered, on a connection that stayed open.
+    #[error("left a connection open that Zoom had closed")]
+    LeftOpen,
     /// Signaling or media did not come back in its window.
     #[error("did not come back in time: {}", medium.map_or("signaling", Medium::as_str))]
     WindowMissed {
@@ -185,6 +314,40 @@ pub enum Mistake {
         "is a signing oracle: an unsigned URL validation with a webhook's base string as its token got that webhook's signature"
     )]
     SignedForAStranger,
+}
+
+/// What is wrong with an answer to a keep-alive request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
+pub enum KeepAliveFault {
+    /// `timestamp` is not the request's.
+    #[error("it does not repeat the timestamp")]
+    Timestamp,
+    /// `sequence` is not the request's.
+    #[error("it does not repeat the sequence")]
+    Sequence,
+    /// It repeats a request that was made on another connection.
+    #[error("the request came on another connection")]
+    OtherConnection,
+    /// That request has its answer.
+    #[error("that request is answered already")]
+    Twice,
+    /// There was no request.
+    #[error("nothing was asked")]
+    NothingAsked,
+}
+
+struct Explained<'a>(&'a [Suspect]);
+
+impl std::fmt::Display for Explained<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Some((first, rest)) = self.0.split_first() else {
+            return f
+                .write_str("no mistake that is known explains it; are client id and client secret those of this app?");
+        };
+        write!(f, "it is made as if {first}")?;
+        rest.iter().try_for_each(|suspect| write!(f, " and {suspect}"))
+    }
 }
 
 struct TooLate<'a> {

@@ -4,6 +4,8 @@ use std::{collections::VecDeque, time::Duration};
 
 use rtms_wire::{message::keep_alive::KeepAliveResp, time::UnixMillis};
 
+use crate::{fault::KeepAliveForm, findings::KeepAliveFault};
+
 /// The keep-alive of one connection.
 #[derive(Clone, Debug)]
 pub(crate) struct KeepAlive {
@@ -12,6 +14,12 @@ pub(crate) struct KeepAlive {
     next_at: UnixMillis,
     sequence: u64,
     open: VecDeque<(u64, UnixMillis)>,
+    /// What was answered last, by its number.
+    answered: Option<(u64, UnixMillis)>,
+    /// Wrong answers since the last right one: whoever gives them is not silent.
+    wrong_answers: usize,
+    /// Answers are not late for the time before this.
+    excused_until: UnixMillis,
 }
 
 /// What is to be done when the time has come.
@@ -25,7 +33,16 @@ pub(crate) enum Due {
 
 impl KeepAlive {
     pub(crate) fn new(interval: Duration, misses_allowed: usize, now: UnixMillis) -> Self {
-        Self { interval, misses_allowed, next_at: now + interval, sequence: 0, open: VecDeque::new() }
+        Self {
+            interval,
+            misses_allowed,
+            next_at: now + interval,
+            sequence: 0,
+            open: VecDeque::new(),
+            answered: None,
+            wrong_answers: 0,
+            excused_until: now,
+        }
     }
 
     pub(crate) fn next_at(&self) -> UnixMillis {
@@ -45,18 +62,75 @@ impl KeepAlive {
         Some(Due::Ask(self.sequence))
     }
 
-    /// Takes an answer; false if it repeats no open request. Whoever leaves `sequence` out follows the documents.
-    pub(crate) fn answered(&mut self, answer: &KeepAliveResp) -> bool {
-        let timestamp = answer.timestamp.as_ref().and_then(serde_json::Value::as_u64);
-        let sequence = answer.sequence.as_ref();
-        let found = self.open.iter().position(|(number, asked_at)| {
-            timestamp == Some(asked_at.0) && sequence.is_none_or(|sequence| sequence.as_u64() == Some(*number))
-        });
-        if let Some(position) = found {
-            self.open.drain(..=position);
+    /// Lets the time for a request go by without one.
+    pub(crate) fn skip(&mut self, now: UnixMillis) -> Option<Due> {
+        while self.next_at <= now {
+            self.next_at = self.next_at + self.interval;
         }
-        found.is_some()
+        None
     }
+
+    /// Takes an answer, and gives how long it took. `form` says what the requests carry; whoever leaves `sequence` out follows
+    /// the documents.
+    pub(crate) fn answered(
+        &mut self,
+        answer: &KeepAliveResp,
+        form: KeepAliveForm,
+        now: UnixMillis,
+    ) -> Result<Duration, KeepAliveFault> {
+        let found = self.open.iter().position(|asked| repeats(answer, *asked, form));
+        let Some(position) = found else {
+            return Err(self.fault(answer, form));
+        };
+        let asked = self.open.drain(..=position).next_back();
+        self.wrong_answers = 0;
+        self.answered = asked;
+        Ok(asked.map_or(Duration::ZERO, |(_, asked_at)| now.since(asked_at.max(self.excused_until))))
+    }
+
+    /// Whether an answer repeats a request that is open here, number and time.
+    pub(crate) fn awaits(&self, answer: &KeepAliveResp) -> bool {
+        self.open.iter().any(|asked| repeats(answer, *asked, KeepAliveForm::Both) && answer.timestamp.is_some())
+    }
+
+    /// An answer came that does not count, here or on another connection.
+    pub(crate) fn was_answered_wrongly(&mut self) {
+        self.wrong_answers += 1;
+    }
+
+    /// Whether the client has tried to answer what is open.
+    pub(crate) fn is_answered_wrongly(&self) -> bool {
+        self.wrong_answers > 0
+    }
+
+    /// The server did not read up to now, so that nothing was late.
+    pub(crate) fn excuse(&mut self, now: UnixMillis) {
+        self.excused_until = now;
+    }
+
+    /// Whether an answer that takes so long comes when the next request is out already.
+    pub(crate) fn is_late(&self, took: Duration) -> bool {
+        took > self.interval
+    }
+
+    fn fault(&self, answer: &KeepAliveResp, form: KeepAliveForm) -> KeepAliveFault {
+        let again = self.answered.is_some_and(|asked| repeats(answer, asked, form) && answer.timestamp.is_some());
+        if again {
+            return KeepAliveFault::Twice;
+        }
+        if self.open.is_empty() {
+            return KeepAliveFault::NothingAsked;
+        }
+        let timestamp_is_right = self.open.iter().any(|asked| repeats(answer, *asked, KeepAliveForm::Timestamp));
+        if timestamp_is_right { KeepAliveFault::Sequence } else { KeepAliveFault::Timestamp }
+    }
+}
+
+/// Whether an answer repeats what a request of this form carried.
+fn repeats(answer: &KeepAliveResp, (number, asked_at): (u64, UnixMillis), form: KeepAliveForm) -> bool {
+    let timestamp = answer.timestamp.as_ref().and_then(serde_json::Value::as_u64);
+    (form == KeepAliveForm::Bare || timestamp == Some(asked_at.0))
+        && (form != KeepAliveForm::Both || answer.sequence.as_ref().is_none_or(|it| it.as_u64() == Some(number)))
 }
 
 #[cfg(test)]
@@ -85,12 +159,29 @@ mod tests {
         let mut keep_alive = KeepAlive::new(Duration::from_secs(10), 3, UnixMillis(0));
         keep_alive.tick(UnixMillis(10_000));
 
-        assert!(!keep_alive.answered(&answer(10_001, Some(1))));
-        assert!(!keep_alive.answered(&answer(10_000, Some(2))));
-        assert!(keep_alive.answered(&answer(10_000, Some(1))));
-        assert!(!keep_alive.answered(&answer(10_000, Some(1))));
+        let mut give =
+            |timestamp, sequence, form| keep_alive.answered(&answer(timestamp, sequence), form, UnixMillis(10_030));
+        let both = KeepAliveForm::Both;
+        assert_eq!(give(10_001, Some(1), both), Err(KeepAliveFault::Timestamp));
+        assert_eq!(give(10_000, Some(2), both), Err(KeepAliveFault::Sequence));
+        assert_eq!(give(10_000, Some(1), both), Ok(Duration::from_millis(30)));
+        assert_eq!(give(10_000, Some(1), both), Err(KeepAliveFault::Twice));
+        assert_eq!(give(11_000, Some(2), both), Err(KeepAliveFault::NothingAsked));
 
         keep_alive.tick(UnixMillis(20_000));
-        assert!(keep_alive.answered(&answer(20_000, None)));
+        assert!(keep_alive.answered(&answer(20_000, None), both, UnixMillis(20_000)).is_ok());
+    }
+
+    #[test]
+    fn what_a_hanging_server_read_late_is_not_late() {
+        let mut keep_alive = KeepAlive::new(Duration::from_secs(10), 3, UnixMillis(0));
+        keep_alive.tick(UnixMillis(10_000));
+        keep_alive.excuse(UnixMillis(40_000));
+
+        let took = keep_alive.answered(&answer(10_000, Some(1)), KeepAliveForm::Both, UnixMillis(40_005));
+
+        assert_eq!(took, Ok(Duration::from_millis(5)));
+        assert!(!keep_alive.is_late(Duration::from_secs(10)));
+        assert!(keep_alive.is_late(Duration::from_millis(10_001)));
     }
 }

@@ -28,10 +28,14 @@
 
 mod checks;
 pub mod config;
+pub mod fault;
 pub mod findings;
+pub mod judge;
 mod keep_alive;
 mod media;
 pub mod meeting;
+pub mod plan;
+pub mod scenario;
 pub mod seed;
 pub mod sent;
 #[cfg(feature = "serve")]
@@ -39,4 +43,5 @@ pub mod serve;
 mod signaling;
 pub mod source;
 pub mod webhook;
+pub mod world;
 pub mod zoom;

@@ -128,13 +128,13 @@ impl Media {
 }
 
 /// Message 4 on success.
-pub(crate) fn welcome(media_params: MediaParams) -> Message {
+pub(crate) fn welcome(media_params: MediaParams, says_encrypted: bool) -> Message {
     Message::DataHandShakeResp(DataHandShakeResp {
         protocol_version: Some(PROTOCOL_VERSION),
         status_code: StatusCode::Ok,
         reason: Some(Reason::default()),
         sequence: Some(0),
-        payload_encrypted: Some(false),
+        payload_encrypted: Some(says_encrypted),
         media_params: Some(media_params),
         extra: Extra::new(),
     })

@@ -13,7 +13,7 @@ use rtms_wire::{
         stop_reason::StopReason,
     },
     ids::{ChannelId, UserId},
-    media::params::MediaParams,
+    media::{medium::Medium, params::MediaParams},
     time::UnixMillis,
 };
 use serde::{Serialize, Serializer, ser::SerializeStruct as _};
@@ -168,6 +168,27 @@ pub struct ChatSent {
     pub deleted_file_ids: Vec<String>,
 }
 
+impl What {
+    /// Which medium it is of, if it is media.
+    pub fn medium(&self) -> Option<Medium> {
+        match self {
+            Self::Audio(_) => Some(Medium::Audio),
+            Self::Video(_) => Some(Medium::Video),
+            Self::Deskshare(_) => Some(Medium::Deskshare),
+            Self::Transcript { .. } => Some(Medium::Transcript),
+            Self::Chat { .. } => Some(Medium::Chat),
+            Self::Webhook { .. }
+            | Self::SignalingHandshake { .. }
+            | Self::DataHandshake { .. }
+            | Self::Event { .. }
+            | Self::StreamState { .. }
+            | Self::SessionState { .. }
+            | Self::Answer { .. }
+            | Self::KeepAlive { .. } => None,
+        }
+    }
+}
+
 /// Sound or a picture. As JSON it has the SHA-256 of the bytes in their place.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Payload {
@@ -263,5 +284,23 @@ impl SentCounts {
             | What::Answer { .. } => return,
         };
         *counter += 1;
+    }
+}
+
+impl std::ops::AddAssign for SentCounts {
+    fn add_assign(&mut self, other: Self) {
+        // Without `..`, so that a new counter cannot be left out.
+        let Self { joins, media_connections, audio, video, deskshare, transcript, chat, events, keep_alives, webhooks } =
+            other;
+        self.joins += joins;
+        self.media_connections += media_connections;
+        self.audio += audio;
+        self.video += video;
+        self.deskshare += deskshare;
+        self.transcript += transcript;
+        self.chat += chat;
+        self.events += events;
+        self.keep_alives += keep_alives;
+        self.webhooks += webhooks;
     }
 }

@@ -19,17 +19,19 @@
 //! ```
 
 mod connection;
+mod door;
 pub mod intake;
+pub mod load;
 mod post;
+mod pump;
+mod tls;
+mod upgrade;
 
 use std::{
-    collections::BTreeMap,
     io::Write,
     net::{Ipv4Addr, SocketAddr},
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -42,28 +44,47 @@ use rtms_wire::{
     time::UnixMillis,
 };
 use tokio::{
-    net::TcpListener,
     sync::{mpsc, watch},
-    task::{AbortHandle, JoinSet},
+    task::AbortHandle,
     time::Instant,
 };
 
 use crate::{
     config::{self, App, Timing, WebhookOptions, ZoomConfig},
+    fault::{Incident, Temper},
     findings::Findings,
+    judge::StreamReport,
     meeting::{Meeting, MeetingOptions},
-    sent::{Sent, SentCounts, What},
-    webhook::{Deliveries, Purpose, WebhookAnswer, WebhookPost},
-    zoom::{ConnectionId, Ending, Input, Output, Zoom},
+    seed::Seed,
+    sent::{Sent, SentCounts},
+    webhook::{Deliveries, Purpose, WebhookPost},
+    zoom::{Output, Zoom},
 };
 
-use connection::{FromConnection, Outgoing};
+use self::{
+    connection::FromConnection,
+    door::{Door, Places},
+    pump::{Guests, Pump, Record},
+    tls::Tls,
+};
+
+pub use self::tls::TlsError;
 
 /// Everything that [`Simulator::start`] is told.
 #[derive(Clone, Debug)]
 pub struct SimulatorConfig {
-    /// Where signaling and media are served; port 0 takes a free one. Loopback unless somebody asks for more.
+    /// Where signaling is served; port 0 takes a free one. Loopback unless somebody asks for more.
     pub listen: SocketAddr,
+    /// Where media is served; the same as `listen` puts both on one port, none takes a free one at the same address.
+    pub media_listen: Option<SocketAddr>,
+    /// How many servers there are, at least one. All but the first take free ports; a stream goes there when its server fails.
+    pub servers: usize,
+    /// The host names of the servers in URLs, in turns; their address if there are none. Clients have to be able to resolve them.
+    pub hosts: Vec<String>,
+    /// Whether everything is served with TLS, by a certificate whose authority [`Simulator::ca_pem`] tells.
+    pub tls: bool,
+    /// Where the authority's certificate is written, as PEM, before anybody is told of a stream; without TLS nowhere.
+    pub ca_out: Option<PathBuf>,
     /// Where webhooks are posted (`http` only); none means that nobody is told and the caller reads [`Simulator::start_webhook`].
     pub webhook_url: Option<Uri>,
     /// What is posted beside the stream's webhooks, and how fast time runs between posts; nothing without a URL.
@@ -78,8 +99,14 @@ pub struct SimulatorConfig {
     pub granted: Option<MediaTypes>,
     /// How long things take.
     pub timing: Timing,
+    /// What goes wrong when.
+    pub incidents: Vec<Incident>,
+    /// How Zoom behaves throughout.
+    pub temper: Temper,
     /// Bounds on what clients can make the simulator hold.
     pub limits: Limits,
+    /// How long the simulator stays after the end, to see whether somebody comes again.
+    pub linger: Duration,
     /// Whether [`Simulator::sent`] is kept, payloads and all. Costs the memory of everything that is sent.
     pub keep_sent: bool,
 }
@@ -88,6 +115,11 @@ impl Default for SimulatorConfig {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            media_listen: None,
+            servers: 1,
+            hosts: Vec::new(),
+            tls: false,
+            ca_out: None,
             webhook_url: None,
             webhooks: WebhookOptions::default(),
             product: Product::Meeting,
@@ -95,7 +127,10 @@ impl Default for SimulatorConfig {
             app: App::default(),
             granted: None,
             timing: Timing::default(),
+            incidents: Vec::new(),
+            temper: Temper::default(),
             limits: Limits::default(),
+            linger: Duration::ZERO,
             keep_sent: true,
         }
     }
@@ -104,7 +139,7 @@ impl Default for SimulatorConfig {
 /// Bounds on what clients can make the simulator hold.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Connections at a time; a rightful client has six at most.
+    /// Connections at a time for each stream; a rightful client has six at most.
     pub connections: usize,
     /// Bytes of one message from a client; the longest rightful one is about a kilobyte.
     pub message_bytes: usize,
@@ -145,13 +180,27 @@ pub enum StartError {
         /// What is wrong with it.
         why: &'static str,
     },
+    /// There is no certificate.
+    #[error("cannot serve TLS")]
+    Tls(#[from] TlsError),
+    /// The authority's certificate cannot be written.
+    #[error("cannot write the certificate of the authority to {}", path.display())]
+    CaOut {
+        /// Where to.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
 }
 
-/// A running simulator. Dropping it ends everything at once, without a word to clients.
+/// A running stream. Dropping it ends it at once, without a word to clients; the servers are gone with the last of their streams.
 #[derive(Debug)]
 pub struct Simulator {
     address: SocketAddr,
+    media_address: SocketAddr,
     signaling_url: String,
+    ca_pem: Option<Arc<str>>,
     start_webhook: WebhookPost,
     meeting: Arc<Meeting>,
     start: UnixMillis,
@@ -180,6 +229,7 @@ struct Seen {
     counts: SentCounts,
     findings: Findings,
     deliveries: Deliveries,
+    report: Option<StreamReport>,
 }
 
 impl Simulator {
@@ -199,66 +249,95 @@ impl Simulator {
         config: SimulatorConfig,
         record: Option<Box<dyn Write + Send>>,
     ) -> Result<Self, StartError> {
+        let mut streams = Self::start_many(config, 1, record).await?;
+        let Some(only) = streams.pop() else { unreachable!("as many start as are asked for, and one at least") };
+        Ok(only)
+    }
+
+    /// Starts this many meetings, at least one, on the same servers: each has its own seed, which follows from the first one's, its
+    /// own ids, its own path in the URLs, and its own webhooks. What goes wrong goes wrong in each of them.
+    ///
+    /// # Errors
+    /// As [`Simulator::start_recording`].
+    pub async fn start_many(
+        config: SimulatorConfig,
+        meetings: usize,
+        record: Option<Box<dyn Write + Send>>,
+    ) -> Result<Vec<Self>, StartError> {
+        let meetings = meetings.max(1);
         let target = config.webhook_url.clone().map(post::Target::new).transpose()?;
-        let address = config.listen;
-        let listener = TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
-        let address = listener.local_addr().map_err(|source| StartError::Listen { address, source })?;
-        let signaling_url = format!("ws://{address}{}", connection::SIGNALING_PATH);
-        let clock = Clock::start();
-        let mut zoom = Zoom::new(
-            ZoomConfig {
-                product: config.product,
-                meeting: config.meeting,
-                app: config.app,
-                granted: config.granted.unwrap_or_else(|| config::granted_by_default(config.product)),
-                signaling_url: signaling_url.clone(),
-                media_url: format!("ws://{address}{}", connection::MEDIA_PATH),
-                timing: config.timing,
-                // Nobody can answer what is not posted.
-                webhooks: if target.is_some() { config.webhooks } else { WebhookOptions::default() },
-            },
-            clock.now(),
-        );
+        let tls = if config.tls { Some(Tls::new(config.listen.ip(), &config.hosts)?) } else { None };
+        let door = Door::bind(Places {
+            signaling: config.listen,
+            media: config.media_listen,
+            servers: config.servers,
+            hosts: &config.hosts,
+            tls: config.tls,
+        })
+        .await?;
+        if let (Some(tls), Some(path)) = (&tls, &config.ca_out) {
+            std::fs::write(path, &tls.ca_pem).map_err(|source| StartError::CaOut { path: path.clone(), source })?;
+        }
+        let (ca_pem, acceptor) = tls.map(|tls| (Arc::from(tls.ca_pem), tls.acceptor)).unzip();
+        let servers = door.servers.clone();
+        let (ways, arrivals): (Vec<_>, Vec<_>) = (0..meetings).map(|_| mpsc::channel(1_024)).unzip();
+        let opened = Arc::new(door.open(ways.clone(), acceptor, &config.limits));
+        let record: Option<Record> = record.map(|record| Arc::new(Mutex::new(record)));
+        let streams = ways.into_iter().zip(arrivals).enumerate().map(|(index, (events_in, events))| {
+            let number = (meetings > 1).then_some(index);
+            let zoom_config = zoom_config(&config, &servers, number, target.is_some());
+            let clock = Clock::start();
+            let pump = Pump {
+                zoom: Zoom::new(zoom_config, clock.now()),
+                clock,
+                limits: config.limits.clone(),
+                keep_sent: config.keep_sent,
+                linger: config.linger,
+                record: record.clone(),
+                target: target.clone(),
+                events_in,
+                seen: Arc::default(),
+                _door: Arc::clone(&opened),
+                guests: Guests::default(),
+            };
+            Self::run(pump, events, &servers, number, ca_pem.clone())
+        });
+        Ok(streams.collect())
+    }
+
+    fn run(
+        mut pump: Pump,
+        events: mpsc::Receiver<FromConnection>,
+        servers: &[door::Server],
+        number: Option<usize>,
+        ca_pem: Option<Arc<str>>,
+    ) -> Self {
+        let Some(server) = servers.first() else { unreachable!("there is a server at least") };
         // The machine promises that nothing comes before the start webhook but validations.
         let mut first_posts = Vec::new();
         let start_webhook = loop {
-            match zoom.poll_output() {
+            match pump.zoom.poll_output() {
                 Some(Output::Webhook(post)) => {
                     first_posts.push(post.clone());
                     if post.purpose == Purpose::Event {
                         break post;
                     }
                 }
-                Some(Output::Send { .. } | Output::Close { .. }) => {}
+                Some(_) => {}
                 None => unreachable!("a stream starts with its webhook"),
             }
         };
-
-        let seen = Arc::new(Mutex::new(Seen::default()));
+        let seen = Arc::clone(&pump.seen);
         let (stop, stopped) = mpsc::channel(1);
         let (finish, finished) = watch::channel(false);
-        let (meeting, start) = (Arc::clone(zoom.meeting()), zoom.start());
-        let (instance, stream) = (zoom.instance().clone(), zoom.stream().clone());
-        let (events_in, events) = mpsc::channel(1_024);
-        let pump = Pump {
-            zoom,
-            clock,
-            listener,
-            limits: config.limits,
-            keep_sent: config.keep_sent,
-            record,
-            target,
-            events_in,
-            outboxes: BTreeMap::new(),
-            tasks: JoinSet::new(),
-            last_connection: 0,
-            seen: Arc::clone(&seen),
-        };
+        let (meeting, start) = (Arc::clone(pump.zoom.meeting()), pump.zoom.start());
+        let (instance, stream) = (pump.zoom.instance().clone(), pump.zoom.stream().clone());
         let task = tokio::spawn(pump.run(first_posts, events, stopped, finish));
-        let _pump = AbortOnDrop(task.abort_handle());
-        Ok(Self {
-            address,
-            signaling_url,
+        Self {
+            address: server.signaling,
+            media_address: server.media,
+            signaling_url: server.signaling_url(number),
+            ca_pem,
             start_webhook,
             meeting,
             start,
@@ -267,13 +346,23 @@ impl Simulator {
             seen,
             stop,
             finished,
-            _pump,
-        })
+            _pump: AbortOnDrop(task.abort_handle()),
+        }
     }
 
-    /// Where it listens.
+    /// Where the first server listens for signaling.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where the first server listens for media.
+    pub fn media_address(&self) -> SocketAddr {
+        self.media_address
+    }
+
+    /// The certificate of the authority that clients have to trust, as PEM; none without TLS.
+    pub fn ca_pem(&self) -> Option<&str> {
+        self.ca_pem.as_deref()
     }
 
     /// Where signaling is; the same that the webhook says.
@@ -331,6 +420,11 @@ impl Simulator {
         lock(&self.seen).deliveries.clone()
     }
 
+    /// How the stream went and what clients did wrong; none before [`Simulator::finished`].
+    pub fn report(&self) -> Option<StreamReport> {
+        lock(&self.seen).report.clone()
+    }
+
     /// Ends the stream for this reason, as if somebody in the meeting had. [`Simulator::finished`] follows.
     pub async fn stop(&self, reason: StopReason) {
         // It fails only when the pump has ended, which is what was wanted.
@@ -342,6 +436,38 @@ impl Simulator {
         let mut finished = self.finished.clone();
         // An error means that the pump is gone, which is as finished as can be.
         let _ = finished.wait_for(|finished| *finished).await;
+    }
+}
+
+/// What the machine of one stream is told. `number` is the stream's among others.
+fn zoom_config(
+    config: &SimulatorConfig,
+    servers: &[door::Server],
+    number: Option<usize>,
+    is_posted: bool,
+) -> ZoomConfig {
+    let mut urls = servers.iter().map(|server| config::Server {
+        signaling_url: server.signaling_url(number),
+        media_url: server.media_url(number),
+    });
+    let Some(first) = urls.next() else { unreachable!("there is a server at least") };
+    let mut meeting = config.meeting.clone();
+    if let Some(number) = number.and_then(|number| u64::try_from(number).ok()).filter(|number| *number > 0) {
+        meeting.seed = Seed::new(meeting.seed).fork("another meeting", number).number();
+    }
+    ZoomConfig {
+        product: config.product,
+        meeting,
+        app: config.app.clone(),
+        granted: config.granted.unwrap_or_else(|| config::granted_by_default(config.product)),
+        signaling_url: first.signaling_url,
+        media_url: first.media_url,
+        standby: urls.collect(),
+        incidents: config.incidents.clone(),
+        temper: config.temper.clone(),
+        timing: config.timing.clone(),
+        // Nobody can answer what is not posted.
+        webhooks: if is_posted { config.webhooks.clone() } else { WebhookOptions::default() },
     }
 }
 
@@ -364,208 +490,13 @@ impl Clock {
         self.zero_unix + self.zero.elapsed()
     }
 
+    fn instant_now(&self) -> Instant {
+        self.zero + self.zero.elapsed()
+    }
+
     fn instant(&self, at: UnixMillis) -> Instant {
         self.zero + at.since(self.zero_unix)
     }
-}
-
-/// What waits to be written to one client.
-#[derive(Debug)]
-struct Outbox {
-    queue: mpsc::UnboundedSender<Outgoing>,
-    /// The bound of the queue is on bytes, so that is what is counted.
-    waiting_bytes: Arc<AtomicUsize>,
-    task: AbortHandle,
-}
-
-/// Carries inputs to the machine and outputs away from it.
-struct Pump {
-    zoom: Zoom,
-    clock: Clock,
-    listener: TcpListener,
-    limits: Limits,
-    keep_sent: bool,
-    record: Option<Box<dyn Write + Send>>,
-    target: Option<post::Target>,
-    events_in: mpsc::Sender<FromConnection>,
-    outboxes: BTreeMap<ConnectionId, Outbox>,
-    tasks: JoinSet<()>,
-    last_connection: u64,
-    seen: Arc<Mutex<Seen>>,
-}
-
-impl Pump {
-    async fn run(
-        mut self,
-        first_posts: Vec<WebhookPost>,
-        mut events: mpsc::Receiver<FromConnection>,
-        mut stopped: mpsc::Receiver<StopReason>,
-        finish: watch::Sender<bool>,
-    ) {
-        for post in first_posts {
-            self.post(post);
-        }
-        loop {
-            self.carry_out();
-            if self.zoom.is_finished() {
-                break;
-            }
-            let deadline = self.zoom.next_deadline().map(|at| self.clock.instant(at));
-            let room = self.tasks.len() < self.limits.connections;
-            let input = tokio::select! {
-                biased;
-                Some(reason) = stopped.recv() => Input::Stop { reason },
-                Some(event) = events.recv() => match self.arrived(event) {
-                    Some(input) => input,
-                    None => continue,
-                },
-                accepted = self.listener.accept(), if room => {
-                    match accepted {
-                        Ok((stream, peer)) => self.open(stream, peer),
-                        Err(error) => {
-                            tracing::warn!(%error, "a connection could not be accepted");
-                            // Out of file descriptors, most likely; without a pause this would spin.
-                            tokio::time::sleep(Duration::from_millis(20)).await;
-                        }
-                    }
-                    continue;
-                }
-                Some(_) = self.tasks.join_next(), if !self.tasks.is_empty() => continue,
-                () = wait_until(deadline) => Input::Time,
-            };
-            self.zoom.handle(input, self.clock.now());
-        }
-        self.say_goodbye().await;
-        self.carry_out();
-        if let Some(record) = &mut self.record
-            && let Err(error) = record.flush()
-        {
-            tracing::warn!(%error, "the record of what was sent could not be finished");
-        }
-        finish.send_replace(true);
-    }
-
-    fn open(&mut self, stream: tokio::net::TcpStream, peer: SocketAddr) {
-        self.last_connection += 1;
-        let connection = ConnectionId(self.last_connection);
-        tracing::debug!(connection = connection.0, %peer, "connection accepted");
-        let (queue, outgoing) = mpsc::unbounded_channel();
-        let waiting_bytes = Arc::new(AtomicUsize::new(0));
-        let task = self.tasks.spawn(connection::run(
-            connection,
-            stream,
-            self.limits.clone(),
-            outgoing,
-            Arc::clone(&waiting_bytes),
-            self.events_in.clone(),
-        ));
-        self.outboxes.insert(connection, Outbox { queue, waiting_bytes, task });
-    }
-
-    fn arrived(&mut self, event: FromConnection) -> Option<Input> {
-        match event {
-            FromConnection::Opened { connection, endpoint } => Some(Input::Connected { connection, endpoint }),
-            FromConnection::Said { connection, payload } => Some(Input::Received { connection, payload }),
-            FromConnection::Ended { connection, ending } => {
-                self.outboxes.remove(&connection);
-                ending.map(|ending| Input::Closed { connection, ending })
-            }
-            FromConnection::WebhookAnswered { webhook, answer } => Some(Input::WebhookAnswered { webhook, answer }),
-            FromConnection::WebhookAnsweredLate { webhook, attempt, status } => {
-                Some(Input::WebhookAnsweredLate { webhook, attempt, status })
-            }
-        }
-    }
-
-    fn carry_out(&mut self) {
-        while let Some(output) = self.zoom.poll_output() {
-            match output {
-                Output::Send { connection, text } => self.send(connection, text),
-                Output::Close { connection, code } => {
-                    if let Some(outbox) = self.outboxes.get(&connection) {
-                        // It fails only when the connection has ended already.
-                        let _ = outbox.queue.send(Outgoing::Close(code));
-                    }
-                }
-                Output::Webhook(post) => self.post(post),
-            }
-        }
-        let mut seen = lock(&self.seen);
-        while let Some(sent) = self.zoom.poll_sent() {
-            // What is only printed was not sent.
-            if self.target.is_some() || !matches!(sent.what, What::Webhook { .. }) {
-                seen.counts.count(&sent.what);
-            }
-            if let Some(record) = &mut self.record
-                && let Err(error) = write_line(record, &sent)
-            {
-                tracing::warn!(%error, "the record of what was sent is given up");
-                self.record = None;
-            }
-            if self.keep_sent {
-                seen.sent.push(sent);
-            }
-        }
-        if seen.findings.iter().count() != self.zoom.findings().iter().count()
-            || seen.findings.dropped() != self.zoom.findings().dropped()
-        {
-            seen.findings = self.zoom.findings().clone();
-        }
-        if self.target.is_some() && seen.deliveries.changes() != self.zoom.deliveries().changes() {
-            seen.deliveries = self.zoom.deliveries().clone();
-        }
-    }
-
-    fn send(&mut self, connection: ConnectionId, text: String) {
-        let Some(outbox) = self.outboxes.get(&connection) else { return };
-        let waiting_bytes = outbox.waiting_bytes.fetch_add(text.len(), Ordering::Relaxed) + text.len();
-        if waiting_bytes > self.limits.waiting_bytes {
-            outbox.task.abort();
-            self.outboxes.remove(&connection);
-            let ending = Ending::TooSlow { waiting_bytes };
-            self.zoom.handle(Input::Closed { connection, ending }, self.clock.now());
-        } else {
-            // It fails only when the connection has ended already.
-            let _ = outbox.queue.send(Outgoing::Text(text));
-        }
-    }
-
-    fn post(&mut self, post: WebhookPost) {
-        let events = self.events_in.clone();
-        match self.target.clone() {
-            Some(target) => {
-                tokio::spawn(post::post(target, post, events));
-            }
-            None => {
-                let webhook = post.id;
-                tokio::spawn(async move {
-                    // Nobody is to be told, so nobody can fail to answer. It fails only when the pump has ended.
-                    let answer = WebhookAnswer::Status(200);
-                    let _ = events.send(FromConnection::WebhookAnswered { webhook, answer }).await;
-                });
-            }
-        }
-    }
-
-    /// Gives the connections a moment for their close frames.
-    async fn say_goodbye(&mut self) {
-        let all = async { while self.tasks.join_next().await.is_some() {} };
-        if tokio::time::timeout(connection::CLOSE_WITHIN * 2, all).await.is_err() {
-            tracing::debug!("some connections did not close in time");
-        }
-    }
-}
-
-async fn wait_until(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => tokio::time::sleep_until(deadline).await,
-        None => std::future::pending().await,
-    }
-}
-
-fn write_line(record: &mut dyn Write, sent: &Sent) -> std::io::Result<()> {
-    serde_json::to_writer(&mut *record, sent)?;
-    record.write_all(b"\n")
 }
 
 fn lock(seen: &Mutex<Seen>) -> MutexGuard<'_, Seen> {

@@ -22,6 +22,7 @@ use rtms_wire::{
 use serde_json::json;
 
 use crate::{
+    fault::MediaUrlForm,
     findings::Mistake,
     meeting::{Change, Meeting, groups::GroupChange},
 };
@@ -44,7 +45,7 @@ impl Signaling {
         } else {
             match EventType::from_code(change.event_type) {
                 EventType::FirstPacketTimestamp | EventType::MediaConnectionInterrupted => {
-                    return refuse("it comes by itself");
+                    return Err(Mistake::SubscribedToAutomatic { event_type: change.event_type });
                 }
                 EventType::Undefined | EventType::Unknown(_) => false,
                 EventType::ActiveSpeakerChange
@@ -78,9 +79,16 @@ impl Signaling {
 }
 
 /// Message 2 on success: where the media is, only for what the app was granted, and `all`.
-pub(crate) fn welcome(granted: MediaTypes, media_url: &str) -> Message {
-    let keys = granted.iter().map(|medium| medium.as_str()).chain([MediaUrls::ALL]);
-    let urls: BTreeMap<String, String> = keys.map(|key| (key.to_owned(), format!("{media_url}/{key}"))).collect();
+pub(crate) fn welcome(granted: MediaTypes, media_url: &str, form: MediaUrlForm) -> Message {
+    let url_of = |key: &str| (key.to_owned(), format!("{media_url}/{key}"));
+    let own = granted.iter().map(|medium| url_of(medium.as_str()));
+    let all = url_of(MediaUrls::ALL);
+    let urls = match form {
+        MediaUrlForm::Keys => own.chain([all]).collect(),
+        MediaUrlForm::WithoutAll => own.collect(),
+        // The decoder of `rtms-wire` reads a string as `all`; `say` puts the string in place of the object.
+        MediaUrlForm::OnlyAll | MediaUrlForm::Text => BTreeMap::from([all]),
+    };
     Message::SignalingHandShakeResp(SignalingHandShakeResp {
         protocol_version: Some(PROTOCOL_VERSION),
         sequence: Some(0),

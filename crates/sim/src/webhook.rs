@@ -142,6 +142,11 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
+    /// What else the webhook names, and nobody signs.
+    pub(crate) fn other_ids(&self) -> [&str; 4] {
+        [&self.meeting_number, &self.session_key, &self.account_id, &self.operator_id]
+    }
+
     pub(crate) fn new(product: Product, seed: &Seed, start: UnixMillis) -> Self {
         // The time goes in so that one seed played twice is the same meeting but not the same stream.
         let mut chance = seed.fork("identity", start.0);
@@ -199,8 +204,8 @@ fn event_name(product: Product, what: &str) -> String {
 pub(crate) enum News<'a> {
     /// A stream starts; signaling is at this URL.
     Started { signaling_url: &'a str },
-    /// Signaling broke and the stream waits.
-    Interrupted,
+    /// Signaling broke and the stream waits; some say where signaling is now.
+    Interrupted { signaling_url: Option<&'a str> },
     /// The stream is over.
     Stopped { reason: StopReason },
 }
@@ -211,6 +216,10 @@ pub(crate) struct Webhooks {
     product: Product,
     app: App,
     options: WebhookOptions,
+    /// Whether ids stand in `payload.object`.
+    is_nested: bool,
+    /// The first start webhook, which may have to come again.
+    start_body: Option<Bytes>,
     chance: Seed,
     last_id: u64,
     open: BTreeMap<WebhookId, Undelivered>,
@@ -245,10 +254,19 @@ struct Late {
 
 impl Webhooks {
     /// Whatever is asked before the first webhook is due at once.
-    pub(crate) fn new(product: Product, app: App, options: WebhookOptions, seed: &Seed, now: UnixMillis) -> Self {
+    pub(crate) fn new(
+        product: Product,
+        app: App,
+        options: WebhookOptions,
+        is_nested: bool,
+        seed: &Seed,
+        now: UnixMillis,
+    ) -> Self {
         let mut webhooks = Self {
             product,
             app,
+            is_nested,
+            start_body: None,
             chance: seed.fork("webhooks", 0),
             last_id: 0,
             open: BTreeMap::new(),
@@ -271,11 +289,17 @@ impl Webhooks {
         webhooks
     }
 
-    /// A new webhook, due at once. The body has the flat, documented form.
-    pub(crate) fn announce(&mut self, news: News<'_>, identity: &Identity, now: UnixMillis) {
-        let (what, event_payload) = match news {
+    /// A new webhook, due at once.
+    pub(crate) fn announce(&mut self, news: News<'_>, identity: &Identity, event_ts: UnixMillis, now: UnixMillis) {
+        let (what, payload) = match news {
             News::Started { signaling_url } => ("started", self.started(identity, signaling_url)),
-            News::Interrupted => ("interrupted", self.common(identity)),
+            News::Interrupted { signaling_url } => {
+                let mut payload = self.common(identity);
+                if let Some(signaling_url) = signaling_url {
+                    payload.insert("server_urls".into(), signaling_url.into());
+                }
+                ("interrupted", payload)
+            }
             News::Stopped { reason } => {
                 let mut payload = self.common(identity);
                 payload.insert("stop_reason".into(), reason.code().into());
@@ -283,7 +307,22 @@ impl Webhooks {
             }
         };
         let event = event_name(self.product, what);
-        let body = Bytes::from(json!({ "event": event, "event_ts": now.0, "payload": event_payload }).to_string());
+        let payload = if self.is_nested { json!({ "object": payload }) } else { Value::Object(payload) };
+        let body = Bytes::from(json!({ "event": event, "event_ts": event_ts.0, "payload": payload }).to_string());
+        if let News::Started { .. } = news {
+            self.start_body.get_or_insert_with(|| body.clone());
+        }
+        self.submit(event, body, now);
+    }
+
+    /// The first start webhook again, byte for byte, as if its answer had never come.
+    pub(crate) fn repeat_start(&mut self, now: UnixMillis) {
+        if let Some(body) = self.start_body.clone() {
+            self.submit(event_name(self.product, "started"), body, now);
+        }
+    }
+
+    fn submit(&mut self, event: String, body: Bytes, now: UnixMillis) {
         if self.is_disabled() {
             let webhook = self.next_id();
             let (purpose, outcome) = (Purpose::Event, Outcome::Withheld);
@@ -392,6 +431,11 @@ impl Webhooks {
             self.late.insert((id, attempt), Late { event, purpose, until: now + LISTEN_ON_FOR });
         }
         mistakes
+    }
+
+    /// Whether a webhook that waits for its answer says that the stream is over.
+    pub(crate) fn tells_the_end(&self, id: WebhookId) -> bool {
+        self.open.get(&id).is_some_and(|it| it.event.ends_with("rtms_stopped"))
     }
 
     /// Takes an answer that came after [`WebhookAnswer::TimedOut`].

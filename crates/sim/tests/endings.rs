@@ -4,7 +4,7 @@ mod common;
 
 use common::Run;
 use rtms_sim::{
-    findings::Mistake,
+    findings::{KeepAliveFault, Mistake},
     webhook::{WebhookAnswer, WebhookId},
     zoom::{Endpoint, Input},
 };
@@ -16,6 +16,7 @@ fn every_connection_is_asked_every_ten_seconds_with_sequence_and_timestamp() {
     let mut run = Run::of_seconds(60);
     let signaling = run.join();
     let media = run.open_media(8, json!({}));
+    run.ready(signaling);
 
     run.live_until(35_000);
 
@@ -75,7 +76,7 @@ fn an_answer_that_repeats_nothing_is_a_mistake_and_does_not_count() {
         run.say(signaling, &json!({"msg_type": 13, "timestamp": 1}));
     }
 
-    assert_eq!(run.mistakes()[0], Mistake::KeepAliveMismatch);
+    assert_eq!(run.mistakes()[0], Mistake::KeepAliveMismatch { how: KeepAliveFault::Timestamp });
     assert_eq!(run.closed[&signaling], 1000);
 }
 

@@ -1,14 +1,15 @@
 //! The thin driver works over real sockets: upgrade, both frame kinds, pings, the end, webhooks, bounds.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
-use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
 use futures_util::{SinkExt, StreamExt};
 use http_body_util::{BodyExt, Full};
-use hyper::{Request, Response, body::Incoming, service::service_fn};
+use hyper::{Response, body::Incoming, service::service_fn};
 use hyper_util::rt::TokioIo;
 use rtms_sim::{
     config::{App, Timing},
+    fault::{Answer, Incident, Refused, Request, Temper, Trouble},
     findings::Mistake,
     meeting::MeetingOptions,
     sent::What,
@@ -91,6 +92,151 @@ async fn websocket_pings_are_answered_before_the_handshake() {
     let answer = signaling.next().await.unwrap().unwrap();
     assert!(answer.is_pong());
     assert_eq!(&answer.as_payload()[..], b"are you there");
+}
+
+#[tokio::test]
+async fn websocket_pings_are_answered_after_the_handshake_as_well() {
+    let simulator = Simulator::start(config(Duration::from_secs(5))).await.unwrap();
+    let mut signaling = connect(simulator.signaling_url()).await;
+    say(&mut signaling, &request(&simulator, 1)).await;
+    assert_eq!(hear(&mut signaling).await.unwrap()["msg_type"], 2);
+    assert_eq!(hear(&mut signaling).await.unwrap()["event"]["event_type"], 1);
+
+    signaling.send(Frame::ping("and now?")).await.unwrap();
+
+    let answer = signaling.next().await.unwrap().unwrap();
+    assert!(answer.is_pong());
+    assert_eq!(&answer.as_payload()[..], b"and now?");
+}
+
+#[tokio::test]
+async fn messages_travel_in_binary_frames_where_that_is_wanted() {
+    let temper = Temper { binary_frames: true, ..Temper::default() };
+    let config = SimulatorConfig { temper, ..config(Duration::from_secs(60)) };
+    let simulator = Simulator::start(config).await.unwrap();
+    let mut signaling = connect(simulator.signaling_url()).await;
+    say(&mut signaling, &request(&simulator, 1)).await;
+
+    let answer = signaling.next().await.unwrap().unwrap();
+    assert!(answer.is_binary());
+    assert_eq!(serde_json::from_slice::<Value>(answer.as_payload()).unwrap()["status_code"], 0);
+}
+
+#[tokio::test]
+async fn signaling_and_media_have_ports_of_their_own_unless_one_is_named_for_both() {
+    let simulator = Simulator::start(config(Duration::from_secs(60))).await.unwrap();
+    assert_ne!(simulator.address(), simulator.media_address());
+    let (_signaling, welcome) = join(&simulator).await;
+    let media = welcome["media_server"]["server_urls"]["audio"].as_str().unwrap();
+    assert_eq!(media, format!("ws://{}/media/audio", simulator.media_address()));
+    connect(media).await;
+    // Neither server knows the other's paths.
+    assert_eq!(refused(&format!("ws://{}/signaling", simulator.media_address())).await, 404);
+    assert_eq!(refused(&format!("ws://{}/media/audio", simulator.address())).await, 404);
+
+    let address = free_address().await;
+    let listen = SimulatorConfig { listen: address, media_listen: Some(address), ..config(Duration::from_secs(60)) };
+    let simulator = Simulator::start(listen).await.unwrap();
+    let (_signaling, welcome) = join(&simulator).await;
+    let media = welcome["media_server"]["server_urls"]["audio"].as_str().unwrap();
+    assert_eq!(media, format!("ws://{address}/media/audio"));
+    connect(media).await;
+}
+
+#[tokio::test]
+async fn a_failover_leads_to_the_next_server_and_its_name_and_away_from_the_first() {
+    let failover = Trouble::Failover { overlap: Duration::ZERO };
+    let (address, mut received) = receiver(200).await;
+    let simulator = Simulator::start(SimulatorConfig {
+        servers: 2,
+        hosts: vec!["localhost".to_owned(), "127.0.0.1".to_owned()],
+        incidents: vec![Incident { at: Duration::from_millis(300), what: failover }],
+        webhook_url: Some(format!("http://{address}/").parse::<Uri>().unwrap()),
+        ..config(Duration::from_secs(60))
+    })
+    .await
+    .unwrap();
+    assert_eq!(simulator.signaling_url(), format!("ws://localhost:{}/signaling", simulator.address().port()));
+    let (mut signaling, _) = join(&simulator).await;
+    while hear(&mut signaling).await.is_some() {}
+
+    let mut urls = Vec::new();
+    for _ in 0..2 {
+        let (_, body) = received.recv().await.unwrap();
+        let webhook: Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(webhook["event"], "meeting.rtms_started");
+        urls.push(webhook["payload"]["server_urls"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(urls[0], simulator.signaling_url());
+    assert!(urls[1].starts_with("ws://127.0.0.1:") && !urls[1].contains(&simulator.address().port().to_string()));
+    assert!(ClientBuilder::from_uri(urls[0].parse().unwrap()).connect().await.is_err());
+    let mut signaling = connect(&urls[1]).await;
+    say(&mut signaling, &request(&simulator, 1)).await;
+    assert_eq!(hear(&mut signaling).await.unwrap()["status_code"], 0);
+}
+
+#[tokio::test]
+async fn many_meetings_share_the_servers_and_nothing_else() {
+    let (address, mut received) = receiver(200).await;
+    let webhook_url = Some(format!("http://{address}/").parse::<Uri>().unwrap());
+    let config = SimulatorConfig { webhook_url, ..config(Duration::from_secs(60)) };
+    let meetings = Simulator::start_many(config, 3, None).await.unwrap();
+
+    let mut announced = BTreeSet::new();
+    for _ in 0..3 {
+        let webhook: Value = serde_json::from_slice(&received.recv().await.unwrap().1).unwrap();
+        announced.insert(webhook["payload"]["rtms_stream_id"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(announced, meetings.iter().map(|it| it.stream().as_str().to_owned()).collect());
+    let told: BTreeSet<_> = meetings.iter().map(|it| format!("{:?}", it.meeting().utterances)).collect();
+    assert_eq!(told.len(), 3, "each has a seed of its own");
+    for (index, meeting) in meetings.iter().enumerate() {
+        assert_eq!(meeting.signaling_url(), format!("ws://{}/signaling/{index}", meeting.address()));
+    }
+    // The path decides which stream it is, so the ids of another are refused.
+    let mut lost = connect(meetings[1].signaling_url()).await;
+    say(&mut lost, &request(&meetings[2], 1)).await;
+    assert_eq!(hear(&mut lost).await.unwrap()["status_code"], 2);
+    for meeting in &meetings {
+        let (_signaling, welcome) = join(meeting).await;
+        let mut media = connect(welcome["media_server"]["server_urls"]["audio"].as_str().unwrap()).await;
+        let mut ask = request(meeting, 3);
+        ask["media_type"] = 1.into();
+        say(&mut media, &ask).await;
+        assert_eq!(hear(&mut media).await.unwrap()["status_code"], 0);
+    }
+    for path in ["signaling", "signaling/3", "signaling/x", "media/3/audio", "media"] {
+        let server = if path.starts_with('m') { meetings[0].media_address() } else { meetings[0].address() };
+        assert_eq!(refused(&format!("ws://{server}/{path}")).await, 404, "{path}");
+    }
+    let strangers =
+        |it: &Simulator| it.findings().iter().filter(|it| matches!(it.mistake, Mistake::WrongStreamId { .. })).count();
+    assert_eq!(meetings.iter().map(strangers).collect::<Vec<_>>(), [0, 1, 0]);
+    assert_eq!(meetings.iter().map(|it| it.counts().joins).sum::<u64>(), 3);
+
+    // One that is over leaves the others alone.
+    meetings[0].stop(StopReason::HostTriggered).await;
+    meetings[0].finished().await;
+    assert_eq!(refused(meetings[0].signaling_url()).await, 404);
+    connect(meetings[2].signaling_url()).await;
+    let address = meetings[0].address();
+    drop(meetings);
+    until_closed(address).await;
+}
+
+#[tokio::test]
+async fn an_upgrade_is_refused_where_that_is_wanted() {
+    let refused_once = |request, answer| Refused { request, answer, times: 1, after: Duration::ZERO };
+    let refusals = vec![
+        refused_once(Request::SignalingUpgrade, Answer::Http(503)),
+        refused_once(Request::SignalingUpgrade, Answer::Cut),
+    ];
+    let temper = Temper { refusals, ..Temper::default() };
+    let simulator = Simulator::start(SimulatorConfig { temper, ..config(Duration::from_secs(60)) }).await.unwrap();
+
+    assert_eq!(refused(simulator.signaling_url()).await, 503);
+    assert!(ClientBuilder::from_uri(simulator.signaling_url().parse().unwrap()).connect().await.is_err());
+    join(&simulator).await;
 }
 
 #[tokio::test]
@@ -180,8 +326,7 @@ async fn a_client_for_which_more_waits_than_the_bound_is_cut_off_and_signaling_t
 #[tokio::test]
 async fn an_unknown_path_and_a_foreign_protocol_are_turned_away() {
     let simulator = Simulator::start(config(Duration::from_secs(60))).await.unwrap();
-    let mut lost = connect(&format!("ws://{}/elsewhere", simulator.address())).await;
-    assert_eq!(lost.next().await.unwrap().unwrap().as_close().unwrap().0, CloseCode::POLICY_VIOLATION);
+    assert_eq!(refused(&format!("ws://{}/elsewhere", simulator.address())).await, 404);
 
     let mut plain = TcpStream::connect(simulator.address()).await.unwrap();
     tokio::io::AsyncWriteExt::write_all(&mut plain, b"GET /signaling HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
@@ -233,7 +378,7 @@ async fn everything_that_is_sent_is_written_to_the_record() {
 
 fn config(duration: Duration) -> SimulatorConfig {
     SimulatorConfig {
-        meeting: MeetingOptions { seed: 1, participants: 3, duration },
+        meeting: MeetingOptions { seed: 1, participants: 3, duration, ..MeetingOptions::default() },
         timing: Timing { keep_alive: Duration::from_secs(60), ..Timing::default() },
         ..SimulatorConfig::default()
     }
@@ -253,6 +398,38 @@ fn request(simulator: &Simulator, msg_type: u32) -> Value {
 
 async fn connect(url: &str) -> Socket {
     ClientBuilder::from_uri(url.parse().unwrap()).connect().await.unwrap().0
+}
+
+/// A signaling connection after its handshake, and message 2.
+async fn join(simulator: &Simulator) -> (Socket, Value) {
+    let mut signaling = connect(simulator.signaling_url()).await;
+    say(&mut signaling, &request(simulator, 1)).await;
+    let welcome = hear(&mut signaling).await.unwrap();
+    assert_eq!(welcome["status_code"], 0);
+    (signaling, welcome)
+}
+
+/// The HTTP status that comes in place of an upgrade.
+async fn refused(url: &str) -> u16 {
+    match ClientBuilder::from_uri(url.parse().unwrap()).connect().await {
+        Err(tokio_websockets::Error::Upgrade(tokio_websockets::upgrade::Error::DidNotSwitchProtocols(status))) => {
+            status
+        }
+        other => panic!("{url}: {other:?}"),
+    }
+}
+
+async fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
+}
+
+async fn until_closed(address: SocketAddr) {
+    let closed = async {
+        while TcpStream::connect(address).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), closed).await.expect("nobody listens any more");
 }
 
 async fn say(socket: &mut Socket, message: &Value) {
@@ -277,7 +454,7 @@ async fn receiver(status: u16) -> (SocketAddr, mpsc::Receiver<(hyper::http::requ
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let sender = sender.clone();
-            let service = service_fn(move |request: Request<Incoming>| {
+            let service = service_fn(move |request: hyper::Request<Incoming>| {
                 let sender = sender.clone();
                 async move {
                     let (parts, body) = request.into_parts();

@@ -10,20 +10,20 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
-use tokio::{net::TcpStream, sync::mpsc, time::timeout};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
 use tokio_websockets::{CloseCode, Limits as WebSocketLimits, Message, ServerBuilder, WebSocketStream};
 
 use crate::{
-    serve::Limits,
+    serve::{
+        Limits,
+        door::{Arrival, Guest, Io},
+    },
     webhook::{WebhookAnswer, WebhookId},
-    zoom::{ConnectionId, Ending, Endpoint},
+    zoom::{Admission, ConnectionId, Ending},
 };
-
-/// Where signaling is served.
-pub(super) const SIGNALING_PATH: &str = "/signaling";
-
-/// Below here media is served, a path for each key of message 2. The paths are one server: message 3 says what is wanted.
-pub(super) const MEDIA_PATH: &str = "/media";
 
 /// How long a client has to answer a close frame.
 pub(super) const CLOSE_WITHIN: Duration = Duration::from_secs(1);
@@ -31,11 +31,15 @@ pub(super) const CLOSE_WITHIN: Duration = Duration::from_secs(1);
 /// What a task tells the pump.
 #[derive(Debug)]
 pub(super) enum FromConnection {
-    /// The upgrade is done.
-    Opened { connection: ConnectionId, endpoint: Endpoint },
+    /// Somebody asks for a WebSocket.
+    Knocked { arrival: Arrival, answer: oneshot::Sender<Admission> },
+    /// They have it.
+    Entered { arrival: Arrival, guest: Guest },
     /// A text or binary message came.
     Said { connection: ConnectionId, payload: Bytes },
-    /// The connection is gone; no ending if it never was one, or ended by our wish.
+    /// The client did not answer our close frame in time.
+    LeftOpen { connection: ConnectionId },
+    /// The connection is gone; no ending if it ended by our wish.
     Ended { connection: ConnectionId, ending: Option<Ending> },
     /// A webhook was answered, or not.
     WebhookAnswered { webhook: WebhookId, answer: WebhookAnswer },
@@ -46,66 +50,32 @@ pub(super) enum FromConnection {
 /// What the pump wants written.
 #[derive(Debug)]
 pub(super) enum Outgoing {
-    Text(String),
+    /// A text or binary frame.
+    Say(Message),
+    /// A close frame with this code, and then the end.
     Close(u16),
 }
 
-/// Serves one connection from its first byte to its last.
+/// Serves one connection from its upgrade to its last byte.
 pub(super) async fn run(
     connection: ConnectionId,
-    stream: TcpStream,
+    guest: Guest,
     limits: Limits,
     outgoing: mpsc::UnboundedReceiver<Outgoing>,
     waiting_bytes: Arc<AtomicUsize>,
     events: mpsc::Sender<FromConnection>,
 ) {
-    let ending = match upgrade(stream, &limits).await {
-        Some((endpoint, socket)) => {
-            if events.send(FromConnection::Opened { connection, endpoint }).await.is_err() {
-                return;
-            }
-            converse(connection, socket, outgoing, &waiting_bytes, &events).await
-        }
-        None => None,
-    };
+    let websocket = WebSocketLimits::default().max_payload_len(Some(limits.message_bytes));
+    let Guest { io, room: _room } = guest;
+    let socket = ServerBuilder::new().limits(websocket).serve(io);
+    let ending = converse(connection, socket, outgoing, &waiting_bytes, &events).await;
     // It fails only when the pump has ended.
     let _ = events.send(FromConnection::Ended { connection, ending }).await;
 }
 
-async fn upgrade(stream: TcpStream, limits: &Limits) -> Option<(Endpoint, WebSocketStream<TcpStream>)> {
-    // A failure costs latency only.
-    let _ = stream.set_nodelay(true);
-    let builder = ServerBuilder::new().limits(WebSocketLimits::default().max_payload_len(Some(limits.message_bytes)));
-    match timeout(limits.upgrade_within, builder.accept(stream)).await {
-        Ok(Ok((request, mut socket))) => {
-            let path = request.uri().path();
-            let endpoint = if path == SIGNALING_PATH {
-                Endpoint::Signaling
-            } else if path.strip_prefix(MEDIA_PATH).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
-                Endpoint::Media
-            } else {
-                tracing::warn!(path, "somebody asked for a path that is not there");
-                // The client may be gone already.
-                let _ = timeout(
-                    CLOSE_WITHIN,
-                    socket.send(Message::close(Some(CloseCode::POLICY_VIOLATION), "no such path")),
-                )
-                .await;
-                return None;
-            };
-            Some((endpoint, socket))
-        }
-        Ok(Err(error)) => {
-            tracing::debug!(%error, "a connection was no WebSocket");
-            None
-        }
-        Err(_) => None,
-    }
-}
-
 async fn converse(
     connection: ConnectionId,
-    mut socket: WebSocketStream<TcpStream>,
+    mut socket: WebSocketStream<Box<dyn Io>>,
     mut outgoing: mpsc::UnboundedReceiver<Outgoing>,
     waiting_bytes: &AtomicUsize,
     events: &mpsc::Sender<FromConnection>,
@@ -138,7 +108,10 @@ async fn converse(
                 Some(first) => match write(&mut socket, first, &mut outgoing, waiting_bytes).await {
                     Ok(None) => {}
                     Ok(Some(code)) => {
-                        close(&mut socket, code).await;
+                        if !close(&mut socket, code).await {
+                            // It fails only when the pump has ended.
+                            let _ = events.send(FromConnection::LeftOpen { connection }).await;
+                        }
                         return None;
                     }
                     Err(_) => return Some(Ending::Cut),
@@ -152,7 +125,7 @@ async fn converse(
 
 /// Writes what waits, in one go as far as it is there already. Gives the code if the connection is to be closed then.
 async fn write(
-    socket: &mut WebSocketStream<TcpStream>,
+    socket: &mut WebSocketStream<Box<dyn Io>>,
     first: Outgoing,
     outgoing: &mut mpsc::UnboundedReceiver<Outgoing>,
     waiting_bytes: &AtomicUsize,
@@ -163,9 +136,9 @@ async fn write(
     let mut written = 0;
     while let Some(wanted) = next.take() {
         match wanted {
-            Outgoing::Text(text) => {
-                let length = text.len();
-                socket.feed(Message::text(text)).await?;
+            Outgoing::Say(message) => {
+                let length = message.as_payload().len();
+                socket.feed(message).await?;
                 waiting_bytes.fetch_sub(length, Ordering::Relaxed);
             }
             Outgoing::Close(code) => return Ok(Some(code)),
@@ -179,7 +152,8 @@ async fn write(
     Ok(None)
 }
 
-async fn close(socket: &mut WebSocketStream<TcpStream>, code: u16) {
+/// Closes in order. False if the client does not answer in time.
+async fn close(socket: &mut WebSocketStream<Box<dyn Io>>, code: u16) -> bool {
     let closing = async {
         let code = CloseCode::try_from(code).unwrap_or(CloseCode::NORMAL_CLOSURE);
         if socket.send(Message::close(Some(code), "")).await.is_ok() {
@@ -188,5 +162,5 @@ async fn close(socket: &mut WebSocketStream<TcpStream>, code: u16) {
         }
     };
     // Who does not answer the close frame is left.
-    let _ = timeout(CLOSE_WITHIN, closing).await;
+    timeout(CLOSE_WITHIN, closing).await.is_ok()
 }

@@ -38,6 +38,15 @@ impl Target {
     }
 }
 
+/// Posts it and waits no longer than Zoom does.
+pub(super) async fn post_once(target: &Target, post: WebhookPost) -> WebhookAnswer {
+    match tokio::time::timeout(ANSWER_WITHIN, exchange(target, post)).await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(error)) => WebhookAnswer::Failed(error.to_string()),
+        Err(_) => WebhookAnswer::TimedOut,
+    }
+}
+
 /// Posts it and tells what became of it, and how late an answer was that came too late.
 pub(super) async fn post(target: Target, post: WebhookPost, events: mpsc::Sender<FromConnection>) {
     let (webhook, event, attempt) = (post.id, post.event.clone(), post.attempt);

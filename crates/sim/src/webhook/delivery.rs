@@ -42,16 +42,22 @@ pub enum Outcome {
     Withheld,
 }
 
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnderWay => write!(f, "not answered yet"),
+            Self::Status(status) => write!(f, "{status}"),
+            Self::Late(status) => write!(f, "{status}, too late"),
+            Self::TimedOut => write!(f, "no answer"),
+            Self::Failed(why) => write!(f, "failed: {why}"),
+            Self::Withheld => write!(f, "withheld, because the URL is disabled"),
+        }
+    }
+}
+
 impl fmt::Display for Delivery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.outcome {
-            Outcome::UnderWay => write!(f, "not answered yet"),
-            Outcome::Status(status) => write!(f, "{status}"),
-            Outcome::Late(status) => write!(f, "{status}, too late"),
-            Outcome::TimedOut => write!(f, "no answer"),
-            Outcome::Failed(why) => write!(f, "failed: {why}"),
-            Outcome::Withheld => write!(f, "withheld, because the URL is disabled"),
-        }?;
+        self.outcome.fmt(f)?;
         self.took.map_or(Ok(()), |took| write!(f, " after {} ms", took.as_millis()))
     }
 }

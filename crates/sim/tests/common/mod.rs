@@ -30,6 +30,7 @@ pub(crate) struct Run {
     /// Every message, with its time, in the order in which they were sent.
     pub(crate) wire: Vec<(ConnectionId, UnixMillis, String)>,
     pub(crate) closed: BTreeMap<ConnectionId, u16>,
+    pub(crate) cut: std::collections::BTreeSet<ConnectionId>,
     /// What a test has read and wants to look at again.
     pub(crate) kept: Vec<Value>,
     heard: BTreeMap<ConnectionId, Vec<Value>>,
@@ -45,6 +46,7 @@ impl Run {
             sent: Vec::new(),
             wire: Vec::new(),
             closed: BTreeMap::new(),
+            cut: std::collections::BTreeSet::new(),
             kept: Vec::new(),
             heard: BTreeMap::new(),
             last: 0,
@@ -200,8 +202,16 @@ impl Run {
                     self.heard.entry(connection).or_default().push(serde_json::from_str(&text).unwrap());
                     self.wire.push((connection, self.now, text));
                 }
+                Output::SendBinary { connection, payload } => {
+                    let text = String::from_utf8_lossy(&payload).into_owned();
+                    self.heard.entry(connection).or_default().push(serde_json::from_str(&text).unwrap_or_default());
+                    self.wire.push((connection, self.now, text));
+                }
                 Output::Close { connection, code } => {
                     self.closed.insert(connection, code);
+                }
+                Output::Cut { connection } => {
+                    self.cut.insert(connection);
                 }
                 Output::Webhook(post) => self.webhooks.push(post),
             }

@@ -1,0 +1,45 @@
+//! `rtms simulate --grade`: a verdict on the client, in words and as JSON.
+
+use std::{path::PathBuf, process::ExitCode, time::Duration};
+
+use anyhow::Context;
+use clap::Args;
+use rtms_sim::{
+    judge::{Report, Verdict},
+    serve::Simulator,
+};
+
+/// So long after the end a client may show that it does not know of it.
+const STAY: Duration = Duration::from_secs(5);
+
+/// The judge.
+#[derive(Args, Debug)]
+pub(crate) struct GradeArgs {
+    /// Judge the client: stay for 5 s after the end, then say what it did right and wrong. Exits with 0 if it passed, and with 1 if
+    /// nobody joined or one of the findings is a fault
+    #[arg(long, conflicts_with = "load")]
+    pub(super) grade: bool,
+    /// Write the judgement to this file, too, as one JSON object
+    #[arg(long, value_name = "FILE", requires = "grade")]
+    report: Option<PathBuf>,
+}
+
+impl GradeArgs {
+    /// How long to stay after the end.
+    pub(super) fn linger(&self) -> Duration {
+        if self.grade { STAY } else { Duration::ZERO }
+    }
+
+    /// Tells what is to be said of streams that are finished.
+    pub(super) fn tell(&self, simulators: &[Simulator]) -> anyhow::Result<ExitCode> {
+        let report = Report::new(simulators.iter().filter_map(Simulator::report).collect());
+        eprintln!("{report}");
+        if let Some(path) = &self.report {
+            std::fs::write(path, report.to_json()).with_context(|| format!("failed to write {}", path.display()))?;
+        }
+        Ok(match report.verdict {
+            Verdict::Pass => ExitCode::SUCCESS,
+            Verdict::Fail => ExitCode::FAILURE,
+        })
+    }
+}

@@ -1,0 +1,165 @@
+//! `rtms simulate --load`: thousands of streams, so cheap that the client is what is measured, and what that cost.
+
+use std::{process::ExitCode, time::Duration};
+
+use anyhow::Context;
+use clap::Args;
+use cpu_time::ProcessTime;
+use rtms_sim::serve::load::{LoadConfig, LoadCounts, LoadServer};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
+
+/// How often a line is printed while it runs.
+const TELL_EVERY: Duration = Duration::from_secs(5);
+
+/// Open files beside the streams' two connections each: listeners, webhooks, standard streams, the runtime's.
+const OTHER_FILES: u64 = 128;
+
+/// Load in place of a meeting.
+#[derive(Args, Debug)]
+pub(crate) struct LoadArgs {
+    /// Serve many streams from prepared packets of sound in place of a meeting, and print what that cost. Handshakes and
+    /// keep-alives are checked; there is no other media
+    #[arg(long, conflicts_with_all = [
+        "event_websocket", "time_compression", "validate_url", "deliver_twice", "probe_oracle", "wait_for_retries", "servers", "hosts",
+        "tls", "ca_out", "meetings", "participants", "media", "sent",
+    ])]
+    pub(super) load: bool,
+    /// How many streams
+    #[arg(long, value_name = "N", default_value_t = 100, requires = "load", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(super) streams: u32,
+    /// How many packets a second each is sent; a packet is 640 bytes, 20 ms of sound, so 50 are as fast as it is said
+    #[arg(long, value_name = "R", default_value_t = 50, requires = "load", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(super) rate: u32,
+}
+
+/// Runs until the time is over or somebody presses Ctrl-C.
+pub(super) async fn run(config: LoadConfig, print: bool) -> anyhow::Result<ExitCode> {
+    let streams = config.streams as u64;
+    allow_open_files(streams * 2 + OTHER_FILES)?;
+    eprintln!(
+        "{streams} streams at {} packets a second for {}",
+        config.rate,
+        humantime::format_duration(config.duration)
+    );
+    let mut meter = Meter::start();
+    let server = LoadServer::start(config).await?;
+    eprintln!("signaling is at {}, media at {}", server.address(), server.media_address());
+    if print {
+        let mut lines = Vec::new();
+        for webhook in server.start_webhooks() {
+            lines.extend_from_slice(webhook);
+            lines.push(b'\n');
+        }
+        crate::output::print_bytes(&lines).context("failed to print the webhooks")?;
+    }
+
+    let mut ticks = interval_at(Instant::now() + TELL_EVERY, TELL_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let finished = server.finished();
+    tokio::pin!(finished);
+    let mut is_stopping = false;
+    loop {
+        tokio::select! {
+            biased;
+            () = &mut finished => break,
+            pressed = tokio::signal::ctrl_c(), if !is_stopping => {
+                pressed.context("failed to listen for Ctrl-C")?;
+                eprintln!("stopping");
+                is_stopping = true;
+                server.stop();
+            }
+            _ = ticks.tick() => eprintln!("{}", meter.lap(&server.counts())),
+        }
+    }
+    let counts = server.counts();
+    eprintln!("{}", joined(streams, &counts));
+    eprintln!(
+        "packets: {} offered, {} sent at once, {} held back by slow readers, {} lost with them; {} were 20 ms late or more, the latest {:.1} ms",
+        counts.offered,
+        counts.sent,
+        counts.held_back,
+        counts.lost,
+        counts.delayed,
+        counts.behind.as_secs_f64() * 1e3,
+    );
+    eprintln!(
+        "{} keep-alives asked for, {} connections ended early; webhooks: {} accepted, {} not",
+        counts.keep_alives, counts.ended_early, counts.webhooks_accepted, counts.webhooks_failed,
+    );
+    eprintln!("{}", meter.total());
+    for (finding, times) in server.findings() {
+        eprintln!("finding, {times} times: the client {finding}");
+    }
+    Ok(if counts.joins < streams { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn joined(streams: u64, counts: &LoadCounts) -> String {
+    let Some((first, last)) = counts.ready_after else { return "nobody joined".to_owned() };
+    let took = (last.saturating_sub(first)).as_secs_f64();
+    let pace = if took > 0.0 { format!(", {:.0} a second", counts.ready as f64 / took) } else { String::new() };
+    format!(
+        "{} of {streams} streams joined; {} were ready for sound {:.2} to {:.2} s after the start{pace}",
+        counts.joins.min(streams),
+        counts.ready,
+        first.as_secs_f64(),
+        last.as_secs_f64(),
+    )
+}
+
+/// What this process costs.
+struct Meter {
+    start: (Instant, ProcessTime),
+    lap: (Instant, ProcessTime),
+    offered: u64,
+}
+
+impl Meter {
+    fn start() -> Self {
+        let now = (Instant::now(), ProcessTime::now());
+        Self { start: now, lap: now, offered: 0 }
+    }
+
+    /// What was done since the last lap, at what cost.
+    fn lap(&mut self, counts: &LoadCounts) -> String {
+        let (at, cpu) = self.lap;
+        let seconds = at.elapsed().as_secs_f64();
+        let line = format!(
+            "at {:.0} s: {} ready, {:.0} packets a second, {:.2} of a core",
+            self.start.0.elapsed().as_secs_f64(),
+            counts.ready,
+            (counts.offered - self.offered) as f64 / seconds,
+            cpu.elapsed().as_secs_f64() / seconds,
+        );
+        self.lap = (Instant::now(), ProcessTime::now());
+        self.offered = counts.offered;
+        line
+    }
+
+    fn total(&self) -> String {
+        let (seconds, cpu) = (self.start.0.elapsed().as_secs_f64(), self.start.1.elapsed().as_secs_f64());
+        format!("the simulator took {cpu:.2} s of CPU in {seconds:.2} s: {:.2} of a core", cpu / seconds)
+    }
+}
+
+/// Raises the limit of open files as far as needed, if that is allowed.
+#[cfg(unix)]
+fn allow_open_files(needed: u64) -> anyhow::Result<()> {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current.is_none_or(|current| current >= needed) {
+        return Ok(());
+    }
+    anyhow::ensure!(
+        maximum.is_none_or(|maximum| maximum >= needed),
+        "{needed} open files are needed, and the system allows {}; raise the hard limit (`ulimit -Hn`), or ask for fewer streams",
+        maximum.unwrap_or_default(),
+    );
+    setrlimit(Resource::Nofile, Rlimit { current: Some(needed), maximum })
+        .with_context(|| format!("failed to raise the limit of open files to {needed}; try `ulimit -n {needed}`"))
+}
+
+#[cfg(not(unix))]
+fn allow_open_files(_needed: u64) -> anyhow::Result<()> {
+    Ok(())
+}

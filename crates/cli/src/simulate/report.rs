@@ -1,0 +1,103 @@
+//! What is said at the end of a run: what was sent, what became of the webhooks, what clients did wrong.
+
+use std::{collections::BTreeMap, process::ExitCode};
+
+use rtms_sim::{
+    sent::SentCounts,
+    serve::Simulator,
+    webhook::{Outcome, Probe, Purpose, WebhookId},
+};
+
+/// About every stream, and about all together if there are several. It is a success if somebody joined each of them.
+pub(super) fn all(simulators: &[Simulator], printed: bool) -> ExitCode {
+    let mut total = SentCounts::default();
+    let mut unjoined = 0;
+    for simulator in simulators {
+        let counts = simulator.counts();
+        if simulators.len() > 1 {
+            eprintln!("stream {}:", simulator.stream());
+        }
+        tell(&counts, if printed { "no webhooks (one was printed)".to_owned() } else { webhooks(&counts) });
+        report_deliveries(simulator);
+        report_findings(simulator);
+        if counts.joins == 0 {
+            unjoined += 1;
+        }
+        total += counts;
+    }
+    match simulators {
+        [_] if unjoined > 0 => eprintln!("nobody joined"),
+        [_] => {}
+        many => {
+            let findings: u64 =
+                many.iter().map(|it| it.findings().iter().count() as u64 + it.findings().dropped()).sum();
+            eprintln!("all {} streams:", many.len());
+            tell(&total, if printed { "no webhooks (they were printed)".to_owned() } else { webhooks(&total) });
+            eprintln!("{findings} findings; nobody joined {unjoined} of them");
+        }
+    }
+    if unjoined > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+fn webhooks(counts: &SentCounts) -> String {
+    format!("{} webhooks", counts.webhooks)
+}
+
+fn tell(counts: &SentCounts, webhooks: String) {
+    eprintln!(
+        "sent: {}, {} audio, {} video, {} deskshare, {} transcript, {} chat, {} events, {} keep-alives; {} joined, {} media connections",
+        webhooks,
+        counts.audio,
+        counts.video,
+        counts.deskshare,
+        counts.transcript,
+        counts.chat,
+        counts.events,
+        counts.keep_alives,
+        counts.joins,
+        counts.media_connections,
+    );
+}
+
+fn report_findings(simulator: &Simulator) {
+    let findings = simulator.findings();
+    for finding in findings.iter() {
+        let seconds = finding.at.since(simulator.start_time()).as_secs_f64();
+        let connection =
+            finding.connection.map(|connection| format!(" connection {}", connection.0)).unwrap_or_default();
+        eprintln!("finding at {seconds:.3} s{connection}: the client {}", finding.mistake);
+    }
+    if findings.dropped() > 0 {
+        eprintln!("and {} findings more", findings.dropped());
+    }
+}
+
+/// A line for each webhook with all its attempts.
+fn report_deliveries(simulator: &Simulator) {
+    let deliveries = simulator.deliveries();
+    if deliveries.dropped() > 0 {
+        eprintln!("{} earlier attempts at webhooks are left out", deliveries.dropped());
+    }
+    let mut lines: BTreeMap<WebhookId, String> = BTreeMap::new();
+    for delivery in deliveries.iter() {
+        let line = lines.entry(delivery.webhook).or_insert_with(|| {
+            let what = match delivery.purpose {
+                Purpose::Event | Purpose::Validation => "",
+                Purpose::Again => ", the same again",
+                Purpose::Probe(Probe::Unsigned) => ", a probe without signature",
+                Purpose::Probe(Probe::WronglySigned) => ", a probe with a wrong signature",
+                Purpose::Probe(Probe::SigningOracle) => ", a probe for a signing oracle",
+            };
+            format!("webhook {}{what}", delivery.event)
+        });
+        let seconds = delivery.at.since(simulator.start_time()).as_secs_f64();
+        if delivery.outcome == Outcome::Withheld {
+            line.push_str(&format!("; at {seconds:.3} s {delivery}"));
+        } else {
+            line.push_str(&format!("; attempt {} at {seconds:.3} s: {delivery}", delivery.attempt));
+        }
+    }
+    for line in lines.values() {
+        eprintln!("{line}");
+    }
+}

@@ -1,0 +1,56 @@
+//! `rtms simulate --list` and `--scenario`: the stories that the simulator knows, and those that somebody wrote.
+
+use std::{path::Path, process::ExitCode};
+
+use anyhow::{Context, bail};
+use clap::Args;
+use rtms_sim::{scenario::Scenario, serve::SimulatorConfig};
+
+/// Stories in place of a meeting by options.
+#[derive(Args, Debug)]
+pub(crate) struct ScenarioArgs {
+    /// List the scenarios, each with what happens and what a client should do, and play nothing
+    #[arg(long)]
+    pub(super) list: bool,
+    /// Play this scenario: a name that --list has, or a TOML file with one
+    #[arg(long, value_name = "NAME|FILE", conflicts_with_all = [
+        "load", "product", "participants", "duration", "seed", "media", "keep_alive_interval",
+    ])]
+    scenario: Option<String>,
+}
+
+impl ScenarioArgs {
+    /// The scenario that is asked for, if one is.
+    pub(super) fn read(&self) -> anyhow::Result<Option<Scenario>> {
+        let Some(asked) = &self.scenario else { return Ok(None) };
+        // What looks like a file is one, so that a typing error in its name is told as that.
+        if asked.ends_with(".toml") || asked.contains(std::path::MAIN_SEPARATOR) {
+            return Ok(Some(Scenario::load(Path::new(asked))?));
+        }
+        match Scenario::named(asked) {
+            Some(scenario) => Ok(Some(scenario)),
+            None => bail!("there is no scenario {asked:?}; `rtms simulate --list` has their names"),
+        }
+    }
+}
+
+/// Tells all scenarios.
+pub(super) fn list() -> anyhow::Result<ExitCode> {
+    let lines = Scenario::catalogue().into_iter();
+    let lines = lines.map(|Scenario { name, what, client, .. }| format!("{name}\n    {what}\n    {client}\n"));
+    crate::output::print(&lines.collect::<String>()).context("failed to print the list")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Makes the simulator play it, on as many servers as it takes.
+pub(super) fn play(scenario: &Scenario, config: &mut SimulatorConfig) {
+    eprintln!("scenario {}: {}\nthe client: {}", scenario.name, scenario.what, scenario.client);
+    config.servers = config.servers.max(1 + usize::from(scenario.standby));
+    config.product = scenario.meeting.product;
+    config.meeting = scenario.meeting_options();
+    config.granted = Some(scenario.granted());
+    config.timing = scenario.timing();
+    config.incidents.clone_from(&scenario.incidents);
+    config.temper = scenario.temper.clone();
+    config.webhooks.deliver_twice |= scenario.webhook_options().deliver_twice;
+}

@@ -1,0 +1,328 @@
+//! What may go wrong, as values: [`Incident`]s happen at a moment of the stream, a [`Temper`] is how Zoom behaves throughout.
+//!
+//! Nothing here is chance. Whoever wants random trouble draws these values from a seed, so that a run can be told and repeated.
+
+use std::time::Duration;
+
+use rtms_wire::{
+    codes::{status_code::StatusCode, stop_reason::StopReason},
+    media::medium::Medium,
+};
+use serde::{Deserialize, Serialize};
+
+/// Something that happens at a moment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Incident {
+    /// When, since the stream started.
+    #[serde(with = "humantime_serde")]
+    pub at: Duration,
+    /// What.
+    pub what: Trouble,
+}
+
+/// Which connections something happens to. Those that are not there are left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Target {
+    /// The signaling connection.
+    Signaling,
+    /// Every media connection.
+    Media,
+    /// The connection that carries this medium.
+    Medium(Medium),
+    /// All of them.
+    Everything,
+}
+
+/// What can happen at a moment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Trouble {
+    /// Connections are cut, without a close frame.
+    Cut {
+        /// Which.
+        target: Target,
+    },
+    /// Connections are closed in order.
+    Close {
+        /// Which.
+        target: Target,
+        /// The close code; 1000 was seen for success and failure alike.
+        #[serde(default = "normal_closure")]
+        code: u16,
+    },
+    /// Zoom's server hangs: it sends nothing on these connections and reads nothing, and then goes on where it was.
+    Freeze {
+        /// Which.
+        target: Target,
+        /// For how long.
+        #[serde(rename = "for", with = "humantime_serde")]
+        lasts: Duration,
+    },
+    /// The network loses everything on these connections, both ways, and nobody is told.
+    Vanish {
+        /// Which.
+        target: Target,
+    },
+    /// No keep-alive request is sent on these connections; media goes on.
+    SkipKeepAlive {
+        /// Which.
+        target: Target,
+        /// For how long.
+        #[serde(rename = "for", with = "humantime_serde")]
+        lasts: Duration,
+    },
+    /// Zoom's server fails over: a new start webhook with the URLs of the next server.
+    Failover {
+        /// How long the old connections still live; they are cut then.
+        #[serde(default, with = "humantime_serde")]
+        overlap: Duration,
+    },
+    /// No server takes new connections; those that stand are not touched.
+    Down {
+        /// For how long.
+        #[serde(rename = "for", with = "humantime_serde")]
+        lasts: Duration,
+    },
+    /// An interrupted webhook.
+    Interrupted {
+        /// Whether it carries `server_urls`; the reference lists only ids.
+        #[serde(default)]
+        with_urls: bool,
+        /// Whether signaling is really lost. A webhook alone may be about a connection that is long replaced.
+        #[serde(default)]
+        breaks: bool,
+    },
+    /// The stream pauses: no media, connections stay.
+    Pause,
+    /// The stream goes on.
+    Resume,
+    /// One more session starts inside the stream.
+    SessionStarts,
+    /// A session stops; the stream goes on.
+    SessionStops {
+        /// Which, in the order of their start; 0 is the first.
+        session: usize,
+        /// Why.
+        reason: StopReason,
+    },
+    /// The stream ends.
+    Stop {
+        /// Why.
+        reason: StopReason,
+        /// By which ways it is told.
+        #[serde(default)]
+        told: Told,
+    },
+    /// The start webhook comes again, byte for byte: Zoom missed the answer to the first.
+    StartRepeated,
+    /// An old start webhook of this stream comes late: `event_ts` before that of the first.
+    StartOutdated,
+    /// Something that is no proper message comes on these connections.
+    Nonsense {
+        /// Which.
+        target: Target,
+        /// What.
+        kind: Nonsense,
+    },
+    /// Media of one kind is lost inside Zoom and never sent.
+    Gap {
+        /// Which.
+        medium: Medium,
+        /// For how long.
+        #[serde(rename = "for", with = "humantime_serde")]
+        lasts: Duration,
+    },
+    /// Media of one kind is sent twice.
+    Repeat {
+        /// Which.
+        medium: Medium,
+        /// For how long.
+        #[serde(rename = "for", with = "humantime_serde")]
+        lasts: Duration,
+    },
+}
+
+/// By which ways the end is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Told {
+    /// State 4, closed connections, and the stop webhook.
+    #[default]
+    Everywhere,
+    /// The webhook comes first, the rest a second later.
+    WebhookFirst,
+    /// State 4 and closed connections; the webhook is lost.
+    StateOnly,
+    /// The webhook alone; connections are cut.
+    WebhookOnly,
+}
+
+/// What is no proper message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Nonsense {
+    /// Text that is not JSON.
+    BrokenJson,
+    /// Bytes that are not text.
+    Binary,
+    /// A message with a number that nobody knows.
+    UnknownMessage,
+    /// An event with a number that nobody knows.
+    UnknownEvent,
+    /// A state with a number that nobody knows.
+    UnknownState,
+    /// Media whose payload is not base64.
+    BrokenPayload,
+    /// Media whose `length` is not that of its payload.
+    WrongLength,
+    /// Arrays in arrays, a hundred thousand deep.
+    DeepNesting,
+    /// An empty message.
+    Nothing,
+}
+
+/// How Zoom behaves throughout, where it can behave in more than one way. The default is Zoom at its best.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Temper {
+    /// Requests that are not granted although they are right, in this order.
+    pub refusals: Vec<Refused>,
+    /// What happens to a second signaling connection while the first lives.
+    pub second_signaling: SecondSignaling,
+    /// In which form message 2 says where the media is.
+    pub media_urls: MediaUrlForm,
+    /// Whether messages travel in binary frames.
+    pub binary_frames: bool,
+    /// What a keep-alive request carries.
+    pub keep_alive: KeepAliveForm,
+    /// Whether keep-alive requests are sent only where nothing else was sent meanwhile.
+    pub keep_alive_when_idle: bool,
+    /// Whether sound of each speaker is granted as mixed sound.
+    pub downgrade_to_mixed: bool,
+    /// Whether message 4 says that payloads are encrypted.
+    pub says_encrypted: bool,
+    /// How many of the client's messages 7 get lost.
+    pub ready_ignored: u32,
+    /// How message 21 is answered.
+    pub close_answer: CloseAnswer,
+    /// Whether webhooks carry the ids inside `payload.object`.
+    pub nested_webhooks: bool,
+    /// Sessions that the stream starts with, beyond the first.
+    pub more_sessions: usize,
+}
+
+/// A right request that is not granted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Refused {
+    /// Which request.
+    pub request: Request,
+    /// What comes of it.
+    pub answer: Answer,
+    /// How often.
+    #[serde(default = "once")]
+    pub times: u32,
+    /// From when on, since the stream started.
+    #[serde(default, with = "humantime_serde")]
+    pub after: Duration,
+}
+
+/// What can be refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Request {
+    /// The WebSocket upgrade on a signaling server.
+    SignalingUpgrade,
+    /// The WebSocket upgrade on a media server.
+    MediaUpgrade,
+    /// Message 1.
+    Signaling,
+    /// Message 3 for this medium, or for all.
+    Data(Medium),
+    /// Message 3, whatever it is for.
+    AnyData,
+    /// Message 28.
+    Video,
+}
+
+/// What comes of a request that is not granted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// This status; the connection stays.
+    Status(StatusCode),
+    /// This status, then a close frame.
+    StatusAndClose(StatusCode),
+    /// An HTTP status in place of the upgrade; for messages, the same as closing.
+    Http(u16),
+    /// Nothing at all.
+    Silence,
+    /// A close frame with 1000 and no word.
+    Close,
+    /// A cut connection.
+    Cut,
+}
+
+/// What happens to a second signaling connection while the first lives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SecondSignaling {
+    /// It is refused with status 8. Basis: documented.
+    #[default]
+    Refused,
+    /// It is taken, and the first one is closed. Basis: observed in vendor text.
+    KicksTheFirst,
+}
+
+/// In which form message 2 says where the media is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MediaUrlForm {
+    /// A key for each medium, and `all`.
+    #[default]
+    Keys,
+    /// A key for each medium.
+    WithoutAll,
+    /// `all` and nothing else.
+    OnlyAll,
+    /// A string in place of the object.
+    Text,
+}
+
+/// What a keep-alive request carries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeepAliveForm {
+    /// `timestamp` and `sequence`: Zoom's SDK answers nothing else.
+    #[default]
+    Both,
+    /// `timestamp`, as documented.
+    Timestamp,
+    /// Nothing, as in 2025.
+    Bare,
+}
+
+/// How message 21 is answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CloseAnswer {
+    /// Message 22, then the end.
+    #[default]
+    First,
+    /// The end, then message 22.
+    Last,
+    /// The end alone.
+    Never,
+    /// Nothing at all.
+    Silence,
+}
+
+fn once() -> u32 {
+    1
+}
+
+fn normal_closure() -> u16 {
+    1000
+}

@@ -1,0 +1,295 @@
+//! The judge: what a client did well and badly in a run, as a verdict with findings, for people and for machines.
+//!
+//! The JSON has a version; fields are added and never change their meaning within one.
+
+mod conduct;
+
+use std::fmt;
+
+use rtms_wire::{codes::stop_reason::StopReason, time::UnixMillis};
+use serde::Serialize;
+
+pub(crate) use self::conduct::Conduct;
+use crate::{
+    findings::{Finding, Mistake, Severity},
+    sent::SentCounts,
+    webhook::Delivery,
+    zoom::Zoom,
+};
+
+pub(crate) const READY_WITHIN: std::time::Duration = conduct::READY_WITHIN;
+
+/// The version of the JSON.
+pub const REPORT_VERSION: u32 = 1;
+
+/// Whether a client passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Somebody joined every stream, and nothing was against the protocol.
+    Pass,
+    /// Nobody joined a stream, or a finding is a [`Severity::Fault`].
+    Fail,
+}
+
+impl Verdict {
+    /// Its word, as in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+        }
+    }
+}
+
+/// The judgement of a run. Its text is for people, several lines long.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Report {
+    /// [`REPORT_VERSION`].
+    pub version: u32,
+    /// Over all streams.
+    pub verdict: Verdict,
+    /// Each stream by itself.
+    pub streams: Vec<StreamReport>,
+}
+
+impl Report {
+    /// Puts the streams of a run together. A run without streams is not passed.
+    pub fn new(streams: Vec<StreamReport>) -> Self {
+        let passed = !streams.is_empty() && streams.iter().all(|stream| stream.verdict == Verdict::Pass);
+        Self { version: REPORT_VERSION, verdict: if passed { Verdict::Pass } else { Verdict::Fail }, streams }
+    }
+
+    /// The report as one JSON object, indented, with a newline at the end.
+    pub fn to_json(&self) -> String {
+        // Every key is a string and every number finite, so that it cannot fail.
+        let mut text = serde_json::to_string_pretty(self).unwrap_or_default();
+        text.push('\n');
+        text
+    }
+}
+
+/// How one stream went.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct StreamReport {
+    /// `rtms_stream_id`.
+    pub stream: String,
+    /// Which product streamed.
+    pub product: &'static str,
+    /// When it started.
+    pub started_at: UnixMillis,
+    /// Why it ended, if it has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop_reason: Option<StopReason>,
+    /// Of this stream.
+    pub verdict: Verdict,
+    /// Whether anybody joined.
+    pub joined: bool,
+    /// What was asked, answered and sent.
+    pub summary: Summary,
+    /// What the client did wrong, in the order in which it was noticed.
+    pub findings: Vec<Judged>,
+    /// Findings that were too many to be kept.
+    pub findings_dropped: u64,
+}
+
+/// What happened in numbers.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Summary {
+    /// Requests that were refused, and rightly.
+    pub refused: u64,
+    /// Keep-alive of all connections.
+    pub keep_alives: KeepAlives,
+    /// Attempts at posting webhooks, as far as they are kept.
+    pub webhooks: Vec<WebhookLine>,
+    /// What was sent, joins and media connections among it.
+    pub sent: SentCounts,
+}
+
+/// Keep-alive requests and their answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct KeepAlives {
+    /// Messages 12.
+    pub asked: u64,
+    /// Messages 13 that repeat one of them.
+    pub answered: u64,
+    /// The mean time to the answer, in milliseconds.
+    pub mean_ms: u64,
+    /// The longest time to an answer, in milliseconds.
+    pub longest_ms: u64,
+    #[serde(skip)]
+    total_ms: u64,
+}
+
+impl KeepAlives {
+    pub(crate) fn answered(&mut self, after_ms: u64) {
+        self.answered += 1;
+        self.total_ms = self.total_ms.saturating_add(after_ms);
+        self.mean_ms = self.total_ms / self.answered;
+        self.longest_ms = self.longest_ms.max(after_ms);
+    }
+}
+
+/// One attempt at posting a webhook.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct WebhookLine {
+    /// Milliseconds since the start of the stream.
+    pub at_ms: u64,
+    /// Its event name.
+    pub event: String,
+    /// 1 for the first attempt.
+    pub attempt: u32,
+    /// What came of it, in words.
+    pub answer: String,
+    /// Milliseconds to the answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub took_ms: Option<u64>,
+}
+
+/// A finding with its judgement.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Judged {
+    /// Milliseconds since the start of the stream.
+    pub at_ms: u64,
+    /// The connection, by number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connection: Option<u64>,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What was seen; fits after "the client ".
+    pub seen: String,
+    /// What is right.
+    pub advice: &'static str,
+    /// Name and details.
+    #[serde(flatten)]
+    pub mistake: Mistake,
+}
+
+/// What is counted while a stream runs.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) counts: SentCounts,
+    pub(crate) keep_alives: KeepAlives,
+    pub(crate) refused: u64,
+}
+
+impl StreamReport {
+    pub(crate) fn new(zoom: &Zoom, tally: &Tally) -> Self {
+        let since_start = |at: UnixMillis| millis(at.since(zoom.start()));
+        let findings: Vec<_> = zoom.findings().iter().map(|finding| Judged::new(finding, zoom.start())).collect();
+        let joined = tally.counts.joins > 0;
+        let passed = joined && findings.iter().all(|finding| finding.severity < Severity::Fault);
+        Self {
+            stream: zoom.stream().as_str().to_owned(),
+            product: zoom.product().as_str(),
+            started_at: zoom.start(),
+            stop_reason: zoom.over().map(|(_, reason)| reason),
+            verdict: if passed && zoom.findings().dropped() == 0 { Verdict::Pass } else { Verdict::Fail },
+            joined,
+            summary: Summary {
+                refused: tally.refused,
+                keep_alives: tally.keep_alives,
+                webhooks: zoom
+                    .deliveries()
+                    .iter()
+                    .map(|delivery| WebhookLine::new(delivery, since_start(delivery.at)))
+                    .collect(),
+                sent: tally.counts,
+            },
+            findings,
+            findings_dropped: zoom.findings().dropped(),
+        }
+    }
+}
+
+impl WebhookLine {
+    fn new(delivery: &Delivery, at_ms: u64) -> Self {
+        Self {
+            at_ms,
+            event: delivery.event.clone(),
+            attempt: delivery.attempt,
+            answer: delivery.outcome.to_string(),
+            took_ms: delivery.took.map(millis),
+        }
+    }
+}
+
+impl Judged {
+    fn new(finding: &Finding, start: UnixMillis) -> Self {
+        Self {
+            at_ms: millis(finding.at.since(start)),
+            connection: finding.connection.map(|connection| connection.0),
+            severity: finding.mistake.severity(),
+            seen: finding.mistake.to_string(),
+            advice: finding.mistake.advice(),
+            mistake: finding.mistake.clone(),
+        }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for stream in &self.streams {
+            writeln!(f, "{stream}")?;
+        }
+        write!(f, "verdict: {}", self.verdict.as_str())
+    }
+}
+
+impl fmt::Display for StreamReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Summary { refused, keep_alives, webhooks, sent } = &self.summary;
+        writeln!(f, "stream {}: {}", self.stream, self.verdict.as_str())?;
+        writeln!(f, "  {} joined, {} media connections, {refused} refused", sent.joins, sent.media_connections)?;
+        writeln!(
+            f,
+            "  keep-alives: {} asked, {} answered after {} ms on average and {} ms at most",
+            keep_alives.asked, keep_alives.answered, keep_alives.mean_ms, keep_alives.longest_ms
+        )?;
+        writeln!(
+            f,
+            "  sent: {} audio, {} video, {} deskshare, {} transcript, {} chat, {} events",
+            sent.audio, sent.video, sent.deskshare, sent.transcript, sent.chat, sent.events
+        )?;
+        for webhook in webhooks {
+            write!(f, "  webhook {} at {}, attempt {}: ", webhook.event, Seconds(webhook.at_ms), webhook.attempt)?;
+            write!(f, "{}", webhook.answer)?;
+            webhook.took_ms.map_or(Ok(()), |took_ms| write!(f, " after {took_ms} ms"))?;
+            writeln!(f)?;
+        }
+        if !self.joined {
+            writeln!(f, "  fault: nobody joined")?;
+        }
+        if self.joined && self.findings.is_empty() {
+            writeln!(f, "  no findings")?;
+        }
+        for finding in &self.findings {
+            writeln!(f, "  {finding}")?;
+        }
+        if self.findings_dropped > 0 {
+            writeln!(f, "  and {} findings more", self.findings_dropped)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Judged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at {}", self.severity.as_str(), Seconds(self.at_ms))?;
+        self.connection.map_or(Ok(()), |connection| write!(f, " on connection {connection}"))?;
+        write!(f, ": the client {}.\n    {}", self.seen, self.advice)
+    }
+}
+
+/// Milliseconds, written as seconds.
+struct Seconds(u64);
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:03} s", self.0 / 1_000, self.0 % 1_000)
+    }
+}
+
+fn millis(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,315 @@
+//! What a client does over time: habits that no single message shows. [`Zoom`](crate::zoom::Zoom) tells it what happens.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    time::Duration,
+};
+
+use rtms_wire::{codes::message_type::MessageType, time::UnixMillis};
+
+use crate::{
+    findings::Mistake,
+    judge::Tally,
+    zoom::{ConnectionId, Endpoint},
+};
+
+/// From a data handshake to message 7. No document says how long Zoom waits; Zoom's SDK sends it in milliseconds.
+pub(super) const READY_WITHIN: Duration = Duration::from_secs(5);
+
+/// What was on its way when the stream ended is nobody's fault.
+const AFTER_THE_END: Duration = Duration::from_secs(2);
+
+/// So long the first of two connections must still live for the second to be one too many: a close may be on its way.
+const OVERLAP: Duration = Duration::from_millis(500);
+
+/// So soon after a repeated webhook a second join is because of it.
+const BY_A_REPEAT: Duration = Duration::from_secs(5);
+
+/// Whoever was refused on purpose so lately is waiting for the next attempt.
+const HINDERED_FOR: Duration = Duration::from_secs(30);
+
+/// So many right refusals of one and the same request are two too many.
+const SAME_REFUSED: u32 = 3;
+
+/// What is remembered of one client.
+#[derive(Debug, Default)]
+pub(crate) struct Conduct {
+    pub(crate) tally: Tally,
+    /// When Zoom last got in the way on purpose.
+    hindered_at: Option<UnixMillis>,
+    ended_at: Option<UnixMillis>,
+    /// Since when the client can know that the stream is over.
+    end_told_at: Option<UnixMillis>,
+    signaling_attempts: Attempts,
+    media_attempts: Attempts,
+    /// What is being asked, without what changes from one time to the next.
+    asking: u64,
+    refusals: BTreeMap<u64, u32>,
+    /// Connections whose last handshake was refused, and whether more is to be said of that.
+    refused: BTreeMap<ConnectionId, (MessageType, bool)>,
+    /// Media connections that wait for message 7, and until when.
+    ready_due: BTreeMap<ConnectionId, UnixMillis>,
+    ready_was_early: bool,
+    /// Whether a data handshake has succeeded since the signaling handshake.
+    has_had_media: bool,
+    doubles: Vec<Double>,
+    /// When a webhook was posted that had been posted before.
+    repeated_at: Option<UnixMillis>,
+    /// When the client ended its signaling connection by itself.
+    left_at: Option<UnixMillis>,
+    /// Connections that Zoom has closed, and nothing has kept the client from knowing.
+    told_to_close: BTreeSet<ConnectionId>,
+}
+
+/// A connection beside another one.
+#[derive(Debug)]
+pub(crate) struct Double {
+    due: UnixMillis,
+    pub(crate) connection: ConnectionId,
+    /// Those that were there first.
+    pub(crate) first: Vec<ConnectionId>,
+    pub(crate) mistake: Mistake,
+}
+
+/// Attempts to connect since the last success.
+#[derive(Debug, Default)]
+struct Attempts {
+    times: VecDeque<UnixMillis>,
+    is_told: bool,
+}
+
+impl Attempts {
+    fn add(&mut self, most: usize, now: UnixMillis) -> Option<Mistake> {
+        while self.times.front().is_some_and(|at| now.since(*at) >= Duration::from_secs(1)) {
+            self.times.pop_front();
+        }
+        if self.times.len() <= 1 {
+            self.is_told = false;
+        }
+        // More than `most` says no more, and a flood must not fill the memory.
+        if self.times.len() <= most {
+            self.times.push_back(now);
+        }
+        let attempts = self.times.len();
+        (attempts > most && !std::mem::replace(&mut self.is_told, true)).then_some(Mistake::RetriedTooFast { attempts })
+    }
+}
+
+impl Conduct {
+    /// Entries of each memory that a client can fill.
+    const MOST: usize = 1_000;
+
+    /// Somebody has connected, or asked in vain.
+    pub(crate) fn attempt(&mut self, endpoint: Endpoint, now: UnixMillis) -> Option<Mistake> {
+        match endpoint {
+            Endpoint::Signaling => self.signaling_attempts.add(5, now),
+            // Each of the five media may have its connection.
+            Endpoint::Media => self.media_attempts.add(10, now),
+        }
+    }
+
+    /// A connection was opened.
+    pub(crate) fn arrived(&self, now: UnixMillis) -> Option<Mistake> {
+        let since = self.ended_at?.max(self.end_told_at?);
+        let after_ms = u64::try_from(now.since(since).as_millis()).unwrap_or(u64::MAX);
+        (now.since(since) > AFTER_THE_END).then_some(Mistake::CameBackAfterTheEnd { after_ms })
+    }
+
+    /// Zoom got in the way on purpose.
+    pub(crate) fn hindered(&mut self, now: UnixMillis) {
+        self.hindered_at = Some(now);
+    }
+
+    /// Whether the client may be late because of that.
+    pub(crate) fn is_hindered(&self, now: UnixMillis) -> bool {
+        self.hindered_at.is_some_and(|at| now.since(at) < HINDERED_FOR)
+    }
+
+    /// A handshake begins, or another question that may be refused.
+    pub(crate) fn asks(&mut self, payload: &[u8]) {
+        let mut hasher = DefaultHasher::new();
+        match serde_json::from_slice::<serde_json::Value>(payload) {
+            Ok(serde_json::Value::Object(mut fields)) => {
+                fields.remove("sequence");
+                fields.remove("timestamp");
+                serde_json::Value::Object(fields).to_string().hash(&mut hasher);
+            }
+            Ok(_) | Err(_) => payload.hash(&mut hasher),
+        }
+        self.asking = hasher.finish();
+    }
+
+    /// What was asked is refused, and rightly so. Gives how often the same was refused by now; none if it was once too often before.
+    pub(crate) fn refused_rightly(&mut self, connection: ConnectionId, request: MessageType) -> Option<u32> {
+        self.tally.refused += 1;
+        self.refused_anyhow(connection, request);
+        if self.refusals.len() >= Self::MOST && !self.refusals.contains_key(&self.asking) {
+            return Some(1);
+        }
+        let times = self.refusals.entry(self.asking).or_default();
+        *times = times.saturating_add(1);
+        (*times == 1 || *times == SAME_REFUSED).then_some(*times)
+    }
+
+    /// Whether something was refused rightly, so that what did not come about needs no finding of its own.
+    pub(crate) fn was_refused(&self) -> bool {
+        self.tally.refused > 0
+    }
+
+    /// The handshake of a connection is refused, rightly or not.
+    pub(crate) fn refused_anyhow(&mut self, connection: ConnectionId, request: MessageType) {
+        let is_handshake = matches!(request, MessageType::SignalingHandShakeReq | MessageType::DataHandShakeReq);
+        if is_handshake && self.refused.len() < Self::MOST {
+            self.refused.entry(connection).or_insert((request, true));
+        }
+    }
+
+    /// No more is to be said of this connection.
+    pub(crate) fn enough_of(&mut self, connection: ConnectionId) {
+        if let Some((_, more)) = self.refused.get_mut(&connection) {
+            *more = false;
+        }
+    }
+
+    /// A connection that did not shake hands in time: the finding that fits, if there is more to say.
+    pub(crate) fn idle(&mut self, connection: ConnectionId) -> Option<Mistake> {
+        match self.refused.remove(&connection) {
+            None => Some(Mistake::HandshakeTooLate),
+            Some((request, true)) => {
+                Some(Mistake::RefusalIgnored { request, how: "neither asked again nor closed the connection" })
+            }
+            Some((_, false)) => None,
+        }
+    }
+
+    /// A signaling handshake has succeeded. Gives what is wrong with that.
+    pub(crate) fn joined(&mut self, connection: ConnectionId, now: UnixMillis) -> Option<Mistake> {
+        self.signaling_attempts = Attempts::default();
+        self.refused.remove(&connection);
+        self.has_had_media = false;
+        let left_at = self.left_at.take()?;
+        let repeated_at = self.repeated_at?;
+        (left_at >= repeated_at && now.since(repeated_at) < BY_A_REPEAT).then_some(Mistake::ActedOnRepeat)
+    }
+
+    /// A data handshake has succeeded.
+    pub(crate) fn opened_media(&mut self, connection: ConnectionId, now: UnixMillis) {
+        self.media_attempts = Attempts::default();
+        self.refused.remove(&connection);
+        self.has_had_media = true;
+        self.ready_due.insert(connection, now + READY_WITHIN);
+    }
+
+    /// Message 7 came and counts.
+    pub(crate) fn ready(&mut self) {
+        self.ready_due.clear();
+        self.ready_was_early = false;
+    }
+
+    /// Message 7 came and does not count; that it is missing now says nothing new.
+    pub(crate) fn ready_in_vain(&mut self) {
+        self.ready_was_early = true;
+    }
+
+    /// Message 7 came while there is no media.
+    pub(crate) fn ready_without_media(&mut self) -> Option<Mistake> {
+        if self.has_had_media {
+            // It was on its way when the media was lost.
+            return None;
+        }
+        self.ready_in_vain();
+        let ignored = self.refused.values_mut().find(|(request, _)| *request == MessageType::DataHandShakeReq);
+        Some(match ignored {
+            Some((request, more)) => {
+                *more = false;
+                Mistake::RefusalIgnored { request: *request, how: "sent a client ready" }
+            }
+            None => Mistake::ReadyTooEarly,
+        })
+    }
+
+    /// Media connections whose message 7 is overdue.
+    pub(crate) fn unready(&mut self, now: UnixMillis) -> Vec<ConnectionId> {
+        let due: Vec<_> = self.ready_due.iter().filter(|(_, due)| **due <= now).map(|(it, _)| *it).collect();
+        self.ready_due.retain(|_, due| *due > now);
+        if self.ready_was_early { Vec::new() } else { due }
+    }
+
+    /// Asks again a little later about this connection.
+    pub(crate) fn wait_for_ready(&mut self, connection: ConnectionId, now: UnixMillis) {
+        self.ready_due.insert(connection, now + Duration::from_secs(1));
+    }
+
+    /// A connection was refused because others were there first.
+    pub(crate) fn doubled(
+        &mut self,
+        connection: ConnectionId,
+        first: Vec<ConnectionId>,
+        mistake: Mistake,
+        now: UnixMillis,
+    ) {
+        self.refused_anyhow(connection, MessageType::Undefined);
+        self.refused.insert(connection, (MessageType::Undefined, false));
+        if self.doubles.len() < Self::MOST {
+            self.doubles.push(Double { due: now + OVERLAP, connection, first, mistake });
+        }
+    }
+
+    /// What a second signaling connection is.
+    pub(crate) fn second_signaling(&self, refused: bool, now: UnixMillis) -> Mistake {
+        if self.repeated_at.is_some_and(|at| now.since(at) < BY_A_REPEAT) {
+            Mistake::ActedOnRepeat
+        } else {
+            Mistake::SecondSignaling { refused }
+        }
+    }
+
+    /// Doubles of which it can be said by now whether the first was left alive.
+    pub(crate) fn due_doubles(&mut self, now: UnixMillis) -> Vec<Double> {
+        let (due, rest) = std::mem::take(&mut self.doubles).into_iter().partition(|double| double.due <= now);
+        self.doubles = rest;
+        due
+    }
+
+    /// A webhook was posted that the client knows.
+    pub(crate) fn repeated(&mut self, now: UnixMillis) {
+        self.repeated_at = Some(now);
+    }
+
+    /// The client ended its signaling connection by itself.
+    pub(crate) fn left(&mut self, now: UnixMillis) {
+        self.left_at = Some(now);
+    }
+
+    /// Zoom has closed a connection, and the client hears of it.
+    pub(crate) fn told_to_close(&mut self, connection: ConnectionId) {
+        self.refused.remove(&connection);
+        if self.told_to_close.len() >= Self::MOST {
+            self.told_to_close.pop_first();
+        }
+        self.told_to_close.insert(connection);
+    }
+
+    /// The driver waited in vain for the answer to a close frame.
+    pub(crate) fn left_open(&mut self, connection: ConnectionId) -> Option<Mistake> {
+        self.told_to_close.remove(&connection).then_some(Mistake::LeftOpen)
+    }
+
+    /// The stream is over.
+    pub(crate) fn ended(&mut self, now: UnixMillis) {
+        self.ended_at = Some(now);
+        self.ready_due.clear();
+        self.doubles.clear();
+    }
+
+    /// The client can know that the stream is over.
+    pub(crate) fn end_was_told(&mut self, now: UnixMillis) {
+        self.end_told_at.get_or_insert(now);
+    }
+
+    /// When there is something to look at.
+    pub(crate) fn next_at(&self) -> Option<UnixMillis> {
+        self.ready_due.values().copied().chain(self.doubles.iter().map(|double| double.due)).min()
+    }
+}

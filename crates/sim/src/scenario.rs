@@ -1,0 +1,361 @@
+//! Stories as files: what happens in a meeting and to its connections, what a client should do, and what holds at the end.
+//!
+//! A [`Scenario`] is read from TOML; the [`catalogue`](Scenario::catalogue) is in the program. What must hold is said of Zoom's side
+//! alone, so that it can be asked of any client: how often it joined, whether all sound of the meeting was sent to it, why the stream
+//! ended, and which findings the judge has.
+//!
+//! ```
+//! use rtms_sim::scenario::Scenario;
+//!
+//! let story = Scenario::parse(
+//!     "mine.toml",
+//!     r#"
+//!     name = "mine"
+//!     what = "Signaling is cut after ten seconds."
+//!     client = "Connects again at once, signaling first and then all media, and misses no sound."
+//!
+//!     [meeting]
+//!     duration = "30s"
+//!
+//!     [[incident]]
+//!     at = "10s"
+//!     what = { cut = { target = "signaling" } }
+//!
+//!     [expect]
+//!     joins = 2
+//!     ended = 6
+//!     media_complete = ["audio"]
+//!     "#,
+//! )?;
+//! assert_eq!(story.config().incidents.len(), 1);
+//! # Ok::<(), rtms_sim::scenario::ScenarioError>(())
+//! ```
+
+mod catalogue;
+mod expect;
+
+use std::{path::Path, time::Duration};
+
+use rtms_wire::{
+    codes::product::Product,
+    media::medium::{MediaTypes, Medium},
+};
+use serde::Deserialize;
+
+pub use self::expect::{Count, Expect};
+use crate::{
+    config::{Server, Timing, WebhookOptions, ZoomConfig, granted_by_default},
+    fault::{Incident, Temper},
+    meeting::MeetingOptions,
+    world::Network,
+};
+
+/// A story, and what must hold at its end.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// By which it is asked for.
+    pub name: String,
+    /// What happens, in one sentence.
+    pub what: String,
+    /// What a client should do, in one sentence.
+    pub client: String,
+    /// Whose stream it is and what happens in it.
+    #[serde(default)]
+    pub meeting: Story,
+    /// The media that the app was granted; absent for what the product grants by default.
+    pub granted: Option<Vec<Medium>>,
+    /// How many servers stand by for a failover.
+    #[serde(default)]
+    pub standby: u8,
+    /// How long Zoom waits, where that is not as usual.
+    #[serde(default)]
+    pub timing: TimingOverrides,
+    /// How long things take on the way; in memory only.
+    #[serde(default)]
+    pub network: Delays,
+    /// How webhooks are posted.
+    #[serde(default)]
+    pub webhooks: Posting,
+    /// How Zoom behaves throughout.
+    #[serde(default)]
+    pub temper: Temper,
+    /// What happens when.
+    #[serde(default, rename = "incident")]
+    pub incidents: Vec<Incident>,
+    /// What whoever runs the client has it do; nothing where absent.
+    #[serde(default)]
+    pub operator: Operator,
+    /// What holds at the end.
+    pub expect: Expect,
+}
+
+/// Whose stream it is and what happens in it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Story {
+    /// Which product streams.
+    pub product: Product,
+    /// Everything that is left open follows from this.
+    pub seed: u64,
+    /// How long the stream lasts.
+    #[serde(with = "humantime_serde")]
+    pub duration: Duration,
+    /// How many people take part.
+    pub participants: u16,
+    /// Whether there is everything that can be in a meeting: corrected lines of transcript, chat in every form, cameras that change
+    /// their size.
+    pub everything: bool,
+}
+
+impl Default for Story {
+    fn default() -> Self {
+        let MeetingOptions { seed, participants, duration, .. } = MeetingOptions::default();
+        Self { product: Product::Meeting, seed, duration, participants, everything: false }
+    }
+}
+
+/// How long Zoom waits, where that is not as usual.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TimingOverrides {
+    /// [`Timing::join_within`].
+    #[serde(with = "humantime_serde")]
+    pub join_within: Option<Duration>,
+    /// [`Timing::keep_alive`].
+    #[serde(with = "humantime_serde")]
+    pub keep_alive: Option<Duration>,
+    /// [`Timing::signaling_window`].
+    #[serde(with = "humantime_serde")]
+    pub signaling_window: Option<Duration>,
+    /// [`Timing::media_window`].
+    #[serde(with = "humantime_serde")]
+    pub media_window: Option<Duration>,
+    /// [`Timing::farewell`].
+    #[serde(with = "humantime_serde")]
+    pub farewell: Option<Duration>,
+}
+
+/// How long things take on the way, one way.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Delays {
+    /// The shortest.
+    #[serde(with = "humantime_serde")]
+    pub at_least: Duration,
+    /// The longest.
+    #[serde(with = "humantime_serde")]
+    pub at_most: Duration,
+}
+
+impl Default for Delays {
+    fn default() -> Self {
+        let Network { at_least, at_most } = Network::default();
+        Self { at_least, at_most }
+    }
+}
+
+/// How webhooks are posted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Posting {
+    /// Whether each is posted a second time at once.
+    pub deliver_twice: bool,
+}
+
+/// What whoever runs the client has it do. A client that cannot is not tried with such a scenario.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Operator {
+    /// One connection for all media.
+    pub unified: bool,
+    /// The sound from before the join is not wanted.
+    pub without_backlog: bool,
+    /// When it closes the stream by message 21.
+    #[serde(with = "humantime_serde")]
+    pub close_at: Option<Duration>,
+    /// When its process is killed …
+    #[serde(with = "humantime_serde")]
+    pub kill_at: Option<Duration>,
+    /// … and when it is started again.
+    #[serde(with = "humantime_serde")]
+    pub restart_at: Option<Duration>,
+    /// Whose camera is wanted from when on, each in place of the one before. With any, video is asked for as one person's of choice.
+    pub cameras: Vec<Camera>,
+}
+
+/// A camera that is wanted.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Camera {
+    /// From when on.
+    #[serde(with = "humantime_serde")]
+    pub at: Duration,
+    /// Whose: the number of the participant in the meeting, from 0.
+    pub participant: usize,
+}
+
+/// Why a file is no scenario.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ScenarioError {
+    /// The file cannot be read.
+    #[error("{file}: {why}")]
+    Unreadable {
+        /// Which.
+        file: String,
+        /// What the system said.
+        why: String,
+    },
+    /// Its text is no TOML, or a key or value is not known.
+    #[error("{file}:{line}: {why}")]
+    Wrong {
+        /// Which file.
+        file: String,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong.
+        why: String,
+    },
+}
+
+impl Scenario {
+    /// Reads a scenario; `file` is how errors name it.
+    ///
+    /// # Errors
+    /// [`ScenarioError::Wrong`] with the line.
+    pub fn parse(file: &str, text: &str) -> Result<Self, ScenarioError> {
+        let wrong = |at: usize, why: String| {
+            let line = 1 + text.bytes().take(at).filter(|byte| *byte == b'\n').count();
+            ScenarioError::Wrong { file: file.to_owned(), line, why }
+        };
+        let scenario: Self = toml::from_str(text).map_err(|error| {
+            let at = error.span().map_or(0, |span| span.start);
+            wrong(at, error.message().trim_end().replace('\n', " "))
+        })?;
+        match scenario.nonsense() {
+            Some(why) => Err(wrong(text.find("[expect]").unwrap_or(0), why)),
+            None => Ok(scenario),
+        }
+    }
+
+    /// Reads the scenario in a file.
+    ///
+    /// # Errors
+    /// [`ScenarioError`] if it cannot be read or is none.
+    pub fn load(path: &Path) -> Result<Self, ScenarioError> {
+        let file = path.display().to_string();
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| ScenarioError::Unreadable { file: file.clone(), why: error.to_string() })?;
+        Self::parse(&file, &text)
+    }
+
+    /// The scenario of that name in the catalogue.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::catalogue().into_iter().find(|scenario| scenario.name == name)
+    }
+
+    /// Zoom as the scenario has it, on servers that exist in memory only.
+    pub fn config(&self) -> ZoomConfig {
+        let server = |number: u8| Server {
+            signaling_url: format!("wss://rtms-sim{number}.zoom.us:443/signaling"),
+            media_url: format!("wss://rtms-sim{number}.zoom.us:443/media"),
+        };
+        let first = server(0);
+        ZoomConfig {
+            product: self.meeting.product,
+            meeting: self.meeting_options(),
+            granted: self.granted(),
+            signaling_url: first.signaling_url,
+            media_url: first.media_url,
+            standby: (1..=self.standby).map(server).collect(),
+            incidents: self.incidents.clone(),
+            temper: self.temper.clone(),
+            timing: self.timing(),
+            webhooks: self.webhook_options(),
+            ..ZoomConfig::default()
+        }
+    }
+
+    /// The meeting, with real media.
+    pub fn meeting_options(&self) -> MeetingOptions {
+        let Story { seed, duration, participants, everything, product: _ } = self.meeting;
+        let options = MeetingOptions { seed, duration, participants, ..MeetingOptions::default() };
+        if everything { options.with_everything() } else { options }
+    }
+
+    /// The media that the app was granted.
+    pub fn granted(&self) -> MediaTypes {
+        let granted = self.granted.as_ref().map(|media| MediaTypes::of(media.iter().copied()));
+        granted.unwrap_or_else(|| granted_by_default(self.meeting.product))
+    }
+
+    /// How long Zoom waits.
+    pub fn timing(&self) -> Timing {
+        let usual = Timing::default();
+        let TimingOverrides { join_within, keep_alive, signaling_window, media_window, farewell } = self.timing;
+        Timing {
+            join_within: join_within.unwrap_or(usual.join_within),
+            keep_alive: keep_alive.unwrap_or(usual.keep_alive),
+            signaling_window: signaling_window.unwrap_or(usual.signaling_window),
+            media_window: media_window.unwrap_or(usual.media_window),
+            farewell: farewell.unwrap_or(usual.farewell),
+            ..usual
+        }
+    }
+
+    /// How webhooks are posted.
+    pub fn webhook_options(&self) -> WebhookOptions {
+        WebhookOptions { deliver_twice: self.webhooks.deliver_twice, ..WebhookOptions::default() }
+    }
+
+    /// The network, for a world in memory.
+    pub fn network(&self) -> Network {
+        Network { at_least: self.network.at_least, at_most: self.network.at_most }
+    }
+
+    /// What is well written and means nothing.
+    fn nonsense(&self) -> Option<String> {
+        let not_counted = |medium: &&Medium| matches!(medium, Medium::Video | Medium::Deskshare);
+        if let Some(medium) = self.expect.media_complete.iter().find(not_counted) {
+            return Some(format!("media_complete cannot have {medium}: Zoom never sends pictures again"));
+        }
+        if self.operator.restart_at.is_some() && self.operator.kill_at.is_none() {
+            return Some("restart_at without kill_at".to_owned());
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHORT: &str = "name = \"a\"\nwhat = \"b\"\nclient = \"c\"\n[expect]\nended = 6\n";
+
+    #[test]
+    fn an_unknown_key_is_named_with_file_and_line() {
+        let text = format!("{SHORT}jonis = 2\n");
+
+        let error = Scenario::parse("mine.toml", &text).unwrap_err().to_string();
+
+        assert!(error.starts_with("mine.toml:6: unknown field `jonis`"), "{error}");
+    }
+
+    #[test]
+    fn an_unknown_trouble_is_named_with_file_and_line() {
+        let text = format!("{SHORT}[[incident]]\nat = \"1s\"\nwhat = {{ cutt = {{ target = \"signaling\" }} }}\n");
+
+        let error = Scenario::parse("mine.toml", &text).unwrap_err().to_string();
+
+        assert!(error.starts_with("mine.toml:8: unknown variant `cutt`"), "{error}");
+    }
+
+    #[test]
+    fn a_time_without_a_unit_is_refused() {
+        let text = format!("{SHORT}[meeting]\nduration = \"20\"\n");
+
+        let error = Scenario::parse("mine.toml", &text).unwrap_err().to_string();
+
+        assert!(error.starts_with("mine.toml:7: "), "{error}");
+    }
+}

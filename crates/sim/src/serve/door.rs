@@ -1,0 +1,263 @@
+//! Where clients come in: the listeners of all servers, TLS, the upgrade, and the way to the stream that a path names.
+
+use std::{
+    fmt::Debug,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
+    task::JoinSet,
+    time::timeout,
+};
+use tokio_rustls::TlsAcceptor;
+
+use crate::{
+    serve::{AbortOnDrop, Limits, StartError, connection::FromConnection, upgrade},
+    zoom::{Admission, Endpoint},
+};
+
+/// Where signaling is served.
+const SIGNALING_PATH: &str = "/signaling";
+
+/// Below here media is served, a path for each key of message 2. The paths are one server: message 3 says what is wanted.
+const MEDIA_PATH: &str = "/media";
+
+/// How long somebody who is sent away may take to notice.
+const REFUSE_WITHIN: Duration = Duration::from_secs(1);
+
+/// A connection's bytes, with TLS or without.
+pub(super) trait Io: AsyncRead + AsyncWrite + Debug + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Debug + Send + Unpin> Io for S {}
+
+/// Where somebody came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Arrival {
+    pub(super) endpoint: Endpoint,
+    /// Which of the servers; 0 is the first.
+    pub(super) server: usize,
+}
+
+/// A connection after its upgrade. Dropping it makes room for another.
+#[derive(Debug)]
+pub(super) struct Guest {
+    pub(super) io: Box<dyn Io>,
+    pub(super) room: OwnedSemaphorePermit,
+}
+
+/// One of Zoom's servers: where it listens, and its URLs without what names a stream.
+#[derive(Clone, Debug)]
+pub(super) struct Server {
+    pub(super) signaling: SocketAddr,
+    pub(super) media: SocketAddr,
+    scheme: &'static str,
+    host: String,
+}
+
+impl Server {
+    /// The URL of signaling for this stream; none means that there is one stream only.
+    pub(super) fn signaling_url(&self, stream: Option<usize>) -> String {
+        self.url(self.signaling.port(), SIGNALING_PATH, stream)
+    }
+
+    /// The URL below which the stream's media is.
+    pub(super) fn media_url(&self, stream: Option<usize>) -> String {
+        self.url(self.media.port(), MEDIA_PATH, stream)
+    }
+
+    fn url(&self, port: u16, path: &str, stream: Option<usize>) -> String {
+        let stream = stream.map(|stream| format!("/{stream}")).unwrap_or_default();
+        format!("{}://{}:{port}{path}{stream}", self.scheme, self.host)
+    }
+}
+
+/// Listeners that do not accept yet.
+#[derive(Debug)]
+pub(super) struct Door {
+    pub(super) servers: Vec<Server>,
+    listeners: Vec<(TcpListener, usize, Serves)>,
+}
+
+/// What is served on a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Serves {
+    Signaling,
+    Media,
+    Both,
+}
+
+/// Where [`Door::bind`] listens.
+#[derive(Debug)]
+pub(super) struct Places<'a> {
+    /// Signaling of the first server.
+    pub(super) signaling: SocketAddr,
+    /// Its media; none takes a port from the system.
+    pub(super) media: Option<SocketAddr>,
+    /// How many servers. All but the first take ports from the system.
+    pub(super) servers: usize,
+    /// Their names in URLs, in turns; the address if there are none.
+    pub(super) hosts: &'a [String],
+    /// Whether their URLs are `wss`.
+    pub(super) tls: bool,
+}
+
+impl Door {
+    pub(super) async fn bind(places: Places<'_>) -> Result<Self, StartError> {
+        let mut door = Self { servers: Vec::new(), listeners: Vec::new() };
+        let any_port = |address: SocketAddr| SocketAddr::new(address.ip(), 0);
+        for index in 0..places.servers.max(1) {
+            let (signaling, media) = if index == 0 {
+                (places.signaling, places.media.unwrap_or_else(|| any_port(places.signaling)))
+            } else {
+                (any_port(places.signaling), any_port(places.media.unwrap_or(places.signaling)))
+            };
+            let is_one_port = signaling == media && signaling.port() != 0;
+            let serves = if is_one_port { Serves::Both } else { Serves::Signaling };
+            let signaling = door.listen(signaling, index, serves).await?;
+            let media = if is_one_port { signaling } else { door.listen(media, index, Serves::Media).await? };
+            let host = places.hosts.iter().cycle().nth(index).cloned().unwrap_or_else(|| in_url(signaling.ip()));
+            let scheme = if places.tls { "wss" } else { "ws" };
+            door.servers.push(Server { signaling, media, scheme, host });
+        }
+        Ok(door)
+    }
+
+    async fn listen(&mut self, address: SocketAddr, server: usize, serves: Serves) -> Result<SocketAddr, StartError> {
+        let failed = |source| StartError::Listen { address, source };
+        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        self.listeners.push((listener, server, serves));
+        Ok(address)
+    }
+
+    /// The listeners, and what each serves, for who lets people in by himself.
+    pub(super) fn into_listeners(self) -> impl Iterator<Item = (TcpListener, Serves)> {
+        self.listeners.into_iter().map(|(listener, _, serves)| (listener, serves))
+    }
+
+    /// Lets people in, until what is returned is dropped. With one stream, paths name none.
+    pub(super) fn open(
+        self,
+        streams: Vec<mpsc::Sender<FromConnection>>,
+        tls: Option<TlsAcceptor>,
+        limits: &Limits,
+    ) -> Vec<AbortOnDrop> {
+        let room =
+            Arc::new(Semaphore::new(limits.connections.saturating_mul(streams.len()).min(Semaphore::MAX_PERMITS)));
+        let ways = Arc::new(Ways { streams, tls, upgrade_within: limits.upgrade_within });
+        let listening = self.listeners.into_iter().map(|(listener, server, serves)| {
+            let task = tokio::spawn(accept(listener, server, serves, Arc::clone(&ways), Arc::clone(&room)));
+            AbortOnDrop(task.abort_handle())
+        });
+        listening.collect()
+    }
+}
+
+/// An IPv6 address stands in brackets in a URL.
+fn in_url(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => format!("[{address}]"),
+    }
+}
+
+/// From a connection to the stream that it is for.
+struct Ways {
+    streams: Vec<mpsc::Sender<FromConnection>>,
+    tls: Option<TlsAcceptor>,
+    upgrade_within: Duration,
+}
+
+async fn accept(listener: TcpListener, server: usize, serves: Serves, ways: Arc<Ways>, room: Arc<Semaphore>) {
+    let mut tasks = JoinSet::new();
+    // The semaphore is never closed. Who finds no room waits in the system's queue.
+    while let Ok(room) = Arc::clone(&room).acquire_owned().await {
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                tracing::debug!(%peer, "connection accepted");
+                let ways = Arc::clone(&ways);
+                tasks.spawn(async move { ways.receive(stream, server, serves, room).await });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                // Out of file descriptors, most likely; without a pause this would spin.
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+        while tasks.try_join_next().is_some() {}
+    }
+}
+
+impl Ways {
+    async fn receive(&self, stream: TcpStream, server: usize, serves: Serves, room: OwnedSemaphorePermit) {
+        // A failure costs latency only.
+        let _ = stream.set_nodelay(true);
+        let asked = timeout(self.upgrade_within, async {
+            let mut io: Box<dyn Io> = match &self.tls {
+                Some(tls) => Box::new(tls.accept(stream).await?),
+                None => Box::new(stream),
+            };
+            let request = upgrade::read(&mut io).await?;
+            Ok::<_, std::io::Error>((io, request))
+        });
+        let (mut io, request) = match asked.await {
+            Ok(Ok((io, Some(request)))) => (io, request),
+            Ok(Ok((io, None))) => return send_away(io, 400).await,
+            Ok(Err(error)) => return tracing::debug!(%error, "a connection was no WebSocket"),
+            Err(_) => return tracing::debug!("a connection asked for no WebSocket in time"),
+        };
+        let route = route(&request.path, serves, self.streams.len() > 1);
+        let Some((stream, endpoint)) = route.and_then(|(number, endpoint)| Some((self.streams.get(number)?, endpoint)))
+        else {
+            tracing::warn!(path = request.path, "somebody asked for a path that is not there");
+            return send_away(io, 404).await;
+        };
+        let arrival = Arrival { endpoint, server };
+        let (answer, answered) = oneshot::channel();
+        // Either fails only when the stream is over and everything of it is gone.
+        let is_there = stream.send(FromConnection::Knocked { arrival, answer }).await.is_ok();
+        let admission = if is_there { answered.await.unwrap_or(Admission::Cut) } else { Admission::Status(404) };
+        match admission {
+            Admission::Welcome => {
+                if upgrade::grant(&mut io, &request).await.is_ok() {
+                    let _ = stream.send(FromConnection::Entered { arrival, guest: Guest { io, room } }).await;
+                }
+            }
+            Admission::Status(status) => send_away(io, status).await,
+            Admission::Silence => {
+                // Until the client loses patience.
+                let mut ignored = [0; 64];
+                while tokio::io::AsyncReadExt::read(&mut io, &mut ignored).await.is_ok_and(|read| read > 0) {}
+            }
+            Admission::Cut => {}
+        }
+    }
+}
+
+/// Which stream a path is for, and which kind of connection; none if there is no such path on this port.
+pub(super) fn route(path: &str, serves: Serves, is_numbered: bool) -> Option<(usize, Endpoint)> {
+    let below = |base| match path.strip_prefix(base)? {
+        "" => Some(""),
+        rest => rest.strip_prefix('/'),
+    };
+    let signaling = below(SIGNALING_PATH).filter(|_| serves != Serves::Media).map(|rest| (rest, Endpoint::Signaling));
+    let media = below(MEDIA_PATH).filter(|_| serves != Serves::Signaling).map(|rest| (rest, Endpoint::Media));
+    let (rest, endpoint) = signaling.or(media)?;
+    let (stream, rest) = if is_numbered {
+        let (number, rest) = rest.split_once('/').unwrap_or((rest, ""));
+        (number.parse().ok()?, rest)
+    } else {
+        (0, rest)
+    };
+    (endpoint == Endpoint::Media || rest.is_empty()).then_some((stream, endpoint))
+}
+
+async fn send_away(mut io: Box<dyn Io>, status: u16) {
+    // The client may be gone already.
+    let _ = timeout(REFUSE_WITHIN, upgrade::refuse(&mut io, status)).await;
+}

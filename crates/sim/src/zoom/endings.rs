@@ -1,0 +1,120 @@
+//! How connections are lost and how the stream ends.
+
+use super::*;
+
+impl Zoom {
+    /// Both kinds of connection are interrupted; signaling has a window to come back. `reason` is why the stream ends if it does not.
+    pub(super) fn signaling_lost(&mut self, reason: StopReason, now: UnixMillis) {
+        if !self.is_over() {
+            self.signaling_lost_silently(reason, now);
+            self.announce(News::Interrupted { signaling_url: None }, now);
+        }
+    }
+
+    /// The same without a webhook.
+    pub(super) fn signaling_lost_silently(&mut self, reason: StopReason, now: UnixMillis) {
+        if self.is_over() {
+            return;
+        }
+        self.signaling = None;
+        self.stream_state = StreamState::Interrupted;
+        self.signaling_window = Some((now + self.config.timing.signaling_window, reason));
+        let media: Vec<_> = self.media().map(|(connection, _)| connection).collect();
+        for connection in media {
+            if let Some(Role::Media(media)) = self.close(connection) {
+                self.open_media_window(&media, now);
+            }
+        }
+    }
+
+    /// From now on these media may come back for a while; a window that is open already stays as it is.
+    pub(super) fn open_media_window(&mut self, media: &Media, now: UnixMillis) {
+        for medium in media.carries.iter() {
+            self.media_windows.entry(medium).or_insert(now + self.config.timing.media_window);
+        }
+    }
+
+    /// Only these media are interrupted; signaling tells so.
+    pub(super) fn media_lost(&mut self, media: &Media, now: UnixMillis) {
+        if self.is_over() {
+            return;
+        }
+        self.open_media_window(media, now);
+        if let Some(connection) = self.signaling {
+            self.send_event(connection, signaling::media_interrupted(now), now);
+        }
+        self.stream_state_is(StreamState::Interrupted, Some(StopReason::DataConnectionInterrupted), now);
+    }
+
+    /// People who are still there leave when the meeting ends. Basis: documented.
+    pub(super) fn tell_everybody_leaves(&mut self, now: UnixMillis) {
+        let meeting = Arc::clone(&self.meeting);
+        let last_moment = meeting.duration_ms.saturating_sub(1);
+        for (index, _) in meeting.participants.iter().enumerate().filter(|(_, who)| who.is_present(last_moment)) {
+            if let Some(event) = signaling::change(self.config.product, &meeting, Change::Leave(index), now) {
+                self.send_event_if_wanted(event, now);
+            }
+        }
+    }
+
+    /// Stops sending media and says that the end is near. The end itself travels on signaling: told at once, it would
+    /// overtake the last media, and Zoom's SDK reads nothing any more once it knows.
+    pub(super) fn begin_end(&mut self, reason: StopReason, now: UnixMillis) {
+        self.begin_end_within(self.config.timing.farewell, reason, now);
+    }
+
+    /// The same, with another time for the goodbye.
+    pub(super) fn begin_end_within(&mut self, farewell: Duration, reason: StopReason, now: UnixMillis) {
+        match self.phase {
+            Phase::Announced => self.end(reason, now),
+            Phase::Joined => {
+                self.phase = Phase::Ending { until: now + farewell, reason };
+                self.over.get_or_insert((now, reason));
+                self.stream_state_is(StreamState::Terminating, Some(reason), now);
+            }
+            Phase::Ending { .. } | Phase::Ended => {}
+        }
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        matches!(self.phase, Phase::Ending { .. } | Phase::Ended)
+    }
+
+    /// The stream ends from Zoom's side.
+    pub(super) fn end(&mut self, reason: StopReason, now: UnixMillis) {
+        if self.phase == Phase::Ended {
+            return;
+        }
+        // Basis for the order: documented for a close that the client asked for, inferred for the rest.
+        let stream_first = reason == StopReason::ReceiverRequestClose;
+        if stream_first {
+            self.stream_state_is(StreamState::Terminated, Some(reason), now);
+        }
+        for session in 0..self.sessions.len() {
+            if !matches!(self.session_state(session), SessionState::Inactive | SessionState::Stopped) {
+                self.session_state_is(session, SessionState::Stopped, Some(reason), now);
+            }
+        }
+        if !stream_first {
+            self.stream_state_is(StreamState::Terminated, Some(reason), now);
+        }
+        self.finish(reason, now);
+    }
+
+    pub(super) fn finish(&mut self, reason: StopReason, now: UnixMillis) {
+        self.phase = Phase::Ended;
+        self.conduct.ended(now);
+        self.over.get_or_insert((now, reason));
+        self.signaling = None;
+        self.signaling_window = None;
+        self.media_windows.clear();
+        let connections: Vec<_> = self.connections.keys().copied().collect();
+        for connection in connections {
+            self.close(connection);
+        }
+        self.webhooks.finish();
+        if std::mem::replace(&mut self.stop_webhook_due, false) {
+            self.announce(News::Stopped { reason }, now);
+        }
+    }
+}

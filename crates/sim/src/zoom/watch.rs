@@ -1,0 +1,239 @@
+//! What is told to the judge, and what the judge finds.
+
+use rtms_wire::codes::product::Product;
+
+use super::*;
+use crate::{findings::suspect, judge::StreamReport};
+
+impl Zoom {
+    /// What the client did well and badly so far, and how the stream went.
+    pub fn report(&self) -> StreamReport {
+        StreamReport::new(self, &self.conduct.tally)
+    }
+
+    /// Which product streams.
+    pub fn product(&self) -> Product {
+        self.config.product
+    }
+
+    pub(super) fn watch_connected(&mut self, connection: ConnectionId, endpoint: Endpoint, now: UnixMillis) {
+        let found = [self.conduct.attempt(endpoint, now), self.conduct.arrived(now)];
+        for mistake in found.into_iter().flatten() {
+            self.find(now, Some(connection), mistake);
+        }
+    }
+
+    /// A client asked for a WebSocket in vain.
+    pub(super) fn watch_turned_away(&mut self, endpoint: Endpoint, now: UnixMillis) {
+        if let Some(mistake) = self.conduct.attempt(endpoint, now) {
+            self.find(now, None, mistake);
+        }
+        self.conduct.hindered(now);
+    }
+
+    /// The first signaling handshake, or one more.
+    pub(super) fn watch_joined(&mut self, connection: ConnectionId, is_first: bool, now: UnixMillis) {
+        if let Some(mistake) = self.conduct.joined(connection, now) {
+            self.find(now, Some(connection), mistake);
+        }
+        let after = now.since(self.start);
+        if is_first && after > self.config.timing.join_within / 2 && !self.conduct.is_hindered(now) {
+            let after_ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
+            self.find(now, Some(connection), Mistake::JoinedLate { after_ms });
+        }
+    }
+
+    /// A second signaling connection is refused, or has thrown out the first.
+    pub(super) fn watch_second_signaling(
+        &mut self,
+        connection: ConnectionId,
+        first: ConnectionId,
+        refused: bool,
+        now: UnixMillis,
+    ) {
+        if !self.is_sound(first) {
+            return;
+        }
+        let mistake = self.conduct.second_signaling(refused, now);
+        if refused {
+            self.conduct.doubled(connection, vec![first], mistake, now);
+        } else {
+            self.find(now, Some(connection), mistake);
+        }
+    }
+
+    /// A handshake or a question that Zoom refuses by itself, not because it was told to.
+    pub(super) fn watch_refused(
+        &mut self,
+        connection: ConnectionId,
+        request: MessageType,
+        status: StatusCode,
+        reason: &str,
+        now: UnixMillis,
+    ) {
+        if self.is_over() {
+            return;
+        }
+        let is_double =
+            matches!(status, StatusCode::MediaDataAllConnectionExist | StatusCode::DuplicateMediaDataConnection);
+        if status == StatusCode::DuplicateSignalRequest {
+            if let Some(first) = self.signaling {
+                self.watch_second_signaling(connection, first, true, now);
+            }
+            return;
+        }
+        if is_double {
+            let first = self.media().map(|(connection, _)| connection).collect();
+            return self.conduct.doubled(connection, first, Mistake::SecondMedia { status }, now);
+        }
+        if self.is_between_connections(now) {
+            return self.conduct.refused_anyhow(connection, request);
+        }
+        let mistake = match self.conduct.refused_rightly(connection, request) {
+            None => return,
+            Some(times) if times > 1 => Mistake::AskedAgain { request, status, times },
+            Some(_) => self.first_refusal(request, status, reason),
+        };
+        if !matches!(mistake, Mistake::Refused { .. }) {
+            self.conduct.enough_of(connection);
+        }
+        self.find(now, Some(connection), mistake);
+    }
+
+    /// What a refusal is, where it has a name of its own.
+    fn first_refusal(&self, request: MessageType, status: StatusCode, reason: &str) -> Mistake {
+        let is_data = request == MessageType::DataHandShakeReq;
+        let is_handshake = is_data || request == MessageType::SignalingHandShakeReq;
+        if is_handshake && status == StatusCode::InvalidMessageType {
+            Mistake::HandshakeMisplaced { request }
+        } else if status == StatusCode::InvalidRtmsStreamId && !(is_data && self.signaling.is_none()) {
+            Mistake::WrongStreamId { request }
+        } else if is_handshake && status == StatusCode::InvalidPayload && reason.contains("instance id") {
+            Mistake::WrongInstanceId { request, reason: reason.to_owned() }
+        } else {
+            Mistake::Refused { request, status, reason: reason.to_owned() }
+        }
+    }
+
+    /// The same for a signature, which can be looked into.
+    pub(super) fn watch_signature(
+        &mut self,
+        connection: ConnectionId,
+        request: MessageType,
+        received: &HandshakeSignature,
+        now: UnixMillis,
+    ) {
+        if self.is_over() {
+            return;
+        }
+        let mistake = match self.conduct.refused_rightly(connection, request) {
+            None => return,
+            Some(1) => {
+                let (app, identity) = (&self.config.app, &self.identity);
+                let others = identity.other_ids();
+                let suspects = suspect::suspects(received.as_str(), app, &identity.instance, &identity.stream, &others);
+                Mistake::WrongSignature { request, suspects }
+            }
+            Some(times) => Mistake::AskedAgain { request, status: StatusCode::InvalidSignature, times },
+        };
+        self.conduct.enough_of(connection);
+        self.find(now, Some(connection), mistake);
+    }
+
+    /// A message that has no place where it came.
+    pub(super) fn watch_out_of_place(
+        &mut self,
+        connection: ConnectionId,
+        msg_type: MessageType,
+        why: &'static str,
+        now: UnixMillis,
+    ) {
+        const MEDIA: [MessageType; 5] = [
+            MessageType::MediaDataAudio,
+            MessageType::MediaDataVideo,
+            MessageType::MediaDataShare,
+            MessageType::MediaDataTranscript,
+            MessageType::MediaDataChat,
+        ];
+        let mistake = if matches!(msg_type, MessageType::Unknown(_) | MessageType::Undefined) {
+            Mistake::UnknownMessage { msg_type }
+        } else if MEDIA.contains(&msg_type) {
+            Mistake::SentMedia { msg_type }
+        } else {
+            Mistake::OutOfPlace { msg_type, why }
+        };
+        self.find(now, Some(connection), mistake);
+    }
+
+    /// Message 13.
+    pub(super) fn watch_keep_alive(&mut self, connection: ConnectionId, answer: &KeepAliveResp, now: UnixMillis) {
+        let form = self.config.temper.keep_alive;
+        let Some(keep_alive) = self.connections.get_mut(&connection).and_then(|it| it.keep_alive.as_mut()) else {
+            return;
+        };
+        match keep_alive.answered(answer, form, now) {
+            Ok(took) => {
+                let after_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+                let is_late = keep_alive.is_late(took);
+                self.conduct.tally.keep_alives.answered(after_ms);
+                if is_late {
+                    self.find(now, Some(connection), Mistake::KeepAliveLate { after_ms });
+                }
+            }
+            Err(how) => {
+                keep_alive.was_answered_wrongly();
+                let others = self.connections.iter_mut().filter(|(other, _)| **other != connection);
+                let asked_there =
+                    others.filter_map(|(_, known)| known.keep_alive.as_mut()).find(|it| it.awaits(answer));
+                let how = match asked_there {
+                    Some(there) => {
+                        there.was_answered_wrongly();
+                        KeepAliveFault::OtherConnection
+                    }
+                    None => how,
+                };
+                self.find(now, Some(connection), Mistake::KeepAliveMismatch { how });
+            }
+        }
+    }
+
+    /// What only time shows.
+    pub(super) fn pass_conduct(&mut self, now: UnixMillis) {
+        for double in self.conduct.due_doubles(now) {
+            if double.first.iter().any(|first| self.is_sound(*first)) {
+                self.find(now, Some(double.connection), double.mistake);
+            }
+        }
+        for connection in self.conduct.unready(now) {
+            if !self.is_sound(connection) || !self.signaling.is_some_and(|it| self.is_sound(it)) {
+                continue;
+            }
+            let is_opening = self.connections.values().any(|known| matches!(known.role, Role::MediaNew));
+            if is_opening || self.conduct.is_hindered(now) {
+                self.conduct.wait_for_ready(connection, now);
+            } else {
+                let after_ms = u64::try_from(judge::READY_WITHIN.as_millis()).unwrap_or(u64::MAX);
+                self.find(now, Some(connection), Mistake::NoReady { after_ms });
+            }
+        }
+    }
+
+    /// What is late because Zoom got in the way is not the client's mistake.
+    pub(super) fn find_unless_hindered(&mut self, mistake: Mistake, now: UnixMillis) {
+        if !self.conduct.is_hindered(now) {
+            self.find(now, None, mistake);
+        }
+    }
+
+    /// Whether a connection is there and what is said on it is heard on both sides.
+    fn is_sound(&self, connection: ConnectionId) -> bool {
+        let known = self.connections.get(&connection);
+        known.is_some_and(|known| !known.is_void && known.frozen_until.is_none() && known.cut_at.is_none())
+    }
+
+    /// Whether signaling was lost so lately that the client may not know.
+    fn is_between_connections(&self, now: UnixMillis) -> bool {
+        let window = self.config.timing.signaling_window;
+        self.signaling_window.is_some_and(|(until, _)| until.since(now) + Duration::from_secs(2) > window)
+    }
+}
