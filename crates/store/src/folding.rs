@@ -131,7 +131,9 @@ impl FoldInput {
             }
             Change::Stopped { reason } => wanted.stop = Some(Stop { at, reason: *reason }),
             Change::Interrupted { server_urls } => {
-                wanted.interruption = Some(Interruption { at, server_urls: server_urls.clone() });
+                let interruption = Interruption { at, server_urls: server_urls.clone() };
+                wanted.moved = (!server_urls.is_empty()).then(|| interruption.clone());
+                wanted.interruption = Some(interruption);
             }
         }
         wanted

@@ -99,9 +99,12 @@ impl StreamRecord {
     }
 
     /// What has to be brought about and is not done: none if the stream should not run or its run has ended.
+    ///
+    /// Only a newer start follows an end. An interruption is what Zoom says when we close our connections, so it would lead
+    /// from each end to the next join.
     pub fn open_wish(&self) -> Option<Wish<'_>> {
         let done_to = self.ended.as_ref().map(|ended| ended.wish_at);
-        self.wanted.wish().filter(|wish| done_to.is_none_or(|done_to| wish.at > done_to))
+        self.wanted.wish().filter(|wish| done_to.is_none_or(|done_to| wish.start.at > done_to))
     }
 
     /// Whether a claim by anybody would succeed.

@@ -27,6 +27,9 @@ pub struct Wanted {
     pub stop: Option<Stop>,
     /// The newest interruption.
     pub interruption: Option<Interruption>,
+    /// The newest interruption that named places to connect to: a later one without them is about the same place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moved: Option<Interruption>,
     /// Everything that its webhooks named as what is streamed; a stop without stream id comes through these.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub instances: BTreeSet<InstanceKey>,
@@ -115,6 +118,10 @@ impl Wanted {
     pub fn join(&mut self, other: Self) {
         keep_newer(&mut self.start, other.start, |new, old| new.rank() > old.rank());
         keep_newer(&mut self.stop, other.stop, |new, old| new > old);
+        // A record of an older version has no `moved`.
+        for moved in [self.interruption.clone(), other.interruption.clone(), other.moved] {
+            keep_newer(&mut self.moved, moved.filter(Interruption::names_servers), |new, old| new > old);
+        }
         keep_newer(&mut self.interruption, other.interruption, |new, old| new > old);
         for start in other.undated_starts {
             self.join_undated(start);
@@ -141,7 +148,8 @@ impl Wanted {
             return None;
         }
         let interruption = self.interruption.as_ref().filter(|interruption| interruption.at > start.at);
-        let new_urls = interruption.map(|interruption| &interruption.server_urls).filter(|urls| !urls.is_empty());
+        let named = self.moved.iter().chain(interruption).filter(|it| it.at > start.at && it.names_servers());
+        let new_urls = named.max_by_key(|it| it.at).map(|it| &it.server_urls);
         Some(Wish {
             at: interruption.map_or(start.at, |interruption| interruption.at),
             server_urls: new_urls.unwrap_or(&start.server_urls),
@@ -171,6 +179,13 @@ impl Wanted {
                 }
             }
         }
+    }
+}
+
+impl Interruption {
+    /// Whether it says where to connect.
+    fn names_servers(&self) -> bool {
+        !self.server_urls.is_empty()
     }
 }
 

@@ -1,4 +1,4 @@
-//! A look at the receipts from outside: at those of a server that is stopped, or beside one that runs.
+//! A look at receipts and streams from outside: at those of a server that is stopped, or beside one that runs.
 //!
 //! It takes no lock and changes nothing in the database, neither rows nor format. SQLite keeps readers and the writer
 //! apart; for that the folder must be writable, as the log's index is a file in it, which may stay behind. Notes that a
@@ -7,6 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
+use rtms_wire::ids::StreamId;
 use rusqlite::{Connection, OpenFlags};
 
 use super::{failure::store_error, known_version, rows, schema};
@@ -14,9 +15,11 @@ use crate::{
     entry::EntryId,
     error::{Cause, StoreError},
     receipts::{Receipt, ReceiptFilter},
+    streams::{StreamFilter, StreamRecord},
 };
 
-/// Reads receipts from the file of a [`SqliteStore`](super::SqliteStore), whether that is open or not. Calls block.
+/// Reads receipts and records of streams from the file of a [`SqliteStore`](super::SqliteStore), whether that is open or
+/// not. Calls block.
 #[derive(Debug)]
 pub struct SqliteReader {
     path: PathBuf,
@@ -60,5 +63,21 @@ impl SqliteReader {
     /// That storage failed.
     pub fn receipt_body(&self, id: EntryId) -> Result<Option<Bytes>, StoreError> {
         rows::body(&self.connection, id).map_err(|error| store_error(error, &self.path))
+    }
+
+    /// The records that match, the latest changed first. Without leases: only the process that has them knows them.
+    ///
+    /// # Errors
+    /// That storage failed.
+    pub fn streams(&self, filter: &StreamFilter) -> Result<Vec<StreamRecord>, StoreError> {
+        rows::list(&self.connection, filter).map_err(|error| store_error(error, &self.path))
+    }
+
+    /// The record of a stream, without its lease.
+    ///
+    /// # Errors
+    /// That storage failed.
+    pub fn stream(&self, stream_id: &StreamId) -> Result<Option<StreamRecord>, StoreError> {
+        rows::load(&self.connection, stream_id).map_err(|error| store_error(error, &self.path))
     }
 }
