@@ -13,6 +13,7 @@ mod floors;
 mod openings;
 mod sdk;
 mod setup;
+mod sim;
 mod step;
 mod table;
 mod test;
@@ -28,6 +29,7 @@ cargo xtask <recipe>
   check   format, lints, documentation, the floors of the crates, the paths that documents name
   test    all of check, every test, and Zoom's SDK as a judge of the simulator; installs or names what it needs
   sdk     Zoom's SDK as a judge of the simulator, alone
+  sim     our client against random trouble: cargo xtask sim --seeds 100000 --from 30000
   bench   every benchmark; what follows is passed on: cargo xtask bench decode
   deny    licences, bans and sources of the dependencies, by cargo-deny
   help    this text
@@ -43,6 +45,7 @@ fn main() -> anyhow::Result<ExitCode> {
         "sdk" => sdk::run,
         "deny" => deny::run,
         "bench" => return bench::run(&Workspace::find()?, &rest),
+        "sim" => return sim::run(&Workspace::find()?, &rest),
         "help" | "--help" | "-h" | "" => {
             print!("{HELP}");
             return Ok(ExitCode::SUCCESS);

@@ -1,4 +1,5 @@
-//! `cargo xtask test`: the one test command. Everything that `check` says, every test, and Zoom's SDK as a judge.
+//! `cargo xtask test`: the one test command. Everything that `check` says, every test, random trouble in virtual time, and Zoom's
+//! SDK as a judge.
 
 use std::{
     io::{BufRead, BufReader},
@@ -9,7 +10,7 @@ use std::{
 use anyhow::Context;
 
 use crate::{
-    check, sdk, setup, step,
+    check, sdk, setup, sim, step,
     table::{Outcome, Row, Table, Tally},
     workspace::Workspace,
 };
@@ -34,6 +35,7 @@ pub(crate) fn run(workspace: &Workspace, table: &mut Table) {
     };
     check::run(workspace, table);
     table.add(tests(workspace, ffprobe.as_deref()));
+    sim::run_after_tests(workspace, table);
     sdk::run_after_tests(workspace, table);
 }
 
