@@ -81,7 +81,12 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
         .unwrap_or_else(|| SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(1, |since| since.as_secs()));
     let simulator = Simulator::start(SimulatorConfig {
         webhook_url: Some(url.parse()?),
-        meeting: MeetingOptions { seed, participants: args.participants, duration: args.duration },
+        meeting: MeetingOptions {
+            seed,
+            participants: args.participants,
+            duration: args.duration,
+            ..MeetingOptions::default()
+        },
         keep_sent: false,
         ..SimulatorConfig::default()
     })
@@ -91,7 +96,10 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     let mut ending = end.clone();
     let over = async {
         tokio::select! {
-            _ = ending.wait_for(Option::is_some) => {}
+            _ = ending.wait_for(Option::is_some) => {
+                // The stop webhook may be on its way still: signaling tells the end, too.
+                let _ = tokio::time::timeout(END_WITHIN, simulator.finished()).await;
+            }
             () = async { simulator.finished().await; tokio::time::sleep(END_WITHIN).await } => {}
         }
     };

@@ -1,5 +1,6 @@
 //! `rtms`: one program for everything. Each subcommand is a file; this one only chooses.
 
+mod ask;
 mod demo;
 mod exit_code;
 mod logging;
@@ -9,6 +10,7 @@ mod recording;
 mod serve;
 mod signals;
 mod simulate;
+mod streams;
 mod webhook;
 
 use std::process::ExitCode;
@@ -28,7 +30,15 @@ Examples:
     rtms serve --listen 0.0.0.0:8080
 
   Play Zoom to a gateway that runs here:
-    rtms simulate --webhook http://127.0.0.1:8080/webhook";
+    rtms simulate --webhook http://127.0.0.1:8080/webhook
+
+  Which streams does the server have, and end one of them:
+    rtms streams
+    rtms streams stop 'Qm9vaw=='
+
+  Is a recording whole, and what became of every second of it?
+    rtms recording check data/recordings/7f3a
+    rtms recording show data/recordings/7f3a";
 
 /// Receives Zoom Realtime Media Streams: webhooks in, recordings, captions and events out.
 #[derive(Parser)]
@@ -47,6 +57,7 @@ enum Command {
     Receipts(receipts::ReceiptsArgs),
     Recording(recording::RecordingArgs),
     Simulate(simulate::SimulateArgs),
+    Streams(streams::StreamsArgs),
     Webhook(webhook::WebhookArgs),
 }
 
@@ -61,6 +72,7 @@ async fn main() -> ExitCode {
         Command::Receipts(args) => receipts::run(args).await,
         Command::Recording(args) => recording::run(&args),
         Command::Simulate(args) => simulate::run(args).await,
+        Command::Streams(args) => streams::run(args).await,
         Command::Webhook(args) => webhook::run(args).await,
     };
     done.unwrap_or_else(|error| {

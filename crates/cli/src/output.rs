@@ -1,6 +1,13 @@
-//! Standard output, for what a command is asked to print. A reader that is gone is no error.
+//! Standard output, for what a command is asked to print, and how times, tables and text from outside look there. A
+//! reader that is gone is no error.
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    time::{Duration, SystemTime},
+};
+
+/// Characters of a reason that are shown in a table; `--json` has all of it.
+pub(crate) const REASON_CHARS: usize = 160;
 
 /// Prints text as it is.
 pub(crate) fn print(text: &str) -> io::Result<()> {
@@ -13,5 +20,101 @@ pub(crate) fn print_bytes(bytes: &[u8]) -> io::Result<()> {
     match out.write_all(bytes).and_then(|()| out.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         result => result,
+    }
+}
+
+/// Columns as wide as their widest cell, with two spaces between; numbers stand to the right.
+pub(crate) fn table(rows: &[Vec<String>], is_number: impl Fn(usize) -> bool) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| {
+        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<_> = (0..columns).map(width).collect();
+    let mut text = String::new();
+    for row in rows {
+        let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, &width))| {
+            if is_number(column) { format!("{cell:>width$}") } else { format!("{cell:<width$}") }
+        });
+        text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// The time for people; what no calendar has stays a number.
+pub(crate) fn time(unix_millis: u64) -> String {
+    const YEAR_10000: u64 = 253_402_300_800_000;
+    if unix_millis >= YEAR_10000 {
+        return unix_millis.to_string();
+    }
+    let text = humantime::format_rfc3339_millis(SystemTime::UNIX_EPOCH + Duration::from_millis(unix_millis));
+    text.to_string().replace('T', " ").trim_end_matches('Z').to_owned()
+}
+
+/// Text from outside in one line, whole: what could move the cursor, turn the writing round or hide is escaped.
+pub(crate) fn one_line(text: &str) -> String {
+    shown(text, usize::MAX)
+}
+
+/// The same, and the end is cut off when there are more characters than this.
+pub(crate) fn shown(text: &str, max_chars: usize) -> String {
+    let mut shown = String::new();
+    let mut left = max_chars;
+    for (place, character) in text.chars().enumerate() {
+        let escaped = escaped(character, place == 0);
+        let length = escaped.chars().count();
+        if length > left {
+            shown.push('…');
+            break;
+        }
+        left -= length;
+        shown.push_str(&escaped);
+    }
+    shown
+}
+
+fn escaped(character: char, is_first: bool) -> String {
+    if matches!(character, '\'' | '"') {
+        character.into()
+    } else if is_first {
+        character.escape_debug().collect()
+    } else {
+        // A mark belongs to the letter before it; without one it would sit on something of ours.
+        ['x', character].iter().collect::<String>().escape_debug().skip(1).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_from_outside_moves_the_cursor_turns_the_writing_round_or_fills_the_screen() {
+        assert_eq!(shown("a/b+c==", 48), "a/b+c==");
+        assert_eq!(shown("Käthe \"K\" O'Neill 會議", 48), "Käthe \"K\" O'Neill 會議");
+        assert_eq!(shown("\u{1b}[2J\r\n\t\0", 48), "\\u{1b}[2J\\r\\n\\t\\0");
+        assert_eq!(
+            shown("\u{9b}2J\u{202e}\u{200b}\u{2028}\u{feff}", 99),
+            "\\u{9b}2J\\u{202e}\\u{200b}\\u{2028}\\u{feff}"
+        );
+        assert_eq!(one_line("अनन्या शर्मा"), "अनन्या शर्मा");
+        assert_eq!(one_line("\u{94d}a\u{200d}\u{200c}"), "\\u{94d}a\\u{200d}\\u{200c}");
+        assert_eq!(one_line("\u{1b}[2J\u{202e} \"K\""), "\\u{1b}[2J\\u{202e} \"K\"");
+        assert_eq!(shown("\\n", 48), "\\\\n", "an escape that came so is told from one of ours");
+        assert_eq!(shown(&"x".repeat(49), 48), format!("{}…", "x".repeat(48)));
+        assert_eq!(shown(&"\u{1b}".repeat(49), 48).chars().count(), 49, "escapes count as long as they are");
+    }
+
+    #[test]
+    fn times_are_utc() {
+        assert_eq!(time(1_795_428_000_412), "2026-11-23 10:00:00.412");
+        assert_eq!(time(u64::MAX), "18446744073709551615");
+    }
+
+    #[test]
+    fn numbers_stand_to_the_right() {
+        let rows = [["SECONDS", "RECEIVED", "WHAT"], ["audio", "1.000", "x"]];
+        let rows = rows.map(|row| row.map(str::to_owned).to_vec());
+        assert_eq!(table(&rows, |column| column == 1), "SECONDS  RECEIVED  WHAT\naudio       1.000  x\n");
     }
 }

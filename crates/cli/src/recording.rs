@@ -3,7 +3,6 @@
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
-    time::{Duration, SystemTime},
 };
 
 use anyhow::Context;
@@ -16,7 +15,10 @@ use rtms_record::{
 };
 use serde_json::{Value, json};
 
-use crate::exit_code;
+use crate::{
+    exit_code,
+    output::{self, one_line, table, time},
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -85,7 +87,7 @@ pub(crate) fn run(args: &RecordingArgs) -> anyhow::Result<ExitCode> {
         Action::Check(args) => {
             let report = check(&args.folder);
             let text = if args.json { json_line(&json!(report)) } else { told(&args.folder, &report) };
-            crate::output::print(&text)?;
+            output::print(&text)?;
             Ok(if report.is_fine() { ExitCode::SUCCESS } else { exit_code::failed() })
         }
         Action::Show(args) => {
@@ -99,7 +101,7 @@ pub(crate) fn run(args: &RecordingArgs) -> anyhow::Result<ExitCode> {
             } else {
                 shown_ledger(&manifest, &ledger)
             };
-            crate::output::print(&text)?;
+            output::print(&text)?;
             Ok(ExitCode::SUCCESS)
         }
     }
@@ -162,7 +164,7 @@ fn shown_ledger(manifest: &Manifest, ledger: &LedgerReport) -> String {
         });
         [medium.to_string()].into_iter().chain(totals).collect()
     });
-    text.push_str(&table(&[head.collect()].into_iter().chain(sums).collect::<Vec<_>>()));
+    text.push_str(&table(&[head.collect()].into_iter().chain(sums).collect::<Vec<_>>(), |column| column > 0));
 
     for (medium, report) in &ledger.media {
         text.push_str(&format!("\n{medium}\n"));
@@ -175,31 +177,8 @@ fn shown_ledger(manifest: &Manifest, ledger: &LedgerReport) -> String {
             vec![String::new(), after(span.from), after(span.to), seconds(span.ms()), one_line(&span.what.to_string())]
         };
         let head = ["", "FROM", "TO", "SECONDS", "WHAT"].map(str::to_owned).to_vec();
-        text.push_str(&table(&[head].into_iter().chain(report.spans.iter().map(row)).collect::<Vec<_>>()));
-    }
-    text
-}
-
-/// Columns with two spaces between; numbers, which are all but the first and `WHAT`, to the right.
-fn table(rows: &[Vec<String>]) -> String {
-    let columns = rows.first().map_or(0, Vec::len);
-    let is_left = |column: usize| {
-        column == 0 || rows.first().and_then(|head| head.get(column)).is_some_and(|head| head == "WHAT")
-    };
-    let width = |column: usize| {
-        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
-    };
-    let widths: Vec<_> = (0..columns).map(width).collect();
-    let mut text = String::new();
-    for row in rows {
-        let cells = row.iter().zip(&widths).enumerate();
-        let cells = cells.map(
-            |(column, (cell, &width))| {
-                if is_left(column) { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
-            },
-        );
-        text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
-        text.push('\n');
+        let rows: Vec<_> = [head].into_iter().chain(report.spans.iter().map(row)).collect();
+        text.push_str(&table(&rows, |column| (1..4).contains(&column)));
     }
     text
 }
@@ -209,43 +188,12 @@ fn seconds(ms: u64) -> String {
     format!("{}.{:03}", ms / 1000, ms % 1000)
 }
 
-/// The time for people; what no calendar has stays a number.
-fn time(unix_millis: u64) -> String {
-    const YEAR_10000: u64 = 253_402_300_800_000;
-    if unix_millis >= YEAR_10000 {
-        return unix_millis.to_string();
-    }
-    let text = humantime::format_rfc3339_millis(SystemTime::UNIX_EPOCH + Duration::from_millis(unix_millis));
-    text.to_string().replace('T', " ").trim_end_matches('Z').to_owned()
-}
-
-/// Text from a file that anybody may have written: what could move the cursor, turn the writing round or hide is escaped.
-fn one_line(text: &str) -> String {
-    text.chars()
-        .flat_map(|character| match character {
-            '\'' | '"' => vec![character],
-            _ => character.escape_debug().collect(),
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{one_line, seconds, table, time};
+    use super::seconds;
 
     #[test]
-    fn nothing_from_a_file_moves_the_cursor_or_turns_the_writing_round() {
-        assert_eq!(one_line("a/b+c== \"K\" O'Neill 會議"), "a/b+c== \"K\" O'Neill 會議");
-        assert_eq!(one_line("\u{1b}[2J\r\n\u{202e}"), "\\u{1b}[2J\\r\\n\\u{202e}");
-    }
-
-    #[test]
-    fn numbers_stand_to_the_right() {
-        let rows = [vec!["SECONDS", "RECEIVED", "WHAT"], vec!["audio", "1.000", "x"]];
-        let rows = rows.map(|row| row.into_iter().map(str::to_owned).collect());
-        assert_eq!(table(&rows), "SECONDS  RECEIVED  WHAT\naudio       1.000  x\n");
+    fn seconds_have_their_milliseconds() {
         assert_eq!([0, 1, 61_002].map(seconds), ["0.000", "0.001", "61.002"]);
-        assert_eq!(time(1_795_428_000_412), "2026-11-23 10:00:00.412");
-        assert_eq!(time(u64::MAX), "18446744073709551615");
     }
 }

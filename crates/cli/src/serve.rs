@@ -1,6 +1,6 @@
 //! `rtms serve`: the gateway.
 
-use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::Context;
 use clap::Args;
@@ -24,6 +24,9 @@ Examples:
   Write a file with every setting, change it, use it:
     rtms serve --print-config > rtms.toml
     rtms serve --config rtms.toml
+
+  Replace a running one without losing a stream: start the new one, then send SIGTERM to the old one:
+    rtms serve --config rtms.toml --take-over
 
   Against `rtms simulate` on this machine, whose credentials are known to everybody:
     ZOOM_SECRET_TOKEN=sim-secret-token ZOOM_CLIENT_ID=sim-client-id ZOOM_CLIENT_SECRET=sim-client-secret \\
@@ -50,6 +53,10 @@ pub(crate) struct ServeArgs {
     /// Allow ws:// and loopback in the server URLs of webhooks, for the simulator. Relaxes nothing else
     #[arg(long)]
     dev: bool,
+    /// Wait for another process to leave the data folder instead of failing, at most so long [default: 60s, Zoom's window]
+    #[arg(long, value_name = "DURATION", num_args = 0..=1, require_equals = true, default_missing_value = "60s",
+        value_parser = humantime::parse_duration)]
+    take_over: Option<Duration>,
     /// Print every setting with its default, and leave
     #[arg(long)]
     print_config: bool,
@@ -78,7 +85,12 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
         })
         .collect();
 
-    let server = Server::start(config, apps.clone(), sinks).await.context("cannot start")?;
+    let starting = Server::take_over(config, apps.clone(), sinks, args.take_over.unwrap_or_default());
+    let server = tokio::select! {
+        server = starting => server.context("cannot start")?,
+        // Whoever waits for another process can be told to give up.
+        () = signals.first() => return Ok(ExitCode::SUCCESS),
+    };
     crate::signals::on_hangup(move || match apps.reload() {
         Ok(()) => tracing::info!("SIGHUP: secrets were read again"),
         Err(error) => tracing::warn!(%error, "SIGHUP: secrets cannot be read, the former ones stay"),

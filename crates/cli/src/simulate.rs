@@ -30,8 +30,8 @@ use rtms_wire::{
 
 use event_websocket::EventWebSocket;
 use grade::GradeArgs;
-use scenario::ScenarioArgs;
 use load::LoadArgs;
+use scenario::ScenarioArgs;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -1,7 +1,8 @@
 //! The bounded queue between a stream's sockets and whoever takes its events.
 //!
 //! The sockets never wait for it. When it is full, the oldest video goes first, then the oldest deskshare, then the
-//! oldest audio; transcript, chat and events go only when nothing else is left. Whatever goes is counted.
+//! oldest audio, then the oldest words; what happens to the stream itself goes only when nothing else is left. Whatever
+//! goes is counted, and of media the time that is missing is told where it would have come.
 
 use std::{
     collections::VecDeque,
@@ -9,6 +10,7 @@ use std::{
 };
 
 use rtms_proto::event::Event;
+use rtms_wire::{media::medium::Medium, time::UnixMillis};
 use tokio::sync::Notify;
 
 /// What a queued event costs beside its payload: a rough figure for the enum and its allocations.
@@ -44,20 +46,68 @@ impl Dropped {
     }
 }
 
+/// Neighbours in a medium that were dropped for lack of room: between them nothing of the medium is delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lost {
+    /// Of which medium.
+    pub medium: Medium,
+    /// The earliest of their timestamps, as Zoom gave them.
+    pub first: UnixMillis,
+    /// The latest.
+    pub last: UnixMillis,
+    /// How many.
+    pub count: u64,
+}
+
+/// What comes out of the queue.
+#[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "nearly all are events, and a box for each packet would cost more")]
+pub enum News {
+    /// An event.
+    Event(Event),
+    /// In the place of events that were dropped.
+    Lost(Lost),
+}
+
 /// The classes, in the order in which they are dropped.
-const CLASSES: usize = 4;
+const CLASSES: usize = 5;
 
 fn class(event: &Event) -> usize {
     match event {
         Event::Video(_) => 0,
         Event::Deskshare(_) => 1,
         Event::Audio(_) => 2,
+        Event::Transcript(_) | Event::Chat(_) | Event::Update(_) => 3,
         Event::SignalingOpen
         | Event::MediaOpen { .. }
         | Event::GrantDiffers { .. }
         | Event::MediumUnavailable { .. }
-        | Event::Transcript(_)
-        | Event::Chat(_)
+        | Event::StreamState { .. }
+        | Event::SessionState { .. }
+        | Event::VideoAsked { .. }
+        | Event::VideoVoid { .. }
+        | Event::VideoSubscription { .. }
+        | Event::Interrupted { .. }
+        | Event::Reconnecting
+        | Event::AttemptFailed { .. }
+        | Event::DuplicatesRemoved { .. }
+        | Event::Odd(_)
+        | Event::Ended(_) => 4,
+    }
+}
+
+/// Which medium's time an event is about, and when. None where Zoom gave no time: then it is counted only.
+fn time(event: &Event) -> Option<(Medium, UnixMillis)> {
+    match event {
+        Event::Video(data) => Some((Medium::Video, data.timestamp)),
+        Event::Deskshare(data) => Some((Medium::Deskshare, data.timestamp)),
+        Event::Audio(data) => Some((Medium::Audio, data.timestamp)),
+        Event::Transcript(line) => Some((Medium::Transcript, line.start_time.or(line.timestamp)?)),
+        Event::Chat(chat) => Some((Medium::Chat, chat.timestamp?)),
+        Event::SignalingOpen
+        | Event::MediaOpen { .. }
+        | Event::GrantDiffers { .. }
+        | Event::MediumUnavailable { .. }
         | Event::Update(_)
         | Event::StreamState { .. }
         | Event::SessionState { .. }
@@ -69,7 +119,7 @@ fn class(event: &Event) -> usize {
         | Event::AttemptFailed { .. }
         | Event::DuplicatesRemoved { .. }
         | Event::Odd(_)
-        | Event::Ended(_) => 3,
+        | Event::Ended(_) => None,
     }
 }
 
@@ -105,7 +155,25 @@ struct State {
     next_number: u64,
     bytes: usize,
     dropped: Dropped,
+    /// What was dropped and not told yet, at most one of each medium. It comes out before anything else, so nothing of
+    /// its medium is delivered between the first and the last of it.
+    lost: Vec<Lost>,
     closed: bool,
+}
+
+impl State {
+    fn lose(&mut self, class: usize, event: &Event) {
+        self.dropped.count(class);
+        let Some((medium, at)) = time(event) else { return };
+        match self.lost.iter_mut().find(|lost| lost.medium == medium) {
+            Some(lost) => {
+                lost.first = lost.first.min(at);
+                lost.last = lost.last.max(at);
+                lost.count += 1;
+            }
+            None => self.lost.push(Lost { medium, first: at, last: at, count: 1 }),
+        }
+    }
 }
 
 struct Shared {
@@ -146,7 +214,7 @@ impl EventSender {
             let Some(full) = state.queues.iter().position(|queue| !queue.is_empty()).filter(|_| !alone) else { break };
             let Some((_, dropped)) = state.queues[full].pop_front() else { break };
             state.bytes -= cost(&dropped);
-            state.dropped.count(full);
+            state.lose(full, &dropped);
         }
         drop(state);
         self.shared.arrived.notify_one();
@@ -166,11 +234,22 @@ pub struct EventReceiver {
 }
 
 impl EventReceiver {
-    /// The next event; none when the stream is over and everything was taken.
+    /// The next event; none when the stream is over and everything was taken. What was dropped before it is passed over:
+    /// [`Self::next_news`] tells of it, [`Self::dropped`] counts it.
     pub async fn next(&mut self) -> Option<Event> {
         loop {
-            match self.try_next() {
-                Ok(event) => return Some(event),
+            match self.next_news().await? {
+                News::Event(event) => return Some(event),
+                News::Lost(_) => {}
+            }
+        }
+    }
+
+    /// The next event or loss; none when the stream is over and everything was taken.
+    pub async fn next_news(&mut self) -> Option<News> {
+        loop {
+            match self.try_next_news() {
+                Ok(news) => return Some(news),
                 Err(Empty { closed: true }) => return None,
                 // A push between the look and the wait leaves its permit, so the wait returns at once.
                 Err(Empty { closed: false }) => self.shared.arrived.notified().await,
@@ -178,17 +257,33 @@ impl EventReceiver {
         }
     }
 
-    /// The next event if there is one now.
+    /// The next event if there is one now, as [`Self::next`].
     ///
     /// # Errors
     /// [`Empty`], which says whether another can come.
     pub fn try_next(&mut self) -> Result<Event, Empty> {
+        loop {
+            match self.try_next_news()? {
+                News::Event(event) => return Ok(event),
+                News::Lost(_) => {}
+            }
+        }
+    }
+
+    /// The next event or loss if there is one now.
+    ///
+    /// # Errors
+    /// [`Empty`], which says whether another can come.
+    pub fn try_next_news(&mut self) -> Result<News, Empty> {
         let mut state = self.shared.state();
+        if let Some(lost) = state.lost.pop() {
+            return Ok(News::Lost(lost));
+        }
         let first = (0..CLASSES).filter_map(|at| state.queues[at].front().map(|(number, _)| (*number, at))).min();
         let (_, at) = first.ok_or(Empty { closed: state.closed })?;
         let (_, event) = state.queues[at].pop_front().ok_or(Empty { closed: state.closed })?;
         state.bytes -= cost(&event);
-        Ok(event)
+        Ok(News::Event(event))
     }
 
     /// What was dropped so far.
@@ -232,6 +327,35 @@ mod tests {
     }
 
     #[test]
+    fn what_was_dropped_is_told_as_runs_before_what_comes_after_it() {
+        let (sender, mut receiver) = event_queue(2 * (EVENT_OVERHEAD_BYTES + 100));
+        for timestamp in [20, 10, 30, 40, 50] {
+            sender.push(Event::Audio(data(timestamp)));
+        }
+        assert_eq!(receiver.try_next_news(), Ok(lost(Medium::Audio, 10, 30, 3)));
+        assert_eq!(receiver.try_next_news(), Ok(News::Event(Event::Audio(data(40)))));
+
+        for timestamp in [60, 70] {
+            sender.push(Event::Audio(data(timestamp)));
+        }
+        assert_eq!(receiver.try_next_news(), Ok(lost(Medium::Audio, 50, 50, 1)), "40 was delivered between");
+        assert_eq!(receiver.try_next_news(), Ok(News::Event(Event::Audio(data(60)))));
+        assert_eq!(receiver.try_next_news(), Ok(News::Event(Event::Audio(data(70)))));
+        assert_eq!(receiver.try_next_news(), Err(Empty { closed: false }));
+    }
+
+    #[test]
+    fn what_happens_to_the_stream_outlives_words() {
+        let (sender, mut receiver) = event_queue(EVENT_OVERHEAD_BYTES + 100);
+        sender.push(Event::Reconnecting);
+        sender.push(line(2));
+        sender.push(Event::SignalingOpen);
+
+        let left: Vec<_> = std::iter::from_fn(|| receiver.try_next_news().ok()).collect();
+        assert_eq!(left, [lost(Medium::Transcript, 2, 2, 1), News::Event(Event::SignalingOpen)]);
+    }
+
+    #[test]
     fn events_come_out_in_the_order_in_which_they_went_in() {
         let (sender, mut receiver) = event_queue(1 << 20);
         let events = [Event::Video(data(1)), line(2), Event::Audio(data(3)), Event::Video(data(4)), line(5)];
@@ -255,6 +379,10 @@ mod tests {
 
         assert_eq!(receiver.try_next(), Ok(Event::Audio(data(1))));
         assert_eq!(receiver.dropped(), Dropped::default());
+    }
+
+    fn lost(medium: Medium, first: u64, last: u64, count: u64) -> News {
+        News::Lost(Lost { medium, first: UnixMillis(first), last: UnixMillis(last), count })
     }
 
     fn data(timestamp: u64) -> MediaData {

@@ -9,7 +9,7 @@ use rtms_store::{
     class::Class,
     entry::{Entry, Verdict},
     error::StoreError,
-    folding::FoldInput,
+    folding::{Change, FoldInput},
     receipts::{NotedOn, Step},
     store::Store,
 };
@@ -20,7 +20,7 @@ use rtms_wire::{
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
-use crate::{clock, stop::Stop, telemetry::Metrics};
+use crate::{clock, revoked, stop::Stop, telemetry::Metrics};
 
 /// Entries taken at a time.
 const BATCH: usize = 256;
@@ -89,12 +89,19 @@ impl Dispatcher {
                 class
             }
             Judgement::Fold(input) => {
+                let is_revoked = matches!(input.change, Change::Stopped { reason } if revoked::is_revocation(reason));
                 let folded = self.store.fold(id, *input, clock::unix_millis()).await?;
                 self.store.note_step(NotedOn::from(id), Step::Folded, clock::unix_micros());
                 info!(entry = %id, class = %folded.class, reason = folded.reason, "folded");
                 for stream_id in folded.stream_ids {
-                    // A hint that does not fit is no loss.
-                    let _ = self.changed.try_send(stream_id);
+                    if is_revoked {
+                        // Nothing else leads to a stream that does not run. It fails only when the worker is gone; then
+                        // the next process looks back.
+                        let _ = self.changed.send(stream_id).await;
+                    } else {
+                        // A hint that does not fit is no loss.
+                        let _ = self.changed.try_send(stream_id);
+                    }
                 }
                 folded.class
             }

@@ -4,7 +4,11 @@
 //! reads the inbox, folds each entry into its stream's record and settles it. `worker` compares the records with what
 //! runs, claims what should run and does not, and starts a `stream_task` for it, which takes the client's events to
 //! `recording` and to the sinks. It runs one way; nothing calls back up.
+//!
+//! [`streams`] is what is known of the streams that run, for whoever asks at [`http::streams`], and hands on what they
+//! want of one: its end, or one person's camera.
 
+mod accounting;
 pub mod apps;
 mod clock;
 pub mod config;
@@ -12,9 +16,11 @@ mod dispatcher;
 pub mod http;
 pub mod intake;
 mod recording;
+mod revoked;
 pub mod server;
 mod stop;
 mod stream_task;
+pub mod streams;
 pub mod telemetry;
 mod watched_files;
 mod worker;

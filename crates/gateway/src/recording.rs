@@ -3,7 +3,9 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use cpu_time::ThreadTime;
-use rtms_record::{Ending, Input, Options, RecordError, Recorder, RecordingAbout, Summary};
+use rtms_record::{
+    Bookkeeper, Ending, Input, Options, RecordError, Recorder, RecordingAbout, Summary, ledger::SpanChange,
+};
 use rtms_wire::{codes::stop_reason::StopReason, time::UnixMillis};
 use tokio::{
     task::JoinHandle,
@@ -11,7 +13,7 @@ use tokio::{
 };
 use tracing::{error, info};
 
-use crate::{clock, telemetry::Metrics};
+use crate::{accounting, clock, telemetry::Metrics};
 
 /// How long events are gathered before they are written. Long enough that a write serves many packets of many people.
 const GATHER: Duration = Duration::from_millis(100);
@@ -25,6 +27,87 @@ pub(crate) struct RecordingSetup {
     pub(crate) root: PathBuf,
     pub(crate) options: Options,
     pub(crate) sync_every: Duration,
+}
+
+/// What is kept of a stream: its recording, or its ledger alone.
+pub(crate) enum Books {
+    /// Files, with the ledger in them.
+    Recorded(Box<Recording>),
+    /// Nobody records it; the ledger is for those who follow it live.
+    Unrecorded(Box<Unrecorded>),
+}
+
+impl Books {
+    /// Whether there is room for more. If not, the caller leaves events where they are until [`Self::turn`] returns.
+    pub(crate) fn has_room(&self) -> bool {
+        match self {
+            Self::Recorded(recording) => recording.has_room(),
+            Self::Unrecorded(_) => true,
+        }
+    }
+
+    /// Takes something in. Never waits.
+    pub(crate) fn push(&mut self, input: Input) {
+        match self {
+            Self::Recorded(recording) => recording.push(input),
+            Self::Unrecorded(unrecorded) => unrecorded.book.take(&input, clock::unix_millis()),
+        }
+    }
+
+    /// Waits until there is something to do, and does it. Gives the news of the ledger. Dropping the future loses
+    /// nothing.
+    pub(crate) async fn turn(&mut self) -> Vec<SpanChange> {
+        match self {
+            Self::Recorded(recording) => recording.turn().await,
+            Self::Unrecorded(unrecorded) => {
+                unrecorded.tick.tick().await;
+                unrecorded.book.take_span_changes(clock::unix_millis())
+            }
+        }
+    }
+
+    /// Closes the files, if there are any, and gives the last news of the ledger.
+    pub(crate) async fn finish(
+        self,
+        why: String,
+        stop_reason: Option<StopReason>,
+    ) -> (Option<Summary>, Vec<SpanChange>) {
+        match self {
+            Self::Recorded(recording) => {
+                let (summary, mut spans) = recording.finish(why, stop_reason).await;
+                let report = summary.as_ref().and_then(|summary| summary.manifest.ledger.as_ref());
+                spans.extend(report.map(accounting::closing).unwrap_or_default());
+                (summary, spans)
+            }
+            Self::Unrecorded(mut unrecorded) => {
+                let mut spans = unrecorded.book.take_span_changes(clock::unix_millis());
+                spans.extend(accounting::closing(&unrecorded.book.ledger().report()));
+                (None, spans)
+            }
+        }
+    }
+
+    /// Lets go of the files as they are, because they are to be deleted.
+    pub(crate) async fn discard(self) {
+        match self {
+            Self::Recorded(recording) => recording.discard().await,
+            Self::Unrecorded(_) => {}
+        }
+    }
+}
+
+/// The ledger of a stream that is not recorded.
+pub(crate) struct Unrecorded {
+    book: Bookkeeper,
+    tick: tokio::time::Interval,
+}
+
+impl Unrecorded {
+    pub(crate) fn new(about: &RecordingAbout, every: Duration) -> Self {
+        let mut tick = interval(every);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self { book: Bookkeeper::new(about.started_at, about.product, clock::unix_millis()), tick }
+    }
 }
 
 /// One stream's recording.
@@ -48,6 +131,8 @@ enum State {
 struct Written {
     recorder: Box<Recorder>,
     result: Result<(), RecordError>,
+    /// What the ledger has to tell; it does so with a sync.
+    spans: Vec<SpanChange>,
 }
 
 impl Recording {
@@ -75,19 +160,20 @@ impl Recording {
     }
 
     /// Whether there is room for more. If not, the caller leaves events where they are until [`Self::turn`] returns.
-    pub(crate) fn has_room(&self) -> bool {
+    fn has_room(&self) -> bool {
         self.gathered.len() < MAX_GATHERED
     }
 
     /// Takes something to record. Never waits.
-    pub(crate) fn push(&mut self, input: Input) {
+    fn push(&mut self, input: Input) {
         if !matches!(self.state, State::Broken) {
             self.gathered.push(input);
         }
     }
 
-    /// Waits until the next write is due or done, and starts or settles it. Dropping the future loses nothing.
-    pub(crate) async fn turn(&mut self) {
+    /// Waits until the next write is due or done, and starts or settles it. Gives the news of the ledger. Dropping the
+    /// future loses nothing.
+    async fn turn(&mut self) -> Vec<SpanChange> {
         match &mut self.state {
             State::Idle(_) => {
                 self.tick.tick().await;
@@ -95,10 +181,11 @@ impl Recording {
                 if sync || !self.gathered.is_empty() {
                     self.start_writing(sync);
                 }
+                Vec::new()
             }
             State::Writing(writing) => {
                 let written = writing.await;
-                self.settle(written);
+                self.settle(written)
             }
             State::Broken => std::future::pending().await,
         }
@@ -120,16 +207,18 @@ impl Recording {
         }));
     }
 
-    fn settle(&mut self, written: Result<Written, tokio::task::JoinError>) {
+    fn settle(&mut self, written: Result<Written, tokio::task::JoinError>) -> Vec<SpanChange> {
         match written {
-            Ok(Written { recorder, result }) => {
+            Ok(Written { recorder, result, spans }) => {
                 self.state = State::Idle(recorder);
                 self.report(result.err());
+                spans
             }
             Err(panic) => {
                 self.state = State::Broken;
                 self.metrics.record_error();
                 error!(%panic, "the recorder broke, this stream is not recorded any further");
+                Vec::new()
             }
         }
     }
@@ -152,30 +241,30 @@ impl Recording {
     }
 
     /// Writes what is left and closes the files.
-    pub(crate) async fn finish(mut self, why: String, stop_reason: Option<StopReason>) -> Option<Summary> {
-        if let State::Writing(writing) = &mut self.state {
-            let written = writing.await;
-            self.settle(written);
-        }
-        let State::Idle(recorder) = self.state else { return None };
+    async fn finish(mut self, why: String, stop_reason: Option<StopReason>) -> (Option<Summary>, Vec<SpanChange>) {
+        let mut spans = self.wait().await;
+        let State::Idle(recorder) = self.state else { return (None, spans) };
         let now = clock::unix_millis();
         let inputs = std::mem::take(&mut self.gathered);
         let metrics = self.metrics.clone();
         let ending = Ending { stop_reason, why, at: now };
         let finished = tokio::task::spawn_blocking(move || {
             let started = ThreadTime::now();
-            let Written { recorder, result } = write(recorder, inputs, true, now);
+            let Written { recorder, result, spans } = write(recorder, inputs, true, now);
             let summary = recorder.finish(ending);
             metrics.recorded_for(started.elapsed());
-            (result, summary)
+            (result, summary, spans)
         })
         .await;
         let (result, summary) = match finished {
-            Ok(finished) => finished,
+            Ok((result, summary, last)) => {
+                spans.extend(last);
+                (result, summary)
+            }
             Err(panic) => {
                 self.metrics.record_error();
                 error!(%panic, "the recorder broke while closing");
-                return None;
+                return (None, spans);
             }
         };
         if let Err(error) = result {
@@ -183,13 +272,30 @@ impl Recording {
             error!(%error, "the last of a recording could not be written");
         }
         match summary {
-            Ok(summary) => Some(summary),
+            Ok(summary) => (Some(summary), spans),
             Err(error) => {
                 self.metrics.record_error();
                 error!(%error, "a recording could not be closed");
-                None
+                (None, spans)
             }
         }
+    }
+
+    /// Waits until nobody writes, and closes the files as a crash would.
+    async fn discard(mut self) {
+        self.wait().await;
+        // Closing many files may take a moment.
+        let state = self.state;
+        if let Err(panic) = tokio::task::spawn_blocking(move || drop(state)).await {
+            error!(%panic, "the recorder broke while closing");
+        }
+    }
+
+    /// Until a write that is under way is done.
+    async fn wait(&mut self) -> Vec<SpanChange> {
+        let State::Writing(writing) = &mut self.state else { return Vec::new() };
+        let written = writing.await;
+        self.settle(written)
     }
 }
 
@@ -202,5 +308,6 @@ fn write(mut recorder: Box<Recorder>, inputs: Vec<Input>, sync: bool, now: UnixM
     if sync {
         result = result.and(recorder.sync(now));
     }
-    Written { recorder, result }
+    let spans = recorder.take_span_changes();
+    Written { recorder, result, spans }
 }

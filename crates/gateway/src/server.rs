@@ -3,7 +3,7 @@
 use std::{
     io,
     net::SocketAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
@@ -17,7 +17,7 @@ use tokio::{
     net::TcpListener,
     sync::mpsc,
     task::JoinHandle,
-    time::{MissedTickBehavior, interval},
+    time::{Instant, MissedTickBehavior, interval, sleep},
 };
 use tracing::{debug, info, warn};
 
@@ -30,13 +30,16 @@ use crate::{
         self, Shared,
         diagnosis::Diagnosis,
         health::Health,
+        streams::Streams,
         tls::{DoorTls, DoorTlsError},
         webhook::Door,
     },
     intake::{IntakeUnusable, Intakes},
     recording::RecordingSetup,
+    revoked::Revocations,
     stop::{self, StopSender},
     stream_task::Surroundings,
+    streams::LiveStreams,
     telemetry::Metrics,
     worker::Worker,
 };
@@ -49,6 +52,9 @@ const PRUNE_EVERY: Duration = Duration::from_secs(3600);
 
 /// How often a store that failed is asked to prove itself.
 const PROVE_EVERY: Duration = Duration::from_secs(1);
+
+/// How often a successor looks whether the data folder is free. Zoom's window runs meanwhile.
+const LOOK_FOR_LOCK_EVERY: Duration = Duration::from_millis(50);
 
 /// The folder of the recordings below the data folder.
 pub const RECORDINGS: &str = "recordings";
@@ -66,10 +72,10 @@ pub struct Server {
 
 /// The parts that run, in the order in which they are stopped.
 struct Parts {
+    worker: (StopSender, JoinHandle<()>),
     http: (StopSender, JoinHandle<()>),
     intake: (StopSender, JoinHandle<()>),
     dispatcher: (StopSender, JoinHandle<()>),
-    worker: (StopSender, JoinHandle<()>),
     secrets: (StopSender, JoinHandle<()>),
     certificate: (StopSender, JoinHandle<()>),
     pruner: JoinHandle<()>,
@@ -118,9 +124,24 @@ impl Server {
     /// # Errors
     /// [`StartError`], which names what to change.
     pub async fn start(config: Config, apps: Apps, sinks: Vec<Delivery>) -> Result<Self, StartError> {
+        Self::take_over(config, apps, sinks, Duration::ZERO).await
+    }
+
+    /// The same when another process may still have the data folder: waits so long until it has left.
+    ///
+    /// It is not told to leave; whoever starts the successor does that.
+    ///
+    /// # Errors
+    /// [`StartError`], which names what to change; [`StoreError::Locked`] if the other one has not left by then.
+    pub async fn take_over(
+        config: Config,
+        apps: Apps,
+        sinks: Vec<Delivery>,
+        within: Duration,
+    ) -> Result<Self, StartError> {
         let data_dir = &config.server.data_dir;
         std::fs::create_dir_all(data_dir).map_err(|source| StartError::DataDir { path: data_dir.clone(), source })?;
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(data_dir)?);
+        let store: Arc<dyn Store> = Arc::new(open_when_free(data_dir, within).await?);
         Self::start_on(config, apps, sinks, store).await
     }
 
@@ -155,21 +176,26 @@ impl Server {
         };
         let connector = TcpConnector::new(policy.clone(), &config.zoom.extra_ca)?;
         let intakes = Intakes::of(&apps, &policy, &connector, &store, &metrics, config.webhook.max_body_bytes)?;
+        // No other process has this name, nor has a later run of this one.
+        let owner = OwnerId::new(uuid::Uuid::now_v7().to_string());
+        let wanted = config.media.stream_config()?;
+        let live = Arc::new(LiveStreams::new(owner.clone(), &wanted));
         let surroundings = Arc::new(Surroundings {
             store: store.clone(),
             connector: Arc::new(connector),
-            config: config.media.stream_config()?,
+            config: wanted,
+            live: live.clone(),
             queue_bytes: config.media.queue_bytes,
             recording: config.recording.enabled.then(|| RecordingSetup {
                 root: config.server.data_dir.join(RECORDINGS),
                 options: Options { wait_for_disk: config.recording.wait_for_disk, ..Options::default() },
                 sync_every: config.recording.sync_every,
             }),
+            ledger_every: config.recording.sync_every,
+            revocations: Revocations { root: config.server.data_dir.join(RECORDINGS), metrics: metrics.clone() },
             sinks: sinks.clone(),
             metrics: metrics.clone(),
         });
-        // No other process has this name, nor has a later run of this one.
-        let owner = OwnerId::new(uuid::Uuid::now_v7().to_string());
         let (changed, hints) = mpsc::channel(HINTS);
         let (worker_stop, stopped) = stop::channel();
         let streams = &config.streams;
@@ -192,6 +218,7 @@ impl Server {
             },
             metrics: metrics.clone(),
             health: Health { store: store.clone(), stopping: AtomicBool::new(false) },
+            streams: Streams { live, recordings: config.server.data_dir.join(RECORDINGS) },
         });
         let limits =
             http::Limits { connections: config.webhook.max_connections, header_within: config.webhook.read_within };
@@ -247,15 +274,16 @@ impl Server {
         self.store.clone()
     }
 
-    /// Stops in order: no new webhooks, the streams handed over with their files closed, the sinks emptied, the store
-    /// closed.
+    /// Stops in order: the streams handed over with their files closed, no new webhooks, the sinks emptied, the store
+    /// closed. So a webhook that comes while streams are handed over is stored, and a successor acts on it at once; if it
+    /// found nobody, Zoom would send it again after minutes, when the window of its stream has closed.
     pub async fn stop(self) {
         info!(within = ?self.stop_within, "stopping");
         self.shared.health.stopping.store(true, std::sync::atomic::Ordering::Relaxed);
         self.parts.pruner.abort();
         self.parts.prover.abort();
         let Parts { http, intake, dispatcher, worker, secrets, certificate, .. } = self.parts;
-        for (stop, task) in [http, intake, dispatcher, worker, secrets, certificate] {
+        for (stop, task) in [worker, http, intake, dispatcher, secrets, certificate] {
             stop.send_replace(true);
             // A part that panicked has stopped too.
             if let Err(error) = task.await {
@@ -269,6 +297,29 @@ impl Server {
             }
         }
         self.store.close().await;
+    }
+}
+
+/// Opens the store, and waits so long for another process to leave it.
+async fn open_when_free(data_dir: &Path, within: Duration) -> Result<SqliteStore, StoreError> {
+    let begun = Instant::now();
+    let mut is_told = false;
+    loop {
+        match SqliteStore::open(data_dir) {
+            Err(StoreError::Locked { path }) if begun.elapsed() < within => {
+                if !std::mem::replace(&mut is_told, true) {
+                    let lock = path.display();
+                    info!(%lock, ?within, "another process has the data folder, waiting for it to leave");
+                }
+                sleep(LOOK_FOR_LOCK_EVERY.min(within)).await;
+            }
+            opened => {
+                if is_told && opened.is_ok() {
+                    info!(waited = ?begun.elapsed(), "the other process has left");
+                }
+                return opened;
+            }
+        }
     }
 }
 

@@ -1,22 +1,27 @@
 //! One owned stream: the client's events to recording, sinks and counters, until the stream ends.
 
-use std::sync::Arc;
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use rtms_client::{
     connect::TcpConnector,
-    handle::{StreamHandle, join},
-    queue::EventReceiver,
+    handle::{StreamHandle, join_under},
+    queue::{EventReceiver, News},
 };
 use rtms_proto::{
-    config::StreamConfig,
+    aftermath::Aftermath,
+    config::{Circumstances, StreamConfig},
     error::Misuse,
-    event::{Ending, Event, Odd},
+    event::{Ending, Event, Interruption, Odd},
+    output::Role,
     signaling::StreamStart,
 };
-use rtms_record::{Input, Note, RecordingAbout, Summary};
+use rtms_record::{Input, Note, RecordingAbout, Summary, ledger::SpanChange};
 use rtms_sink::{
-    delivery::Delivery,
-    envelope::{Body, Envelope, Speaker, VERSION},
+    delivery::{Delivery, Recall},
+    envelope::{Body, Envelope, Next, Speaker, VERSION},
 };
 use rtms_store::{
     receipts::{NotedOn, Step},
@@ -32,13 +37,17 @@ use rtms_wire::{
         event_update::{EventBody, EventUpdate},
         media_data::MediaData,
     },
+    time::UnixMillis,
 };
 use serde_json::{Value, json};
 use tracing::{Instrument, error, info, info_span, trace, warn};
 
 use crate::{
+    accounting::{self, Accounting, ClockPair},
     clock,
-    recording::{Recording, RecordingSetup},
+    recording::{Books, Recording, RecordingSetup, Unrecorded},
+    revoked::{self, Revocations},
+    streams::{Live, LiveStreams},
     telemetry::Metrics,
 };
 
@@ -47,9 +56,13 @@ pub(crate) struct Surroundings {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) connector: Arc<TcpConnector>,
     pub(crate) config: StreamConfig,
+    pub(crate) live: Arc<LiveStreams>,
     pub(crate) queue_bytes: usize,
     /// None when nothing is recorded.
     pub(crate) recording: Option<RecordingSetup>,
+    /// How often the ledger of a stream that is not recorded is told.
+    pub(crate) ledger_every: Duration,
+    pub(crate) revocations: Revocations,
     pub(crate) sinks: Arc<Vec<Delivery>>,
     pub(crate) metrics: Arc<Metrics>,
 }
@@ -60,6 +73,23 @@ pub(crate) struct Finished {
     pub(crate) outcome: Outcome,
 }
 
+/// Under which circumstances a stream is joined.
+#[derive(Debug, Default)]
+pub(crate) struct Joining {
+    pub(crate) circumstances: Circumstances,
+    /// What the webhook that asked for the connection says about our clock and Zoom's.
+    pub(crate) clocks: Option<ClockPair>,
+}
+
+/// What the worker has of a task.
+pub(crate) struct TaskHandle {
+    pub(crate) stream: StreamHandle,
+    /// When Zoom ended the stream, as a webhook says; to be set before the task is told that it is over.
+    pub(crate) stopped_at: Arc<OnceLock<UnixMillis>>,
+    /// What was offered to sinks.
+    pub(crate) recall: Recall,
+}
+
 /// Joins a stream and starts the task that takes its events.
 ///
 /// # Errors
@@ -67,13 +97,18 @@ pub(crate) struct Finished {
 pub(crate) fn start(
     start: StreamStart,
     about: RecordingAbout,
+    joining: Joining,
     surroundings: Arc<Surroundings>,
-) -> Result<(StreamHandle, impl Future<Output = Finished> + Send), Misuse> {
+) -> Result<(TaskHandle, impl Future<Output = Finished> + Send), Misuse> {
     let span = info_span!("stream", stream_id = %start.stream_id);
     let _entered = span.enter();
     let (stream_id, product, instance) = (start.stream_id.clone(), start.product, start.instance.clone());
     let queue_bytes = surroundings.queue_bytes;
-    let (handle, events) = join(start, surroundings.config.clone(), surroundings.connector.clone(), queue_bytes)?;
+    let known = start.clone();
+    let Joining { circumstances, clocks } = joining;
+    let (config, connector) = (surroundings.config.clone(), surroundings.connector.clone());
+    let (handle, events) = join_under(circumstances, start, config, connector, queue_bytes)?;
+    let live = surroundings.live.enter(&known, handle.clone());
     surroundings.metrics.stream_joined();
     let template = Envelope {
         version: VERSION,
@@ -84,8 +119,20 @@ pub(crate) fn start(
         received_at: clock::unix_millis(),
         body: Body::Started,
     };
-    let task = StreamTask { stream_id, product, template, surroundings, connected: false, heard: false };
-    let future = task.run(events, about).instrument(span.clone());
+    let handle = TaskHandle { stream: handle, stopped_at: Arc::default(), recall: Recall::default() };
+    let task = StreamTask {
+        stream_id,
+        product,
+        template,
+        surroundings,
+        live,
+        accounting: Accounting::default(),
+        stopped_at: handle.stopped_at.clone(),
+        recall: handle.recall.clone(),
+        connected: false,
+        heard: false,
+    };
+    let future = task.run(events, about, clocks).instrument(span.clone());
     Ok((handle, future))
 }
 
@@ -95,28 +142,43 @@ struct StreamTask {
     /// The next envelope but for its body.
     template: Envelope,
     surroundings: Arc<Surroundings>,
+    live: Live,
+    accounting: Accounting,
+    stopped_at: Arc<OnceLock<UnixMillis>>,
+    recall: Recall,
     /// Whether the steps of the receipt were noted.
     connected: bool,
     heard: bool,
 }
 
 impl StreamTask {
-    async fn run(mut self, mut events: EventReceiver, about: RecordingAbout) -> Finished {
+    async fn run(mut self, mut events: EventReceiver, about: RecordingAbout, clocks: Option<ClockPair>) -> Finished {
         info!(product = %self.product, "joining");
         self.publish(Body::Started);
-        let mut recording = self.open_recording(about).await;
+        let started_at = about.started_at;
+        let mut books = self.open_books(about).await;
+        for input in accounting::opening(self.surroundings.config.media, clocks, started_at) {
+            books.push(input);
+        }
         let ending = loop {
-            let event = match &mut recording {
-                None => events.next().await,
-                Some(recording) => tokio::select! {
-                    biased;
-                    () = recording.turn() => continue,
-                    event = events.next(), if recording.has_room() => event,
-                },
+            let news = tokio::select! {
+                biased;
+                spans = books.turn() => {
+                    self.publish_spans(spans);
+                    continue;
+                }
+                news = events.next_news(), if books.has_room() => news,
             };
-            match event {
-                Some(Event::Ended(ending)) => break ending,
-                Some(event) => self.take(event, recording.as_mut()),
+            match news {
+                Some(News::Event(Event::Ended(ending))) => break ending,
+                Some(News::Event(event)) => {
+                    self.live.take(&event);
+                    for input in self.accounting.changes(&event, clock::unix_millis()) {
+                        books.push(input);
+                    }
+                    self.take(event, &mut books);
+                }
+                Some(News::Lost(lost)) => books.push(accounting::lost(lost)),
                 // The driver tells an end before it goes; only its panic looks like this.
                 None => break Ending::Abandoned,
             }
@@ -126,35 +188,52 @@ impl StreamTask {
             warn!(?dropped, "events were dropped because the disk was too slow");
         }
         self.surroundings.metrics.stream_left(dropped);
-        self.end(ending, recording).await
+        self.end(ending, books).await
     }
 
-    async fn open_recording(&self, about: RecordingAbout) -> Option<Recording> {
-        let setup = self.surroundings.recording.clone()?;
+    async fn open_books(&self, about: RecordingAbout) -> Books {
+        let unrecorded = Box::new(Unrecorded::new(&about, self.surroundings.ledger_every));
+        let Some(setup) = self.surroundings.recording.clone() else { return Books::Unrecorded(unrecorded) };
         match Recording::open(setup, about, self.surroundings.metrics.clone()).await {
-            Ok(recording) => Some(recording),
+            Ok(recording) => Books::Recorded(Box::new(recording)),
             Err(error) => {
                 self.surroundings.metrics.record_error();
                 error!(%error, "this stream is not recorded");
-                None
+                Books::Unrecorded(unrecorded)
             }
         }
     }
 
-    async fn end(mut self, ending: Ending, recording: Option<Recording>) -> Finished {
+    async fn end(mut self, ending: Ending, mut books: Books) -> Finished {
         let (stop_reason, why) = explain(&ending);
-        if matches!(ending, Ending::Failed(_)) {
-            error!(why, "the stream failed");
+        let next = next(&ending);
+        match (&ending, next) {
+            (Ending::Failed(_), _) => error!(why, ?next, "the stream failed"),
+            (Ending::Stopped { .. } | Ending::Closed | Ending::Abandoned, Next::OperatorFirst) => {
+                warn!(why, ?next, "the stream ended");
+            }
+            (Ending::Stopped { .. } | Ending::Closed | Ending::Abandoned, _) => info!(why, ?next, "the stream ended"),
+        }
+        self.surroundings.metrics.ended(word_of(next));
+        if revoked::is_revocation(stop_reason) {
+            // Before anybody learns that it is over: whoever asks then finds nothing.
+            self.recall.recall();
+            books.discard().await;
+            // If it fails, the worker goes on with it.
+            self.surroundings.revocations.delete(&self.stream_id).await;
+            // What is said from here on has no content.
+            self.recall = Recall::default();
         } else {
-            info!(why, "the stream ended");
+            if let Some(input) = self.accounting.ending(&ending, self.stopped_at.get().copied(), clock::unix_millis()) {
+                books.push(input);
+            }
+            let (summary, spans) = books.finish(why.clone(), stop_reason).await;
+            self.publish_spans(spans);
+            if let Some(Summary { folder, .. }) = summary {
+                info!(folder = %folder.display(), "recorded");
+            }
         }
-        if let Some(recording) = recording
-            && let Some(summary) = recording.finish(why.clone(), stop_reason).await
-        {
-            let Summary { folder, .. } = summary;
-            info!(folder = %folder.display(), "recorded");
-        }
-        self.publish(Body::Ended { stop_reason, why: why.clone() });
+        self.publish(Body::Ended { stop_reason, why: why.clone(), next });
         let outcome = match ending {
             Ending::Abandoned => Outcome::HandedOver,
             Ending::Stopped { .. } | Ending::Closed | Ending::Failed(_) => Outcome::Ended { stop_reason, why },
@@ -162,12 +241,8 @@ impl StreamTask {
         Finished { stream_id: self.stream_id, outcome }
     }
 
-    fn take(&mut self, event: Event, mut recording: Option<&mut Recording>) {
-        let mut record = |input| {
-            if let Some(recording) = &mut recording {
-                recording.push(input);
-            }
-        };
+    fn take(&mut self, event: Event, books: &mut Books) {
+        let mut record = |input| books.push(input);
         match event {
             Event::Audio(data) => {
                 self.count(Medium::Audio, &data);
@@ -271,6 +346,7 @@ impl StreamTask {
             }
             Event::Interrupted { role, cause, unheard, why } => {
                 warn!(%role, %cause, ?unheard, why, "a connection was lost");
+                self.surroundings.metrics.interrupted(kind_of(role), cause_of(cause));
                 record(note("interrupted", json!({ "connection": role.to_string(), "why": why })));
                 self.publish(Body::Interrupted { why });
             }
@@ -324,7 +400,13 @@ impl StreamTask {
         }
         let envelope = Arc::new(Envelope { body, received_at: clock::unix_millis(), ..self.template.clone() });
         for sink in self.surroundings.sinks.iter() {
-            sink.offer(envelope.clone());
+            sink.offer_under(envelope.clone(), &self.recall);
+        }
+    }
+
+    fn publish_spans(&mut self, spans: Vec<SpanChange>) {
+        for change in spans {
+            self.publish(Body::LedgerSpan(accounting::span(change)));
         }
     }
 }
@@ -336,6 +418,44 @@ fn explain(ending: &Ending) -> (Option<StopReason>, String) {
         Ending::Closed => (Some(StopReason::ReceiverRequestClose), "closed by us".into()),
         Ending::Abandoned => (None, "left by this process".into()),
         Ending::Failed(error) => (None, error.to_string()),
+    }
+}
+
+/// What is to be done after an end, by whoever reads the log or the envelope.
+fn next(ending: &Ending) -> Next {
+    match (ending, ending.aftermath()) {
+        (Ending::Stopped { reason: Some(StopReason::StreamRevoked) }, _) => Next::Delete,
+        (Ending::Abandoned, _) => Next::HandedOver,
+        (_, Aftermath::Over) => Next::Nothing,
+        (_, Aftermath::AskForNewStream) => Next::AskForNewStream,
+        (_, Aftermath::OperatorFirst) => Next::OperatorFirst,
+    }
+}
+
+fn word_of(next: Next) -> &'static str {
+    match next {
+        Next::Nothing => "nothing",
+        Next::HandedOver => "handed_over",
+        Next::AskForNewStream => "ask_for_new_stream",
+        Next::OperatorFirst => "operator_first",
+        Next::Delete => "delete",
+    }
+}
+
+fn kind_of(role: Role) -> &'static str {
+    match role {
+        Role::Signaling => "signaling",
+        Role::Media(_) => "media",
+    }
+}
+
+fn cause_of(cause: Interruption) -> &'static str {
+    match cause {
+        Interruption::ConnectionLost => "connection_lost",
+        Interruption::Frozen => "frozen",
+        Interruption::SignalingLost => "signaling_lost",
+        Interruption::Failover => "failover",
+        Interruption::ToldByZoom => "told_by_zoom",
     }
 }
 

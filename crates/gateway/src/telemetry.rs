@@ -35,6 +35,9 @@ pub struct Metrics {
     odd_messages: Counter,
     record_errors: Counter,
     store_errors: Counter,
+    interruptions: Family<CauseLabel, Counter>,
+    deletions: Family<WebhookLabel, Counter>,
+    aftermaths: Family<AftermathLabel, Counter>,
     recording_seconds: Counter<f64, AtomicU64>,
 }
 
@@ -66,6 +69,17 @@ struct EventLabel {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct MediumLabel {
     medium: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CauseLabel {
+    connection: &'static str,
+    cause: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AftermathLabel {
+    next: &'static str,
 }
 
 /// What became of a request at the webhook door.
@@ -212,6 +226,21 @@ impl Metrics {
         self.store_errors.inc();
     }
 
+    pub(crate) fn interrupted(&self, connection: &'static str, cause: &'static str) {
+        self.interruptions.get_or_create(&CauseLabel { connection, cause }).inc();
+    }
+
+    /// A recording whose consent was withdrawn is gone, or could not be deleted for now.
+    pub(crate) fn deleted(&self, done: bool) {
+        let result = if done { "done" } else { "failed" };
+        self.deletions.get_or_create(&WebhookLabel { result }).inc();
+    }
+
+    /// A stream ended, and this is to be done.
+    pub(crate) fn ended(&self, next: &'static str) {
+        self.aftermaths.get_or_create(&AftermathLabel { next }).inc();
+    }
+
     pub(crate) fn recorded_for(&self, cpu: std::time::Duration) {
         self.recording_seconds.inc_by(cpu.as_secs_f64());
     }
@@ -305,6 +334,13 @@ impl Metrics {
             "Times that the store could not be written or read",
             self.store_errors.clone(),
         );
+        registry.register(
+            "interruptions",
+            "Connections that were lost and wanted back, by kind and cause",
+            self.interruptions.clone(),
+        );
+        registry.register("deletions", "Recordings deleted on demand, by result", self.deletions.clone());
+        registry.register("streams_ended", "Streams that ended, by what is to be done now", self.aftermaths.clone());
         registry.register(
             "recording_cpu_seconds",
             "CPU time taken by writing recordings",

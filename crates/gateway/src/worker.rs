@@ -5,33 +5,52 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use rtms_client::handle::StreamHandle;
-use rtms_proto::{error::Misuse, signaling::StreamStart};
+use rtms_proto::{
+    config::Circumstances,
+    error::Misuse,
+    signaling::{Credentials, StreamStart},
+};
 use rtms_record::RecordingAbout;
+use rtms_sink::delivery::WeakRecall;
 use rtms_store::{
     error::StoreError,
     lease::{Lease, OwnerId},
-    receipts::{NotedOn, Step},
-    streams::{Outcome, StreamRecord},
+    receipts::{NotedOn, Receipt, ReceiptFilter, Step},
+    streams::{Outcome, StreamFilter, StreamRecord},
     wanted::Wish,
 };
-use rtms_wire::{ids::StreamId, message::Extra, signature::HandshakeSignature, time::UnixMillis};
+use rtms_wire::{
+    codes::product::Product,
+    ids::{InstanceId, InstanceIdField, StreamId},
+    message::Extra,
+    signature::HandshakeSignature,
+    time::UnixMillis,
+};
 use tokio::{
     sync::mpsc,
     task::JoinSet,
-    time::{MissedTickBehavior, interval, timeout},
+    time::{Instant, MissedTickBehavior, interval, timeout},
 };
 use tracing::{debug, error, info, warn};
 
 use crate::{
+    accounting::ClockPair,
     apps::Apps,
     clock,
+    revoked::{self, is_revoked},
     stop::Stop,
-    stream_task::{self, Finished, Surroundings},
+    stream_task::{self, Finished, Joining, Surroundings, TaskHandle},
 };
 
 /// How often everything is compared.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// How long until a deletion that failed is tried again.
+const DELETE_AGAIN_AFTER: Duration = Duration::from_secs(10);
+
+/// Ended streams that are looked at when the process starts: a crash may have come between the word that one is revoked
+/// and the note that its recording is to be deleted. Those two are moments apart, so the stream is among the last.
+const LOOK_BACK: usize = 10_000;
 
 /// Owns the streams of this process.
 pub(crate) struct Worker {
@@ -42,11 +61,32 @@ pub(crate) struct Worker {
     renew_every: Duration,
     running: BTreeMap<StreamId, Running>,
     tasks: JoinSet<Finished>,
+    /// Revoked streams whose deletion is not known to be done, each with when it is tried next.
+    undeleted: BTreeMap<StreamId, Instant>,
+    /// At most one at a time: nobody waits for it, and a disk does one thing after the other anyway.
+    deleting: JoinSet<Deleting>,
+    /// When what earlier processes began to delete is gone on with; none when all of it is done.
+    pending_at: Option<Instant>,
+    looked_back: bool,
+    /// Nothing is claimed any more.
+    is_stopping: bool,
+    /// Of streams that have ended, what may still wait for a sink.
+    recalls: BTreeMap<StreamId, WeakRecall>,
+}
+
+/// What a deletion that is over was about.
+enum Deleting {
+    /// What earlier processes began, and whether all of it is done.
+    Pending(bool),
+    /// One stream, and whether it is done.
+    Stream(StreamId, bool),
 }
 
 /// A stream of ours.
 struct Running {
-    handle: StreamHandle,
+    task: TaskHandle,
+    /// By which its end is known even if it panicked.
+    id: tokio::task::Id,
     lease: Lease,
     /// What the task was last told.
     start_at: UnixMillis,
@@ -75,7 +115,21 @@ impl Worker {
         term: Duration,
         renew_every: Duration,
     ) -> Self {
-        Self { surroundings, apps, owner, term, renew_every, running: BTreeMap::new(), tasks: JoinSet::new() }
+        Self {
+            surroundings,
+            apps,
+            owner,
+            term,
+            renew_every,
+            running: BTreeMap::new(),
+            tasks: JoinSet::new(),
+            undeleted: BTreeMap::new(),
+            deleting: JoinSet::new(),
+            pending_at: Some(Instant::now()),
+            looked_back: false,
+            is_stopping: false,
+            recalls: BTreeMap::new(),
+        }
     }
 
     /// Runs until told to stop, then hands its streams over, which may take as long as `stop_within`.
@@ -90,6 +144,7 @@ impl Worker {
                 () = stop.given() => break,
                 _ = renew.tick() => self.renew_all().await,
                 Some(finished) = self.tasks.join_next() => self.finished(finished).await,
+                Some(deleted) = self.deleting.join_next() => self.deleted(deleted),
                 Some(stream_id) = hints.recv() => {
                     let compared = self.compare_by_id(&stream_id).await;
                     self.report(compared);
@@ -100,6 +155,8 @@ impl Worker {
                 }
             }
         }
+        // Whoever has a hint finds out that nobody takes it.
+        drop(hints);
         self.hand_over(stop_within).await;
     }
 
@@ -111,6 +168,9 @@ impl Worker {
     }
 
     async fn compare_all(&mut self) -> Result<(), StoreError> {
+        self.look_back().await?;
+        self.recalls.retain(|_, recall| recall.is_of_use());
+        self.delete_next();
         let store = self.surroundings.store.clone();
         for record in store.claimable(clock::unix_millis()).await? {
             if !self.running.contains_key(&record.stream_id) {
@@ -132,14 +192,28 @@ impl Worker {
 
     async fn compare(&mut self, record: &StreamRecord) -> Result<(), StoreError> {
         let Some(running) = self.running.get_mut(&record.stream_id) else {
-            return if record.is_claimable(clock::unix_millis()) { self.claim(record).await } else { Ok(()) };
+            if is_revoked(record) {
+                self.revoke(&record.stream_id);
+            }
+            let is_claimable = !self.is_stopping && record.is_claimable(clock::unix_millis());
+            return if is_claimable { self.claim(record).await } else { Ok(()) };
         };
         match record.wanted.wish() {
             Some(wish) => running.tell(&wish).await,
             None if running.stopped => {}
             None => {
                 running.stopped = true;
-                running.handle.stopped(record.wanted.stop.as_ref().and_then(|stop| stop.reason)).await;
+                let stop = record.wanted.stop.as_ref();
+                let reason = stop.and_then(|stop| stop.reason);
+                if let Some(stop) = stop {
+                    // It is set once: this is the first that the task hears of an end.
+                    let _ = running.task.stopped_at.set(stop.at);
+                }
+                if revoked::is_revocation(reason) {
+                    // What is on its way into the task yet is not worth taking back: the end follows.
+                    running.task.recall.recall();
+                }
+                running.task.stream.stopped(reason).await;
             }
         }
         Ok(())
@@ -154,17 +228,18 @@ impl Worker {
         store.note_step(NotedOn::from(stream_id.clone()), Step::Claimed, clock::unix_micros());
         // The record may have moved on between the look and the claim.
         let record = store.get(stream_id).await?;
-        let Some(wish) = record.as_ref().and_then(StreamRecord::open_wish) else {
+        let Some((record, wish)) = record.as_ref().and_then(|record| Some((record, record.open_wish()?))) else {
             return store.release(&lease, Outcome::HandedOver, clock::unix_millis()).await;
         };
         debug!(%stream_id, token = lease.token, "claimed");
         let mut lease = lease;
         lease.saw(&wish);
-        match self.join(stream_id, &wish) {
-            Ok(handle) => {
+        let receipts = self.receipts(stream_id).await;
+        match self.join(record, &wish, &receipts) {
+            Ok((task, id)) => {
                 let start_at = wish.start.at;
                 let interrupted_at = wish.interruption.map(|interruption| interruption.at);
-                let running = Running { handle, lease, start_at, interrupted_at, stopped: false };
+                let running = Running { task, id, lease, start_at, interrupted_at, stopped: false };
                 self.running.insert(stream_id.clone(), running);
                 Ok(())
             }
@@ -176,7 +251,13 @@ impl Worker {
         }
     }
 
-    fn join(&mut self, stream_id: &StreamId, wish: &Wish<'_>) -> Result<StreamHandle, CannotJoin> {
+    fn join(
+        &mut self,
+        record: &StreamRecord,
+        wish: &Wish<'_>,
+        receipts: &[Receipt],
+    ) -> Result<(TaskHandle, tokio::task::Id), CannotJoin> {
+        let stream_id = &record.stream_id;
         let instance = wish.start.instance.clone().ok_or(CannotJoin::NoInstance)?;
         let product = wish.start.product.ok_or(CannotJoin::NoProduct)?;
         let signature = self.signature(stream_id, wish)?;
@@ -193,6 +274,19 @@ impl Worker {
             started_at: wish.start.at,
             extra,
         };
+        let asked = receipts.iter().find(|receipt| Some(receipt.id) == record.connection_entry);
+        let joining = Joining {
+            circumstances: Circumstances {
+                age: asked.map_or(Duration::ZERO, |asked| age(asked, clock::unix_millis())),
+                // Where waits begin; any number that others do not have.
+                seed: uuid::Uuid::now_v7().as_u64_pair().1,
+                alternatives: self.alternatives(stream_id, wish, &instance, &signature),
+            },
+            // A start without a time of its own has ours, which tells nothing.
+            clocks: asked
+                .map(|asked| ClockPair { zoom: wish.at, ours: asked.received_at })
+                .filter(|pair| pair.zoom != pair.ours),
+        };
         let start = StreamStart {
             stream_id: stream_id.clone(),
             instance,
@@ -200,9 +294,45 @@ impl Worker {
             signature,
             server_urls: wish.server_urls.to_vec(),
         };
-        let (handle, task) = stream_task::start(start, about, self.surroundings.clone())?;
-        self.tasks.spawn(task);
-        Ok(handle)
+        let (handle, task) = stream_task::start(start, about, joining, self.surroundings.clone())?;
+        let id = self.tasks.spawn(task).id();
+        Ok((handle, id))
+    }
+
+    /// What is known of the webhooks of a stream. It is joined without if the store does not say.
+    async fn receipts(&self, stream_id: &StreamId) -> Vec<Receipt> {
+        let filter = ReceiptFilter { stream_id: Some(stream_id.clone()), ..ReceiptFilter::default() };
+        self.surroundings.store.receipts(filter).await.unwrap_or_else(|error| {
+            warn!(%stream_id, %error, "the receipts of a stream cannot be read");
+            Vec::new()
+        })
+    }
+
+    /// Other names of the same stream: Zoom's documents disagree on the field of a webinar, and the signature that a
+    /// webhook may carry is Zoom's own.
+    fn alternatives(
+        &self,
+        stream_id: &StreamId,
+        wish: &Wish<'_>,
+        instance: &InstanceId,
+        ours: &HandshakeSignature,
+    ) -> Vec<Credentials> {
+        let mut names = Vec::new();
+        let other_field = match (wish.start.product, instance.field) {
+            (Some(Product::Webinar), InstanceIdField::WebinarUuid) => Some(InstanceIdField::MeetingUuid),
+            (Some(Product::Webinar), InstanceIdField::MeetingUuid) => Some(InstanceIdField::WebinarUuid),
+            (_, _) => None,
+        };
+        if let Some(field) = other_field {
+            // The signature is over the value, which stays.
+            let instance = InstanceId { field, ..instance.clone() };
+            names.push(Credentials { instance, signature: ours.clone() });
+        }
+        if let Some(theirs) = wish.start.signature.as_ref().filter(|theirs| *theirs != ours) {
+            debug!(%stream_id, "the webhook's own signature is kept for a refusal of ours");
+            names.push(Credentials { instance: instance.clone(), signature: theirs.clone() });
+        }
+        names
     }
 
     /// Ours if we know the app, otherwise the one that the webhook carried.
@@ -219,7 +349,7 @@ impl Worker {
                 Ok(renewed) => running.lease = renewed,
                 Err(StoreError::LeaseLost { .. }) => {
                     warn!(%stream_id, "the lease is lost, leaving the stream to its new owner");
-                    running.handle.abandon().await;
+                    running.task.stream.abandon().await;
                 }
                 Err(error) => warn!(%stream_id, %error, "a lease could not be renewed"),
             }
@@ -230,12 +360,14 @@ impl Worker {
         let Finished { stream_id, outcome } = match finished {
             Ok(finished) => finished,
             Err(panic) => {
-                // Which one it was is not known; its lease runs out, and then it is claimed again.
                 error!(%panic, "a stream task broke");
+                // Its lease runs out, and then it is claimed again.
+                self.running.retain(|_, running| running.id != panic.id());
                 return;
             }
         };
         let Some(running) = self.running.remove(&stream_id) else { return };
+        self.recalls.insert(stream_id.clone(), running.task.recall.downgrade());
         let store = self.surroundings.store.clone();
         match store.release(&running.lease, outcome, clock::unix_millis()).await {
             Ok(()) | Err(StoreError::LeaseLost { .. }) => {}
@@ -244,14 +376,82 @@ impl Worker {
                 error!(%stream_id, %error, "a stream could not be released");
             }
         }
+        // Something may have come meanwhile: a newer start, or the word that it was revoked.
+        let compared = self.compare_by_id(&stream_id).await;
+        self.report(compared);
+    }
+
+    /// Whatever is held of a stream that does not run here has to go.
+    fn revoke(&mut self, stream_id: &StreamId) {
+        if let Some(recall) = self.recalls.get(stream_id) {
+            recall.recall();
+        }
+        self.undeleted.entry(stream_id.clone()).or_insert_with(Instant::now);
+        self.delete_next();
+    }
+
+    /// Goes on with what earlier processes of this store did not get to.
+    async fn look_back(&mut self) -> Result<(), StoreError> {
+        if self.looked_back {
+            return Ok(());
+        }
+        let filter = StreamFilter { open: Some(false), limit: LOOK_BACK };
+        for record in self.surroundings.store.list(filter).await?.iter().filter(|record| is_revoked(record)) {
+            self.revoke(&record.stream_id);
+        }
+        self.looked_back = true;
+        Ok(())
+    }
+
+    /// Begins with the next deletion that is due, unless one is under way.
+    fn delete_next(&mut self) {
+        if !self.deleting.is_empty() {
+            return;
+        }
+        let now = Instant::now();
+        if self.pending_at.is_some_and(|at| at <= now) {
+            let surroundings = self.surroundings.clone();
+            self.deleting.spawn(async move { Deleting::Pending(surroundings.revocations.finish_pending().await) });
+            return;
+        }
+        let due = self.undeleted.iter().filter(|(_, at)| **at <= now).min_by_key(|(_, at)| **at);
+        let Some((stream_id, _)) = due else { return };
+        let (stream_id, surroundings) = (stream_id.clone(), self.surroundings.clone());
+        self.deleting.spawn(async move {
+            let is_done = surroundings.revocations.delete(&stream_id).await;
+            Deleting::Stream(stream_id, is_done)
+        });
+    }
+
+    fn deleted(&mut self, deleted: Result<Deleting, tokio::task::JoinError>) {
+        match deleted {
+            Ok(Deleting::Pending(is_done)) => {
+                self.pending_at = (!is_done).then(|| Instant::now() + DELETE_AGAIN_AFTER);
+            }
+            Ok(Deleting::Stream(stream_id, true)) => {
+                self.undeleted.remove(&stream_id);
+            }
+            Ok(Deleting::Stream(stream_id, false)) => {
+                self.undeleted.insert(stream_id, Instant::now() + DELETE_AGAIN_AFTER);
+            }
+            Err(panic) => {
+                error!(%panic, "a deletion broke");
+                // Which one it was is not known, so all of them wait.
+                let again_at = Instant::now() + DELETE_AGAIN_AFTER;
+                self.pending_at = self.pending_at.map(|_| again_at);
+                self.undeleted.values_mut().for_each(|at| *at = again_at);
+            }
+        }
+        self.delete_next();
     }
 
     async fn hand_over(mut self, within: Duration) {
+        self.is_stopping = true;
         if !self.running.is_empty() {
             info!(streams = self.running.len(), "handing streams over");
         }
         for running in self.running.values() {
-            running.handle.abandon().await;
+            running.task.stream.abandon().await;
         }
         let all = async {
             while let Some(finished) = self.tasks.join_next().await {
@@ -264,14 +464,21 @@ impl Worker {
     }
 }
 
+/// How long ago the window opened in which Zoom waits for us.
+///
+/// If somebody was connected on this webhook, the window opened when that connection was lost, and nobody here knows when.
+fn age(asked: &Receipt, now: UnixMillis) -> Duration {
+    if asked.steps.at(Step::Connected).is_some() { Duration::ZERO } else { now.since(asked.received_at) }
+}
+
 impl Running {
     /// Tells the task what changed since it was last told.
     async fn tell(&mut self, wish: &Wish<'_>) {
         let interrupted_at = wish.interruption.map(|interruption| interruption.at);
         if wish.start.at != self.start_at {
-            self.handle.restarted(wish.server_urls.to_vec()).await;
+            self.task.stream.restarted(wish.server_urls.to_vec()).await;
         } else if interrupted_at != self.interrupted_at {
-            self.handle.interrupted(wish.server_urls.to_vec()).await;
+            self.task.stream.interrupted(wish.server_urls.to_vec()).await;
         } else {
             return;
         }

@@ -82,6 +82,7 @@
 //! ```
 
 mod audio;
+pub mod bookkeeper;
 pub mod check;
 pub mod deletion;
 pub mod error;
@@ -99,6 +100,7 @@ mod timeline;
 mod wav;
 mod window;
 
+pub use bookkeeper::Bookkeeper;
 pub use error::RecordError;
 pub use input::{Dropped, Ending, Input, Note, RecordingAbout, Who};
 pub use manifest::Manifest;

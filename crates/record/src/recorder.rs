@@ -3,19 +3,13 @@
 use std::{
     collections::BTreeMap,
     fs,
-    num::NonZeroU64,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use aws_lc_rs::digest::{Context, SHA256};
 use rtms_wire::{
-    codes::{
-        event_type::EventType,
-        media::{DataMessageAttribute, MediaPayloadType},
-        stop_reason::StopReason,
-    },
-    ids::UserId,
+    codes::{media::MediaPayloadType, stop_reason::StopReason},
     media::{audio::AudioParams, medium::Medium, params::MediaParams},
     message::{
         event_update::EventUpdate,
@@ -28,12 +22,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     audio::{Audio, Outcome},
+    bookkeeper::{Bookkeeper, PICTURE_MS},
     deletion::{Deletion, DeletionRecord},
     error::RecordError,
     file::{Appender, Files, cut_torn_line, failed, keep_first, last_lines},
-    input::{Dropped, Ending, Input, Note, RecordingAbout, Who},
+    input::{Ending, Input, Note, RecordingAbout, Who},
     layout::{Layout, hex},
-    ledger::{Cause, Change, Ledger, Queue, SpanChange, When},
+    ledger::{Cause, Ledger, Queue, SpanChange},
     manifest::{self, AsideReason, FileEntry, Grant, JournalLine, Manifest, Received, RecordingState, Resume},
     options::Options,
     people::People,
@@ -51,9 +46,6 @@ const INDEX_TAIL_BYTES: u64 = 256 << 10;
 
 /// News of the ledger kept for whoever publishes it; a caller that never asks costs no more.
 const MAX_UNTOLD: usize = 4096;
-
-/// How long a picture is taken to last: one of 25 a second.
-const PICTURE_MS: u64 = 40;
 
 /// Writes one stream to the files of one folder.
 ///
@@ -73,10 +65,7 @@ pub struct Recorder {
     newest: UnixMillis,
     people: People,
     audio: Option<Audio>,
-    audio_params: Option<AudioParams>,
-    /// None where bytes do not tell the length.
-    audio_bytes_per_ms: Option<NonZeroU64>,
-    ledger: Ledger,
+    book: Bookkeeper,
     /// What changed in the ledger since the manifest was written.
     journal: Appender,
     journaled_at: UnixMillis,
@@ -159,13 +148,14 @@ impl Recorder {
                 RecordingState::Finished => Cause::Takeover,
             });
         }
+        let book = Bookkeeper::of(ledger, manifest.about.product);
         let appender = |path| Appender::open(path, options.max_held_bytes);
         let mut recorder = Self {
             transcript_lines: appender(layout.transcript_lines())?,
             chat: appender(layout.chat())?,
             events: appender(layout.events())?,
             journal: appender(layout.ledger())?,
-            ledger,
+            book,
             journaled_at: now,
             untold: Vec::new(),
             newest: manifest.about.started_at.max(newest.unwrap_or_default()),
@@ -173,8 +163,6 @@ impl Recorder {
             counters_stale: true,
             people,
             audio,
-            audio_params: None,
-            audio_bytes_per_ms: bytes_per_ms(None),
             picture_codecs: BTreeMap::new(),
             active_speaker_video: true,
             raw: BTreeMap::new(),
@@ -213,12 +201,12 @@ impl Recorder {
 
     /// The manifest as it would be written now: participants, tracks, counts and ledger up to this moment.
     pub fn describe(&self) -> Manifest {
-        Manifest { ledger: Some(self.ledger.report()), ..self.describe_synced() }
+        Manifest { ledger: Some(self.book.ledger.report()), ..self.describe_synced() }
     }
 
     /// The ledger up to this moment.
     pub fn ledger(&self) -> &Ledger {
-        &self.ledger
+        &self.book.ledger
     }
 
     /// What changed in the ledger up to the last sync, in order, for whoever publishes it; each change is given once.
@@ -249,7 +237,8 @@ impl Recorder {
     /// If a file cannot be written. This input may be lost, and is counted; later ones may succeed.
     pub fn handle(&mut self, input: Input, now: UnixMillis) -> Result<(), RecordError> {
         self.counters_stale = true;
-        let extent = self.extent(&input, now);
+        self.book.note(&input, now);
+        let extent = self.book.extent(&input, now);
         let done = match input {
             Input::Granted(medium, params) => {
                 self.grant(medium, params, now);
@@ -262,26 +251,15 @@ impl Recorder {
             Input::Chat(chat) => self.chat(&chat, now),
             Input::Event(update) => self.event(&update, now),
             Input::Note(note) => self.note(note),
-            Input::Change(change, at) => {
-                self.ledger.tell(change, at, now);
-                Ok(())
-            }
-            Input::Dropped(Dropped { medium, queue, first, last }) => {
-                self.ledger.dropped(medium, first, last + Duration::from_millis(self.usual_ms(medium)), queue);
-                Ok(())
-            }
-            Input::Clock { zoom, ours } => {
-                self.ledger.observe_clock(zoom, ours);
-                Ok(())
-            }
+            Input::Change(..) | Input::Dropped(_) | Input::Clock { .. } => Ok(()),
         };
         // What is absurdly far ahead was not believed, so `newest` lies before it.
         if let Some((medium, at, ms)) = extent
             && at <= self.newest
         {
             match done {
-                Ok(()) => self.ledger.received(medium, at, ms, now),
-                Err(_) => self.ledger.dropped(medium, at, at + Duration::from_millis(ms), Queue::Disk),
+                Ok(()) => self.book.ledger.received(medium, at, ms, now),
+                Err(_) => self.book.ledger.dropped(medium, at, at + Duration::from_millis(ms), Queue::Disk),
             }
         }
         if done.is_err() {
@@ -322,7 +300,7 @@ impl Recorder {
         let origin = self.manifest.origin.unwrap_or(self.manifest.about.started_at);
         keep_first(&mut done, self.transcript.flush(origin, &self.people, &mut self.files));
         // The ledger last, so that it never tells of data that is not there.
-        self.ledger.advance(now);
+        self.book.ledger.advance(now);
         keep_first(&mut done, self.journal_changes(!due, now));
         keep_first(&mut done, self.files.sync());
         if due {
@@ -372,7 +350,6 @@ impl Recorder {
 
     fn grant(&mut self, medium: Medium, params: MediaParams, now: UnixMillis) {
         self.apply_grant(medium, &params);
-        self.ledger.tell(Change::Opened(medium), When::Ours(now), now);
         let last = self.manifest.granted.iter().rev().find(|grant| grant.medium == medium);
         if last.is_none_or(|last| last.params != params) {
             if self.manifest.granted.len() >= MAX_LISTED {
@@ -384,11 +361,9 @@ impl Recorder {
     }
 
     fn apply_grant(&mut self, medium: Medium, params: &MediaParams) {
+        self.book.learn_grant(medium, params);
         match medium {
-            Medium::Audio => {
-                self.audio_params.clone_from(&params.audio);
-                self.audio_bytes_per_ms = bytes_per_ms(params.audio.as_ref());
-            }
+            Medium::Audio => {}
             Medium::Video | Medium::Deskshare => {
                 let granted = if medium == Medium::Video { &params.video } else { &params.deskshare };
                 if let Some(granted) = granted {
@@ -408,7 +383,7 @@ impl Recorder {
         if !self.received(Medium::Audio, data.timestamp, data.data.len(), now) {
             return self.keep_aside(Medium::Audio, AsideReason::FarAhead, data, now);
         }
-        let Some(pcm) = pcm_format(self.audio_params.as_ref(), data.data.len()) else {
+        let Some(pcm) = pcm_format(self.book.audio_params(), data.data.len()) else {
             return self.coded_audio(data, now);
         };
 
@@ -459,7 +434,7 @@ impl Recorder {
     fn coded_audio(&mut self, data: &MediaData, now: UnixMillis) -> Result<(), RecordError> {
         let who = Who::of(data.user_id.as_ref(), data.channel_id.as_ref());
         self.people.learn(&who, data.user_name.as_ref());
-        let kind = match self.audio_params.as_ref().map(|params| params.format().codec) {
+        let kind = match self.book.audio_params().map(|params| params.format().codec) {
             Some(MediaPayloadType::Opus) => "opus.raw",
             Some(MediaPayloadType::G711) => "g711.raw",
             Some(MediaPayloadType::G722) => "g722.raw",
@@ -547,7 +522,6 @@ impl Recorder {
             update: &'a EventUpdate,
         }
         self.people.learn_event(update);
-        self.learn_shown(update, now);
         let at = update.event.time().unwrap_or(now);
         self.events.push_line(&EventLine { at, kind: "event_update", update }, &mut self.files)?;
         self.manifest.events += 1;
@@ -570,92 +544,15 @@ impl Recorder {
         Ok(())
     }
 
-    /// Whose cameras and screens are on.
-    fn learn_shown(&mut self, update: &EventUpdate, now: UnixMillis) {
-        if self.manifest.about.product.has_voice_events() {
-            return;
-        }
-        let at = update.event.time().map_or(When::Ours(now), When::Zoom);
-        let people = update.event.people().into_iter().map(|person| person.user_id);
-        let changes: Vec<_> = match update.event.meeting() {
-            EventType::SharingStart => {
-                let mut people: Vec<_> = people.collect();
-                if people.is_empty() {
-                    people.push(UserId::from(0));
-                }
-                people.into_iter().map(|who| Change::Shown(Medium::Deskshare, who)).collect()
-            }
-            EventType::SharingStop if update.event.people().is_empty() => {
-                vec![Change::Hidden(Medium::Deskshare, None)]
-            }
-            EventType::SharingStop => people.map(|who| Change::Hidden(Medium::Deskshare, Some(who))).collect(),
-            EventType::ParticipantVideoOn => people.map(|who| Change::Shown(Medium::Video, who)).collect(),
-            EventType::ParticipantVideoOff => people.map(|who| Change::Hidden(Medium::Video, Some(who))).collect(),
-            EventType::ParticipantLeave => people
-                .flat_map(|who| {
-                    [Medium::Video, Medium::Deskshare].map(|medium| Change::Hidden(medium, Some(who.clone())))
-                })
-                .collect(),
-            EventType::Undefined
-            | EventType::FirstPacketTimestamp
-            | EventType::ActiveSpeakerChange
-            | EventType::ParticipantJoin
-            | EventType::MediaConnectionInterrupted
-            | EventType::ChatGroupCreate
-            | EventType::ChatGroupDelete
-            | EventType::ChatGroupMembersAdd
-            | EventType::ChatGroupMembersDelete
-            | EventType::ChatGroupMemberStatusUpdate
-            | EventType::Unknown(_) => Vec::new(),
-        };
-        for change in changes {
-            self.ledger.tell(change, at, now);
-        }
-    }
-
-    /// Which time a message is for: from when, and how many milliseconds.
-    fn extent(&self, input: &Input, now: UnixMillis) -> Option<(Medium, UnixMillis, u64)> {
-        match input {
-            Input::Audio(data) => Some((Medium::Audio, data.timestamp, self.sound_ms(data.data.len()))),
-            Input::Video(data) => Some((Medium::Video, data.timestamp, PICTURE_MS)),
-            Input::Deskshare(data) => Some((Medium::Deskshare, data.timestamp, PICTURE_MS)),
-            Input::Transcript(said) => spoken(said, self.ledger.to_zoom(now)),
-            Input::Chat(chat) => Some((Medium::Chat, chat.timestamp.unwrap_or_else(|| self.ledger.to_zoom(now)), 1)),
-            Input::Granted(..)
-            | Input::Event(_)
-            | Input::Note(_)
-            | Input::Change(..)
-            | Input::Dropped(_)
-            | Input::Clock { .. } => None,
-        }
-    }
-
-    /// How long so many bytes of sound last.
-    fn sound_ms(&self, bytes: usize) -> u64 {
-        match &self.audio_bytes_per_ms {
-            Some(bytes_per_ms) => (bytes as u64).div_ceil(bytes_per_ms.get()),
-            None => self.usual_ms(Medium::Audio),
-        }
-    }
-
-    /// How long a packet lasts that is not here to be looked at.
-    fn usual_ms(&self, medium: Medium) -> u64 {
-        match medium {
-            Medium::Audio => self.audio_params.as_ref().map_or(20, |params| u64::from(params.format().send_rate)),
-            Medium::Video | Medium::Deskshare => PICTURE_MS,
-            Medium::Transcript | Medium::Chat => 1,
-        }
-    }
-
     /// Puts into `ledger.jsonl` what changed; from time to time what goes on, which is how far it is known to.
     fn journal_changes(&mut self, also_quiet: bool, now: UnixMillis) -> Result<(), RecordError> {
-        let mut changes = self.ledger.take_changes();
+        let mut changes = self.book.ledger.take_changes();
         self.untold.extend_from_slice(&changes);
         let surplus = self.untold.len().saturating_sub(MAX_UNTOLD);
         self.untold.drain(..surplus);
         let quiet_ms = self.options.manifest_every.as_millis() as u64;
         if changes.is_empty() && also_quiet && now.0.abs_diff(self.journaled_at.0) >= quiet_ms {
-            changes = self.ledger.newest();
+            changes = self.book.ledger.newest();
         }
         if !changes.is_empty() {
             self.journaled_at = now;
@@ -669,7 +566,7 @@ impl Recorder {
 
     /// Writes the manifest with the ledger up to now, all of which is in the files, and empties the journal.
     fn write_ledger(&mut self, now: UnixMillis) -> Result<(), RecordError> {
-        self.manifest.ledger = Some(self.ledger.report());
+        self.manifest.ledger = Some(self.book.ledger.report());
         self.manifest.ledger_revision += 1;
         self.write_manifest(now)?;
         self.journaled_at = now;
@@ -810,34 +707,6 @@ fn resumed_ledger(
         ledger.found(Medium::Audio, until, end.min(latest));
     }
     Ok(ledger)
-}
-
-/// When something was said, and for how long.
-fn spoken(said: &MediaDataTranscript, now: UnixMillis) -> Option<(Medium, UnixMillis, u64)> {
-    if said.attribute == Some(DataMessageAttribute::Delete) {
-        return None;
-    }
-    let from = said.start_time.or(said.timestamp).unwrap_or(now);
-    let ms = said.end_time.map_or(0, |end| end.0.saturating_sub(from.0));
-    Some((Medium::Transcript, from, ms.max(1)))
-}
-
-/// How many bytes of sound last a millisecond, where each lasts as long as another.
-fn bytes_per_ms(granted: Option<&AudioParams>) -> Option<NonZeroU64> {
-    let format = granted.cloned().unwrap_or_default().format();
-    let samples = u64::from(format.hertz()? / 1000) * u64::from(format.channels()?);
-    match format.codec {
-        MediaPayloadType::L16 => NonZeroU64::new(2 * samples),
-        MediaPayloadType::G711 => NonZeroU64::new(samples),
-        // 64 kbit/s whatever the rate is called.
-        MediaPayloadType::G722 => NonZeroU64::new(8 * u64::from(format.channels()?)),
-        MediaPayloadType::Opus
-        | MediaPayloadType::Undefined
-        | MediaPayloadType::Jpg
-        | MediaPayloadType::Png
-        | MediaPayloadType::H264
-        | MediaPayloadType::Unknown(_) => None,
-    }
 }
 
 /// Where all tracks begin: at `started_at`, or earlier if the first sound is.

@@ -115,13 +115,58 @@ pub enum Body {
         /// How.
         why: String,
     },
+    /// What became of a stretch of a medium's time: the ledger as it grows. A later span replaces what an earlier one
+    /// said of the same time, as when what was lost for a while still comes.
+    LedgerSpan(LedgerSpan),
     /// The stream is over for this process.
     Ended {
         /// Zoom's reason, if it gave one.
         stop_reason: Option<StopReason>,
         /// Why, for people.
         why: String,
+        /// What is to be done now.
+        next: Next,
     },
+}
+
+/// A stretch of time of one medium and its word. The words are in docs/operating.md.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LedgerSpan {
+    /// Whose time.
+    pub medium: Medium,
+    /// Its first millisecond, on Zoom's clock.
+    pub from: UnixMillis,
+    /// The first millisecond behind it.
+    pub to: UnixMillis,
+    /// The word: `received`, `silent`, `interrupted` …
+    pub is: SmolStr,
+    /// Whose doing, where the word leaves that open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<SmolStr>,
+    /// Why a medium is off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<SmolStr>,
+    /// The same in more words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<SmolStr>,
+    /// Whether it goes on. What is told again when it is closed may be longer then.
+    pub open: bool,
+}
+
+/// What is to be done after an end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Next {
+    /// Nothing: it was meant to end.
+    Nothing,
+    /// Nothing: another process goes on with it.
+    HandedOver,
+    /// A technical end: Zoom can be asked for a new stream.
+    AskForNewStream,
+    /// Something is wrong that a new stream would not mend.
+    OperatorFirst,
+    /// Consent was withdrawn: delete what you have of this stream.
+    Delete,
 }
 
 /// Who speaks or writes, as far as Zoom said.

@@ -60,7 +60,7 @@ impl Captions {
             Body::EventUpdate { event, update } => self.happening(event, update),
             Body::Interrupted { why } => Some(format!("· interrupted: {why}")),
             Body::Ended { why, .. } => Some(format!("· ended: {why}")),
-            Body::StreamState { .. } | Body::SessionState { .. } => None,
+            Body::StreamState { .. } | Body::SessionState { .. } | Body::LedgerSpan(_) => None,
         }
     }
 

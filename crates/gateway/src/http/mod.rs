@@ -1,4 +1,4 @@
-//! Everything served over HTTP: the webhook door, health, metrics, receipts.
+//! Everything served over HTTP: the webhook door, health, metrics, receipts, streams.
 
 pub mod auth;
 mod connection;
@@ -6,6 +6,7 @@ pub(crate) mod diagnosis;
 pub mod health;
 mod local;
 pub mod receipts;
+pub mod streams;
 pub mod tls;
 pub mod webhook;
 
@@ -35,6 +36,7 @@ pub(crate) struct Shared {
     pub(crate) door: Door,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) health: health::Health,
+    pub(crate) streams: streams::Streams,
 }
 
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
@@ -46,6 +48,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(metrics))
         .merge(receipts::routes())
+        .merge(streams::routes())
         .with_state(shared)
 }
 

@@ -5,6 +5,7 @@ pub(crate) mod doctored;
 pub(crate) mod gate;
 pub(crate) mod http;
 pub(crate) mod recording;
+pub(crate) mod told;
 
 use std::{
     net::SocketAddr,
@@ -24,6 +25,7 @@ use rtms_sim::{
     meeting::MeetingOptions,
     serve::{Simulator, SimulatorConfig},
 };
+use rtms_sink::delivery::Delivery;
 use rtms_store::{
     receipts::{Receipt, ReceiptFilter},
     store::Store,
@@ -90,6 +92,12 @@ impl Gateway {
     pub(crate) async fn start_with(config: Config) -> Self {
         let data_dir = config.server.data_dir.clone();
         Self { server: Server::start(config, Apps::fixed(vec![app()]), Vec::new()).await.unwrap(), data_dir }
+    }
+
+    /// Starts with sinks of the test's.
+    pub(crate) async fn start_telling(config: Config, sinks: Vec<Delivery>) -> Self {
+        let data_dir = config.server.data_dir.clone();
+        Self { server: Server::start(config, Apps::fixed(vec![app()]), sinks).await.unwrap(), data_dir }
     }
 
     /// Starts on a store of the test's, with apps of its own.

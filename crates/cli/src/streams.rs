@@ -1,0 +1,590 @@
+//! `rtms streams`: which streams a server has, everything about one, ending one, and choosing one person's camera.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::{Duration, SystemTime},
+};
+
+use anyhow::{Context, bail};
+use clap::{Args, Subcommand};
+use hyper::{Method, body::Bytes};
+use rtms_gateway::{
+    config::Config,
+    http::{
+        receipts::ReceiptLine,
+        streams::{DEFAULT_LIMIT, MAX_LIMIT, RECEIPTS, VideoAnswer, VideoChoice, json_lines, path_of},
+    },
+    server::RECORDINGS,
+    streams::{
+        EndedLine, MediumLine, RecordingLine, StreamDetail, StreamLine, StreamStanding, VideoLine, VideoStanding,
+    },
+};
+use rtms_record::{ledger::What, manifest::RecordingState};
+use rtms_store::{ReceiptFilter, SqliteReader, StreamFilter};
+use rtms_wire::{
+    Uri,
+    ids::{StreamId, UserId},
+    media::medium::Medium,
+    time::UnixMillis,
+};
+use serde::{Serialize, de::DeserializeOwned};
+use tokio::time::{Instant, sleep};
+
+use crate::{
+    ask, exit_code,
+    output::{self, REASON_CHARS, one_line, shown, table, time},
+    receipts,
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  The streams of the server that runs on this machine:
+    rtms streams
+
+  Those that have ended, too, as JSON lines:
+    rtms streams --all --json
+
+  Of a server at another port, and of a server that is stopped:
+    rtms streams --server http://127.0.0.1:9090
+    rtms streams --data-dir /var/lib/rtms --all
+
+  Everything about one:
+    rtms streams show 'Qm9v/aw+=='
+
+  End one, and see one person's camera:
+    rtms streams stop 'Qm9v/aw+=='
+    rtms streams video 'Qm9v/aw+==' --participant 16778240
+
+Streams that run come first. A data folder tells what is wanted and what has ended; who runs what, and how, only the
+server knows.
+
+Exit codes: 0 shown, even if there are none; 1 the server or the folder cannot be read; 2 wrong arguments.";
+
+const SHOW_EXAMPLES: &str = "\
+Examples:
+  rtms streams show 'Qm9v/aw+=='
+  rtms streams show --json 'Qm9v/aw+==' | jq .granted
+  rtms streams show --data-dir /var/lib/rtms 'Qm9v/aw+=='
+
+An id that begins with a dash goes behind two of them: rtms streams show -- -Qm9vaw==
+
+Exit codes: 0 shown; 1 there is no such stream, or it cannot be read; 2 wrong arguments.";
+
+const STOP_EXAMPLES: &str = "\
+Zoom is asked to end the stream for everybody who receives it, and agrees; what was sent until then is still received,
+and the recording is closed. Without signaling nobody can be asked: the stream is left then.
+
+Examples:
+  rtms streams stop 'Qm9v/aw+=='
+  rtms streams stop --wait 5 'Qm9v/aw+=='
+
+Exit codes: 0 it has ended, now or before; 1 there is no such stream, it runs elsewhere, or it has not ended in time;
+2 wrong arguments.";
+
+const VIDEO_EXAMPLES: &str = "\
+The server has to ask Zoom for one person's video instead of who speaks; in its settings:
+  [media.video]
+  streams = \"individual\"
+
+Who has a camera on: `rtms streams show ID`. One camera at a time: another choice replaces it. The choice is kept when
+connections break, and when the camera goes off and on again.
+
+Examples:
+  rtms streams video 'Qm9v/aw+==' --participant 16778240
+  rtms streams video 'Qm9v/aw+==' --participant 16778240 --off
+
+Exit codes: 0 pictures come, or it is off; 1 Zoom refused, no picture came in time, or it cannot be asked; 2 wrong
+arguments.";
+
+/// How often a server is asked what became of a wish.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// Characters of an id that are shown in a list: no real one has more.
+const ID_CHARS: usize = 64;
+
+/// Show the streams of a server, end one, or choose one person's camera.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
+pub(crate) struct StreamsArgs {
+    #[command(subcommand)]
+    action: Option<Action>,
+    #[command(flatten)]
+    list: ListArgs,
+}
+
+#[derive(Subcommand, Debug)]
+enum Action {
+    /// Show everything about a stream: sessions, media, connections, cameras, ledger, receipts
+    #[command(after_help = SHOW_EXAMPLES)]
+    Show(ShowArgs),
+    /// Ask Zoom to end a stream, and wait until it has
+    #[command(after_help = STOP_EXAMPLES)]
+    Stop(StopArgs),
+    /// Choose one person's camera, or drop it, and tell what became of it
+    #[command(after_help = VIDEO_EXAMPLES)]
+    Video(VideoArgs),
+}
+
+#[derive(Args, Debug)]
+struct ListArgs {
+    /// Those that have ended, too
+    #[arg(long)]
+    all: bool,
+    /// At most so many
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_LIMIT as u64, value_parser = clap::value_parser!(u64).range(1..=MAX_LIMIT as u64))]
+    limit: u64,
+    /// A JSON object a line
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    place: PlaceArgs,
+}
+
+#[derive(Args, Debug)]
+struct ShowArgs {
+    /// The stream, as `rtms streams` and the receipts name it
+    #[arg(value_name = "ID", allow_hyphen_values = true)]
+    stream: StreamIdArg,
+    /// One JSON object
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    place: PlaceArgs,
+}
+
+#[derive(Args, Debug)]
+struct StopArgs {
+    /// The stream
+    #[arg(value_name = "ID", allow_hyphen_values = true)]
+    stream: StreamIdArg,
+    /// Wait so long for the end
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(0..=3600))]
+    wait: u64,
+    /// Print what became of it as one JSON object
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+#[derive(Args, Debug)]
+struct VideoArgs {
+    /// The stream
+    #[arg(value_name = "ID", allow_hyphen_values = true)]
+    stream: StreamIdArg,
+    /// Whose camera: the number inside the session
+    #[arg(long, value_name = "USER_ID")]
+    participant: String,
+    /// Drop it instead
+    #[arg(long)]
+    off: bool,
+    /// Wait so long for pictures
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(0..=3600))]
+    wait: u64,
+    /// Print what became of it as one JSON object
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+#[derive(Args, Debug)]
+struct ServerArgs {
+    /// Ask the server that runs at this URL (http) [default: where `rtms serve` listens]
+    #[arg(long, value_name = "URL")]
+    server: Option<Uri>,
+}
+
+#[derive(Args, Debug)]
+struct PlaceArgs {
+    #[command(flatten)]
+    server: ServerArgs,
+    /// Read the store in this folder instead of asking a server
+    #[arg(long, value_name = "DIR", conflicts_with = "server")]
+    data_dir: Option<PathBuf>,
+}
+
+/// An id as it was typed; an empty one names nothing.
+#[derive(Clone, Debug)]
+struct StreamIdArg(StreamId);
+
+impl std::str::FromStr for StreamIdArg {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.is_empty() { Err("a stream has an id") } else { Ok(Self(text.into())) }
+    }
+}
+
+pub(crate) async fn run(args: StreamsArgs) -> anyhow::Result<ExitCode> {
+    match args.action {
+        None => list(&args.list).await,
+        Some(Action::Show(args)) => show(&args).await,
+        Some(Action::Stop(args)) => stop(&args).await,
+        Some(Action::Video(args)) => video(&args).await,
+    }
+}
+
+async fn list(args: &ListArgs) -> anyhow::Result<ExitCode> {
+    let limit = usize::try_from(args.limit).unwrap_or(MAX_LIMIT);
+    let bytes: Bytes = match &args.place.data_dir {
+        Some(folder) => {
+            let filter = StreamFilter { open: (!args.all).then_some(true), limit };
+            let records = open(folder)?.streams(&filter)?;
+            let now = now()?;
+            let lines: Vec<_> = records.iter().map(|record| StreamLine::of_record(record, now)).collect();
+            json_lines(&lines)?.into()
+        }
+        None => ask::get(&args.place.server.url()?, &format!("/v1/streams?all={}&limit={limit}", args.all)).await?,
+    };
+    if args.json {
+        output::print_bytes(&bytes)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let streams = serde_json::Deserializer::from_slice(&bytes).into_iter().collect::<Result<Vec<StreamLine>, _>>();
+    let streams = streams.context("the server's answer is not made of streams")?;
+    if streams.is_empty() {
+        eprintln!("no streams");
+    } else {
+        output::print(&listed(&streams))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn show(args: &ShowArgs) -> anyhow::Result<ExitCode> {
+    let StreamIdArg(stream) = &args.stream;
+    let detail = match &args.place.data_dir {
+        Some(folder) => at_rest(folder, stream)?,
+        None => understood(&ask::get(&args.place.server.url()?, &path_of(stream)).await?)?,
+    };
+    output::print(&if args.json { json_line(&detail)? } else { told(&detail) })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn stop(args: &StopArgs) -> anyhow::Result<ExitCode> {
+    let StreamIdArg(stream) = &args.stream;
+    let server = args.server.url()?;
+    let answer = ask::request(&server, Method::POST, &format!("{}/stop", path_of(stream)), None).await?;
+    let mut line: StreamLine = understood(&answer)?;
+    let had_ended = line.state == StreamStanding::Ended;
+    let deadline = Instant::now() + Duration::from_secs(args.wait);
+    let mut told = None;
+    while line.state != StreamStanding::Ended {
+        if told.replace(line.state) != Some(line.state) {
+            eprintln!("{}", progress(line.state));
+        }
+        if Instant::now() >= deadline {
+            bail!("it has not ended within {} s, its state is {}", args.wait, line.state);
+        }
+        sleep(LOOK_EVERY).await;
+        match ask::find(&server, &path_of(stream)).await? {
+            Some(answer) => line = understood::<StreamDetail>(&answer)?.line,
+            None => {
+                eprintln!("it has ended, and everything that was kept of it is deleted");
+                return Ok(ExitCode::SUCCESS);
+            }
+        }
+    }
+    output::print(&match &line.ended {
+        _ if args.json => json_line(&line)?,
+        Some(ended) if had_ended => format!("had ended before: {}\n", why(ended)),
+        Some(ended) => format!("ended: {}\n", why(ended)),
+        None => "has ended\n".to_owned(),
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn progress(state: StreamStanding) -> &'static str {
+    match state {
+        StreamStanding::Stopping => "asked Zoom to end it; waiting for the end",
+        StreamStanding::Claimed => "it is over; waiting until that is written down",
+        StreamStanding::Wanted => "nobody runs it, and it is wanted again",
+        StreamStanding::Elsewhere => "another process has it now",
+        StreamStanding::Connecting
+        | StreamStanding::Connected
+        | StreamStanding::Paused
+        | StreamStanding::Reconnecting => "it was started again",
+        StreamStanding::Ended => "it has ended",
+    }
+}
+
+async fn video(args: &VideoArgs) -> anyhow::Result<ExitCode> {
+    let StreamIdArg(stream) = &args.stream;
+    let server = args.server.url()?;
+    let choice = VideoChoice { user_id: UserId::new(&args.participant) };
+    let body = serde_json::to_vec(&choice)?.into();
+    let method = if args.off { Method::DELETE } else { Method::PUT };
+    let answer = ask::request(&server, method, &format!("{}/video", path_of(stream)), Some(body)).await?;
+    let Some(mut video) = understood::<VideoAnswer>(&answer)?.video else {
+        output::print(&if args.json {
+            json_line(&VideoAnswer { video: None })?
+        } else {
+            "no camera is chosen\n".into()
+        })?;
+        return Ok(ExitCode::SUCCESS);
+    };
+    let deadline = Instant::now() + Duration::from_secs(args.wait);
+    let mut told = None;
+    loop {
+        let outcome = Outcome::of(&video, args.off);
+        if outcome != Outcome::Open || Instant::now() >= deadline {
+            output::print(&if args.json { json_line(&VideoAnswer { video: Some(video) })? } else { news(&video) })?;
+            if outcome == Outcome::Open {
+                bail!("nothing else within {} s; the wish is kept", args.wait);
+            }
+            return Ok(if outcome == Outcome::Done { ExitCode::SUCCESS } else { exit_code::failed() });
+        }
+        if told.replace(video.standing) != Some(video.standing) {
+            eprint!("{}", news(&video));
+        }
+        sleep(LOOK_EVERY).await;
+        let detail: StreamDetail = understood(&ask::get(&server, &path_of(stream)).await?)?;
+        let now = detail.video.filter(|now| now.user_id == video.user_id);
+        video = match now {
+            Some(now) => now,
+            None if detail.line.here => bail!("meanwhile another camera was chosen"),
+            None => bail!("the stream does not run here any more: it is {}", detail.line.state),
+        };
+    }
+}
+
+/// Whether there is anything to wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    Open,
+    Done,
+    Failed,
+}
+
+impl Outcome {
+    fn of(video: &VideoLine, off: bool) -> Self {
+        match video.standing {
+            VideoStanding::Off if off => Self::Done,
+            VideoStanding::Frames if !off => Self::Done,
+            VideoStanding::Wished | VideoStanding::Asked | VideoStanding::Granted | VideoStanding::Dropping => {
+                Self::Open
+            }
+            VideoStanding::Refused | VideoStanding::Void | VideoStanding::Off | VideoStanding::Frames => Self::Failed,
+        }
+    }
+}
+
+/// What became of a wish for a camera, in a line.
+fn news(video: &VideoLine) -> String {
+    let whose = shown(video.user_id.as_str(), ID_CHARS);
+    let status = match (&video.status_name, video.status) {
+        (Some(name), Some(status)) => format!("{} ({})", one_line(name), status.code()),
+        (None, _) | (_, None) => "no status".to_owned(),
+    };
+    let news = match video.standing {
+        VideoStanding::Wished => "is asked for as soon as signaling and video stand".to_owned(),
+        VideoStanding::Asked => "was asked for".to_owned(),
+        VideoStanding::Refused => {
+            format!("Zoom refused it: {status}. It is asked for again when the camera goes on")
+        }
+        VideoStanding::Granted => format!("Zoom granted it: {status}. No picture yet"),
+        VideoStanding::Frames => format!("pictures come: {} so far", video.frames),
+        VideoStanding::Void => "the camera is off, or the person left. It is asked for again when it is on".to_owned(),
+        VideoStanding::Dropping => "Zoom was told that it is not wanted any more".to_owned(),
+        VideoStanding::Off => "off".to_owned(),
+    };
+    format!("camera of {whose}: {news}\n")
+}
+
+impl ServerArgs {
+    /// The server that is meant: the one that was named, or the one that `rtms serve` would be here.
+    fn url(&self) -> anyhow::Result<Uri> {
+        if let Some(server) = &self.server {
+            return Ok(server.clone());
+        }
+        let listen = Config::load(None)?.server.listen;
+        let ip = match listen.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+            ip @ (IpAddr::V4(_) | IpAddr::V6(_)) => ip,
+        };
+        Ok(format!("http://{}", SocketAddr::new(ip, listen.port())).parse()?)
+    }
+}
+
+fn open(folder: &Path) -> anyhow::Result<SqliteReader> {
+    SqliteReader::open(folder).context("name the data folder with --data-dir, or a running server with --server")
+}
+
+fn at_rest(folder: &Path, stream: &StreamId) -> anyhow::Result<StreamDetail> {
+    let store = open(folder)?;
+    let record = store.stream(stream)?;
+    let record = record
+        .with_context(|| format!("there is no stream {}; it may have been pruned", shown(stream.as_str(), ID_CHARS)))?;
+    let filter = ReceiptFilter { stream_id: Some(stream.clone()), since: None, limit: RECEIPTS };
+    let receipts = store.receipts(&filter)?.iter().map(ReceiptLine::from).collect();
+    let recording = RecordingLine::read(&folder.join(RECORDINGS), stream);
+    Ok(StreamDetail::at_rest(StreamLine::of_record(&record, now()?), recording, receipts))
+}
+
+fn now() -> anyhow::Result<UnixMillis> {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let now = now.context("this machine's clock is before 1970")?;
+    Ok(UnixMillis(u64::try_from(now.as_millis()).unwrap_or(u64::MAX)))
+}
+
+fn understood<T: DeserializeOwned>(answer: &[u8]) -> anyhow::Result<T> {
+    serde_json::from_slice(answer).context("the server's answer is not what was asked for")
+}
+
+fn json_line(value: &impl Serialize) -> anyhow::Result<String> {
+    Ok(serde_json::to_string(value)? + "\n")
+}
+
+/// The head of the list. The numbers of packets stand to the right.
+const HEAD: [&str; 14] = [
+    "STREAM",
+    "PRODUCT",
+    "INSTANCE",
+    "STATE",
+    "SINCE (UTC)",
+    "OWNER",
+    "SESSIONS",
+    "OPEN MEDIA",
+    "AUDIO",
+    "VIDEO",
+    "DESKSHARE",
+    "TRANSCRIPT",
+    "CHAT",
+    "INTERRUPTIONS",
+];
+
+fn listed(streams: &[StreamLine]) -> String {
+    let head = HEAD.map(str::to_owned).to_vec();
+    let rows: Vec<_> = std::iter::once(head).chain(streams.iter().map(row)).collect();
+    table(&rows, |column| column == 6 || column >= 8)
+}
+
+fn row(stream: &StreamLine) -> Vec<String> {
+    let none = || "-".to_owned();
+    let open: Vec<_> = stream.media.iter().filter(|(_, line)| line.open).map(|(medium, _)| medium.as_str()).collect();
+    let owner = stream.owner.as_ref().map(|owner| shown(owner, ID_CHARS));
+    let mut row = vec![
+        shown(stream.rtms_stream_id.as_str(), ID_CHARS),
+        stream.product.map_or_else(none, |product| product.to_string()),
+        stream.instance.as_ref().map_or_else(none, |instance| shown(&instance.value, ID_CHARS)),
+        stream.state.to_string(),
+        stream.started_at.map_or_else(none, |at| time(at.0)),
+        if stream.here { "this process".to_owned() } else { owner.unwrap_or_else(none) },
+        if stream.here { stream.sessions.len().to_string() } else { none() },
+        if open.is_empty() { none() } else { open.join("+") },
+    ];
+    row.extend(Medium::ALL.map(|medium| stream.media.get(&medium).map_or_else(none, |line| line.packets.to_string())));
+    row.push(if stream.here { stream.interruptions.to_string() } else { none() });
+    row
+}
+
+/// Everything about a stream, for people.
+fn told(detail: &StreamDetail) -> String {
+    let line = &detail.line;
+    let mut facts = vec![("stream", one_line(line.rtms_stream_id.as_str()))];
+    facts.extend(line.product.map(|product| ("product", product.to_string())));
+    facts.extend(
+        line.instance.as_ref().map(|is| ("instance", format!("{} {}", is.field.as_str(), one_line(&is.value)))),
+    );
+    facts.extend(line.app.as_ref().map(|app| ("app", one_line(app))));
+    facts.extend(line.region.as_ref().map(|region| ("region", one_line(region))));
+    let zoom = line.zoom_state.as_ref().map(|state| format!(", Zoom says {}", one_line(state)));
+    facts.push(("state", format!("{}{}", line.state, zoom.unwrap_or_default())));
+    let here = if line.here { ", the process that answers" } else { "" };
+    facts.extend(line.owner.as_ref().map(|owner| ("owner", format!("{}{here}", one_line(owner)))));
+    facts.extend(line.started_at.map(|at| ("started", format!("{} UTC, Zoom's clock", time(at.0)))));
+    facts.extend(line.joined_at.map(|at| ("joined", format!("{} UTC", time(at.0)))));
+    facts.extend(line.ended.as_ref().map(|ended| ("ended", format!("{} UTC: {}", time(ended.at.0), why(ended)))));
+    if line.here {
+        let last = detail.last_interruption.as_ref().map(|last| {
+            let (at, why) = (time(last.at.0), shown(&last.why, REASON_CHARS));
+            format!(", the last of {} at {at} UTC: {} ({why})", one_line(&last.connection), one_line(&last.cause))
+        });
+        facts.push(("interruptions", format!("{}{}", line.interruptions, last.unwrap_or_default())));
+    }
+    facts.extend(detail.video.as_ref().map(|video| ("chosen", news(video).trim_end().to_owned())));
+    facts.extend(detail.recording.as_ref().map(|recording| ("recording", recorded(recording))));
+    let rows: Vec<_> = facts.into_iter().map(|(name, fact)| vec![name.to_owned(), fact]).collect();
+    let mut text = table(&rows, |_| false);
+
+    let mut section = |head: &[&str], rows: Vec<Vec<String>>, is_number: &dyn Fn(usize) -> bool| {
+        if !rows.is_empty() {
+            let head = head.iter().map(|name| (*name).to_owned()).collect();
+            text.push('\n');
+            text.push_str(&table(&std::iter::once(head).chain(rows).collect::<Vec<_>>(), is_number));
+        }
+    };
+    let sessions = line.sessions.iter().map(|(id, state)| vec![shown(id.as_str(), ID_CHARS), one_line(state)]);
+    section(&["SESSION", "STATE"], sessions.collect(), &|_| false);
+    let connections = detail.connections.iter().map(|connection| {
+        let state = if connection.open { "open" } else { "lost" };
+        vec![one_line(&connection.connection), state.to_owned(), time(connection.since.0)]
+    });
+    section(&["CONNECTION", "STATE", "SINCE (UTC)"], connections.collect(), &|_| false);
+    let media = line.media.iter().map(|(medium, line)| medium_row(*medium, line, detail));
+    let head = ["MEDIUM", "STATE", "PACKETS", "BYTES", "LAST (UTC)", "INTERRUPTIONS", "GRANTED"];
+    section(&head, media.collect(), &|column| [2, 3, 5].contains(&column));
+    let cameras = detail.cameras_on.iter().map(|camera| {
+        vec![shown(camera.user_id.as_str(), ID_CHARS), shown(camera.user_name.as_deref().unwrap_or("-"), ID_CHARS)]
+    });
+    section(&["CAMERA ON", "NAME"], cameras.collect(), &|_| false);
+    if let Some(recording) = &detail.recording {
+        let head: Vec<_> = std::iter::once("SECONDS".to_owned()).chain(What::WORDS.map(str::to_uppercase)).collect();
+        let head: Vec<_> = head.iter().map(String::as_str).collect();
+        section(&head, ledger_rows(recording), &|column| column > 0);
+    }
+    if !detail.receipts.is_empty() {
+        text.push('\n');
+        text.push_str(&receipts::table(&detail.receipts));
+    }
+    text
+}
+
+fn medium_row(medium: Medium, line: &MediumLine, detail: &StreamDetail) -> Vec<String> {
+    let granted = detail.granted.get(&medium).and_then(|granted| serde_json::to_value(granted).ok());
+    let granted = granted.and_then(|granted| granted.get(medium.as_str()).map(ToString::to_string));
+    let state = match (&line.unavailable, line.open) {
+        (Some(why), _) => format!("given up: {}", shown(why, REASON_CHARS)),
+        (None, true) => "open".to_owned(),
+        (None, false) => "lost".to_owned(),
+    };
+    vec![
+        medium.to_string(),
+        state,
+        line.packets.to_string(),
+        line.bytes.to_string(),
+        line.last_at.map_or_else(|| "-".to_owned(), |at| time(at.0)),
+        line.interruptions.to_string(),
+        granted.map_or_else(|| "-".to_owned(), |granted| shown(&granted, REASON_CHARS)),
+    ]
+}
+
+fn ledger_rows(recording: &RecordingLine) -> Vec<Vec<String>> {
+    let seconds = |ms: u64| format!("{}.{:03}", ms / 1000, ms % 1000);
+    let row = |(medium, totals): (&Medium, &std::collections::BTreeMap<String, u64>)| {
+        let total = |word: &&str| totals.get(*word).map_or_else(|| "-".to_owned(), |ms| seconds(*ms));
+        std::iter::once(medium.to_string()).chain(What::WORDS.iter().map(total)).collect()
+    };
+    recording.ledger_ms.iter().map(row).collect()
+}
+
+fn recorded(recording: &RecordingLine) -> String {
+    let state = match (&recording.problem, recording.state) {
+        (Some(problem), _) => format!("cannot be read: {}", shown(problem, REASON_CHARS)),
+        (None, Some(RecordingState::Finished)) => "finished".to_owned(),
+        (None, Some(RecordingState::Recording) | None) => "not finished".to_owned(),
+    };
+    format!("{}, {state}", one_line(&recording.folder))
+}
+
+/// Why a run ended. Some of our reasons name Zoom's in their own text; it is not said twice.
+fn why(ended: &EndedLine) -> String {
+    let why = shown(&ended.why, REASON_CHARS);
+    match &ended.stop_reason_name {
+        Some(name) if !ended.why.contains(name.as_str()) => format!("{why} ({})", one_line(name)),
+        Some(_) | None => why,
+    }
+}

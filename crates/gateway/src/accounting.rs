@@ -1,0 +1,335 @@
+//! What an event of a stream means for its ledger. Pure: times come in, changes go out.
+//!
+//! Zoom's times where Zoom gives them, ours otherwise, taken when the event happened. What is received tells the ledger
+//! by itself, and so does a medium that opens.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use rtms_client::queue::Lost;
+use rtms_proto::{
+    error::StreamError,
+    event::{Ending, Event, Interruption},
+    output::Role,
+};
+use rtms_record::{
+    Dropped, Input,
+    ledger::{Cause, Change, LedgerReport, MediumReport, OffWhy, Queue, Scope, SpanChange, What, When},
+};
+use rtms_sink::envelope::LedgerSpan;
+use rtms_wire::{
+    SmolStr,
+    codes::{
+        state::{SessionState, StreamState},
+        status_code::StatusCode,
+        stop_reason::StopReason,
+    },
+    media::medium::{MediaTypes, Medium},
+    time::UnixMillis,
+};
+use serde::Serialize;
+
+/// A time that Zoom wrote, and when we read it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ClockPair {
+    pub(crate) zoom: UnixMillis,
+    pub(crate) ours: UnixMillis,
+}
+
+/// What has to be remembered from one event to the next.
+#[derive(Debug, Default)]
+pub(crate) struct Accounting {
+    /// Media whose connection is gone and that have not been opened again.
+    lost: BTreeSet<Medium>,
+    /// When Zoom ended the stream, as it said on signaling.
+    ended_at: Option<UnixMillis>,
+    /// What took signaling, and media with it.
+    signaling_lost_by: Option<Cause>,
+}
+
+/// What is known before the first event of a stream that began at `started_at`.
+pub(crate) fn opening(wanted: MediaTypes, clocks: Option<ClockPair>, started_at: UnixMillis) -> Vec<Input> {
+    let clock = clocks.map(|ClockPair { zoom, ours }| Input::Clock { zoom, ours });
+    let unwanted = Medium::ALL.into_iter().filter(|medium| !wanted.contains(*medium));
+    // As if it were our time, though it is Zoom's: it was written too long ago to tell the clocks from each other.
+    let since = When::Ours(started_at);
+    let off = unwanted.map(|medium| Input::Change(Change::Off(medium, OffWhy::NotWanted, None), since));
+    clock.into_iter().chain(off).collect()
+}
+
+/// What the queue before the recorder lost.
+pub(crate) fn lost(lost: Lost) -> Input {
+    let Lost { medium, first, last, count: _ } = lost;
+    Input::Dropped(Dropped { medium, queue: Queue::Events, first, last })
+}
+
+impl Accounting {
+    /// What an event changes, beside the data that it may carry.
+    pub(crate) fn changes(&mut self, event: &Event, now: UnixMillis) -> Vec<Input> {
+        match event {
+            Event::MediaOpen { media, .. } => {
+                for medium in media.iter() {
+                    self.lost.remove(&medium);
+                }
+                // The grant opens it.
+                Vec::new()
+            }
+            Event::MediumUnavailable { medium, error } => {
+                let change = if error.is_retryable() {
+                    Change::Interrupted(Scope::Medium(*medium), Cause::WindowMissed)
+                } else {
+                    Change::Off(*medium, off_why(error), Some(SmolStr::new(error.to_string())))
+                };
+                vec![Input::Change(change, When::Ours(now))]
+            }
+            Event::Interrupted { role, cause, unheard, .. } => {
+                let since = When::Ours(before(now, *unheard));
+                let cause = self.cause(*role, *cause);
+                if *role == Role::Signaling {
+                    self.signaling_lost_by = Some(cause);
+                }
+                let scopes = match role {
+                    Role::Signaling => {
+                        self.lost.extend(Medium::ALL);
+                        vec![Scope::Stream]
+                    }
+                    Role::Media(media) => {
+                        self.lost.extend(media.iter());
+                        media.iter().map(Scope::Medium).collect()
+                    }
+                };
+                scopes.into_iter().map(|scope| Input::Change(Change::Interrupted(scope, cause), since)).collect()
+            }
+            Event::StreamState { state, reason, timestamp } => self.stream_state(*state, *reason, *timestamp, now),
+            Event::SessionState { session, state, timestamp, .. } => {
+                // A session without a name is one all the same.
+                let session = session.clone().unwrap_or_else(|| "".into());
+                let change = match state {
+                    SessionState::Started | SessionState::Resumed => Change::SessionRuns(session),
+                    SessionState::Paused => Change::SessionPaused(session),
+                    SessionState::Stopped => Change::SessionStopped(session),
+                    SessionState::Inactive | SessionState::Initialize | SessionState::Unknown(_) => return Vec::new(),
+                };
+                vec![Input::Change(change, when(*timestamp, now))]
+            }
+            Event::SignalingOpen
+            | Event::GrantDiffers { .. }
+            | Event::Audio(_)
+            | Event::Video(_)
+            | Event::Deskshare(_)
+            | Event::Transcript(_)
+            | Event::Chat(_)
+            | Event::Update(_)
+            | Event::VideoAsked { .. }
+            | Event::VideoVoid { .. }
+            | Event::VideoSubscription { .. }
+            | Event::Reconnecting
+            | Event::AttemptFailed { .. }
+            | Event::DuplicatesRemoved { .. }
+            | Event::Odd(_)
+            | Event::Ended(_) => Vec::new(),
+        }
+    }
+
+    /// What an end changes. `stopped_at` is the time of the stop webhook, if that is how it became known.
+    pub(crate) fn ending(&self, ending: &Ending, stopped_at: Option<UnixMillis>, now: UnixMillis) -> Option<Input> {
+        match ending {
+            Ending::Stopped { .. } => Some(Input::Change(Change::Stopped, when(stopped_at.or(self.ended_at), now))),
+            Ending::Closed => Some(Input::Change(Change::Stopped, When::Ours(now))),
+            // Whoever goes on says what lies between.
+            Ending::Abandoned => None,
+            Ending::Failed(error) => {
+                let gone = match error {
+                    StreamError::Refused { status: StatusCode::InvalidRtmsStreamId, .. } => true,
+                    StreamError::Refused { .. }
+                    | StreamError::Misbehaved { .. }
+                    | StreamError::Unreachable { .. }
+                    | StreamError::TimedOut { .. }
+                    | StreamError::Lost { .. }
+                    | StreamError::LeftOut { .. }
+                    | StreamError::NothingGranted => error.is_retryable(),
+                };
+                let cause = if gone { Cause::WindowMissed } else { Cause::Refused };
+                Some(Input::Change(Change::Interrupted(Scope::Stream, cause), When::Ours(now)))
+            }
+        }
+    }
+
+    fn stream_state(
+        &mut self,
+        state: StreamState,
+        reason: Option<StopReason>,
+        timestamp: Option<UnixMillis>,
+        now: UnixMillis,
+    ) -> Vec<Input> {
+        let at = when(timestamp, now);
+        match state {
+            StreamState::Active => {
+                // A medium whose connection is gone is not back before that is.
+                let back = Medium::ALL.into_iter().filter(|medium| !self.lost.contains(medium));
+                back.map(|medium| Input::Change(Change::Back(Scope::Medium(medium)), at)).collect()
+            }
+            StreamState::Interrupted => {
+                let cause = match reason {
+                    Some(StopReason::DataConnectionInterrupted | StopReason::DataConnectionClosedAbnormally) => {
+                        Cause::MediaConnection
+                    }
+                    Some(_) | None => Cause::ZoomSignaling,
+                };
+                vec![Input::Change(Change::Interrupted(Scope::Stream, cause), at)]
+            }
+            StreamState::Paused => vec![Input::Change(Change::StreamPaused, at)],
+            StreamState::Resumed => vec![Input::Change(Change::StreamResumed, at)],
+            StreamState::Terminated => {
+                self.ended_at = timestamp;
+                Vec::new()
+            }
+            StreamState::Inactive | StreamState::Terminating | StreamState::Unknown(_) => Vec::new(),
+        }
+    }
+
+    fn cause(&self, role: Role, cause: Interruption) -> Cause {
+        match (cause, role) {
+            (Interruption::Failover, _) => Cause::Failover,
+            (Interruption::Frozen, _) => Cause::Frozen,
+            (Interruption::SignalingLost, _) => self.signaling_lost_by.unwrap_or(Cause::ZoomSignaling),
+            (Interruption::ConnectionLost | Interruption::ToldByZoom, Role::Signaling) => Cause::ZoomSignaling,
+            (Interruption::ConnectionLost | Interruption::ToldByZoom, Role::Media(_)) => Cause::MediaConnection,
+        }
+    }
+}
+
+/// A span for those who follow the ledger live.
+pub(crate) fn span(change: SpanChange) -> LedgerSpan {
+    let SpanChange { medium, span, open } = change;
+    let (by, why, detail) = match &span.what {
+        What::Received | What::Silent | What::BeforeStart | What::Unrecorded => (None, None, None),
+        What::Paused { by } => (word(by), None, None),
+        What::Interrupted { by } => (word(by), None, None),
+        What::Dropped { by } => (word(by), None, None),
+        What::Off { why, detail } => (None, word(why), detail.clone()),
+    };
+    let is = SmolStr::new_static(span.what.word());
+    LedgerSpan { medium, from: span.from, to: span.to, is, by, why, detail, open }
+}
+
+/// The last span of each medium, closed: nobody told how long what went on went on.
+pub(crate) fn closing(report: &LedgerReport) -> Vec<SpanChange> {
+    let last = |(medium, report): (&Medium, &MediumReport)| {
+        let span = report.spans.last()?.clone();
+        Some(SpanChange { medium: *medium, span, open: false })
+    };
+    report.media.iter().filter_map(last).collect()
+}
+
+/// The word that stands for a value in JSON.
+fn word(value: &impl Serialize) -> Option<SmolStr> {
+    serde_json::to_value(value).ok()?.as_str().map(SmolStr::new)
+}
+
+fn when(zoom: Option<UnixMillis>, now: UnixMillis) -> When {
+    zoom.map_or(When::Ours(now), When::Zoom)
+}
+
+fn before(now: UnixMillis, ago: Duration) -> UnixMillis {
+    UnixMillis(now.0.saturating_sub(u64::try_from(ago.as_millis()).unwrap_or(u64::MAX)))
+}
+
+/// Why a medium that was refused for good is off.
+fn off_why(error: &StreamError) -> OffWhy {
+    match error {
+        StreamError::Refused {
+            status:
+                StatusCode::MediaTypeAudioNotSupport
+                | StatusCode::MediaTypeVideoNotSupport
+                | StatusCode::MediaTypeDeskshareNotSupport
+                | StatusCode::MediaTypeTranscriptNotSupport
+                | StatusCode::MediaTypeChatNotSupport,
+            ..
+        }
+        | StreamError::LeftOut { .. } => OffWhy::NotGranted,
+        StreamError::Refused { .. }
+        | StreamError::Misbehaved { .. }
+        | StreamError::Unreachable { .. }
+        | StreamError::TimedOut { .. }
+        | StreamError::Lost { .. }
+        | StreamError::NothingGranted => OffWhy::Unavailable,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: UnixMillis = UnixMillis(1_795_420_810_000);
+
+    #[test]
+    fn a_loss_began_with_the_last_sign_of_life_and_its_media_have_its_cause() {
+        let media = MediaTypes::of([Medium::Audio, Medium::Chat]);
+        let lost = |role, cause| {
+            let event = Event::Interrupted { role, cause, unheard: Duration::from_secs(4), why: String::new() };
+            Accounting::default().changes(&event, NOW)
+        };
+        let at = When::Ours(UnixMillis(NOW.0 - 4_000));
+        let interrupted = |scope, cause| Input::Change(Change::Interrupted(scope, cause), at);
+
+        assert_eq!(
+            lost(Role::Media(media), Interruption::ConnectionLost),
+            [Medium::Audio, Medium::Chat].map(|medium| interrupted(Scope::Medium(medium), Cause::MediaConnection))
+        );
+        assert_eq!(lost(Role::Signaling, Interruption::ToldByZoom), [interrupted(Scope::Stream, Cause::ZoomSignaling)]);
+        assert_eq!(lost(Role::Signaling, Interruption::Failover), [interrupted(Scope::Stream, Cause::Failover)]);
+        assert_eq!(lost(Role::Signaling, Interruption::Frozen), [interrupted(Scope::Stream, Cause::Frozen)]);
+    }
+
+    #[test]
+    fn active_brings_back_only_what_stands() {
+        let mut accounting = Accounting::default();
+        let role = Role::Media(MediaTypes::of([Medium::Video]));
+        let unheard = Duration::ZERO;
+        let gone = Event::Interrupted { role, cause: Interruption::ConnectionLost, unheard, why: String::new() };
+        accounting.changes(&gone, NOW);
+        let active = Event::StreamState { state: StreamState::Active, reason: None, timestamp: Some(NOW) };
+
+        let back = accounting.changes(&active, NOW);
+
+        let stands = [Medium::Audio, Medium::Deskshare, Medium::Transcript, Medium::Chat];
+        let expected = stands.map(|medium| Input::Change(Change::Back(Scope::Medium(medium)), When::Zoom(NOW)));
+        assert!(expected.iter().all(|change| back.contains(change)) && back.len() == 4, "{back:?}");
+    }
+
+    #[test]
+    fn the_end_is_where_the_webhook_puts_it_or_state_4() {
+        let mut accounting = Accounting::default();
+        let told = UnixMillis(NOW.0 - 70);
+        let state = StreamState::Terminated;
+        accounting.changes(&Event::StreamState { state, reason: None, timestamp: Some(told) }, NOW);
+        let stopped = Ending::Stopped { reason: None };
+        let end = |at| Some(Input::Change(Change::Stopped, at));
+
+        assert_eq!(accounting.ending(&stopped, None, NOW), end(When::Zoom(told)));
+        assert_eq!(accounting.ending(&stopped, Some(UnixMillis(5)), NOW), end(When::Zoom(UnixMillis(5))));
+        assert_eq!(Accounting::default().ending(&stopped, None, NOW), end(When::Ours(NOW)));
+        assert_eq!(accounting.ending(&Ending::Abandoned, None, NOW), None);
+    }
+
+    #[test]
+    fn a_medium_that_cannot_be_had_says_whether_it_was_refused_or_too_late() {
+        let role = Role::Media(MediaTypes::of([Medium::Video]));
+        let medium = Medium::Video;
+        let told = |error: StreamError| {
+            let event = Event::MediumUnavailable { medium, error };
+            match Accounting::default().changes(&event, NOW).pop() {
+                Some(Input::Change(change, _)) => change,
+                other => panic!("{other:?}"),
+            }
+        };
+        let refused = |status| StreamError::Refused { role, status, reason: String::new() };
+
+        let change = told(refused(StatusCode::MediaTypeVideoNotSupport));
+        assert!(matches!(change, Change::Off(_, OffWhy::NotGranted, Some(_))), "{change:?}");
+        let change = told(StreamError::Misbehaved { role, what: "hung up" });
+        assert!(matches!(change, Change::Off(_, OffWhy::Unavailable, Some(_))), "{change:?}");
+        let change = told(StreamError::TimedOut { role });
+        assert_eq!(change, Change::Interrupted(Scope::Medium(medium), Cause::WindowMissed));
+    }
+}

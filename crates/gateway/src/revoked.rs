@@ -1,0 +1,113 @@
+//! Consent withdrawn (stop reason 8): everything that is held of the stream is deleted, whatever dies in the middle.
+//!
+//! The deletion is written down before it begins and finished by whichever process comes next; a recording that was
+//! deleted is never made again ([`rtms_record::deletion`]). The store needs no deletion: webhooks say that a stream was,
+//! not what was said or shown in it.
+
+use std::{path::PathBuf, sync::Arc};
+
+use rtms_record::{
+    RecordError,
+    deletion::{Deletion, DeletionRecord, finish_pending},
+};
+use rtms_store::streams::StreamRecord;
+use rtms_wire::{codes::stop_reason::StopReason, ids::StreamId};
+use tokio::task::JoinError;
+use tracing::{error, info};
+
+use crate::{clock, telemetry::Metrics};
+
+/// Deletes recordings, also those of earlier processes and of a time when streams were recorded.
+#[derive(Debug)]
+pub(crate) struct Revocations {
+    /// The folder of all recordings.
+    pub(crate) root: PathBuf,
+    pub(crate) metrics: Arc<Metrics>,
+}
+
+/// Whether what is held of a stream has to go: Zoom revoked it, and no newer start opened it again.
+pub(crate) fn is_revoked(record: &StreamRecord) -> bool {
+    let by_webhook = record.wanted.stop.as_ref().is_some_and(|stop| is_revocation(stop.reason));
+    let by_end = record.ended.as_ref().is_some_and(|ended| is_revocation(ended.stop_reason));
+    (by_webhook || by_end) && record.open_wish().is_none()
+}
+
+pub(crate) fn is_revocation(reason: Option<StopReason>) -> bool {
+    reason == Some(StopReason::StreamRevoked)
+}
+
+impl Revocations {
+    /// Deletes the recording of a stream that does not run. True when nothing of it is left; what was deleted before is
+    /// passed over.
+    pub(crate) async fn delete(&self, stream_id: &StreamId) -> bool {
+        let (root, stream, now) = (self.root.clone(), stream_id.clone(), clock::unix_millis());
+        let delete = move || {
+            let deletion = Deletion::begin(&root, &stream, Some(StopReason::StreamRevoked), now)?;
+            let is_new = deletion.record().done_at.is_none();
+            Ok((is_new, deletion.run(now)?))
+        };
+        match flat(tokio::task::spawn_blocking(delete).await) {
+            Ok((is_new, record)) => {
+                if is_new {
+                    self.told(&record);
+                }
+                true
+            }
+            Err(why) => {
+                self.failed(&why);
+                false
+            }
+        }
+    }
+
+    /// Finishes what an earlier process began. True when nothing is left to do.
+    pub(crate) async fn finish_pending(&self) -> bool {
+        let (root, now) = (self.root.clone(), clock::unix_millis());
+        let finished = match flat(tokio::task::spawn_blocking(move || finish_pending(&root, now)).await) {
+            Ok(finished) => finished,
+            Err(why) => {
+                self.failed(&why);
+                return false;
+            }
+        };
+        let mut is_done = true;
+        for deletion in finished {
+            match deletion {
+                Ok(record) => self.told(&record),
+                Err(error) => {
+                    self.failed(&reason(&error));
+                    is_done = false;
+                }
+            }
+        }
+        is_done
+    }
+
+    fn told(&self, record: &DeletionRecord) {
+        let files: u64 = record.removed.values().map(|removed| removed.files).sum();
+        let bytes: u64 = record.removed.values().map(|removed| removed.bytes).sum();
+        self.metrics.deleted(true);
+        info!(stream_id = %record.stream_id, files, bytes, "consent was withdrawn, the recording is deleted");
+    }
+
+    fn failed(&self, why: &str) {
+        self.metrics.deleted(false);
+        error!(why, "a recording whose consent was withdrawn cannot be deleted, trying again");
+    }
+}
+
+fn flat<T>(done: Result<Result<T, RecordError>, JoinError>) -> Result<T, String> {
+    match done {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(error)) => Err(reason(&error)),
+        Err(panic) => Err(panic.to_string()),
+    }
+}
+
+/// The error and what the system says.
+fn reason(error: &RecordError) -> String {
+    match std::error::Error::source(error) {
+        Some(source) => format!("failed to {error}: {source}"),
+        None => format!("failed to {error}"),
+    }
+}

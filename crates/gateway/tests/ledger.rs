@@ -1,0 +1,95 @@
+//! The ledger of a stream, live and in the manifest: it adds up, with and without a recording.
+
+#![allow(clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "in a test, a panic is the answer")]
+
+mod common;
+
+use std::time::Duration;
+
+use common::{
+    Gateway, config, simulator,
+    told::{Told, total, written},
+};
+use rtms_gateway::config::Config;
+use rtms_record::ledger::What;
+use rtms_sim::{
+    fault::{Incident, Trouble},
+    serve::{Simulator, SimulatorConfig},
+};
+use rtms_wire::media::medium::Medium;
+
+#[tokio::test]
+async fn what_was_paused_is_called_paused_and_the_end_is_zooms() {
+    let pause = [(1_500, Trouble::Pause), (3_000, Trouble::Resume)];
+    let incidents = pause.map(|(ms, what)| Incident { at: Duration::from_millis(ms), what });
+    let data_dir = tempfile::tempdir().unwrap();
+    let (gateway, told, simulator) = play(config(data_dir.path()), incidents.to_vec()).await;
+    let report = gateway.manifest_of(simulator.stream()).ledger.unwrap();
+    let stop = gateway.record_of(simulator.stream()).await.unwrap().wanted.stop.unwrap();
+    gateway.stop().await;
+
+    assert_eq!(report.flaw(), None);
+    assert_eq!(report.from, simulator.start_time());
+    assert_eq!(report.to, stop.at);
+    let ledger = written(&report);
+    assert_eq!(told.ledger(), ledger);
+    for medium in [Medium::Audio, Medium::Transcript] {
+        let paused = total(&ledger[&medium], "paused stream");
+        assert!((1_000..=2_000).contains(&paused), "{medium}: {:?}", ledger[&medium]);
+    }
+}
+
+#[tokio::test]
+async fn a_medium_that_is_not_wanted_is_off_all_the_time() {
+    let data_dir = tempfile::tempdir().unwrap();
+    let mut config = config(data_dir.path());
+    config.media.want.retain(|medium| *medium != Medium::Video);
+    let (gateway, _, simulator) = play(config, Vec::new()).await;
+    let report = gateway.manifest_of(simulator.stream()).ledger.unwrap();
+    gateway.stop().await;
+
+    let video = &report.media[&Medium::Video].spans;
+    assert!(video.iter().all(|span| matches!(span.what, What::Off { .. })), "{video:?}");
+    assert_eq!(written(&report)[&Medium::Video][0].2, "off not_wanted");
+}
+
+#[tokio::test]
+async fn a_stream_that_is_not_recorded_has_a_ledger_all_the_same() {
+    let data_dir = tempfile::tempdir().unwrap();
+    let mut config = config(data_dir.path());
+    config.recording.enabled = false;
+    let (gateway, told, simulator) = play(config, Vec::new()).await;
+    let stop = gateway.record_of(simulator.stream()).await.unwrap().wanted.stop.unwrap();
+    assert!(!gateway.folder_of(simulator.stream()).exists());
+    gateway.stop().await;
+
+    let ledger = told.ledger();
+    for medium in Medium::ALL {
+        let line = &ledger[&medium];
+        assert_eq!(line.first().unwrap().0, simulator.start_time().0, "{medium}");
+        assert_eq!(line.last().unwrap().1, stop.at.0, "{medium}");
+        assert!(line.windows(2).all(|pair| pair[0].1 == pair[1].0), "{medium}: {line:?}");
+    }
+    assert_eq!(total(&ledger[&Medium::Audio], "interrupted"), 0);
+    let received = total(&ledger[&Medium::Audio], "received");
+    assert!(received > 1_000, "{:?}", ledger[&Medium::Audio]);
+}
+
+/// A meeting of five seconds from its start to its end.
+async fn play(config: Config, incidents: Vec<Incident>) -> (Gateway, Told, Simulator) {
+    let told = Told::default();
+    let gateway = Gateway::start_telling(config, vec![told.delivery()]).await;
+    let simulator = Simulator::start(SimulatorConfig {
+        webhook_url: Some(gateway.webhook_url().parse().unwrap()),
+        incidents,
+        ..simulator(5, Duration::from_secs(5))
+    })
+    .await
+    .unwrap();
+    simulator.finished().await;
+    gateway.ended(simulator.stream()).await;
+    let stream = simulator.stream().clone();
+    common::until("the stop webhook is folded", async || gateway.record_of(&stream).await?.wanted.stop).await;
+    common::until("the end was told", async || told.spans().iter().any(|span| !span.open).then_some(())).await;
+    (gateway, told, simulator)
+}

@@ -1,0 +1,207 @@
+//! Keeps the ledger of a stream from what the stream brings, with files beside it or without.
+
+use std::{num::NonZeroU64, time::Duration};
+
+use rtms_wire::{
+    codes::{
+        event_type::EventType,
+        media::{DataMessageAttribute, MediaPayloadType},
+        product::Product,
+    },
+    ids::UserId,
+    media::{audio::AudioParams, medium::Medium, params::MediaParams},
+    message::{event_update::EventUpdate, text_data::MediaDataTranscript},
+    time::UnixMillis,
+};
+
+use crate::{
+    input::{Dropped, Input},
+    ledger::{Change, Ledger, SpanChange, When},
+};
+
+/// How long a picture is taken to last: one of 25 a second.
+pub(crate) const PICTURE_MS: u64 = 40;
+
+/// A ledger, and what is needed to know how long a packet lasts.
+///
+/// [`crate::Recorder`] has one. Alone it serves a stream that is not recorded.
+#[derive(Debug)]
+pub struct Bookkeeper {
+    pub(crate) ledger: Ledger,
+    product: Product,
+    audio_params: Option<AudioParams>,
+    /// None where bytes do not tell the length.
+    audio_bytes_per_ms: Option<NonZeroU64>,
+}
+
+impl Bookkeeper {
+    /// Begins with a stream that began at `started_at` on Zoom's clock; `now` is ours.
+    pub fn new(started_at: UnixMillis, product: Product, now: UnixMillis) -> Self {
+        Self::of(Ledger::new(started_at, now), product)
+    }
+
+    /// Goes on with a ledger.
+    pub(crate) fn of(ledger: Ledger, product: Product) -> Self {
+        Self { ledger, product, audio_params: None, audio_bytes_per_ms: bytes_per_ms(None) }
+    }
+
+    /// Puts down one thing of a stream that nobody records; `now` is ours.
+    pub fn take(&mut self, input: &Input, now: UnixMillis) {
+        self.note(input, now);
+        if let Some((medium, at, ms)) = self.extent(input, now) {
+            self.ledger.received(medium, at, ms, now);
+        }
+    }
+
+    /// What changed since this was asked before, until `now`, which is ours.
+    pub fn take_span_changes(&mut self, now: UnixMillis) -> Vec<SpanChange> {
+        self.ledger.advance(now);
+        self.ledger.take_changes()
+    }
+
+    /// The ledger up to this moment.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Everything but data, of which only the caller knows what became of it.
+    pub(crate) fn note(&mut self, input: &Input, now: UnixMillis) {
+        match input {
+            Input::Granted(medium, params) => {
+                self.learn_grant(*medium, params);
+                self.ledger.tell(Change::Opened(*medium), When::Ours(now), now);
+            }
+            Input::Event(update) => self.learn_shown(update, now),
+            Input::Change(change, at) => self.ledger.tell(change.clone(), *at, now),
+            Input::Dropped(Dropped { medium, queue, first, last }) => {
+                let end = *last + Duration::from_millis(self.usual_ms(*medium));
+                self.ledger.dropped(*medium, *first, end, *queue);
+            }
+            Input::Clock { zoom, ours } => self.ledger.observe_clock(*zoom, *ours),
+            Input::Audio(_)
+            | Input::Video(_)
+            | Input::Deskshare(_)
+            | Input::Transcript(_)
+            | Input::Chat(_)
+            | Input::Note(_) => {}
+        }
+    }
+
+    /// The formats of what follows.
+    pub(crate) fn learn_grant(&mut self, medium: Medium, params: &MediaParams) {
+        if medium == Medium::Audio {
+            self.audio_params.clone_from(&params.audio);
+            self.audio_bytes_per_ms = bytes_per_ms(params.audio.as_ref());
+        }
+    }
+
+    /// What was granted for sound.
+    pub(crate) fn audio_params(&self) -> Option<&AudioParams> {
+        self.audio_params.as_ref()
+    }
+
+    /// Whose cameras and screens are on.
+    fn learn_shown(&mut self, update: &EventUpdate, now: UnixMillis) {
+        if self.product.has_voice_events() {
+            return;
+        }
+        let at = update.event.time().map_or(When::Ours(now), When::Zoom);
+        let people = update.event.people().into_iter().map(|person| person.user_id);
+        let changes: Vec<_> = match update.event.meeting() {
+            EventType::SharingStart => {
+                let mut people: Vec<_> = people.collect();
+                if people.is_empty() {
+                    people.push(UserId::from(0));
+                }
+                people.into_iter().map(|who| Change::Shown(Medium::Deskshare, who)).collect()
+            }
+            EventType::SharingStop if update.event.people().is_empty() => {
+                vec![Change::Hidden(Medium::Deskshare, None)]
+            }
+            EventType::SharingStop => people.map(|who| Change::Hidden(Medium::Deskshare, Some(who))).collect(),
+            EventType::ParticipantVideoOn => people.map(|who| Change::Shown(Medium::Video, who)).collect(),
+            EventType::ParticipantVideoOff => people.map(|who| Change::Hidden(Medium::Video, Some(who))).collect(),
+            EventType::ParticipantLeave => people
+                .flat_map(|who| {
+                    [Medium::Video, Medium::Deskshare].map(|medium| Change::Hidden(medium, Some(who.clone())))
+                })
+                .collect(),
+            EventType::Undefined
+            | EventType::FirstPacketTimestamp
+            | EventType::ActiveSpeakerChange
+            | EventType::ParticipantJoin
+            | EventType::MediaConnectionInterrupted
+            | EventType::ChatGroupCreate
+            | EventType::ChatGroupDelete
+            | EventType::ChatGroupMembersAdd
+            | EventType::ChatGroupMembersDelete
+            | EventType::ChatGroupMemberStatusUpdate
+            | EventType::Unknown(_) => Vec::new(),
+        };
+        for change in changes {
+            self.ledger.tell(change, at, now);
+        }
+    }
+
+    /// Which time a message is for: from when, and how many milliseconds.
+    pub(crate) fn extent(&self, input: &Input, now: UnixMillis) -> Option<(Medium, UnixMillis, u64)> {
+        match input {
+            Input::Audio(data) => Some((Medium::Audio, data.timestamp, self.sound_ms(data.data.len()))),
+            Input::Video(data) => Some((Medium::Video, data.timestamp, PICTURE_MS)),
+            Input::Deskshare(data) => Some((Medium::Deskshare, data.timestamp, PICTURE_MS)),
+            Input::Transcript(said) => spoken(said, self.ledger.to_zoom(now)),
+            Input::Chat(chat) => Some((Medium::Chat, chat.timestamp.unwrap_or_else(|| self.ledger.to_zoom(now)), 1)),
+            Input::Granted(..)
+            | Input::Event(_)
+            | Input::Note(_)
+            | Input::Change(..)
+            | Input::Dropped(_)
+            | Input::Clock { .. } => None,
+        }
+    }
+
+    /// How long so many bytes of sound last.
+    fn sound_ms(&self, bytes: usize) -> u64 {
+        match &self.audio_bytes_per_ms {
+            Some(bytes_per_ms) => (bytes as u64).div_ceil(bytes_per_ms.get()),
+            None => self.usual_ms(Medium::Audio),
+        }
+    }
+
+    /// How long a packet lasts that is not here to be looked at.
+    fn usual_ms(&self, medium: Medium) -> u64 {
+        match medium {
+            Medium::Audio => self.audio_params.as_ref().map_or(20, |params| u64::from(params.format().send_rate)),
+            Medium::Video | Medium::Deskshare => PICTURE_MS,
+            Medium::Transcript | Medium::Chat => 1,
+        }
+    }
+}
+
+/// When something was said, and for how long.
+fn spoken(said: &MediaDataTranscript, now: UnixMillis) -> Option<(Medium, UnixMillis, u64)> {
+    if said.attribute == Some(DataMessageAttribute::Delete) {
+        return None;
+    }
+    let from = said.start_time.or(said.timestamp).unwrap_or(now);
+    let ms = said.end_time.map_or(0, |end| end.0.saturating_sub(from.0));
+    Some((Medium::Transcript, from, ms.max(1)))
+}
+
+/// How many bytes of sound last a millisecond, where each lasts as long as another.
+fn bytes_per_ms(granted: Option<&AudioParams>) -> Option<NonZeroU64> {
+    let format = granted.cloned().unwrap_or_default().format();
+    let samples = u64::from(format.hertz()? / 1000) * u64::from(format.channels()?);
+    match format.codec {
+        MediaPayloadType::L16 => NonZeroU64::new(2 * samples),
+        MediaPayloadType::G711 => NonZeroU64::new(samples),
+        // 64 kbit/s whatever the rate is called.
+        MediaPayloadType::G722 => NonZeroU64::new(8 * u64::from(format.channels()?)),
+        MediaPayloadType::Opus
+        | MediaPayloadType::Undefined
+        | MediaPayloadType::Jpg
+        | MediaPayloadType::Png
+        | MediaPayloadType::H264
+        | MediaPayloadType::Unknown(_) => None,
+    }
+}

@@ -1,0 +1,121 @@
+//! The form of an envelope is promised: every kind is in the fixture, byte for byte.
+
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is the answer")]
+
+use rtms_sink::envelope::{Body, Envelope, LedgerSpan, Next, Speaker, VERSION};
+use rtms_wire::{
+    codes::{
+        language::TranscriptLanguage,
+        media::DataMessageAttribute,
+        product::Product,
+        state::{SessionState, StreamState},
+        stop_reason::StopReason,
+    },
+    ids::{InstanceId, InstanceIdField, RtmsSessionId, StreamId, UserId},
+    media::{medium::Medium, params::MediaParams},
+    message::{Extra, text_data::ChatMessage},
+    time::UnixMillis,
+};
+
+#[test]
+fn every_kind_is_written_as_it_was_promised() {
+    let written: Vec<_> = every_kind()
+        .into_iter()
+        .zip(1..)
+        .map(|(body, sequence)| serde_json::to_string(&envelope(body, sequence)).unwrap())
+        .collect();
+    let promised: Vec<_> = include_str!("fixtures/envelope-v1.jsonl").lines().collect();
+    for (written, promised) in written.iter().zip(&promised) {
+        assert_eq!(written, promised);
+    }
+    assert_eq!(written.len(), promised.len());
+}
+
+/// One of each. A new kind does not compile without a line in the list below.
+fn every_kind() -> Vec<Body> {
+    let at = |ms: u64| UnixMillis(1_795_420_800_000 + ms);
+    let speaker =
+        Speaker { user_id: Some(UserId::from(16_778_240)), user_name: Some("Ines Okafor".into()), channel_id: None };
+    let span = LedgerSpan {
+        medium: Medium::Audio,
+        from: at(4_000),
+        to: at(6_500),
+        is: "interrupted".into(),
+        by: Some("failover".into()),
+        why: None,
+        detail: None,
+        open: false,
+    };
+    let off = LedgerSpan {
+        medium: Medium::Video,
+        is: "off".into(),
+        by: None,
+        why: Some("not_granted".into()),
+        detail: Some("no scope".into()),
+        open: true,
+        ..span.clone()
+    };
+    let ended = |next| Body::Ended { stop_reason: None, why: "left".into(), next };
+    let kinds = vec![
+        Body::Started,
+        Body::MediumOpen { medium: Medium::Audio, granted: MediaParams::default() },
+        Body::MediumUnavailable { medium: Medium::Video, why: "refused".into() },
+        Body::Transcript {
+            speaker: speaker.clone(),
+            text: "Good morning.".into(),
+            language: Some(TranscriptLanguage::English),
+            start_time: Some(at(1_000)),
+            end_time: Some(at(2_200)),
+            attribute: Some(DataMessageAttribute::New),
+            sentence_id: Some(7),
+        },
+        Body::Chat {
+            author: speaker,
+            timestamp: Some(at(3_000)),
+            message: ChatMessage { text: "hello".into(), ..ChatMessage::default() },
+        },
+        Body::EventUpdate { event: "PARTICIPANT_JOIN", update: Extra::new() },
+        Body::StreamState { state: StreamState::Active, reason: None },
+        Body::SessionState {
+            session: Some(RtmsSessionId::from("s1")),
+            state: SessionState::Started,
+            reason: Some(StopReason::MeetingEnded),
+        },
+        Body::Interrupted { why: "signaling: the connection was lost".into() },
+        Body::LedgerSpan(span),
+        Body::LedgerSpan(off),
+        Body::Ended { stop_reason: Some(StopReason::StreamRevoked), why: "revoked".into(), next: Next::Delete },
+        ended(Next::Nothing),
+        ended(Next::HandedOver),
+        ended(Next::AskForNewStream),
+        ended(Next::OperatorFirst),
+    ];
+    for kind in &kinds {
+        match kind {
+            Body::Started
+            | Body::MediumOpen { .. }
+            | Body::MediumUnavailable { .. }
+            | Body::Transcript { .. }
+            | Body::Chat { .. }
+            | Body::EventUpdate { .. }
+            | Body::StreamState { .. }
+            | Body::SessionState { .. }
+            | Body::Interrupted { .. }
+            | Body::LedgerSpan(_)
+            | Body::Ended { .. } => {}
+        }
+    }
+    kinds
+}
+
+fn envelope(body: Body, sequence: u64) -> Envelope {
+    Envelope {
+        version: VERSION,
+        rtms_stream_id: StreamId::from("7f3a/stream=="),
+        product: Product::Meeting,
+        instance: InstanceId::new(InstanceIdField::MeetingUuid, "4444AAAiAAAAAiAiAiiAii=="),
+        sequence,
+        received_at: UnixMillis(1_795_420_800_250),
+        body,
+    }
+}
