@@ -1,7 +1,7 @@
 //! The streams that run in this process, as somebody who asks sees them, and the way to tell them something.
 //!
 //! A stream is in here as long as its task lives, so there are as many as the worker runs. The task shows each event to
-//! [`LiveStream::take`]; packets only move counters, and everything else that is kept has a bound.
+//! `LiveStream::take`; packets only move counters, and everything else that is kept has a bound.
 
 mod line;
 

@@ -1,6 +1,6 @@
 //! `/v1/streams`: which streams there are, everything about one, and what can be told to one that runs here.
 //!
-//! It is for this machine alone, see [`super::local`]. What changes something is refused to pages in a browser too, as any
+//! It is for this machine alone, see `local.rs`. What changes something is refused to pages in a browser too, as any
 //! page could send such a request here.
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
