@@ -412,7 +412,8 @@ fn the_next_process_names_the_gap_and_a_backlog_fills_it() {
     ];
     assert_eq!(words(&ledger, Medium::Audio), expected(&audio));
     let transcript = words(&ledger, Medium::Transcript);
-    assert_eq!(transcript[2], (10_000, 60_000, "interrupted by restart".into()), "{transcript:?}");
+    // What was said in the last second may not have arrived.
+    assert_eq!(transcript[2], (9_000, 60_000, "interrupted by restart".into()), "{transcript:?}");
 }
 
 #[test]
@@ -520,7 +521,7 @@ fn what_the_manifest_has_already_is_not_told_over_it() {
     let room = Room::new();
     let mut recorder = room.open();
     record(&mut recorder, [open_medium(Medium::Audio)]);
-    recorder.sync(at(1_000)).expect("synced");
+    recorder.sync(at(3_000)).expect("synced");
     let news = room.text("ledger.jsonl");
     assert!(!news.is_empty());
     drop(recorder);

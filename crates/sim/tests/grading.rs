@@ -42,17 +42,21 @@ async fn a_socket_that_is_left_open_is_found() {
 
 #[tokio::test]
 async fn a_client_that_comes_again_after_the_end_is_found() {
-    let simulator = start(Duration::from_secs(4)).await;
+    let simulator = start(Duration::from_secs(30)).await;
     let mut signaling = join(&simulator).await;
     simulator.stop(StopReason::HostTriggered).await;
     while let Some(Ok(_)) = signaling.next().await {}
 
-    tokio::time::sleep(Duration::from_millis(2_500)).await;
-    let again = connect(simulator.signaling_url()).await;
-    drop(again);
-    simulator.finished().await;
-
-    assert!(names(&simulator).contains(&"came_back_after_the_end"), "{:?}", names(&simulator));
+    // It comes again and again, at first within the time of grace, until it is found.
+    let mut tick = tokio::time::interval(Duration::from_millis(200));
+    let found = async {
+        while !names(&simulator).contains(&"came_back_after_the_end") {
+            tick.tick().await;
+            // It may be cut before it is welcomed; what counts is what the judge says.
+            let _ = ClientBuilder::from_uri(simulator.signaling_url().parse::<Uri>().unwrap()).connect().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), found).await.expect("who comes back is found");
 }
 
 async fn start(linger: Duration) -> Simulator {

@@ -33,16 +33,17 @@ impl ZoomClock {
         Self { assumed_ms: difference(ours, started_at).min(0), ..Self::default() }
     }
 
-    /// Goes on with what was known, as a beginning.
+    /// Goes on with what was known, which counts as a pair of now: what comes first after a break is often a backlog,
+    /// and its delay alone would put our time into Zoom's past.
     pub fn resume(ahead_ms: i64) -> Self {
-        Self { assumed_ms: ahead_ms, ..Self::default() }
+        Self { best_ms: Some(ahead_ms), ..Self::default() }
     }
 
     /// Learns from a time of Zoom's and when we had it.
     pub fn observe(&mut self, zoom: UnixMillis, ours: UnixMillis) {
         let sample = difference(ours, zoom);
         if let Some(best) = self.best()
-            && sample < best - JUMP_MS
+            && sample < best.saturating_sub(JUMP_MS)
         {
             self.jumps += 1;
             if self.jumps < CONFIRMED_BY {
@@ -127,6 +128,17 @@ mod tests {
             clock.observe(at(step * WINDOW_MS), at(step * WINDOW_MS + 5_000));
         }
         assert_eq!(clock.ahead_ms(), 5_000);
+    }
+
+    #[test]
+    fn a_backlog_that_comes_first_after_a_break_does_not_turn_the_clock_back() {
+        let mut clock = ZoomClock::resume(100);
+        clock.observe(at(0), at(7_000));
+        assert_eq!(clock.ahead_ms(), 100);
+        for step in 1..=3 {
+            clock.observe(at(step * WINDOW_MS), at(step * WINDOW_MS + 5_000));
+        }
+        assert_eq!(clock.ahead_ms(), 5_000, "on another machine it counts anew");
     }
 
     #[test]

@@ -65,6 +65,9 @@ const PICTURE_JOIN_MS: u64 = 1_000;
 /// How long one message may last: more than a spoken sentence or a packet does.
 const MAX_MESSAGE_MS: u64 = 60_000;
 
+/// How long something may be on its way from Zoom to us.
+const UNDER_WAY_MS: u64 = 1_000;
+
 /// How far a change may lie ahead of our idea of Zoom's now. More is a wrong time, and now is taken for it.
 const MAX_AHEAD_MS: u64 = 60_000;
 
@@ -268,12 +271,16 @@ impl Ledger {
     }
 
     /// From the last that is known until a medium is opened again, nothing can have come: our doing.
+    ///
+    /// What was on its way to us at the last moment is lost too, so what looks like silence just before is not one.
     pub fn gap(&mut self, cause: Cause) {
         let since = self.end();
         for account in &mut self.media {
             if account.off.is_none() {
                 account.interrupted = Some(cause);
-                account.line.state(since, u64::MAX, |_| Some(What::Interrupted { by: cause }));
+                let interrupted = || Some(What::Interrupted { by: cause });
+                account.line.state(since.saturating_sub(UNDER_WAY_MS), since, |old| old.is_idle().then(interrupted)?);
+                account.line.state(since, u64::MAX, |_| interrupted());
             }
             account.changed_at = account.changed_at.max(since);
         }
