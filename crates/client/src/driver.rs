@@ -111,7 +111,7 @@ impl<C: Connector> Network<C> {
                 }
             }
             Output::Disconnect(connection) => {
-                self.dialing.retain(|(id, _)| *id != connection);
+                self.hang_up(|id| id == connection);
                 self.close(|link| link.connection == connection);
             }
             // Told by the caller.
@@ -120,7 +120,20 @@ impl<C: Connector> Network<C> {
     }
 
     fn close_all(&mut self) {
+        self.hang_up(|_| true);
         self.close(|_| true);
+    }
+
+    /// Who already picked up is told goodbye: a dial that is merely dropped looks like a broken connection to Zoom.
+    fn hang_up(&mut self, which: impl Fn(ConnectionId) -> bool) {
+        for (_, dialing) in self.dialing.extract_if(.., |(id, _)| which(*id)) {
+            let goodbye = async move {
+                if let Ok(mut socket) = dialing.await {
+                    let _ = poll_fn(|cx| socket.poll_close(cx)).await;
+                }
+            };
+            tokio::spawn(async move { timeout(CLOSE_LIMIT, goodbye).await }.in_current_span());
+        }
     }
 
     fn close(&mut self, which: impl Fn(&Link<C::Socket>) -> bool) {

@@ -279,6 +279,19 @@ async fn dropping_the_handle_closes_every_socket_with_1000() {
 }
 
 #[tokio::test]
+async fn a_dial_that_is_not_wanted_any_more_is_ended_with_1000() {
+    let zoom = Zoom::listen().await;
+    let (handle, mut events) = join(&zoom, 1 << 20);
+    let (dialed, _) = soon(zoom.listener.accept()).await.unwrap();
+
+    drop(handle);
+    assert_eq!(soon(events.next()).await, Some(Event::Ended(Ending::Abandoned)));
+    let (_, socket) = soon(ServerBuilder::new().accept(dialed)).await.unwrap();
+
+    assert_eq!(Peer { socket }.close_code().await, CloseCode::NORMAL_CLOSURE);
+}
+
+#[tokio::test]
 async fn a_close_is_asked_for_before_the_sockets_close() {
     let zoom = Zoom::listen().await;
     let (handle, _events) = join(&zoom, 1 << 20);
