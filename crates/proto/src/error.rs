@@ -50,7 +50,8 @@ pub enum StreamError {
         /// How.
         why: String,
     },
-    /// Zoom granted some of what was asked for on a connection for several media, and not this one.
+    /// Zoom granted other media and not this one: its answer on signaling names no server for it, or that on a connection for
+    /// several media leaves it out.
     #[error("{role}: Zoom left it out of what it granted")]
     LeftOut {
         /// On which connection.

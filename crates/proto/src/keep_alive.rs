@@ -10,6 +10,9 @@ pub const DEAD_AFTER: Duration = Duration::from_secs(65);
 /// Silence that a living connection does not keep: the next question comes after 10 s at the latest.
 pub(crate) const SUSPICIOUS_AFTER: Duration = Duration::from_secs(12);
 
+/// How long something that was sent before an interruption may be on its way to us.
+pub(crate) const UNDER_WAY: Duration = Duration::from_secs(1);
+
 /// When a connection was last heard. Any message counts: media flows without pause for minutes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Liveness {

@@ -140,21 +140,37 @@ pub(crate) fn media_urls(response: SignalingHandShakeResp) -> Result<MediaUrls, 
 /// Which media connections to make, whichever URLs Zoom gave; no layout if it has to be one connection per medium.
 ///
 /// Split: a connection per medium, at its own URL or at `all`. If no wanted medium has a URL of its own, the server
-/// knows only the unified form, and that is taken. Unified without `all` becomes split.
+/// knows only the unified form, and that is taken. Unified without `all` becomes split. What is
+/// [not granted](is_left_out) is asked for neither way.
 pub(crate) fn media_connections(
     urls: &MediaUrls,
     product: Product,
     media: MediaTypes,
     layout: Option<MediaLayout>,
 ) -> Vec<(MediaTypes, String)> {
-    let wanted = || media.iter();
+    let wanted = || media.iter().filter(|medium| !is_left_out(urls, *medium, product));
     // The official example holds the same URL under every key: what counts is the key.
     let no_own = wanted().all(|medium| urls.own(medium).is_none() && urls.for_medium(medium, product) == urls.all());
     let unified = layout.is_some_and(|layout| layout == MediaLayout::Unified || no_own);
     if let (true, Some(all)) = (unified, urls.all()) {
-        let everything = wanted().count() == Medium::ALL.len();
-        let types = if everything { MediaTypes::ALL } else { media };
-        return vec![(types, all.into())];
+        // All of them means: what is granted of them.
+        let everything = media.iter().count() == Medium::ALL.len();
+        let types = if everything { MediaTypes::ALL } else { MediaTypes::of(wanted()) };
+        return if types.is_valid() { vec![(types, all.into())] } else { Vec::new() };
     }
     wanted().filter_map(|medium| Some((MediaTypes::of([medium]), urls.for_medium(medium, product)?.into()))).collect()
+}
+
+/// Whether message 2 says that a medium is not granted.
+///
+/// Only granted media are listed; but documents name no key for a screen and none for chat, so that their absence says
+/// nothing, and the Contact Center's `audio` may stand for its transcript as well.
+pub(crate) fn is_left_out(urls: &MediaUrls, medium: Medium, product: Product) -> bool {
+    let is_documented = match medium {
+        Medium::Audio | Medium::Video => true,
+        Medium::Transcript => product != Product::ContactCenter,
+        Medium::Deskshare | Medium::Chat => false,
+    };
+    let lists = |medium| urls.own(medium).is_some();
+    is_documented && !lists(medium) && [Medium::Audio, Medium::Video, Medium::Transcript].into_iter().any(lists)
 }

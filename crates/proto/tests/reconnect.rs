@@ -519,6 +519,9 @@ fn the_only_media_connection_is_the_interrupted_one() {
     pair.live(seconds(20));
 
     pair.hear(Role::Signaling, json!({"msg_type": 8, "state": 2, "reason": 14, "timestamp": 1}));
+    pair.hear(Role::Media(MediaTypes::ALL), common::audio(1));
+    assert!(matches!(pair.events.last(), Some(Event::Audio(_))), "what was on its way is read");
+    pair.pass(seconds(2));
 
     assert_eq!(pair.interrupted(), [(Role::Media(MediaTypes::ALL), Interruption::ToldByZoom)]);
     assert_eq!(pair.open().len(), 2);

@@ -34,6 +34,9 @@ pub struct ZoomConfig {
     pub incidents: Vec<Incident>,
     /// How Zoom behaves throughout.
     pub temper: Temper,
+    /// When, since the start, the client's process is gone because its operator kills it: what it leaves undone then is
+    /// no mistake of its own.
+    pub client_away: Option<std::ops::Range<Duration>>,
     /// How long things take.
     pub timing: Timing,
     /// What is posted beside the stream's webhooks, and how fast time runs between posts.
@@ -52,6 +55,7 @@ impl Default for ZoomConfig {
             standby: Vec::new(),
             incidents: Vec::new(),
             temper: Temper::default(),
+            client_away: None,
             timing: Timing::default(),
             webhooks: WebhookOptions::default(),
         }

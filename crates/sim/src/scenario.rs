@@ -270,6 +270,7 @@ impl Scenario {
             standby: (1..=self.standby).map(server).collect(),
             incidents: self.incidents.clone(),
             temper: self.temper.clone(),
+            client_away: self.client_away(),
             timing: self.timing(),
             webhooks: self.webhook_options(),
             ..ZoomConfig::default()
@@ -281,6 +282,11 @@ impl Scenario {
         let Story { seed, duration, participants, everything, product: _ } = self.meeting;
         let options = MeetingOptions { seed, duration, participants, ..MeetingOptions::default() };
         if everything { options.with_everything() } else { options }
+    }
+
+    /// When the client's process is gone.
+    pub fn client_away(&self) -> Option<std::ops::Range<Duration>> {
+        Some(self.operator.kill_at?..self.operator.restart_at.unwrap_or(Duration::MAX))
     }
 
     /// The media that the app was granted.

@@ -103,6 +103,8 @@ pub struct SimulatorConfig {
     pub incidents: Vec<Incident>,
     /// How Zoom behaves throughout.
     pub temper: Temper,
+    /// When, since the start, the client's process is gone because its operator kills it.
+    pub client_away: Option<std::ops::Range<Duration>>,
     /// Bounds on what clients can make the simulator hold.
     pub limits: Limits,
     /// How long the simulator stays after the end, to see whether somebody comes again.
@@ -129,6 +131,7 @@ impl Default for SimulatorConfig {
             timing: Timing::default(),
             incidents: Vec::new(),
             temper: Temper::default(),
+            client_away: None,
             limits: Limits::default(),
             linger: Duration::ZERO,
             keep_sent: true,
@@ -465,6 +468,7 @@ fn zoom_config(
         standby: urls.collect(),
         incidents: config.incidents.clone(),
         temper: config.temper.clone(),
+        client_away: config.client_away.clone(),
         timing: config.timing.clone(),
         // Nobody can answer what is not posted.
         webhooks: if is_posted { config.webhooks.clone() } else { WebhookOptions::default() },

@@ -249,6 +249,7 @@ struct Undelivered {
 struct Late {
     event: String,
     purpose: Purpose,
+    posted: UnixMillis,
     until: UnixMillis,
 }
 
@@ -386,6 +387,7 @@ impl Webhooks {
     pub(crate) fn answered(&mut self, id: WebhookId, answer: &WebhookAnswer, now: UnixMillis) -> Vec<Mistake> {
         let Some(undelivered) = self.open.get_mut(&id).filter(|it| it.again_at.is_none()) else { return Vec::new() };
         let (event, attempt, purpose) = (undelivered.event.clone(), undelivered.attempts, undelivered.purpose);
+        let posted = undelivered.posted;
         self.deliveries.end(id, attempt, answer.outcome(), now);
         let mut mistakes = Vec::new();
         match purpose {
@@ -411,7 +413,6 @@ impl Webhooks {
                 }
             }
             Purpose::Validation => {
-                let posted = undelivered.posted;
                 let question = self.open.remove(&id).and_then(|it| it.question);
                 mistakes.extend(self.validated(question.as_ref(), answer, posted, now));
             }
@@ -428,7 +429,7 @@ impl Webhooks {
             }
         }
         if *answer == WebhookAnswer::TimedOut {
-            self.late.insert((id, attempt), Late { event, purpose, until: now + LISTEN_ON_FOR });
+            self.late.insert((id, attempt), Late { event, purpose, posted, until: now + LISTEN_ON_FOR });
         }
         mistakes
     }
@@ -457,11 +458,12 @@ impl Webhooks {
         })
     }
 
-    /// What is not even late: the receiver never answered.
-    pub(crate) fn never_answered(&mut self, now: UnixMillis) -> Option<Mistake> {
+    /// What is not even late: the receiver never answered. With the time of the post.
+    pub(crate) fn never_answered(&mut self, now: UnixMillis) -> Option<(UnixMillis, Mistake)> {
         let key = self.late.iter().find(|(_, late)| late.until <= now).map(|(key, _)| *key)?;
-        let Late { event, .. } = self.late.remove(&key)?;
-        Some(Mistake::WebhookAnsweredTooLate { event, status: None, after_ms: None, repeated_needlessly: false })
+        let Late { event, posted, .. } = self.late.remove(&key)?;
+        let (status, after_ms) = (None, None);
+        Some((posted, Mistake::WebhookAnsweredTooLate { event, status, after_ms, repeated_needlessly: false }))
     }
 
     /// The stream is over, and with it the validations.

@@ -52,5 +52,6 @@ pub(super) fn play(scenario: &Scenario, config: &mut SimulatorConfig) {
     config.timing = scenario.timing();
     config.incidents.clone_from(&scenario.incidents);
     config.temper = scenario.temper.clone();
+    config.client_away = scenario.client_away();
     config.webhooks.deliver_twice |= scenario.webhook_options().deliver_twice;
 }

@@ -1,10 +1,14 @@
 //! What is due when, and what then happens. There is a deadline until the end, so silence leads there.
 
+use std::time::Duration;
+
 use super::{Stage, Stream};
 use crate::{
+    connection::Connection,
     error::StreamError,
     event::{Ending, Interruption},
-    keep_alive::SUSPICIOUS_AFTER,
+    keep_alive::{SUSPICIOUS_AFTER, UNDER_WAY},
+    media::MediaLine,
     output::ConnectionId,
     reconnect::Recovery,
     time::Moment,
@@ -42,12 +46,25 @@ impl Stream {
         let connections = self.signaling.connection.iter().chain(media);
         let connections = connections.map(|connection| (connection.deadline(), Due::Connection(connection.id)));
         let doubt = self.signaling.doubted.map(|doubt| (doubt.until, Due::Doubt));
-        let suspicion = self.suspicion.map(|since| (since + SUSPICIOUS_AFTER, Due::Suspicion));
+        let suspicion = self.suspicion.map(|since| (since + self.proof_of_silence(since), Due::Suspicion));
         let signaling = self.signaling.recovery.as_ref().map(|recovery| (recovery.deadline(), Due::Signaling));
         let windows = self.media.iter().enumerate();
         let media = windows
             .filter_map(|(position, line)| line.recovery.as_ref().map(|it| (it.deadline(), Due::Media(position))));
         stage.into_iter().chain(connections).chain(doubt).chain(suspicion).chain(signaling).chain(media)
+    }
+
+    /// How long the media connection that Zoom calls interrupted since then has to be silent.
+    fn proof_of_silence(&self, since: Moment) -> Duration {
+        let stood = |line: &MediaLine| {
+            let liveness = line.connection.as_ref().and_then(Connection::liveness);
+            liveness.is_some_and(|liveness| since.since(liveness.opened()) >= SUSPICIOUS_AFTER)
+        };
+        match self.media.as_slice() {
+            // There is no doubt which: only what is on its way is waited for.
+            [line] if stood(line) => 2 * UNDER_WAY,
+            _ => SUSPICIOUS_AFTER,
+        }
     }
 
     /// Does everything whose time has come, the oldest first.

@@ -13,12 +13,12 @@ use crate::{
     connection::{Connection, Loss},
     error::StreamError,
     event::{Event, Interruption},
-    keep_alive::SUSPICIOUS_AFTER,
+    keep_alive::UNDER_WAY,
     media::{self, Grant, MediaLine},
     output::{ConnectionId, Role},
     reconnect::{MEDIA_WINDOW, Pace, Recovery, STABLE_AFTER},
     refusal::{self, Remedy},
-    signaling::media_connections,
+    signaling::{is_left_out, media_connections},
     time::Moment,
 };
 
@@ -51,8 +51,15 @@ impl Stream {
         let planned = media_connections(&urls, self.start.product, wanted, layout);
         self.media_urls = urls;
         for medium in wanted.iter().filter(|medium| !planned.iter().any(|(types, _)| types.contains(*medium))) {
-            let error = StreamError::Misbehaved { role: Role::Signaling, what: "named no server for this medium" };
-            self.tell_unavailable(medium, error);
+            let role = Role::Signaling;
+            self.tell_unavailable(
+                medium,
+                if is_left_out(&self.media_urls, medium, self.start.product) {
+                    StreamError::LeftOut { role }
+                } else {
+                    StreamError::Misbehaved { role, what: "named no server for this medium" }
+                },
+            );
         }
         for (types, url) in planned {
             // A window that is open already keeps its end.
@@ -277,12 +284,6 @@ impl Stream {
         if !self.wants_back() || !self.signaling.is_open() {
             return;
         }
-        if let [line] = self.media.as_slice() {
-            let liveness = line.connection.as_ref().and_then(Connection::liveness);
-            if liveness.is_some_and(|liveness| now.since(liveness.opened()) >= SUSPICIOUS_AFTER) {
-                return self.give_up_media(0, now);
-            }
-        }
         self.suspicion.get_or_insert(now);
     }
 
@@ -290,7 +291,7 @@ impl Stream {
     pub(super) fn suspicion_over(&mut self, since: Moment, now: Moment) {
         let is_silent = |line: &MediaLine| {
             let liveness = line.connection.as_ref().and_then(Connection::liveness);
-            liveness.is_some_and(|liveness| liveness.last_heard() <= since)
+            liveness.is_some_and(|liveness| liveness.opened() <= since && liveness.last_heard() <= since + UNDER_WAY)
         };
         while let Some(position) = self.media.iter().position(is_silent) {
             self.give_up_media(position, now);

@@ -6,7 +6,10 @@ use std::{
     time::Duration,
 };
 
-use rtms_wire::{codes::message_type::MessageType, time::UnixMillis};
+use rtms_wire::{
+    codes::{message_type::MessageType, status_code::StatusCode},
+    time::UnixMillis,
+};
 
 use crate::{
     findings::Mistake,
@@ -51,6 +54,8 @@ pub(crate) struct Conduct {
     /// Media connections that wait for message 7, and until when.
     ready_due: BTreeMap<ConnectionId, UnixMillis>,
     ready_was_early: bool,
+    turned_away_for_good: bool,
+    asked_to_close: bool,
     /// Whether a data handshake has succeeded since the signaling handshake.
     has_had_media: bool,
     doubles: Vec<Double>,
@@ -155,6 +160,29 @@ impl Conduct {
     /// Whether something was refused rightly, so that what did not come about needs no finding of its own.
     pub(crate) fn was_refused(&self) -> bool {
         self.tally.refused > 0
+    }
+
+    /// Signaling was refused on purpose.
+    pub(crate) fn turned_away(&mut self, status: StatusCode) {
+        self.turned_away_for_good = !matches!(
+            status,
+            StatusCode::DuplicateSignalRequest | StatusCode::InternalException | StatusCode::Unknown(_)
+        );
+    }
+
+    /// Whether the last refusal on purpose was one after which a client may give up.
+    pub(crate) fn was_turned_away_for_good(&self) -> bool {
+        self.turned_away_for_good
+    }
+
+    /// It wants the stream to end, and need not come back.
+    pub(crate) fn asks_to_close(&mut self) {
+        self.asked_to_close = true;
+    }
+
+    /// Whether it does.
+    pub(crate) fn asked_to_close(&self) -> bool {
+        self.asked_to_close
     }
 
     /// The handshake of a connection is refused, rightly or not.

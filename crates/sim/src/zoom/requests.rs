@@ -338,6 +338,9 @@ impl Zoom {
             timestamp: Some(now),
             extra: Extra::new(),
         });
+        if known {
+            self.conduct.asks_to_close();
+        }
         let how = self.config.temper.close_answer;
         if !known || how == CloseAnswer::First {
             self.answer(connection, &answer, now);
@@ -410,7 +413,7 @@ impl Zoom {
         }
         match ending {
             Ending::CloseFrame => {}
-            Ending::Cut if known.cut_at.is_some() => {}
+            Ending::Cut if known.cut_at.is_some() || self.is_client_away(now) => {}
             Ending::Cut => self.find(now, Some(connection), Mistake::AbruptClose),
             Ending::TooSlow { waiting_bytes } => {
                 self.find(now, Some(connection), Mistake::ReadTooSlowly { waiting_bytes })

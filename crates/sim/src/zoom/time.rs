@@ -7,7 +7,7 @@ impl Zoom {
         self.pass_webhooks(now);
         if self.phase == Phase::Announced && now >= self.start + self.config.timing.join_within {
             // The stream is gone. No document says which reason its webhook carries; this is the one that fits.
-            if !self.was_down_until(now) && !self.conduct.was_refused() {
+            if !self.was_down_until(now) && !self.conduct.was_refused() && !self.conduct.was_turned_away_for_good() {
                 self.find_unless_hindered(Mistake::NeverJoined, now);
             }
             self.end(StopReason::ConnectionTimeout, now);
@@ -30,8 +30,10 @@ impl Zoom {
     }
 
     pub(super) fn pass_webhooks(&mut self, now: UnixMillis) {
-        while let Some(mistake) = self.webhooks.never_answered(now) {
-            self.find(now, None, mistake);
+        while let Some((posted, mistake)) = self.webhooks.never_answered(now) {
+            if !self.is_client_away(posted) {
+                self.find(now, None, mistake);
+            }
         }
         while let Some(post) = self.webhooks.due(now) {
             self.post(post, now);
@@ -42,7 +44,7 @@ impl Zoom {
         if let Some((until, reason)) = self.signaling_window
             && now >= until
         {
-            if !self.was_down_until(until) {
+            if !self.was_down_until(until) && !self.conduct.asked_to_close() {
                 self.find_unless_hindered(Mistake::WindowMissed { medium: None }, now);
             }
             self.end(reason, now);
@@ -50,7 +52,7 @@ impl Zoom {
         let missed =
             self.media_windows.iter().find(|(_, until)| now >= **until).map(|(medium, until)| (*medium, *until));
         if let Some((medium, until)) = missed {
-            if !self.was_down_until(until) {
+            if !self.was_down_until(until) && !self.conduct.asked_to_close() {
                 self.find_unless_hindered(Mistake::WindowMissed { medium: Some(medium) }, now);
             }
             self.end(StopReason::AwaitReconnectionTimeout, now);

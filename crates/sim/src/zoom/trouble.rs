@@ -108,6 +108,16 @@ impl Zoom {
         self.down_until.is_some_and(|until| until + FAIR > moment)
     }
 
+    /// Whether the client's process may be gone at that moment because its operator was told to kill it.
+    pub(super) fn is_client_away(&self, moment: UnixMillis) -> bool {
+        /// Whoever kills it by hand needs a while.
+        const BY_HAND: Duration = Duration::from_secs(5);
+        self.config.client_away.as_ref().is_some_and(|away| {
+            let since_start = moment.since(self.start);
+            (away.start.saturating_sub(BY_HAND)..away.end.saturating_add(BY_HAND)).contains(&since_start)
+        })
+    }
+
     /// The connections of a target, those to a server that failed left out.
     fn of(&self, target: Target) -> Vec<ConnectionId> {
         let is_meant = |known: &Connection| match (target, &known.role) {
@@ -246,6 +256,7 @@ impl Zoom {
         let refuse = |zoom: &mut Self, status: StatusCode| {
             let reason = "refused on purpose";
             if is_signaling {
+                zoom.conduct.turned_away(status);
                 let what = What::SignalingHandshake { status };
                 zoom.send(connection, &signaling::refusal(status, reason), what, now);
             } else {

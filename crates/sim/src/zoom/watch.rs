@@ -92,6 +92,8 @@ impl Zoom {
         let mistake = match self.conduct.refused_rightly(connection, request) {
             None => return,
             Some(times) if times > 1 => Mistake::AskedAgain { request, status, times },
+            // Documents name no key of message 2 for these, so that only asking tells whether they are granted.
+            Some(_) if is_found_out_by_asking(status) => return,
             Some(_) => self.first_refusal(request, status, reason),
         };
         if !matches!(mistake, Mistake::Refused { .. }) {
@@ -236,4 +238,8 @@ impl Zoom {
         let window = self.config.timing.signaling_window;
         self.signaling_window.is_some_and(|(until, _)| until.since(now) + Duration::from_secs(2) > window)
     }
+}
+
+fn is_found_out_by_asking(status: StatusCode) -> bool {
+    matches!(status, StatusCode::MediaTypeDeskshareNotSupport | StatusCode::MediaTypeChatNotSupport)
 }
