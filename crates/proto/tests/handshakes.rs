@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use common::{Pair, SIGNALING_URL, Zoom, all_urls, media, said, seconds, start, unified, wanting, with_urls};
 use rtms_proto::{
-    config::StreamConfig,
+    config::{MediaLayout, StreamConfig},
     error::{Misuse, StreamError},
-    event::Ending,
+    event::{Ending, Event},
     output::Role,
 };
 use rtms_wire::{
@@ -170,6 +170,31 @@ fn the_contact_center_has_its_transcript_at_the_audio_url() {
 
     assert_eq!(url_of(&pair, Medium::Audio), "wss://m/audio");
     assert_eq!(url_of(&pair, Medium::Transcript), "wss://m/audio");
+}
+
+#[test]
+fn what_message_2_leaves_out_is_not_asked_for() {
+    let urls = json!({"audio": "wss://m/audio", "transcript": "wss://m/transcript", "all": "wss://m/all"});
+    let all_but_video = [Medium::Audio, Medium::Deskshare, Medium::Transcript, Medium::Chat];
+
+    let pair = Pair::new(start(Product::Session), StreamConfig::default(), with_urls(urls.clone()));
+
+    assert_eq!(pair.open(), all_but_video.map(|medium| MediaTypes::of([medium])));
+    let left_out =
+        Event::MediumUnavailable { medium: Medium::Video, error: StreamError::LeftOut { role: Role::Signaling } };
+    assert!(pair.events.contains(&left_out), "{:?}", pair.events);
+    assert_eq!(url_of(&pair, Medium::Chat), "wss://m/all", "documents name no key for it");
+
+    let some = StreamConfig { layout: MediaLayout::Unified, ..wanting([Medium::Audio, Medium::Video]) };
+    let pair = Pair::new(start(Product::Session), some, with_urls(urls.clone()));
+    assert_eq!(pair.open(), [MediaTypes::of([Medium::Audio])]);
+    assert!(pair.events.contains(&left_out), "{:?}", pair.events);
+
+    // One connection for all is refused with 7, and split.
+    let zoom = Zoom { media_next: [(Medium::Audio, [7].into())].into(), ..with_urls(urls) };
+    let pair = Pair::new(start(Product::Session), unified(), zoom);
+    assert_eq!(pair.open(), all_but_video.map(|medium| MediaTypes::of([medium])));
+    assert!(pair.events.contains(&left_out), "{:?}", pair.events);
 }
 
 #[test]

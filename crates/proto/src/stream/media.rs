@@ -10,6 +10,7 @@ use rtms_wire::{
 
 use super::{Stage, Stream};
 use crate::{
+    config::MediaLayout,
     connection::{Connection, Loss},
     error::StreamError,
     event::{Event, Interruption},
@@ -48,20 +49,8 @@ impl Stream {
         }
         let wanted = MediaTypes::of(self.config.media.iter().filter(|medium| !self.refused.contains(medium)));
         let layout = (!self.must_split).then_some(self.config.layout);
-        let planned = media_connections(&urls, self.start.product, wanted, layout);
         self.media_urls = urls;
-        for medium in wanted.iter().filter(|medium| !planned.iter().any(|(types, _)| types.contains(*medium))) {
-            let role = Role::Signaling;
-            self.tell_unavailable(
-                medium,
-                if is_left_out(&self.media_urls, medium, self.start.product) {
-                    StreamError::LeftOut { role }
-                } else {
-                    StreamError::Misbehaved { role, what: "named no server for this medium" }
-                },
-            );
-        }
-        for (types, url) in planned {
+        for (types, url) in self.connections_for(wanted, layout) {
             // A window that is open already keeps its end.
             let open_window = before.iter().filter(|line| types.iter().any(|medium| line.types.contains(medium)));
             let open_window = open_window.filter_map(|line| Some(line.recovery.as_ref()?.until)).min();
@@ -70,6 +59,21 @@ impl Stream {
             self.dial_media(self.media.len() - 1, now);
         }
         self.end_without_media(StreamError::NothingGranted);
+    }
+
+    /// The connections to make for these media. Those that no server is named for are told as unavailable.
+    fn connections_for(&mut self, wanted: MediaTypes, layout: Option<MediaLayout>) -> Vec<(MediaTypes, String)> {
+        let planned = media_connections(&self.media_urls, self.start.product, wanted, layout);
+        for medium in wanted.iter().filter(|medium| !planned.iter().any(|(types, _)| types.contains(*medium))) {
+            let role = Role::Signaling;
+            let error = if is_left_out(&self.media_urls, medium, self.start.product) {
+                StreamError::LeftOut { role }
+            } else {
+                StreamError::Misbehaved { role, what: "named no server for this medium" }
+            };
+            self.tell_unavailable(medium, error);
+        }
+        planned
     }
 
     /// Signaling is gone: attempts at media lead nowhere until it is back.
@@ -218,10 +222,11 @@ impl Stream {
         let Some(Recovery { until, .. }) = self.media.remove(position).recovery else { return };
         self.tell(Event::AttemptFailed { role: Role::Media(types), error, again_in: Some(Duration::ZERO) });
         let wanted = MediaTypes::of(types.iter().filter(|medium| self.config.media.contains(*medium)));
-        for (types, url) in media_connections(&self.media_urls, self.start.product, wanted, None) {
+        for (types, url) in self.connections_for(wanted, None) {
             self.media.push(MediaLine::new(types, url, Recovery::until(until)));
             self.dial_media(self.media.len() - 1, now);
         }
+        self.end_without_media(StreamError::NothingGranted);
     }
 
     fn never(&mut self, types: MediaTypes, error: StreamError) {
