@@ -72,80 +72,45 @@ pub enum News {
 /// The classes, in the order in which they are dropped.
 const CLASSES: usize = 5;
 
-fn class(event: &Event) -> usize {
-    match event {
-        Event::Video(_) => 0,
-        Event::Deskshare(_) => 1,
-        Event::Audio(_) => 2,
-        Event::Transcript(_) | Event::Chat(_) | Event::Update(_) => 3,
-        Event::SignalingOpen
-        | Event::MediaOpen { .. }
-        | Event::GrantDiffers { .. }
-        | Event::MediumUnavailable { .. }
-        | Event::StreamState { .. }
-        | Event::SessionState { .. }
-        | Event::VideoAsked { .. }
-        | Event::VideoVoid { .. }
-        | Event::VideoSubscription { .. }
-        | Event::Interrupted { .. }
-        | Event::Reconnecting
-        | Event::AttemptFailed { .. }
-        | Event::DuplicatesRemoved { .. }
-        | Event::Odd(_)
-        | Event::Ended(_) => 4,
-    }
+/// What the queue has to know of an event.
+struct Load {
+    class: usize,
+    /// Which medium's time it is about, and when. None where Zoom gave no time: then it is counted only.
+    time: Option<(Medium, UnixMillis)>,
+    bytes: usize,
 }
 
-/// Which medium's time an event is about, and when. None where Zoom gave no time: then it is counted only.
-fn time(event: &Event) -> Option<(Medium, UnixMillis)> {
-    match event {
-        Event::Video(data) => Some((Medium::Video, data.timestamp)),
-        Event::Deskshare(data) => Some((Medium::Deskshare, data.timestamp)),
-        Event::Audio(data) => Some((Medium::Audio, data.timestamp)),
-        Event::Transcript(line) => Some((Medium::Transcript, line.start_time.or(line.timestamp)?)),
-        Event::Chat(chat) => Some((Medium::Chat, chat.timestamp?)),
-        Event::SignalingOpen
-        | Event::MediaOpen { .. }
-        | Event::GrantDiffers { .. }
-        | Event::MediumUnavailable { .. }
-        | Event::Update(_)
-        | Event::StreamState { .. }
-        | Event::SessionState { .. }
-        | Event::VideoAsked { .. }
-        | Event::VideoVoid { .. }
-        | Event::VideoSubscription { .. }
-        | Event::Interrupted { .. }
-        | Event::Reconnecting
-        | Event::AttemptFailed { .. }
-        | Event::DuplicatesRemoved { .. }
-        | Event::Odd(_)
-        | Event::Ended(_) => None,
+impl Load {
+    fn of(event: &Event) -> Self {
+        let load = |class, medium, at: Option<UnixMillis>, payload: usize| {
+            let time = at.map(|at| (medium, at));
+            Self { class, time, bytes: payload + EVENT_OVERHEAD_BYTES }
+        };
+        let without_time = |class| Self { class, time: None, bytes: EVENT_OVERHEAD_BYTES };
+        match event {
+            Event::Video(data) => load(0, Medium::Video, Some(data.timestamp), data.data.len()),
+            Event::Deskshare(data) => load(1, Medium::Deskshare, Some(data.timestamp), data.data.len()),
+            Event::Audio(data) => load(2, Medium::Audio, Some(data.timestamp), data.data.len()),
+            Event::Transcript(line) => load(3, Medium::Transcript, line.start_time.or(line.timestamp), line.data.len()),
+            Event::Chat(chat) => load(3, Medium::Chat, chat.timestamp, chat.data.as_str().map_or(0, str::len)),
+            Event::Update(_) => without_time(3),
+            Event::SignalingOpen
+            | Event::MediaOpen { .. }
+            | Event::GrantDiffers { .. }
+            | Event::MediumUnavailable { .. }
+            | Event::StreamState { .. }
+            | Event::SessionState { .. }
+            | Event::VideoAsked { .. }
+            | Event::VideoVoid { .. }
+            | Event::VideoSubscription { .. }
+            | Event::Interrupted { .. }
+            | Event::Reconnecting
+            | Event::AttemptFailed { .. }
+            | Event::DuplicatesRemoved { .. }
+            | Event::Odd(_)
+            | Event::Ended(_) => without_time(4),
+        }
     }
-}
-
-fn cost(event: &Event) -> usize {
-    let payload = match event {
-        Event::Video(data) | Event::Deskshare(data) | Event::Audio(data) => data.data.len(),
-        Event::Transcript(line) => line.data.len(),
-        Event::Chat(chat) => chat.data.as_str().map_or(0, str::len),
-        Event::SignalingOpen
-        | Event::MediaOpen { .. }
-        | Event::GrantDiffers { .. }
-        | Event::MediumUnavailable { .. }
-        | Event::Update(_)
-        | Event::StreamState { .. }
-        | Event::SessionState { .. }
-        | Event::VideoAsked { .. }
-        | Event::VideoVoid { .. }
-        | Event::VideoSubscription { .. }
-        | Event::Interrupted { .. }
-        | Event::Reconnecting
-        | Event::AttemptFailed { .. }
-        | Event::DuplicatesRemoved { .. }
-        | Event::Odd(_)
-        | Event::Ended(_) => 0,
-    };
-    payload + EVENT_OVERHEAD_BYTES
 }
 
 #[derive(Default)]
@@ -162,9 +127,9 @@ struct State {
 }
 
 impl State {
-    fn lose(&mut self, class: usize, event: &Event) {
+    fn lose(&mut self, Load { class, time, bytes: _ }: Load) {
         self.dropped.count(class);
-        let Some((medium, at)) = time(event) else { return };
+        let Some((medium, at)) = time else { return };
         match self.lost.iter_mut().find(|lost| lost.medium == medium) {
             Some(lost) => {
                 lost.first = lost.first.min(at);
@@ -206,15 +171,17 @@ impl EventSender {
         let mut state = self.shared.state();
         let number = state.next_number;
         state.next_number += 1;
-        state.bytes += cost(&event);
-        state.queues[class(&event)].push_back((number, event));
+        let load = Load::of(&event);
+        state.bytes += load.bytes;
+        state.queues[load.class].push_back((number, event));
         while state.bytes > self.shared.limit_bytes {
             // The newest event is the last to go, so a single one beyond the limit still passes.
             let alone = state.queues.iter().map(VecDeque::len).sum::<usize>() == 1;
             let Some(full) = state.queues.iter().position(|queue| !queue.is_empty()).filter(|_| !alone) else { break };
             let Some((_, dropped)) = state.queues[full].pop_front() else { break };
-            state.bytes -= cost(&dropped);
-            state.lose(full, &dropped);
+            let load = Load::of(&dropped);
+            state.bytes -= load.bytes;
+            state.lose(load);
         }
         drop(state);
         self.shared.arrived.notify_one();
@@ -282,7 +249,7 @@ impl EventReceiver {
         let first = (0..CLASSES).filter_map(|at| state.queues[at].front().map(|(number, _)| (*number, at))).min();
         let (_, at) = first.ok_or(Empty { closed: state.closed })?;
         let (_, event) = state.queues[at].pop_front().ok_or(Empty { closed: state.closed })?;
-        state.bytes -= cost(&event);
+        state.bytes -= Load::of(&event).bytes;
         Ok(News::Event(event))
     }
 
