@@ -27,6 +27,9 @@ pub enum UrlRefused {
     /// It names a user, which hides the real host from a reader.
     #[error("it holds user info, which hides the real host")]
     UserInfo,
+    /// What stands behind the colon of the host.
+    #[error("{0:?} is not a port")]
+    Port(String),
     /// It has a fragment.
     #[error("it has a fragment")]
     Fragment,
@@ -65,6 +68,13 @@ impl ServerUrlPolicy {
         };
         if authority.as_str().contains('@') {
             return Err(UrlRefused::UserInfo);
+        }
+        // The parser takes anything for a port, and would connect to the usual one instead.
+        if let Some(port) = authority.as_str().strip_prefix(authority.host()).filter(|rest| !rest.is_empty()) {
+            let digits = port.strip_prefix(':').filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
+            if digits.and_then(|digits| digits.parse::<u16>().ok()).is_none_or(|number| number == 0) {
+                return Err(UrlRefused::Port(port.trim_start_matches(':').into()));
+            }
         }
         let host = authority.host().to_ascii_lowercase();
         let loopback = self.allow_loopback && is_loopback(&host);
@@ -145,6 +155,20 @@ mod tests {
         assert!(matches!(policy.check("wss://zoom.us/#x"), Err(UrlRefused::Fragment)));
         assert!(matches!(policy.check("ws://a.zoom.us/x"), Err(UrlRefused::Scheme(_))));
         assert!(matches!(policy.check("ws://127.0.0.1:9/x"), Err(UrlRefused::Scheme(_))));
+    }
+
+    #[test]
+    fn a_port_is_a_number_or_not_there() {
+        let policy = ServerUrlPolicy { allow_loopback: true, ..ServerUrlPolicy::default() };
+
+        for url in ["wss://a.zoom.us:443/x", "wss://a.zoom.us", "ws://[::1]:1/x"] {
+            assert!(policy.check(url).is_ok(), "{url}");
+        }
+        for url in ["wss://a.zoom.us:443abc/x", "wss://a.zoom.us:0/x", "wss://a.zoom.us:65536", "wss://a.zoom.us:+443"]
+        {
+            assert!(policy.check(url).is_err(), "{url}");
+        }
+        assert_eq!(policy.check("wss://a.zoom.us:44x/x").err(), Some(UrlRefused::Port("44x".into())));
     }
 
     #[test]
