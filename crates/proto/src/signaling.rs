@@ -172,5 +172,5 @@ pub(crate) fn is_left_out(urls: &MediaUrls, medium: Medium, product: Product) ->
         Medium::Deskshare | Medium::Chat => false,
     };
     let lists = |medium| urls.own(medium).is_some();
-    is_documented && !lists(medium) && [Medium::Audio, Medium::Video, Medium::Transcript].into_iter().any(lists)
+    is_documented && !lists(medium) && Medium::ALL.into_iter().any(lists)
 }

@@ -259,7 +259,6 @@ fn delivery(log: &crate::world::log::Log, rig: &Rig, sent: &[Sent], faults: &mut
 /// What was sent and not told is a loss in the ledger, and the ledger has no hole.
 fn ledger(rig: &Rig, sent: &[Sent], faults: &mut Vec<String>) {
     let report = rig.watch.books.ledger.report();
-    let kills = &rig.gateway.log.kills;
     faults.extend(report.flaw().map(|flaw| format!("the ledger does not tile: {flaw}")));
     let mut on_link: BTreeMap<Link, usize> = BTreeMap::new();
     for one in sent {
@@ -275,12 +274,10 @@ fn ledger(rig: &Rig, sent: &[Sent], faults: &mut Vec<String>) {
         match rig.watch.books.says(&report, medium, at) {
             // Received from somebody else, or on another connection.
             Some(Word::Received | Word::Interrupted { .. }) | None => {}
-            // A packet that was on its way began earlier than the loss that took it, by its length. When the process died,
-            // that may have been written down as silent.
+            // A packet that was on its way began earlier than the loss that took it, by its length.
             Some(_) if is_lost_between(&report, medium, at, one.at.0 + ON_THE_WAY) => {}
             // It was on its way when we left, and the sound that Zoom kept covers the rest of what was lost then.
             Some(_) if rig.watch.ended.get(&link).is_some_and(|ended| ended.0 <= one.at.0 + ON_THE_WAY) => {}
-            Some(_) if kills.iter().any(|kill| (at..=one.at.0 + ON_THE_WAY).contains(&kill.0)) => {}
             Some(word) => {
                 faults.push(format!("{medium} of {at} was sent and did not reach us, and the ledger says {word:?}"));
                 return;
@@ -323,7 +320,6 @@ fn is_excused(plan: &Plan, rig: &Rig, mistake: &str, json: &serde_json::Value, a
                     || ghosts
                     || plan.zoom.incidents.iter().any(|_| true)
             }
-            (Some(3), Some(9..=13)) => true,
             (Some(3), Some(15 | 16)) => ghosts || rig.watch.losses.iter().any(|(lost, _)| near(*lost, second)),
             _ => false,
         },

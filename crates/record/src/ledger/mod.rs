@@ -272,14 +272,19 @@ impl Ledger {
 
     /// From the last that is known until a medium is opened again, nothing can have come: our doing.
     ///
-    /// What was on its way to us at the last moment is lost too, so what looks like silence just before is not one.
+    /// What was on its way to us at the last moment is lost too, so what looks like silence just before is not one. That may
+    /// have been all the sound that Zoom kept since the start, if none had come yet.
     pub fn gap(&mut self, cause: Cause) {
         let since = self.end();
         for account in &mut self.media {
             if account.off.is_none() {
                 account.interrupted = Some(cause);
                 let interrupted = || Some(What::Interrupted { by: cause });
-                account.line.state(since.saturating_sub(UNDER_WAY_MS), since, |old| old.is_idle().then(interrupted)?);
+                let last_moment = since.saturating_sub(UNDER_WAY_MS);
+                account.line.state(last_moment, since, |old| old.is_idle().then(interrupted)?);
+                let awaits_backlog = account.medium == Medium::Audio && account.line.newest_data().is_none();
+                let from = if awaits_backlog { 0 } else { last_moment };
+                account.line.state(from, since, |old| (*old == What::BeforeStart).then(interrupted)?);
                 account.line.state(since, u64::MAX, |_| interrupted());
             }
             account.changed_at = account.changed_at.max(since);

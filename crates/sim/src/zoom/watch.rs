@@ -92,14 +92,27 @@ impl Zoom {
         let mistake = match self.conduct.refused_rightly(connection, request) {
             None => return,
             Some(times) if times > 1 => Mistake::AskedAgain { request, status, times },
-            // Documents name no key of message 2 for these, so that only asking tells whether they are granted.
-            Some(_) if is_found_out_by_asking(status) => return,
+            Some(_) if self.is_found_out_by_asking(status) => return,
             Some(_) => self.first_refusal(request, status, reason),
         };
         if !matches!(mistake, Mistake::Refused { .. }) {
             self.conduct.enough_of(connection);
         }
         self.find(now, Some(connection), mistake);
+    }
+
+    /// Whether a medium was not granted, and message 2 did not say so: documents name no key for a screen and none for
+    /// chat, the Contact Center's `audio` may stand for its transcript, and `all` alone says nothing.
+    fn is_found_out_by_asking(&self, status: StatusCode) -> bool {
+        use StatusCode::{
+            MediaTypeAudioNotSupport as Audio, MediaTypeChatNotSupport as Chat,
+            MediaTypeDeskshareNotSupport as Deskshare, MediaTypeTranscriptNotSupport as Transcript,
+            MediaTypeVideoNotSupport as Video,
+        };
+        let lists_each = matches!(self.config.temper.media_urls, MediaUrlForm::Keys | MediaUrlForm::WithoutAll);
+        matches!(status, Deskshare | Chat)
+            || (status == Transcript && self.config.product == Product::ContactCenter)
+            || (matches!(status, Audio | Video | Transcript) && !lists_each)
     }
 
     /// What a refusal is, where it has a name of its own.
@@ -238,8 +251,4 @@ impl Zoom {
         let window = self.config.timing.signaling_window;
         self.signaling_window.is_some_and(|(until, _)| until.since(now) + Duration::from_secs(2) > window)
     }
-}
-
-fn is_found_out_by_asking(status: StatusCode) -> bool {
-    matches!(status, StatusCode::MediaTypeDeskshareNotSupport | StatusCode::MediaTypeChatNotSupport)
 }
