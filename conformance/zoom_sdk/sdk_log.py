@@ -1,4 +1,4 @@
-"""Reads the log that Zoom's SDK writes about itself: which keep-alive requests it answered, and what it disliked."""
+"""Reads the log that Zoom's SDK writes about itself: what it was told, what it did about it, and what it disliked."""
 
 import json
 from pathlib import Path
@@ -20,6 +20,11 @@ def keep_alive_answers(log):
         answer, _ = decoder.raw_decode(part)
         answers.append((answer.get("sequence"), answer.get("timestamp")))
     return answers
+
+
+def reads(log, beginning):
+    """How many messages on signaling the SDK read that begin so, after the brace."""
+    return log.count("signal resp: {" + beginning)
 
 
 def complaints(log):
