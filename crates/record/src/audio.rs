@@ -10,9 +10,9 @@ use rtms_wire::{SmolStr, time::UnixMillis};
 
 use crate::{
     error::RecordError,
-    file::{Files, failed, keep_first},
+    file::{Files, failed, keep_first, length},
     input::Who,
-    layout::{Layout, stem},
+    layout::{Layout, stem, wav_part},
     manifest::{self, AsideReason, Placed, TrackSource},
     options::Options,
     timeline::{Place, Timeline},
@@ -138,6 +138,14 @@ impl Audio {
         files: &mut Files,
     ) -> Result<(), RecordError> {
         for known in known {
+            let stem = match known.source {
+                TrackSource::Participant => stem(&known.who),
+                TrackSource::ComputedMix | TrackSource::ReceivedMix => "mixed".to_owned(),
+            };
+            // A track is named before any of it reaches a file, and then the process may die.
+            if length(&wav_part(&layout.audio(&stem, known.set), 1))? == 0 {
+                continue;
+            }
             let format = PcmFormat { sample_rate: known.sample_rate, channels: known.channels };
             let summed = match known.source {
                 TrackSource::Participant | TrackSource::ComputedMix => true,

@@ -344,6 +344,8 @@ impl Check {
             let what = format!("the ledger begins at {}, and the stream at {}", ledger.from, manifest.about.started_at);
             self.problem(ProblemKind::Ledger, Some("manifest.json"), what);
         }
+        // A process that died had counted what it had not written yet.
+        let died = manifest.resumes.iter().any(|resume| resume.found == RecordingState::Recording);
         for (medium, received) in &manifest.media {
             let before = received.first_timestamp.is_some_and(|first| first < ledger.from);
             if before {
@@ -354,7 +356,8 @@ impl Check {
                 continue;
             };
             let told = report.total_ms("received") + report.total_ms("unrecorded") + report.total_ms("dropped");
-            if finished && received.last_timestamp.is_some_and(|last| last >= ledger.from) && told == 0 {
+            let is_counted = received.last_timestamp.is_some_and(|last| last >= ledger.from);
+            if finished && is_counted && told == 0 && !died {
                 let what = format!("{medium}: was received, and the ledger says nothing of it");
                 self.problem(ProblemKind::Ledger, Some("manifest.json"), what);
             }

@@ -299,6 +299,23 @@ pub(crate) fn last_lines(path: &Path, max_bytes: u64) -> Result<Vec<Vec<u8>>, Re
     Ok(lines)
 }
 
+/// How many lines a file has; none if there is no file.
+pub(crate) fn count_lines(path: &Path) -> Result<u64, RecordError> {
+    if length(path)? == 0 {
+        return Ok(0);
+    }
+    let mut file = File::open(path).map_err(|source| failed("open", path, source))?;
+    let mut piece = vec![0; 64 << 10];
+    let mut lines = 0;
+    loop {
+        let read = file.read(&mut piece).map_err(|source| failed("read", path, source))?;
+        if read == 0 {
+            return Ok(lines);
+        }
+        lines += piece.iter().take(read).filter(|byte| **byte == b'\n').count() as u64;
+    }
+}
+
 /// Remembers the first of several failures, where each is to be tried.
 pub(crate) fn keep_first(done: &mut Result<(), RecordError>, next: Result<(), RecordError>) {
     if done.is_ok() {

@@ -131,7 +131,7 @@ pub(crate) fn deletions(root: &Path) -> PathBuf {
 }
 
 /// What is known of the deletion of a stream's recording.
-pub(crate) fn deletion_record(root: &Path, stream_id: &StreamId) -> PathBuf {
+pub fn deletion_record(root: &Path, stream_id: &StreamId) -> PathBuf {
     deletions(root).join(format!("{}.json", escape(stream_id.as_str())))
 }
 

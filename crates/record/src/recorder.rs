@@ -25,7 +25,7 @@ use crate::{
     bookkeeper::{Bookkeeper, PICTURE_MS},
     deletion::{Deletion, DeletionRecord},
     error::RecordError,
-    file::{Appender, Files, cut_torn_line, failed, keep_first, last_lines},
+    file::{Appender, Files, count_lines, cut_torn_line, failed, keep_first, last_lines},
     input::{Ending, Input, Note, RecordingAbout, Who},
     layout::{Layout, hex},
     ledger::{Cause, Ledger, Queue, SpanChange},
@@ -663,6 +663,8 @@ fn resumed(found: Manifest, about: &RecordingAbout, layout: &Layout, now: UnixMi
     manifest.state = RecordingState::Recording;
     manifest.ending = None;
     manifest.files = Vec::new();
+    // A process that died had written lines since it wrote the manifest, or counted some that it had not written.
+    manifest.events = count_lines(&layout.events())?;
     Ok(manifest)
 }
 

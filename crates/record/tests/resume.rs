@@ -8,7 +8,7 @@ use std::{
 };
 
 use common::*;
-use rtms_record::{Input, Manifest, Options, RecordError, Recorder, manifest::RecordingState};
+use rtms_record::{Input, Manifest, Note, Options, RecordError, Recorder, check::check, manifest::RecordingState};
 use rtms_wire::{ids::StreamId, media::medium::Medium, message::text_data::MediaDataTranscript, time::UnixMillis};
 
 #[test]
@@ -87,6 +87,35 @@ fn half_a_line_is_cut_off_and_counted() {
     let summary = finish(recorder);
     assert_eq!(room.lines("transcript.jsonl").len(), 2);
     assert_eq!(summary.manifest.resumes[0].torn_bytes, 23);
+}
+
+#[test]
+fn what_the_manifest_knew_and_no_file_has_is_not_told_and_the_other_way_round() {
+    let happened = || Input::Note(Note { at: now(), kind: "stream_state", fields: serde_json::Map::new() });
+    for is_synced in [true, false] {
+        let room = Room::new();
+        let mut recorder = room.open();
+        // The first sound of somebody writes the manifest, before the lines or after them.
+        let sound = packet(5, 0, &tone(1));
+        let inputs = if is_synced { [sound, happened(), happened()] } else { [happened(), happened(), sound] };
+        record(&mut recorder, inputs);
+        if is_synced {
+            recorder.sync(now()).expect("synced");
+        }
+        std::mem::forget(recorder);
+
+        let mut recorder = room.open();
+        record(&mut recorder, [happened()]);
+        let summary = finish(recorder);
+
+        assert_eq!(summary.manifest.events, if is_synced { 3 } else { 1 });
+        assert_eq!(room.lines("events.jsonl").len() as u64, summary.manifest.events);
+        // A track that was named, and of which nothing is there, is none.
+        let tracks: Vec<_> = summary.manifest.tracks.iter().map(|track| track.files.concat()).collect();
+        assert_eq!(tracks.is_empty(), !is_synced, "{tracks:?}");
+        let report = check(&summary.folder);
+        assert!(report.is_fine(), "{report:?}");
+    }
 }
 
 #[test]
