@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: every benchmark, or the one whose name is given; `--list` says which there are.
 //!
 //! What follows a name is passed on to it. A word that is no name is passed to those made with criterion, as a filter.
+//! Those in `bench/` are programs of their own.
 
 use std::{
     fs,
@@ -13,8 +14,20 @@ use serde_json::Value;
 
 use crate::{step, workspace::Workspace};
 
-/// The package that compares receivers of webhooks. It needs the release build of `rtms`, so `cargo bench` cannot start it.
-const WEBHOOKS: &str = "webhooks";
+/// Those that `cargo bench` cannot start, because they start other programs.
+const PROGRAMS: [Program; 2] = [
+    Program { name: "webhooks", package: "bench-webhooks", measured: Some("rtms") },
+    Program { name: "simulator", package: "bench-simulator", measured: None },
+];
+
+/// A benchmark that is a program of its own.
+struct Program {
+    name: &'static str,
+    /// Its folder in `bench/` has the benchmark's name.
+    package: &'static str,
+    /// The package whose release build it starts, if not itself.
+    measured: Option<&'static str>,
+}
 
 /// A benchmark that `cargo bench` can start.
 struct Bench {
@@ -32,9 +45,16 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> anyhow::Result
             for bench in &benches {
                 println!("{:10} {}", bench.name, bench.about);
             }
-            println!("{WEBHOOKS:10} {}", opening(&workspace.root.join("bench/webhooks/src/main.rs"))?);
+            for Program { name, .. } in &PROGRAMS {
+                let main = workspace.root.join("bench").join(name).join("src/main.rs");
+                println!("{name:10} {}", opening(&main)?);
+            }
         }
-        [name, rest @ ..] if name == WEBHOOKS => webhooks(workspace, rest)?,
+        [name, rest @ ..] if PROGRAMS.iter().any(|program| program.name == name) => {
+            for program in PROGRAMS.iter().filter(|program| program.name == name) {
+                program.run(workspace, rest)?;
+            }
+        }
         [name, rest @ ..] if benches.iter().any(|bench| bench.name == *name) => {
             for Bench { package, name, .. } in benches.iter().filter(|bench| bench.name == *name) {
                 let mut cargo = workspace.cargo();
@@ -47,16 +67,25 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> anyhow::Result
             let mut cargo = workspace.cargo();
             finish(cargo.args(["bench", "--workspace", "--all-features", "--benches", "--"]).args(filters))?;
             if filters.is_empty() {
-                webhooks(workspace, &[])?;
+                for program in &PROGRAMS {
+                    program.run(workspace, &[])?;
+                }
             }
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn webhooks(workspace: &Workspace, arguments: &[String]) -> anyhow::Result<()> {
-    finish(workspace.cargo().args(["build", "--release", "--package", "rtms", "--package", "bench-webhooks"]))?;
-    finish(Command::new(workspace.target.join("release/bench-webhooks")).args(arguments))
+impl Program {
+    fn run(&self, workspace: &Workspace, arguments: &[String]) -> anyhow::Result<()> {
+        let mut build = workspace.cargo();
+        build.args(["build", "--release", "--package", self.package]);
+        if let Some(measured) = self.measured {
+            build.args(["--package", measured]);
+        }
+        finish(&mut build)?;
+        finish(Command::new(workspace.target.join("release").join(self.package)).args(arguments))
+    }
 }
 
 fn finish(command: &mut Command) -> anyhow::Result<()> {

@@ -7,6 +7,7 @@
 
 mod bench;
 mod check;
+mod deadline;
 mod deny;
 mod documents;
 mod floors;

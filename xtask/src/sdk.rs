@@ -6,7 +6,7 @@ use anyhow::Context;
 use serde_json::Value;
 
 use crate::{
-    setup, step,
+    deadline, setup, step,
     table::{Outcome, Row, Table, Tally},
     workspace::Workspace,
 };
@@ -52,7 +52,7 @@ fn judge(workspace: &Workspace, python: &Path, build: &[&str]) -> Row {
     let mut judge = Command::new(python);
     judge.arg("-B").arg(workspace.root.join("conformance/zoom_sdk/judge.py"));
     judge.arg("--rtms").arg(program).arg("--work").arg(&work).arg("--json").arg(&verdicts);
-    let ended = step::run(&mut judge);
+    let ended = step::run_within(&mut judge, deadline::of_steps());
     match read(&verdicts) {
         Ok((tally, failed)) => {
             let outcome =

@@ -5,7 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::table::{Outcome, Row, Tally};
+use crate::{
+    deadline::{self, Running},
+    table::{Outcome, Row, Tally},
+};
 
 /// Something that is not there and that we cannot install; the text says what the reader can do.
 pub(crate) struct Missing(pub(crate) String);
@@ -19,7 +22,7 @@ pub(crate) fn begin(name: &str) -> Instant {
 /// Runs a command as a step of its own. What it prints goes through.
 pub(crate) fn command(name: &str, command: &mut Command) -> Row {
     let begun = begin(name);
-    let result = run(command);
+    let result = run_within(command, deadline::of_steps());
     single(name, begun.elapsed(), result)
 }
 
@@ -44,11 +47,13 @@ pub(crate) fn findings(name: &str, check: impl FnOnce() -> anyhow::Result<Vec<St
 
 /// Runs a command to its end. Whatever is not success is a reason in words.
 pub(crate) fn run(command: &mut Command) -> Result<(), String> {
-    match command.status() {
-        Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(format!("{}: {status}", words(command))),
-        Err(error) => Err(format!("{}: {error}", words(command))),
-    }
+    run_within(command, None)
+}
+
+/// The same, but not for longer than that.
+pub(crate) fn run_within(command: &mut Command, within: Option<Duration>) -> Result<(), String> {
+    let running = Running::start(command, within).map_err(|error| error.to_string());
+    running.and_then(Running::wait).map_err(|why| format!("{}: {why}", words(command)))
 }
 
 /// A row for one check that held or did not.

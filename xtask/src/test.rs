@@ -10,13 +10,18 @@ use std::{
 use anyhow::Context;
 
 use crate::{
-    check, sdk, setup, sim, step,
+    check,
+    deadline::{self, Running},
+    sdk, setup, sim, step,
     table::{Outcome, Row, Table, Tally},
     workspace::Workspace,
 };
 
 /// Tests find `ffprobe` under this name; without it they say that they did not run.
 const FFPROBE: &str = "RTMS_FFPROBE";
+
+/// What a test binary says of a test that takes its time.
+const SLOW: &str = " has been running for over 60 seconds";
 
 /// Adds a row for every step.
 pub(crate) fn run(workspace: &Workspace, table: &mut Table) {
@@ -73,8 +78,9 @@ fn tests(workspace: &Workspace, ffprobe: Option<&Path>) -> Row {
 
 /// Runs the tests and passes on what they print, line by line, on its way through the report.
 fn stream(cargo: &mut Command, report: &mut Report) -> anyhow::Result<()> {
-    let mut child = cargo.stdout(Stdio::piped()).spawn().context("failed to run cargo test")?;
-    let mut lines = BufReader::new(child.stdout.take().context("cargo test has no stdout")?);
+    let mut running =
+        Running::start(cargo.stdout(Stdio::piped()), deadline::of_steps()).context("failed to run cargo test")?;
+    let mut lines = BufReader::new(running.child.stdout.take().context("cargo test has no stdout")?);
     let mut line = Vec::new();
     // Bytes, because a test may print what is no UTF-8.
     while lines.read_until(b'\n', &mut line).context("failed to read from cargo test")? > 0 {
@@ -83,9 +89,10 @@ fn stream(cargo: &mut Command, report: &mut Report) -> anyhow::Result<()> {
         report.read(text.trim_end());
         line.clear();
     }
-    let status = child.wait().context("failed to wait for cargo test")?;
-    anyhow::ensure!(status.success(), "cargo test: {status}");
-    Ok(())
+    running.wait().map_err(|why| match report.slow.as_slice() {
+        [] => anyhow::anyhow!("cargo test: {why}"),
+        slow => anyhow::anyhow!("cargo test: {why}; still running: {}", slow.join(", ")),
+    })
 }
 
 /// What the test binaries say of themselves.
@@ -94,6 +101,8 @@ struct Report {
     tally: Tally,
     failed: Vec<String>,
     ignored: Vec<String>,
+    /// Those that run for longer than a minute.
+    slow: Vec<String>,
 }
 
 impl Report {
@@ -110,7 +119,10 @@ impl Report {
                     }
                 }
             }
+        } else if let Some(name) = line.strip_prefix("test ").and_then(|test| test.strip_suffix(SLOW)) {
+            self.slow.push(name.to_owned());
         } else if let Some((name, result)) = line.strip_prefix("test ").and_then(|test| test.rsplit_once(" ... ")) {
+            self.slow.retain(|slow| slow != name);
             if result == "FAILED" {
                 self.failed.push(name.to_owned());
             } else if result.starts_with("ignored") {
@@ -132,6 +144,9 @@ mod tests {
             "test a::holds ... ok",
             "test a::does_not ... FAILED",
             "test a::slow ... ignored, needs an hour",
+            "test a::hangs has been running for over 60 seconds",
+            "test a::takes_its_time has been running for over 60 seconds",
+            "test a::takes_its_time ... ok",
             "test result: FAILED. 1 passed; 1 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s",
             "test result: ok. 20 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1.25s",
         ] {
@@ -140,5 +155,6 @@ mod tests {
         assert_eq!(report.tally, Tally { passed: 21, failed: 1, skipped: 1 });
         assert_eq!(report.failed, ["a::does_not"]);
         assert_eq!(report.ignored, ["a::slow"]);
+        assert_eq!(report.slow, ["a::hangs"]);
     }
 }

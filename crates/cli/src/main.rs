@@ -56,7 +56,7 @@ enum Command {
     Demo(demo::DemoArgs),
     Receipts(receipts::ReceiptsArgs),
     Recording(recording::RecordingArgs),
-    Simulate(simulate::SimulateArgs),
+    Simulate(Box<simulate::SimulateArgs>),
     Streams(streams::StreamsArgs),
     Webhook(webhook::WebhookArgs),
 }
@@ -71,7 +71,7 @@ async fn main() -> ExitCode {
         Command::Demo(args) => demo::run(args).await,
         Command::Receipts(args) => receipts::run(args).await,
         Command::Recording(args) => recording::run(&args),
-        Command::Simulate(args) => simulate::run(args).await,
+        Command::Simulate(args) => simulate::run(*args).await,
         Command::Streams(args) => streams::run(args).await,
         Command::Webhook(args) => webhook::run(args).await,
     };

@@ -28,6 +28,10 @@ Examples:
   Replace a running one without losing a stream: start the new one, then send SIGTERM to the old one:
     rtms serve --config rtms.toml --take-over
 
+  Keep what goes over the wire, and play it back later to any client:
+    rtms serve --config rtms.toml --capture captures
+    rtms simulate --replay captures/7f3a.jsonl --webhook http://127.0.0.1:8080/webhook
+
   Against `rtms simulate` on this machine, whose credentials are known to everybody:
     ZOOM_SECRET_TOKEN=sim-secret-token ZOOM_CLIENT_ID=sim-client-id ZOOM_CLIENT_SECRET=sim-client-secret \\
       rtms serve --dev
@@ -57,6 +61,10 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "DURATION", num_args = 0..=1, require_equals = true, default_missing_value = "60s",
         value_parser = humantime::parse_duration)]
     take_over: Option<Duration>,
+    /// Keep a wire log of every stream in this folder: every frame, both ways, without secrets and signatures. It holds what people
+    /// say and show, and takes up to 1 GiB for each stream; `rtms simulate --replay` plays it back
+    #[arg(long, value_name = "DIR")]
+    capture: Option<PathBuf>,
     /// Print every setting with its default, and leave
     #[arg(long)]
     print_config: bool,
@@ -76,6 +84,7 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
         config.server.data_dir = data_dir;
     }
     config.zoom.allow_loopback = args.dev;
+    config.server.capture = args.capture;
     let apps = Apps::load(&config.app, |name| std::env::var(name).ok())?;
     let sinks = config
         .sink

@@ -1,15 +1,19 @@
 //! `rtms simulate`: Zoom, played on this machine, for a client of any make.
 
+mod credentials;
 mod event_websocket;
 mod grade;
 mod load;
+mod meeting;
+mod replay;
 mod report;
 mod scenario;
+mod servers;
+mod webhooks;
 
 use std::{
     fs::File,
     io::{LineWriter, Write},
-    net::SocketAddr,
     path::PathBuf,
     process::ExitCode,
     time::Duration,
@@ -18,20 +22,20 @@ use std::{
 use anyhow::Context;
 use clap::{ArgGroup, Args};
 use rtms_sim::{
-    config::{App, Timing, WebhookOptions},
-    meeting::MeetingOptions,
+    config::Timing,
     serve::{Simulator, SimulatorConfig, load::LoadConfig},
 };
-use rtms_wire::{
-    Uri,
-    codes::{product::Product, stop_reason::StopReason},
-    media::medium::{MediaTypes, Medium},
-};
+use rtms_wire::{Uri, codes::stop_reason::StopReason};
 
+use credentials::AppArgs;
 use event_websocket::EventWebSocket;
 use grade::GradeArgs;
 use load::LoadArgs;
+use meeting::MeetingArgs;
+use replay::ReplayArgs;
 use scenario::ScenarioArgs;
+use servers::ServerArgs;
+use webhooks::WebhookArgs;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -56,6 +60,9 @@ Examples:
   Two thousand streams of sound, to see what the client does with them and not what the simulator does:
     rtms simulate --webhook http://127.0.0.1:8080/webhook --load --streams 2000 --rate 50 --duration 1m
 
+  Hear and see your own files in place of made people:
+    rtms simulate --webhook http://127.0.0.1:8080/webhook --audio-from speech.wav --video-from film.h264
+
   A call with its own credentials, and a record of everything that was sent:
     ZOOM_CLIENT_SECRET=s3cret rtms simulate --print-webhook --product contact_center --client-id me --sent sent.jsonl
 
@@ -65,6 +72,9 @@ Examples:
   Play a story with trouble in it, by name or from a file of your own:
     rtms simulate --list
     rtms simulate --webhook http://127.0.0.1:8080/webhook --scenario failover --grade
+
+  Play back what a gateway captured with `rtms serve --capture`, ten times as fast:
+    rtms simulate --replay captures/7f3a.jsonl --webhook http://127.0.0.1:8080/webhook --speed 10
 
   Try a webhook receiver as Zoom would: validation, repeats, strangers, and retries after 5, 25 and 85 s (minutes at Zoom):
     rtms simulate --webhook http://127.0.0.1:8080/webhook --validate-url --deliver-twice --probe-oracle \
@@ -79,8 +89,8 @@ after 3xx and 4xx. What the receiver did wrong is listed as findings at the end.
 Without credentials the test ones are used: client id `sim-client-id`, client secret `sim-client-secret`,
 secret token `sim-secret-token`.
 
-Exit codes: 0 every stream was joined; 1 one was not, or it could not start; 2 wrong arguments.
-With --grade: 0 the client passed; 1 nobody joined, a finding is a fault, or it could not start; 2 wrong arguments.";
+Exit codes: 0 every stream was joined, and went as its scenario expects; 1 one was or did not, or it could not start; 2 wrong
+arguments. With --grade, 0 means that the client passed: a finding that is a fault is 1 as well.";
 
 /// Play Zoom: one meeting with people who speak, share and chat, over real sockets.
 #[derive(Args, Debug)]
@@ -97,67 +107,9 @@ pub(crate) struct SimulateArgs {
     /// serve` on standard output. Waits until somebody has connected
     #[arg(long)]
     event_websocket: bool,
-    /// Shorten the waits before a webhook's next attempt and before the next URL validation by this factor, and nothing else
-    #[arg(long, value_name = "FACTOR", default_value_t = 1, conflicts_with_all = ["print_webhook", "event_websocket"])]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    time_compression: u32,
-    /// Send endpoint.url_validation at the start and every 72 hours, check the answers, and stop after six failures in a row
-    #[arg(long, conflicts_with_all = ["print_webhook", "event_websocket"])]
-    validate_url: bool,
-    /// Post every webhook twice at once, as Zoom does after its internal code -10
-    #[arg(long, conflicts_with = "print_webhook")]
-    deliver_twice: bool,
-    /// Send URL validations that Zoom did not sign, one of them made to get a webhook's signature, and report answers
-    #[arg(long, conflicts_with_all = ["print_webhook", "event_websocket"])]
-    probe_oracle: bool,
-    /// Stay after the end of the stream until every webhook is delivered or given up
-    #[arg(long, conflicts_with_all = ["print_webhook", "event_websocket"])]
-    wait_for_retries: bool,
-    /// Serve signaling here; port 0 takes a free one
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
-    listen: SocketAddr,
-    /// Serve media here; the same as --listen puts both on one port [default: a free port at the same address]
-    #[arg(long, value_name = "ADDR")]
-    media_listen: Option<SocketAddr>,
-    /// Listen as this many of Zoom's servers; a stream moves to the next when its server fails. All but the first take free ports
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=16))]
-    servers: u16,
-    /// Name the servers so in URLs, in turns; the client has to be able to resolve it, as many do with *.localhost [default: the address]
-    #[arg(long = "host", value_name = "NAME")]
-    hosts: Vec<String>,
-    /// Serve wss:// with a certificate for 127.0.0.1, localhost, *.localhost and the --host names, made for this run
-    #[arg(long, requires = "ca_out")]
-    tls: bool,
-    /// Write the certificate of the authority that the client has to trust to this file (PEM)
-    #[arg(long, value_name = "FILE", requires = "tls")]
-    ca_out: Option<PathBuf>,
     /// Play this many meetings at once, each with its own seed, ids, path and webhooks
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=10_000))]
     meetings: u16,
-    /// Sign webhooks with this token
-    #[arg(long, value_name = "TOKEN", env = "ZOOM_SECRET_TOKEN", hide_env_values = true, default_value = App::TEST_SECRET_TOKEN)]
-    secret_token: String,
-    /// Expect handshakes of this app
-    #[arg(long, value_name = "ID", env = "ZOOM_CLIENT_ID", default_value = App::TEST_CLIENT_ID)]
-    client_id: String,
-    /// Expect handshakes signed with this secret
-    #[arg(long, value_name = "SECRET", env = "ZOOM_CLIENT_SECRET", hide_env_values = true, default_value = App::TEST_CLIENT_SECRET)]
-    client_secret: String,
-    /// What streams: meeting, webinar, session, contact_center or phone
-    #[arg(long, default_value = "meeting")]
-    product: Product,
-    /// How many people take part
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..))]
-    participants: u16,
-    /// How long the stream lasts, such as 20s or 5m
-    #[arg(long, default_value = "20s", value_parser = humantime::parse_duration)]
-    duration: Duration,
-    /// The same seed is the same meeting
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
-    /// What the app was granted, such as audio,transcript; all that the product has if absent
-    #[arg(long, value_name = "MEDIA", value_delimiter = ',')]
-    media: Vec<Medium>,
     /// How often every connection is asked whether it is alive
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = positive_duration)]
     keep_alive_interval: Duration,
@@ -165,11 +117,21 @@ pub(crate) struct SimulateArgs {
     #[arg(long, value_name = "FILE")]
     sent: Option<PathBuf>,
     #[command(flatten)]
-    grade: GradeArgs,
+    meeting: MeetingArgs,
     #[command(flatten)]
     scenario: ScenarioArgs,
     #[command(flatten)]
+    grade: GradeArgs,
+    #[command(flatten)]
+    app: AppArgs,
+    #[command(flatten)]
+    servers: ServerArgs,
+    #[command(flatten)]
+    webhooks: WebhookArgs,
+    #[command(flatten)]
     load: LoadArgs,
+    #[command(flatten, next_help_heading = "Replay")]
+    replay: ReplayArgs,
 }
 
 /// Runs until the meeting is over or somebody presses Ctrl-C.
@@ -181,13 +143,17 @@ pub(crate) async fn run(args: SimulateArgs) -> anyhow::Result<ExitCode> {
         let print = args.print_webhook;
         return load::run(load_config(args)?, print).await;
     }
+    if args.replay.is_asked() {
+        return replay::run(args).await;
+    }
     let record = args.sent.as_ref().map(create_record).transpose()?;
     let (print, push) = (args.print_webhook, args.event_websocket);
     let meetings = usize::from(args.meetings);
     let scenario = args.scenario.read()?;
     let (mut config, grade) = config(args)?;
-    if let Some(scenario) = &scenario {
-        scenario::play(scenario, &mut config);
+    if let Some(scenario) = scenario {
+        scenario::announce(&scenario);
+        config.play(scenario);
     }
     let events = if push { Some(EventWebSocket::start(config.app.clone()).await?) } else { None };
     if let Some(events) = &events {
@@ -238,58 +204,36 @@ pub(crate) async fn run(args: SimulateArgs) -> anyhow::Result<ExitCode> {
     if grade.grade { grade.tell(&simulators) } else { Ok(report::all(&simulators, print)) }
 }
 
-fn app(args: &SimulateArgs) -> anyhow::Result<App> {
-    App::new(&args.client_id, &args.client_secret, &args.secret_token)
-        .context("the client secret and the secret token must not be empty")
-}
-
 fn load_config(args: SimulateArgs) -> anyhow::Result<LoadConfig> {
     Ok(LoadConfig {
-        app: app(&args)?,
-        listen: args.listen,
-        media_listen: args.media_listen,
+        app: args.app.app()?,
+        listen: args.servers.listen,
+        media_listen: args.servers.media_listen,
         streams: usize::try_from(args.load.streams)?,
         rate: args.load.rate,
-        duration: args.duration,
+        duration: args.meeting.duration,
         webhook_url: args.webhook,
-        product: args.product,
-        seed: args.seed,
+        product: args.meeting.product,
+        seed: args.meeting.seed,
         keep_alive: args.keep_alive_interval,
     })
 }
 
 fn config(args: SimulateArgs) -> anyhow::Result<(SimulatorConfig, GradeArgs)> {
-    let app = app(&args)?;
-    let config = SimulatorConfig {
-        listen: args.listen,
-        media_listen: args.media_listen,
-        servers: usize::from(args.servers),
-        hosts: args.hosts,
-        tls: args.tls,
-        ca_out: args.ca_out,
+    let mut config = SimulatorConfig {
         webhook_url: args.webhook,
-        webhooks: WebhookOptions {
-            time_compression: args.time_compression,
-            validate_url: args.validate_url,
-            deliver_twice: args.deliver_twice,
-            probe_oracle: args.probe_oracle,
-            wait_for_retries: args.wait_for_retries,
-        },
-        product: args.product,
-        meeting: MeetingOptions {
-            seed: args.seed,
-            participants: args.participants,
-            duration: args.duration,
-            ..MeetingOptions::default()
-        },
-        app,
-        granted: (!args.media.is_empty()).then(|| MediaTypes::of(args.media)),
+        webhooks: args.webhooks.options(),
+        product: args.meeting.product,
+        meeting: args.meeting.options()?,
+        app: args.app.app()?,
+        granted: args.meeting.granted(),
         timing: Timing { keep_alive: args.keep_alive_interval, ..Timing::default() },
         // What was sent goes to the file; a long meeting would fill the memory.
         keep_sent: false,
         linger: args.grade.linger(),
         ..SimulatorConfig::default()
     };
+    args.servers.configure(&mut config);
     Ok((config, args.grade))
 }
 

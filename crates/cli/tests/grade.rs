@@ -29,6 +29,98 @@ async fn our_own_server_passes_and_the_verdict_is_written_as_json() {
 }
 
 #[tokio::test]
+async fn a_failover_goes_to_another_server_and_misses_no_sound() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Serving::start(&folder.path().join("data"), &["--dev"]).await;
+    let to = format!("http://{}/webhook", server.address);
+    let (story, file) = (folder.path().join("failover.toml"), folder.path().join("verdict.json"));
+    let text = r#"
+        name = "a-short-failover"
+        what = "The server fails after three seconds."
+        client = "Leaves everything for the new URLs at once."
+        standby = 1
+        [meeting]
+        duration = "7s"
+        [[incident]]
+        at = "3s"
+        what = { failover = {} }
+        [expect]
+        ended = 6
+        joins = 2
+        media = ["video", "transcript"]
+        media_complete = ["audio"]
+        back_within = "3s"
+    "#;
+    std::fs::write(&story, text).unwrap();
+
+    let story = story.to_str().unwrap();
+    let arguments = ["simulate", "--webhook", &to, "--servers", "2", "--scenario", story, "--grade", "--report"];
+    let played = finish(rtms(&[&arguments[..], &[file.to_str().unwrap()]].concat())).await;
+
+    assert_eq!(played.code, Some(0), "{}", played.stderr);
+    assert!(played.stderr.contains("  all is as a-short-failover expects\n"), "{}", played.stderr);
+    let report: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    let stream = &report["streams"][0];
+    assert_eq!(
+        stream["scenario"],
+        serde_json::json!({"name": "a-short-failover", "unmet": [], "unchecked": []}),
+        "{stream:#}"
+    );
+    assert_eq!(stream["summary"]["sent"]["joins"], 2, "{stream:#}");
+    assert_eq!(server.end_by("TERM").await, Some(0));
+}
+
+#[tokio::test]
+async fn what_is_not_as_the_scenario_expects_is_told_and_fails_with_a_verdict_and_without() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Serving::start(&folder.path().join("data"), &["--dev"]).await;
+    let to = format!("http://{}/webhook", server.address);
+    let (story, file) = (folder.path().join("mine.toml"), folder.path().join("verdict.json"));
+    let text = "name = \"mine\"\nwhat = \"Nothing.\"\nclient = \"Nothing.\"\n[meeting]\nduration = \"2s\"\n\
+        [expect]\nended = 6\njoins = 2\nno_media = [\"audio\"]\n";
+    std::fs::write(&story, text).unwrap();
+    let play = ["simulate", "--webhook", &to, "--scenario", story.to_str().unwrap()];
+
+    let graded = [&play[..], &["--grade", "--report", file.to_str().unwrap()]].concat();
+    let (told, graded) = tokio::join!(finish(rtms(&play)), finish(rtms(&graded)));
+
+    let unmet = ["signaling was joined 1 times, not 2", "audio was sent"];
+    for played in [&told, &graded] {
+        assert_eq!(played.code, Some(1), "{}", played.stderr);
+        for unmet in unmet {
+            assert!(played.stderr.contains(&format!("  not as mine expects: {unmet}\n")), "{}", played.stderr);
+        }
+    }
+    assert!(graded.stderr.ends_with("verdict: fail\n"), "{}", graded.stderr);
+    let report: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    assert_eq!(report["streams"][0]["scenario"]["unmet"], serde_json::json!(unmet), "{report:#}");
+    assert_eq!(report["streams"][0]["findings"], serde_json::json!([]), "nothing was against the protocol");
+    assert_eq!(server.end_by("TERM").await, Some(0));
+}
+
+#[tokio::test]
+async fn where_nobody_can_join_a_client_that_was_there_passes() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Serving::start(&folder.path().join("data"), &["--dev"]).await;
+    let to = format!("http://{}/webhook", server.address);
+    let story = folder.path().join("down.toml");
+    let text = "name = \"down\"\nwhat = \"No server can be reached.\"\nclient = \"Tries.\"\n[timing]\njoin_within = \"2s\"\n\
+        [[incident]]\nat = \"0s\"\nwhat = { down = { for = \"5s\" } }\n[expect]\nended = 11\njoins = 0\n";
+    std::fs::write(&story, text).unwrap();
+    let story = story.to_str().unwrap();
+
+    let (there, nobody) = tokio::join!(
+        finish(rtms(&["simulate", "--webhook", &to, "--scenario", story, "--grade"])),
+        finish(rtms(&["simulate", "--print-webhook", "--scenario", story, "--grade"])),
+    );
+
+    assert_eq!(there.code, Some(0), "{}", there.stderr);
+    assert_eq!(nobody.code, Some(1), "{}", nobody.stderr);
+    assert!(nobody.stderr.contains("  not as down expects: nobody came"), "{}", nobody.stderr);
+    assert_eq!(server.end_by("TERM").await, Some(0));
+}
+
+#[tokio::test]
 async fn nobody_is_not_passed() {
     let played = finish(rtms(&["simulate", "--print-webhook", "--duration", "300ms", "--grade"])).await;
 

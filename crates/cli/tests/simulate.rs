@@ -107,6 +107,73 @@ async fn tls_writes_its_authority_where_asked_and_names_the_host() {
 }
 
 #[tokio::test]
+async fn an_authority_that_is_kept_is_the_same_in_the_next_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let ca = folder.path().join("ca");
+    let arguments = ["simulate", "--print-webhook", "--duration", "100ms", "--tls", "--ca-dir", ca.to_str().unwrap()];
+
+    let first = finish(rtms(&arguments)).await;
+    let certificate = fs::read_to_string(ca.join("ca.pem")).unwrap();
+    let second = finish(rtms(&arguments)).await;
+
+    assert!(first.stdout.contains("wss://") && second.stdout.contains("wss://"), "{first:?} {second:?}");
+    assert_eq!(fs::read_to_string(ca.join("ca.pem")).unwrap(), certificate);
+    fs::remove_file(ca.join("ca-key.pem")).unwrap();
+    let without_key = finish(rtms(&arguments)).await;
+    assert_eq!(without_key.code, Some(1));
+    assert!(without_key.stderr.contains("there is no ca-key.pem for "), "{}", without_key.stderr);
+}
+
+#[tokio::test]
+async fn sound_and_film_from_files_are_what_the_client_gets() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Serving::start(&folder.path().join("data"), &["--dev"]).await;
+    let to = format!("http://{}/webhook", server.address);
+    let (sound, film) = (folder.path().join("speech.wav"), folder.path().join("film.h264"));
+    // At half the rate that is asked for, so that it has to be converted; all the same, so that nothing is lost by that.
+    fs::write(&sound, wav(8_000, &[4_711; 8_000])).unwrap();
+    let slides = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sim/assets/person_b_640x360.h264");
+    fs::copy(slides, &film).unwrap();
+    let (sound, path) = (sound.to_str().unwrap(), film.to_str().unwrap());
+
+    let play = ["simulate", "--webhook", &to, "--duration", "3s", "--audio-from", sound, "--video-from", path];
+    let played = finish(rtms(&play)).await;
+
+    assert_eq!(played.code, Some(0), "{}", played.stderr);
+    assert!(played.stderr.contains(" 0 transcript,"), "nobody knows the words: {}", played.stderr);
+    let recording = fs::read_dir(folder.path().join("data/recordings")).unwrap().next().unwrap().unwrap().path();
+    until("the recording is finished", async || recording.join("audio/mixed.wav").exists().then_some(())).await;
+    assert_eq!(server.end_by("TERM").await, Some(0));
+    let heard = fs::read(recording.join("audio/mixed.wav")).unwrap();
+    let samples = heard.chunks_exact(2).filter(|sample| i16::from_le_bytes([sample[0], sample[1]]) == 4_711).count();
+    assert!(samples > 16_000, "{samples} samples of two seconds at least");
+    let seen = fs::read(recording.join("video/active.h264")).unwrap();
+    assert!(seen.starts_with(&fs::read(&film).unwrap()[..1_000]), "the film begins with its first picture");
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_played_is_refused_with_the_way_to_make_one_that_can() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("speech.mp3");
+    fs::write(&file, "ID3 and so on").unwrap();
+    let (file, missing) = (file.to_str().unwrap(), folder.path().join("missing.wav"));
+    let play = |option: &str, file: &str| rtms(&["simulate", "--print-webhook", option, file]);
+
+    let sound = finish(play("--audio-from", file)).await;
+    let film = finish(play("--video-from", file)).await;
+    let absent = finish(play("--audio-from", missing.to_str().unwrap())).await;
+
+    for (failed, word, how) in [(&sound, "not a WAV file", "pcm_s16le"), (&film, "no H.264 start code", "-f h264")] {
+        assert_eq!((failed.code, failed.stdout.as_str()), (Some(1), ""), "{failed:?}");
+        assert!(failed.stderr.contains(word), "{failed:?}");
+        assert!(failed.stderr.contains(&format!("ffmpeg -i {file} ")) && failed.stderr.contains(how), "{failed:?}");
+    }
+    assert!(absent.stderr.contains("missing.wav") && !absent.stderr.contains("ffmpeg"), "{absent:?}");
+    let both = finish(rtms(&["simulate", "--print-webhook", "--flash-and-beep", "--audio-from", file])).await;
+    assert_eq!(both.code, Some(2), "{both:?}");
+}
+
+#[tokio::test]
 async fn load_prints_a_webhook_for_each_stream_and_what_it_cost() {
     let arguments = ["simulate", "--load", "--streams", "5", "--rate", "50", "--duration", "300ms", "--print-webhooks"];
     let played = finish(rtms(&arguments)).await;
@@ -340,6 +407,24 @@ async fn wrong_arguments_exit_with_2_and_say_which() {
         assert_eq!((failed.code, failed.stdout.as_str()), (Some(2), ""), "{arguments:?}: {failed:?}");
         assert!(failed.stderr.contains(word), "{arguments:?}: {}", failed.stderr);
     }
+}
+
+/// A WAV file of mono PCM, 16 bits a sample.
+fn wav(rate_hz: u32, samples: &[i16]) -> Vec<u8> {
+    let length = u32::try_from(samples.len() * 2).unwrap();
+    let mut bytes = Vec::new();
+    bytes.extend(b"RIFF");
+    bytes.extend((36 + length).to_le_bytes());
+    bytes.extend(b"WAVEfmt ");
+    bytes.extend(16_u32.to_le_bytes());
+    bytes.extend([1, 0, 1, 0]);
+    bytes.extend(rate_hz.to_le_bytes());
+    bytes.extend((rate_hz * 2).to_le_bytes());
+    bytes.extend([2, 0, 16, 0]);
+    bytes.extend(b"data");
+    bytes.extend(length.to_le_bytes());
+    bytes.extend(samples.iter().flat_map(|sample| sample.to_le_bytes()));
+    bytes
 }
 
 /// A running `rtms simulate`.

@@ -4,17 +4,25 @@
 
 mod common;
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    ops::Range,
+    path::Path,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use common::{Finished, Serving, exchange, finish, rtms, until, with_secrets};
 use rtms_sim::{
     config::App,
+    fault::{Incident, Trouble},
     meeting::{MeetingOptions, Participant},
     sent::What,
     serve::{Simulator, SimulatorConfig},
 };
 use rtms_wire::{codes::stop_reason::StopReason, signature::webhook_signature};
 use serde_json::{Value, json};
+
+/// When a meeting is paused: late enough to choose a camera before, long enough to ask meanwhile.
+const PAUSED: Range<Duration> = Duration::from_secs(5)..Duration::from_secs(11);
 
 /// An id as Zoom's are: it holds everything that means something in a URL or a shell.
 const ODD_ID: &str = "-aB3/x+Y=%2F?#'$..==";
@@ -129,6 +137,71 @@ async fn one_persons_camera_is_chosen_replaced_and_dropped() {
 }
 
 #[tokio::test]
+async fn a_pause_is_shown_while_it_lasts_and_is_no_loss_of_the_chosen_camera() {
+    let data_dir = tempfile::tempdir().unwrap();
+    let mut command =
+        with_secrets(&["serve", "--dev", "--listen", "127.0.0.1:0", "--data-dir", data_dir.path().to_str().unwrap()]);
+    command.env("RTMS__MEDIA__VIDEO__STREAMS", "individual");
+    let server = Serving::listening(command).await;
+    let url = url(&server);
+    let incidents = [(PAUSED.start, Trouble::Pause), (PAUSED.end, Trouble::Resume)];
+    let simulator = Simulator::start(SimulatorConfig {
+        incidents: incidents.map(|(at, what)| Incident { at, what }).to_vec(),
+        ..announced(&url, 6, PAUSED.end + Duration::from_secs(4))
+    })
+    .await
+    .unwrap();
+    let stream = simulator.stream().as_str();
+    let who = &simulator.meeting().participants[0].user_id;
+    until("it is joined", async || (simulator.counts().audio > 0).then_some(())).await;
+    let shown = async |key: &str, value: &str| {
+        until(value, async || {
+            let shown = streams(&["show", "--server", &url, "--json", stream]).await;
+            let detail: Value = serde_json::from_str(&shown.stdout).unwrap();
+            (detail[key] == value).then_some(detail)
+        })
+        .await
+    };
+
+    let chosen = finish(rtms(&["streams", "video", "--server", &url, stream, "--participant", who.as_str()])).await;
+    assert!(chosen.code == Some(0) && chosen.stdout.contains("pictures come"), "{chosen:?}");
+    let paused = shown("zoom_state", "PAUSED").await;
+    let connections = paused["connections"].as_array().unwrap();
+    assert!(connections.len() == 6 && connections.iter().all(|one| one["open"] == true), "{connections:?}");
+    assert_eq!(paused["video"]["standing"], "frames");
+    let resumed = shown("zoom_state", "RESUMED").await;
+    assert_eq!((&resumed["interruptions"], &resumed["state"]), (&json!(0), &json!("connected")));
+    simulator.finished().await;
+    shown("state", "ended").await;
+
+    let folder = paused["recording"]["folder"].as_str().unwrap();
+    let checked = finish(rtms(&["recording", "check", folder])).await;
+    assert_eq!(checked.code, Some(0), "{checked:?}");
+    let told = finish(rtms(&["recording", "show", "--json", folder])).await;
+    let told: Value = serde_json::from_str(&told.stdout).unwrap();
+    for medium in ["audio", "video"] {
+        let spans = told["ledger"]["media"][medium]["spans"].as_array().unwrap();
+        let ms = |word: &str| -> u64 {
+            let spans = spans.iter().filter(|span| span["is"] == word);
+            spans.map(|span| span["to"].as_u64().unwrap() - span["from"].as_u64().unwrap()).sum()
+        };
+        assert_eq!(ms("interrupted"), 0, "{medium}: {spans:?}");
+        let lasted = (PAUSED.end - PAUSED.start).as_millis() as u64;
+        assert!((lasted - 1_000..=lasted + 1_000).contains(&ms("paused")), "{medium}: {spans:?}");
+    }
+    let sent = simulator.sent().into_iter().filter_map(|sent| match sent.what {
+        What::Video(payload) => Some(payload),
+        _ => None,
+    });
+    let sent: Vec<_> = sent.collect();
+    assert!(!sent.is_empty() && sent.iter().all(|payload| payload.user_id == *who), "only who was chosen is sent");
+    let recorded = std::fs::read(Path::new(folder).join(format!("video/{who}.h264"))).unwrap();
+    assert!(recorded == sent.iter().flat_map(|payload| payload.bytes.to_vec()).collect::<Vec<_>>(), "other pictures");
+    assert_eq!(simulator.findings().iter().count(), 0);
+    assert_eq!(server.end_by("TERM").await, Some(0));
+}
+
+#[tokio::test]
 async fn without_the_setting_it_is_named() {
     let data_dir = tempfile::tempdir().unwrap();
     let server = Serving::start(data_dir.path(), &["--dev"]).await;
@@ -220,10 +293,14 @@ async fn arguments_that_make_no_sense_are_refused_and_help_has_examples() {
 
 /// A meeting of a minute that is announced to the server.
 async fn meeting(url: &str, seed: u64) -> Simulator {
-    let duration = Duration::from_secs(60);
+    Simulator::start(announced(url, seed, Duration::from_secs(60))).await.unwrap()
+}
+
+/// The settings of a meeting that is announced to the server.
+fn announced(url: &str, seed: u64, duration: Duration) -> SimulatorConfig {
     let meeting = MeetingOptions { seed, participants: 3, duration, ..MeetingOptions::default() };
     let webhook_url = Some(format!("{url}/webhook").parse().unwrap());
-    Simulator::start(SimulatorConfig { meeting, webhook_url, ..SimulatorConfig::default() }).await.unwrap()
+    SimulatorConfig { meeting, webhook_url, ..SimulatorConfig::default() }
 }
 
 /// Runs `rtms streams` to its good end.

@@ -18,7 +18,9 @@ use tokio::{
     net::TcpStream,
     time::timeout,
 };
-use tokio_websockets::{ClientBuilder, Connector as TlsConnector, Limits, MaybeTlsStream, Message, WebSocketStream};
+use tokio_websockets::{
+    ClientBuilder, CloseCode, Connector as TlsConnector, Limits, MaybeTlsStream, Message, WebSocketStream,
+};
 
 use crate::error::{ConnectError, TlsSetupError};
 
@@ -42,8 +44,8 @@ pub trait Connector: Send + Sync + 'static {
 
 /// A WebSocket that carries JSON both ways.
 pub trait Socket: Send + Unpin + 'static {
-    /// The next message's payload, text and binary frames alike; none when the other side closed in order.
-    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, String>>>;
+    /// What comes next; an error when the connection is gone without a close frame.
+    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Received, String>>;
 
     /// Takes a text message for sending if there is room; otherwise it stays with the caller.
     fn poll_send(&mut self, cx: &mut Context<'_>, text: &mut Option<String>) -> Poll<Result<(), String>>;
@@ -53,6 +55,22 @@ pub trait Socket: Send + Unpin + 'static {
 
     /// Closes with code 1000.
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), String>>;
+}
+
+/// What comes on a WebSocket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Received {
+    /// The payload of a text frame.
+    Text(Bytes),
+    /// The payload of a binary frame.
+    Binary(Bytes),
+    /// A close frame: the other side has closed in order.
+    Closed {
+        /// Its code; none if it had none.
+        code: Option<u16>,
+        /// What it said beside it, mostly nothing.
+        reason: String,
+    },
 }
 
 /// Real sockets: TCP, and TLS 1.2 or newer with certificates and names checked.
@@ -173,17 +191,25 @@ pub struct TcpSocket {
 }
 
 impl Socket for TcpSocket {
-    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, String>>> {
+    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Received, String>> {
         loop {
-            return match Pin::new(&mut self.socket).poll_next(cx) {
-                // The library answers pings by itself; they tell us nothing.
-                Poll::Ready(Some(Ok(message))) if message.is_ping() || message.is_pong() => continue,
-                Poll::Ready(Some(Ok(message))) if message.is_close() => Poll::Ready(None),
-                Poll::Ready(Some(Ok(message))) => Poll::Ready(Some(Ok(message.into_payload().into()))),
-                Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(error.to_string()))),
-                Poll::Ready(None) => Poll::Ready(Some(Err("cut without a close frame".into()))),
-                Poll::Pending => Poll::Pending,
+            let message = match Pin::new(&mut self.socket).poll_next(cx) {
+                Poll::Ready(Some(Ok(message))) => message,
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error.to_string())),
+                Poll::Ready(None) => return Poll::Ready(Err("cut without a close frame".into())),
+                Poll::Pending => return Poll::Pending,
             };
+            if let Some((code, reason)) = message.as_close() {
+                let code = Some(code).filter(|code| *code != CloseCode::NO_STATUS_RECEIVED).map(u16::from);
+                return Poll::Ready(Ok(Received::Closed { code, reason: reason.to_owned() }));
+            }
+            // The library answers pings by itself; they tell us nothing.
+            if message.is_text() {
+                return Poll::Ready(Ok(Received::Text(message.into_payload().into())));
+            }
+            if message.is_binary() {
+                return Poll::Ready(Ok(Received::Binary(message.into_payload().into())));
+            }
         }
     }
 

@@ -12,9 +12,10 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use rtms_proto::{
     input::Input,
-    output::{ConnectionId, Output},
+    output::{ConnectionId, Output, Role},
     stream::Stream,
 };
 use rtms_wire::message::Message;
@@ -26,10 +27,11 @@ use tracing::{Instrument, debug, trace};
 
 use crate::{
     clock::Clock,
-    connect::{Connector, Socket},
+    connect::{Connector, Received, Socket},
     error::ConnectError,
     handle::Command,
     queue::EventSender,
+    tap::{Seen, Tap},
 };
 
 /// Messages that may wait to be sent on one connection. We send a few a minute; more means that nobody reads.
@@ -45,19 +47,31 @@ type Dialing<S> = Pin<Box<dyn Future<Output = Result<S, ConnectError>> + Send>>;
 
 struct Link<S> {
     connection: ConnectionId,
+    role: Role,
     socket: S,
     unsent: VecDeque<String>,
     dirty: bool,
 }
 
+/// A connection that is being made.
+struct Dial<S> {
+    connection: ConnectionId,
+    role: Role,
+    attempt: Dialing<S>,
+}
+
+/// Whoever looks on, if anybody does.
+type Onlooker = Option<Box<dyn Tap>>;
+
 /// Everything that can wake the stream.
 struct Network<C: Connector> {
     connector: Arc<C>,
-    dialing: Vec<(ConnectionId, Dialing<C::Socket>)>,
+    dialing: Vec<Dial<C::Socket>>,
     links: Vec<Link<C::Socket>>,
     /// Where the next look at the links begins, so that a busy one does not starve the others.
     first: usize,
     commands: mpsc::Receiver<Command>,
+    tap: Onlooker,
 }
 
 pub(crate) async fn drive<C: Connector>(
@@ -66,8 +80,9 @@ pub(crate) async fn drive<C: Connector>(
     connector: Arc<C>,
     commands: mpsc::Receiver<Command>,
     events: EventSender,
+    tap: Onlooker,
 ) {
-    let mut network = Network { connector, dialing: Vec::new(), links: Vec::new(), first: 0, commands };
+    let mut network = Network { connector, dialing: Vec::new(), links: Vec::new(), first: 0, commands, tap };
     let mut alarm = Box::pin(sleep_until(clock.instant(clock.now())));
     let mut handled = 0;
     loop {
@@ -102,17 +117,21 @@ impl<C: Connector> Network<C> {
         match output {
             Output::Connect { connection, role, url } => {
                 debug!(%role, url, "dialing");
-                self.dialing.push((connection, Box::pin(self.connector.connect(url))));
+                show(&mut self.tap, connection, role, || Seen::Dialed(url.clone()));
+                let attempt = Box::pin(self.connector.connect(url));
+                self.dialing.push(Dial { connection, role, attempt });
             }
             Output::Send { connection, message } => {
                 if let Some(link) = self.links.iter_mut().find(|link| link.connection == connection) {
                     trace!(msg_type = %message.msg_type(), "sending");
-                    link.unsent.push_back(message.encode());
+                    let text = message.encode();
+                    show(&mut self.tap, connection, link.role, || Seen::Sent(text.clone()));
+                    link.unsent.push_back(text);
                 }
             }
             Output::Disconnect(connection) => {
                 self.hang_up(|id| id == connection);
-                self.close(|link| link.connection == connection);
+                self.leave(|id| id == connection);
             }
             // Told by the caller.
             Output::Event(_) => {}
@@ -121,19 +140,27 @@ impl<C: Connector> Network<C> {
 
     fn close_all(&mut self) {
         self.hang_up(|_| true);
-        self.close(|_| true);
+        self.leave(|_| true);
     }
 
     /// Who already picked up is told goodbye: a dial that is merely dropped looks like a broken connection to Zoom.
     fn hang_up(&mut self, which: impl Fn(ConnectionId) -> bool) {
-        for (_, dialing) in self.dialing.extract_if(.., |(id, _)| which(*id)) {
+        for Dial { connection, role, attempt } in self.dialing.extract_if(.., |dial| which(dial.connection)) {
+            show(&mut self.tap, connection, role, || Seen::Left);
             let goodbye = async move {
-                if let Ok(mut socket) = dialing.await {
+                if let Ok(mut socket) = attempt.await {
                     let _ = poll_fn(|cx| socket.poll_close(cx)).await;
                 }
             };
             tokio::spawn(async move { timeout(CLOSE_LIMIT, goodbye).await }.in_current_span());
         }
+    }
+
+    fn leave(&mut self, which: impl Fn(ConnectionId) -> bool) {
+        for link in self.links.iter().filter(|link| which(link.connection)) {
+            show(&mut self.tap, link.connection, link.role, || Seen::Left);
+        }
+        self.close(|link| which(link.connection));
     }
 
     fn close(&mut self, which: impl Fn(&Link<C::Socket>) -> bool) {
@@ -154,16 +181,18 @@ impl<C: Connector> Network<C> {
             Poll::Pending => {}
         }
         for position in 0..self.dialing.len() {
-            let (connection, dialing) = &mut self.dialing[position];
-            let connection = *connection;
-            if let Poll::Ready(result) = dialing.as_mut().poll(cx) {
-                drop(self.dialing.swap_remove(position));
+            if let Poll::Ready(result) = self.dialing[position].attempt.as_mut().poll(cx) {
+                let Dial { connection, role, .. } = self.dialing.swap_remove(position);
                 return Poll::Ready(match result {
                     Ok(socket) => {
-                        self.links.push(Link { connection, socket, unsent: VecDeque::new(), dirty: false });
+                        show(&mut self.tap, connection, role, || Seen::Opened);
+                        self.links.push(Link { connection, role, socket, unsent: VecDeque::new(), dirty: false });
                         Input::Connected(connection)
                     }
-                    Err(error) => Input::ConnectFailed(connection, error.to_string()),
+                    Err(error) => {
+                        show(&mut self.tap, connection, role, || Seen::Unreached(error.to_string()));
+                        Input::ConnectFailed(connection, error.to_string())
+                    }
                 });
             }
         }
@@ -171,7 +200,7 @@ impl<C: Connector> Network<C> {
         self.first = self.first.wrapping_add(1);
         for offset in 0..count {
             let position = self.first.wrapping_add(offset) % count;
-            if let Poll::Ready(input) = self.links[position].poll(cx) {
+            if let Poll::Ready(input) = self.links[position].poll(cx, &mut self.tap) {
                 if let Input::Lost(lost, _) = &input {
                     let lost = *lost;
                     // A close frame of the other side's still wants its answer.
@@ -185,21 +214,36 @@ impl<C: Connector> Network<C> {
 }
 
 impl<S: Socket> Link<S> {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Input> {
+    fn poll(&mut self, cx: &mut Context<'_>, tap: &mut Onlooker) -> Poll<Input> {
         if self.unsent.len() > MAX_UNSENT {
-            return Poll::Ready(Input::Lost(self.connection, "the other side does not read".into()));
+            return Poll::Ready(self.cut("the other side does not read".into(), tap));
         }
         if let Poll::Ready(Err(error)) = self.poll_write(cx) {
-            return Poll::Ready(Input::Lost(self.connection, error));
+            return Poll::Ready(self.cut(error, tap));
         }
         self.socket.poll_receive(cx).map(|received| match received {
-            Some(Ok(payload)) => match Message::decode(&payload) {
-                Ok(message) => Input::Received(self.connection, message),
-                Err(error) => Input::Undecodable(self.connection, error),
-            },
-            Some(Err(error)) => Input::Lost(self.connection, error),
-            None => Input::Lost(self.connection, "closed by the other side".into()),
+            Ok(Received::Text(payload)) => self.received(payload, true, tap),
+            Ok(Received::Binary(payload)) => self.received(payload, false, tap),
+            Ok(Received::Closed { code, reason }) => {
+                show(tap, self.connection, self.role, || Seen::Closed { code, reason });
+                Input::Lost(self.connection, "closed by the other side".into())
+            }
+            Err(error) => self.cut(error, tap),
         })
+    }
+
+    fn received(&self, payload: Bytes, is_text: bool, tap: &mut Onlooker) -> Input {
+        let input = match Message::decode(&payload) {
+            Ok(message) => Input::Received(self.connection, message),
+            Err(error) => Input::Undecodable(self.connection, error),
+        };
+        show(tap, self.connection, self.role, || Seen::Received { payload, is_text });
+        input
+    }
+
+    fn cut(&self, why: String, tap: &mut Onlooker) -> Input {
+        show(tap, self.connection, self.role, || Seen::Cut(why.clone()));
+        Input::Lost(self.connection, why)
     }
 
     /// Sends what waits; ready when nothing does.
@@ -225,5 +269,12 @@ impl<S: Socket> Link<S> {
             }
         }
         Poll::Ready(Ok(()))
+    }
+}
+
+/// Shows it to whoever looks on; nothing is made if nobody does.
+fn show(tap: &mut Onlooker, connection: ConnectionId, role: Role, what: impl FnOnce() -> Seen) {
+    if let Some(tap) = tap {
+        tap.saw(connection, role, what());
     }
 }

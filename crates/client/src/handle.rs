@@ -17,6 +17,7 @@ use crate::{
     connect::Connector,
     driver,
     queue::{EventReceiver, event_queue},
+    tap::Tap,
 };
 
 /// How much may wait for a slow consumer: a minute of three speakers at 48 kHz stereo is 47 MB on the wire, 35 in here.
@@ -68,10 +69,11 @@ pub fn join<C: Connector>(
     connector: Arc<C>,
     queue_bytes: usize,
 ) -> Result<(StreamHandle, EventReceiver), Misuse> {
-    join_under(Circumstances::default(), start, config, connector, queue_bytes)
+    join_under(Circumstances::default(), start, config, connector, queue_bytes, None)
 }
 
-/// The same when the start webhook is not new, when the stream is taken over, or when there are other names for it.
+/// The same when the start webhook is not new, when the stream is taken over, or when there are other names for it; `tap`
+/// sees everything that goes over its connections.
 ///
 /// # Errors
 /// [`Misuse`] when what is wanted would be refused anyway; nothing is dialed then.
@@ -81,12 +83,13 @@ pub fn join_under<C: Connector>(
     config: StreamConfig,
     connector: Arc<C>,
     queue_bytes: usize,
+    tap: Option<Box<dyn Tap>>,
 ) -> Result<(StreamHandle, EventReceiver), Misuse> {
     let clock = Clock::start();
     let stream = Stream::under(circumstances, start, config, clock.now())?;
     let (events, receiver) = event_queue(queue_bytes);
     let (commands, inbox) = mpsc::channel(COMMANDS);
-    tokio::spawn(driver::drive(stream, clock, connector, inbox, events));
+    tokio::spawn(driver::drive(stream, clock, connector, inbox, events, tap));
     Ok((StreamHandle { commands }, receiver))
 }
 

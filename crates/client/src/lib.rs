@@ -3,6 +3,8 @@
 //! [`handle::join`] starts a task that owns all connections of one stream, and returns a handle to steer it and a
 //! receiver of its events. The receiver is bounded in bytes and never makes the sockets wait: see [`queue`].
 //!
+//! A [`tap::Tap`] sees every frame as it was on the wire.
+//!
 //! Proxies from the environment are not used: the WebSocket library has no support for them.
 
 mod clock;
@@ -11,3 +13,4 @@ mod driver;
 pub mod error;
 pub mod handle;
 pub mod queue;
+pub mod tap;

@@ -181,7 +181,8 @@ impl Accounting {
             StreamState::Resumed => vec![Input::Change(Change::StreamResumed, at)],
             StreamState::Terminated => {
                 self.ended_at = timestamp;
-                Vec::new()
+                // Connections may stay for a while, but time is over: it is told at once, or the ledger runs on with our clock.
+                vec![Input::Change(Change::Stopped, at)]
             }
             StreamState::Inactive | StreamState::Terminating | StreamState::Unknown(_) => Vec::new(),
         }
@@ -302,10 +303,11 @@ mod tests {
         let mut accounting = Accounting::default();
         let told = UnixMillis(NOW.0 - 70);
         let state = StreamState::Terminated;
-        accounting.changes(&Event::StreamState { state, reason: None, timestamp: Some(told) }, NOW);
+        let at_once = accounting.changes(&Event::StreamState { state, reason: None, timestamp: Some(told) }, NOW);
         let stopped = Ending::Stopped { reason: None };
         let end = |at| Some(Input::Change(Change::Stopped, at));
 
+        assert_eq!(at_once, [Input::Change(Change::Stopped, When::Zoom(told))]);
         assert_eq!(accounting.ending(&stopped, None, NOW), end(When::Zoom(told)));
         assert_eq!(accounting.ending(&stopped, Some(UnixMillis(5)), NOW), end(When::Zoom(UnixMillis(5))));
         assert_eq!(Accounting::default().ending(&stopped, None, NOW), end(When::Ours(NOW)));

@@ -10,6 +10,7 @@
 
 mod accounting;
 pub mod apps;
+mod capture;
 mod clock;
 pub mod config;
 mod dispatcher;

@@ -15,13 +15,15 @@ use rtms_wire::{codes::stop_reason::StopReason, ids::StreamId};
 use tokio::task::JoinError;
 use tracing::{error, info};
 
-use crate::{clock, telemetry::Metrics};
+use crate::{capture::Captures, clock, telemetry::Metrics};
 
 /// Deletes recordings, also those of earlier processes and of a time when streams were recorded.
 #[derive(Debug)]
 pub(crate) struct Revocations {
     /// The folder of all recordings.
     pub(crate) root: PathBuf,
+    /// Wire logs, which hold the same and more; none if this process keeps none.
+    pub(crate) captures: Option<Arc<Captures>>,
     pub(crate) metrics: Arc<Metrics>,
 }
 
@@ -41,10 +43,15 @@ impl Revocations {
     /// passed over.
     pub(crate) async fn delete(&self, stream_id: &StreamId) -> bool {
         let (root, stream, now) = (self.root.clone(), stream_id.clone(), clock::unix_millis());
+        let captures = self.captures.clone();
         let delete = move || {
-            let deletion = Deletion::begin(&root, &stream, Some(StopReason::StreamRevoked), now)?;
+            // First, so that a deletion that is noted as done leaves nothing behind; and if it fails, the rest goes all the same.
+            let captured = captures.map_or(Ok(()), |captures| captures.delete(&stream));
+            let deletion = Deletion::begin(&root, &stream, Some(StopReason::StreamRevoked), now).map_err(reason)?;
             let is_new = deletion.record().done_at.is_none();
-            Ok((is_new, deletion.run(now)?))
+            let record = deletion.run(now).map_err(reason)?;
+            captured.map_err(|error| format!("failed to delete the wire log: {error}"))?;
+            Ok((is_new, record))
         };
         match flat(tokio::task::spawn_blocking(delete).await) {
             Ok((is_new, record)) => {
@@ -63,7 +70,8 @@ impl Revocations {
     /// Finishes what an earlier process began. True when nothing is left to do.
     pub(crate) async fn finish_pending(&self) -> bool {
         let (root, now) = (self.root.clone(), clock::unix_millis());
-        let finished = match flat(tokio::task::spawn_blocking(move || finish_pending(&root, now)).await) {
+        let finished = match flat(tokio::task::spawn_blocking(move || finish_pending(&root, now).map_err(reason)).await)
+        {
             Ok(finished) => finished,
             Err(why) => {
                 self.failed(&why);
@@ -75,7 +83,7 @@ impl Revocations {
             match deletion {
                 Ok(record) => self.told(&record),
                 Err(error) => {
-                    self.failed(&reason(&error));
+                    self.failed(&reason(error));
                     is_done = false;
                 }
             }
@@ -96,17 +104,13 @@ impl Revocations {
     }
 }
 
-fn flat<T>(done: Result<Result<T, RecordError>, JoinError>) -> Result<T, String> {
-    match done {
-        Ok(Ok(done)) => Ok(done),
-        Ok(Err(error)) => Err(reason(&error)),
-        Err(panic) => Err(panic.to_string()),
-    }
+fn flat<T>(done: Result<Result<T, String>, JoinError>) -> Result<T, String> {
+    done.unwrap_or_else(|panic| Err(panic.to_string()))
 }
 
 /// The error and what the system says.
-fn reason(error: &RecordError) -> String {
-    match std::error::Error::source(error) {
+fn reason(error: RecordError) -> String {
+    match std::error::Error::source(&error) {
         Some(source) => format!("failed to {error}: {source}"),
         None => format!("failed to {error}"),
     }

@@ -23,6 +23,7 @@ use tracing::{debug, info, warn};
 
 use crate::{
     apps::Apps,
+    capture::Captures,
     clock,
     config::{Config, ConfigError},
     dispatcher::Dispatcher,
@@ -108,6 +109,14 @@ pub enum StartError {
     /// An app's event WebSocket cannot be used.
     #[error(transparent)]
     Intake(#[from] IntakeUnusable),
+    /// The folder for wire logs cannot be made.
+    #[error("cannot create the folder for wire logs {path}: {source}; choose another with --capture", path = path.display())]
+    Capture {
+        /// The folder.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {source}; choose another with --listen")]
     Listen {
@@ -179,20 +188,26 @@ impl Server {
         // No other process has this name, nor has a later run of this one.
         let owner = OwnerId::new(uuid::Uuid::now_v7().to_string());
         let wanted = config.media.stream_config()?;
+        let recordings = config.server.data_dir.join(RECORDINGS);
+        let captures = config.server.capture.clone().map(|path| {
+            Captures::new(path.clone(), recordings.clone()).map_err(|source| StartError::Capture { path, source })
+        });
+        let captures = captures.transpose()?.map(Arc::new);
         let live = Arc::new(LiveStreams::new(owner.clone(), &wanted));
         let surroundings = Arc::new(Surroundings {
             store: store.clone(),
             connector: Arc::new(connector),
             config: wanted,
             live: live.clone(),
+            captures: captures.clone(),
             queue_bytes: config.media.queue_bytes,
             recording: config.recording.enabled.then(|| RecordingSetup {
-                root: config.server.data_dir.join(RECORDINGS),
+                root: recordings.clone(),
                 options: Options { wait_for_disk: config.recording.wait_for_disk, ..Options::default() },
                 sync_every: config.recording.sync_every,
             }),
             ledger_every: config.recording.sync_every,
-            revocations: Revocations { root: config.server.data_dir.join(RECORDINGS), metrics: metrics.clone() },
+            revocations: Revocations { root: recordings.clone(), captures, metrics: metrics.clone() },
             sinks: sinks.clone(),
             metrics: metrics.clone(),
         });
@@ -218,7 +233,7 @@ impl Server {
             },
             metrics: metrics.clone(),
             health: Health { store: store.clone(), stopping: AtomicBool::new(false) },
-            streams: Streams { live, recordings: config.server.data_dir.join(RECORDINGS) },
+            streams: Streams { live, recordings },
         });
         let limits =
             http::Limits { connections: config.webhook.max_connections, header_within: config.webhook.read_within };

@@ -9,6 +9,7 @@ use rtms_client::{
     connect::TcpConnector,
     handle::{StreamHandle, join_under},
     queue::{EventReceiver, News},
+    tap::Tap,
 };
 use rtms_proto::{
     aftermath::Aftermath,
@@ -29,6 +30,8 @@ use rtms_store::{
     streams::Outcome,
 };
 use rtms_wire::{
+    Bytes,
+    capture::{self, Header},
     codes::{product::Product, stop_reason::StopReason},
     ids::StreamId,
     media::medium::Medium,
@@ -44,6 +47,7 @@ use tracing::{Instrument, error, info, info_span, trace, warn};
 
 use crate::{
     accounting::{self, Accounting, ClockPair},
+    capture::{Capture, Captures},
     clock,
     recording::{Books, Recording, RecordingSetup, Unrecorded},
     revoked::{self, Revocations},
@@ -57,6 +61,8 @@ pub(crate) struct Surroundings {
     pub(crate) connector: Arc<TcpConnector>,
     pub(crate) config: StreamConfig,
     pub(crate) live: Arc<LiveStreams>,
+    /// None when no wire logs are kept.
+    pub(crate) captures: Option<Arc<Captures>>,
     pub(crate) queue_bytes: usize,
     /// None when nothing is recorded.
     pub(crate) recording: Option<RecordingSetup>,
@@ -79,6 +85,8 @@ pub(crate) struct Joining {
     pub(crate) circumstances: Circumstances,
     /// What the webhook that asked for the connection says about our clock and Zoom's.
     pub(crate) clocks: Option<ClockPair>,
+    /// The body of the start webhook, for the wire log.
+    pub(crate) start_webhook: Option<Bytes>,
 }
 
 /// What the worker has of a task.
@@ -105,9 +113,12 @@ pub(crate) fn start(
     let (stream_id, product, instance) = (start.stream_id.clone(), start.product, start.instance.clone());
     let queue_bytes = surroundings.queue_bytes;
     let known = start.clone();
-    let Joining { circumstances, clocks } = joining;
+    let Joining { circumstances, clocks, start_webhook } = joining;
     let (config, connector) = (surroundings.config.clone(), surroundings.connector.clone());
-    let (handle, events) = join_under(circumstances, start, config, connector, queue_bytes)?;
+    let header = |captures: &Arc<Captures>| captures.begin(capture_header(&known, start_webhook.as_deref()));
+    let capture = surroundings.captures.as_ref().map(header);
+    let tap = capture.clone().map(|capture| Box::new(capture) as Box<dyn Tap>);
+    let (handle, events) = join_under(circumstances, start, config, connector, queue_bytes, tap)?;
     let live = surroundings.live.enter(&known, handle.clone());
     surroundings.metrics.stream_joined();
     let template = Envelope {
@@ -126,6 +137,7 @@ pub(crate) fn start(
         template,
         surroundings,
         live,
+        capture,
         accounting: Accounting::default(),
         stopped_at: handle.stopped_at.clone(),
         recall: handle.recall.clone(),
@@ -143,6 +155,7 @@ struct StreamTask {
     template: Envelope,
     surroundings: Arc<Surroundings>,
     live: Live,
+    capture: Option<Capture>,
     accounting: Accounting,
     stopped_at: Arc<OnceLock<UnixMillis>>,
     recall: Recall,
@@ -215,6 +228,9 @@ impl StreamTask {
             (Ending::Stopped { .. } | Ending::Closed | Ending::Abandoned, _) => info!(why, ?next, "the stream ended"),
         }
         self.surroundings.metrics.ended(word_of(next));
+        if let Some(capture) = self.capture.take() {
+            capture.finish(stop_reason, why.clone()).await;
+        }
         if revoked::is_revocation(stop_reason) {
             // Before anybody learns that it is over: whoever asks then finds nothing.
             self.recall.recall();
@@ -408,6 +424,20 @@ impl StreamTask {
         for change in spans {
             self.publish(Body::LedgerSpan(accounting::span(change)));
         }
+    }
+}
+
+fn capture_header(start: &StreamStart, start_webhook: Option<&[u8]>) -> Header {
+    let start_webhook = start_webhook.and_then(|body| std::str::from_utf8(body).ok());
+    Header {
+        format: capture::FORMAT.into(),
+        version: capture::VERSION,
+        product: start.product,
+        instance: start.instance.clone(),
+        rtms_stream_id: start.stream_id.clone(),
+        started_at: clock::unix_millis(),
+        program: concat!("rtms ", env!("CARGO_PKG_VERSION")).into(),
+        start_webhook: start_webhook.map(|body| capture::without_secrets(body).into_owned()),
     }
 }
 

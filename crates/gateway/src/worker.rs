@@ -20,11 +20,13 @@ use rtms_store::{
     wanted::Wish,
 };
 use rtms_wire::{
+    Bytes,
     codes::product::Product,
     ids::{InstanceId, InstanceIdField, StreamId},
     message::Extra,
     signature::HandshakeSignature,
     time::UnixMillis,
+    webhook::{Webhook, event_name},
 };
 use tokio::{
     sync::mpsc,
@@ -235,7 +237,8 @@ impl Worker {
         let mut lease = lease;
         lease.saw(&wish);
         let receipts = self.receipts(stream_id).await;
-        match self.join(record, &wish, &receipts) {
+        let start_webhook = self.start_webhook(record).await;
+        match self.join(record, &wish, &receipts, start_webhook) {
             Ok((task, id)) => {
                 let start_at = wish.start.at;
                 let interrupted_at = wish.interruption.map(|interruption| interruption.at);
@@ -256,6 +259,7 @@ impl Worker {
         record: &StreamRecord,
         wish: &Wish<'_>,
         receipts: &[Receipt],
+        start_webhook: Option<Bytes>,
     ) -> Result<(TaskHandle, tokio::task::Id), CannotJoin> {
         let stream_id = &record.stream_id;
         let instance = wish.start.instance.clone().ok_or(CannotJoin::NoInstance)?;
@@ -286,6 +290,7 @@ impl Worker {
             clocks: asked
                 .map(|asked| ClockPair { zoom: wish.at, ours: asked.received_at })
                 .filter(|pair| pair.zoom != pair.ours),
+            start_webhook,
         };
         let start = StreamStart {
             stream_id: stream_id.clone(),
@@ -306,6 +311,15 @@ impl Worker {
             warn!(%stream_id, %error, "the receipts of a stream cannot be read");
             Vec::new()
         })
+    }
+
+    /// The body of the start webhook that asked for the connection, if a wire log wants it.
+    async fn start_webhook(&self, record: &StreamRecord) -> Option<Bytes> {
+        self.surroundings.captures.as_ref()?;
+        let body = self.surroundings.store.receipt_body(record.connection_entry?).await;
+        let body = body.inspect_err(|error| warn!(%error, "the wire log goes without the start webhook")).ok()??;
+        let is_start = Webhook::decode(&body).is_ok_and(|webhook| webhook.event.kind() == event_name::Kind::Started);
+        is_start.then_some(body)
     }
 
     /// Other names of the same stream: Zoom's documents disagree on the field of a webinar, and the signature that a

@@ -18,6 +18,8 @@ use rtms_wire::{
 };
 use serde_json::Value;
 
+use crate::{config::App, webhook::Identity};
+
 /// A request that is not granted: the status and the words to go with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {
@@ -40,6 +42,13 @@ pub(crate) struct Expected {
 }
 
 impl Expected {
+    /// What this app's client knows of this stream.
+    pub(crate) fn new(app: &App, identity: &Identity) -> Self {
+        let Identity { instance, stream, .. } = identity;
+        let signature = HandshakeSignature::sign(&app.client_id, &app.client_secret, instance, stream);
+        Self { instance: instance.clone(), stream: stream.clone(), signature }
+    }
+
     /// Message 1: the stream is known, the ids are right, the signature matches.
     pub(crate) fn check_signaling(&self, request: &SignalingHandShakeReq) -> Result<(), Refusal> {
         self.check_ids(&request.instance, &request.rtms_stream_id, &request.signature)

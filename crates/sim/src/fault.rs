@@ -115,10 +115,15 @@ pub enum Trouble {
         #[serde(default)]
         told: Told,
     },
-    /// The start webhook comes again, byte for byte: Zoom missed the answer to the first.
+    /// The first start webhook comes again, byte for byte: Zoom missed the answer.
     StartRepeated,
+    /// The same after the end of the stream. While the stream runs it does nothing.
+    StartRepeatedLate,
     /// An old start webhook of this stream comes late: `event_ts` before that of the first.
     StartOutdated,
+    /// The stream has ended and streaming starts anew: a start webhook of the same meeting, with another stream id. What was said
+    /// meanwhile is in neither stream. While the stream runs it does nothing.
+    StartsAgain,
     /// Something that is no proper message comes on these connections.
     Nonsense {
         /// Which.
@@ -142,6 +147,33 @@ pub enum Trouble {
         #[serde(rename = "for", with = "humantime_serde")]
         lasts: Duration,
     },
+}
+
+impl Trouble {
+    /// Whether it can happen when the stream is over.
+    pub(crate) fn outlives_the_stream(&self) -> bool {
+        match self {
+            Self::StartRepeatedLate | Self::StartsAgain => true,
+            Self::Cut { .. }
+            | Self::Close { .. }
+            | Self::Freeze { .. }
+            | Self::Vanish { .. }
+            | Self::SkipKeepAlive { .. }
+            | Self::Failover { .. }
+            | Self::Down { .. }
+            | Self::Interrupted { .. }
+            | Self::Pause
+            | Self::Resume
+            | Self::SessionStarts
+            | Self::SessionStops { .. }
+            | Self::Stop { .. }
+            | Self::StartRepeated
+            | Self::StartOutdated
+            | Self::Nonsense { .. }
+            | Self::Gap { .. }
+            | Self::Repeat { .. } => false,
+        }
+    }
 }
 
 /// By which ways the end is told.

@@ -4,14 +4,15 @@
 
 mod conduct;
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
-use rtms_wire::{codes::stop_reason::StopReason, time::UnixMillis};
+use rtms_wire::{codes::stop_reason::StopReason, media::medium::Medium, time::UnixMillis};
 use serde::Serialize;
 
 pub(crate) use self::conduct::Conduct;
 use crate::{
     findings::{Finding, Mistake, Severity},
+    scenario::Scenario,
     sent::SentCounts,
     webhook::Delivery,
     zoom::Zoom,
@@ -26,9 +27,9 @@ pub const REPORT_VERSION: u32 = 1;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// Somebody joined every stream, and nothing was against the protocol.
+    /// Somebody joined every stream, nothing was against the protocol, and all was as the scenario expects, if one was played.
     Pass,
-    /// Nobody joined a stream, or a finding is a [`Severity::Fault`].
+    /// Nobody joined a stream that can be joined, a finding is a [`Severity::Fault`], or something was not as expected.
     Fail,
 }
 
@@ -91,6 +92,23 @@ pub struct StreamReport {
     pub findings: Vec<Judged>,
     /// Findings that were too many to be kept.
     pub findings_dropped: u64,
+    /// What became of the scenario's expectations, if one was played.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scenario: Option<ScenarioReport>,
+}
+
+/// What a scenario expects, held against what became of a stream.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ScenarioReport {
+    /// The scenario's name.
+    pub name: String,
+    /// What does not hold, each in words.
+    pub unmet: Vec<String>,
+    /// What could not be asked of this client, each with the reason.
+    pub unchecked: Vec<String>,
+    /// Whether it can be right that nobody joins.
+    #[serde(skip)]
+    pub nobody_joins: bool,
 }
 
 /// What happened in numbers.
@@ -160,6 +178,9 @@ pub struct Judged {
     pub seen: String,
     /// What is right.
     pub advice: &'static str,
+    /// Whether the scenario that was played brings it about, so that it does not count.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub excused: bool,
     /// Name and details.
     #[serde(flatten)]
     pub mistake: Mistake,
@@ -171,21 +192,23 @@ pub(crate) struct Tally {
     pub(crate) counts: SentCounts,
     pub(crate) keep_alives: KeepAlives,
     pub(crate) refused: u64,
+    /// Connections that were asked for, those in vain too.
+    pub(crate) attempts: u64,
+    /// Media that were asked for, those in vain too.
+    pub(crate) asked: BTreeSet<Medium>,
 }
 
 impl StreamReport {
     pub(crate) fn new(zoom: &Zoom, tally: &Tally) -> Self {
         let since_start = |at: UnixMillis| millis(at.since(zoom.start()));
         let findings: Vec<_> = zoom.findings().iter().map(|finding| Judged::new(finding, zoom.start())).collect();
-        let joined = tally.counts.joins > 0;
-        let passed = joined && findings.iter().all(|finding| finding.severity < Severity::Fault);
-        Self {
+        let mut report = Self {
             stream: zoom.stream().as_str().to_owned(),
             product: zoom.product().as_str(),
             started_at: zoom.start(),
             stop_reason: zoom.over().map(|(_, reason)| reason),
-            verdict: if passed && zoom.findings().dropped() == 0 { Verdict::Pass } else { Verdict::Fail },
-            joined,
+            verdict: Verdict::Fail,
+            joined: tally.counts.joins > 0,
             summary: Summary {
                 refused: tally.refused,
                 keep_alives: tally.keep_alives,
@@ -198,7 +221,36 @@ impl StreamReport {
             },
             findings,
             findings_dropped: zoom.findings().dropped(),
+            scenario: None,
+        };
+        report.judge();
+        report
+    }
+
+    /// Judges the stream as part of a story: what the scenario expects has to hold, and what it brings about does not count.
+    pub(crate) fn judge_by(&mut self, scenario: &Scenario, outcome: ScenarioReport) {
+        for finding in &mut self.findings {
+            finding.excused = scenario.excuses(finding.mistake.name());
         }
+        self.scenario = Some(outcome);
+        self.judge();
+    }
+
+    /// Whether nobody joined although somebody could have.
+    pub fn is_unjoined(&self) -> bool {
+        !self.joined && !self.scenario.as_ref().is_some_and(|scenario| scenario.nobody_joins)
+    }
+
+    /// What of the scenario's expectations does not hold; nothing without a scenario.
+    pub fn unmet(&self) -> &[String] {
+        self.scenario.as_ref().map_or(&[], |scenario| &scenario.unmet)
+    }
+
+    fn judge(&mut self) {
+        let is_wrong = |finding: &Judged| finding.severity >= Severity::Fault && !finding.excused;
+        let is_clean = self.findings_dropped == 0 && !self.findings.iter().any(is_wrong);
+        let passed = !self.is_unjoined() && is_clean && self.unmet().is_empty();
+        self.verdict = if passed { Verdict::Pass } else { Verdict::Fail };
     }
 }
 
@@ -222,6 +274,7 @@ impl Judged {
             severity: finding.mistake.severity(),
             seen: finding.mistake.to_string(),
             advice: finding.mistake.advice(),
+            excused: false,
             mistake: finding.mistake.clone(),
         }
     }
@@ -257,10 +310,13 @@ impl fmt::Display for StreamReport {
             webhook.took_ms.map_or(Ok(()), |took_ms| write!(f, " after {took_ms} ms"))?;
             writeln!(f)?;
         }
-        if !self.joined {
+        if self.is_unjoined() {
             writeln!(f, "  fault: nobody joined")?;
         }
-        if self.joined && self.findings.is_empty() {
+        if let Some(scenario) = &self.scenario {
+            write!(f, "{scenario}")?;
+        }
+        if !self.is_unjoined() && self.findings.is_empty() {
             writeln!(f, "  no findings")?;
         }
         for finding in &self.findings {
@@ -273,10 +329,29 @@ impl fmt::Display for StreamReport {
     }
 }
 
+impl fmt::Display for ScenarioReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, unmet, unchecked, nobody_joins: _ } = self;
+        if unmet.is_empty() && unchecked.is_empty() {
+            writeln!(f, "  all is as {name} expects")?;
+        }
+        for expectation in unmet {
+            writeln!(f, "  not as {name} expects: {expectation}")?;
+        }
+        for expectation in unchecked {
+            writeln!(f, "  not checked of what {name} expects: {expectation}")?;
+        }
+        Ok(())
+    }
+}
+
 impl fmt::Display for Judged {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} at {}", self.severity.as_str(), Seconds(self.at_ms))?;
         self.connection.map_or(Ok(()), |connection| write!(f, " on connection {connection}"))?;
+        if self.excused {
+            write!(f, ", which belongs to the scenario and does not count")?;
+        }
         write!(f, ": the client {}.\n    {}", self.seen, self.advice)
     }
 }

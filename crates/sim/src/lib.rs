@@ -35,6 +35,7 @@ mod keep_alive;
 mod media;
 pub mod meeting;
 pub mod plan;
+pub mod replay;
 pub mod scenario;
 pub mod seed;
 pub mod sent;

@@ -157,6 +157,9 @@ pub enum Change {
 /// The smallest packet of sound; speech starts and ends on this grid, so that no packet holds half a moment.
 pub const GRID_MS: u64 = 20;
 
+/// Of more people than these, Zoom sends the sound of these many. Basis: documented.
+pub(crate) const MOST_SPEAKERS: usize = 3;
+
 /// No utterance is longer, so that its sound can be made as a whole.
 pub(crate) const LONGEST_UTTERANCE_MS: u64 = 4_500;
 
@@ -168,12 +171,13 @@ impl Meeting {
         let mut participants = plan_participants(&seed, usize::from(options.participants.max(1)), duration_ms);
         let cast = cast(&seed, participants.len());
         let flash_and_beep = options.scene == Scene::FlashAndBeep;
-        let utterances = if flash_and_beep {
-            beeps(duration_ms)
-        } else if options.sources.sound.is_some() {
-            monologue(&participants, duration_ms)
-        } else {
-            plan_speech(&seed, &participants, &cast, duration_ms)
+        let utterances = match options.scene {
+            Scene::FlashAndBeep => beeps(duration_ms),
+            Scene::Conversation | Scene::AllTalkAtOnce if options.sources.sound.is_some() => {
+                monologues(&mut participants, 1, duration_ms)
+            }
+            Scene::Conversation => plan_speech(&seed, &participants, &cast, duration_ms),
+            Scene::AllTalkAtOnce => monologues(&mut participants, MOST_SPEAKERS, duration_ms),
         };
         let shares = if flash_and_beep {
             vec![Share { sharer: 0, start_ms: 0, end_ms: duration_ms }]
@@ -327,20 +331,19 @@ fn beeps(duration_ms: u64) -> Vec<Utterance> {
         .collect()
 }
 
-/// One person speaking without a pause; nobody knows the words.
-fn monologue(participants: &[Participant], duration_ms: u64) -> Vec<Utterance> {
+/// The first people speaking without a pause, as many as are asked for; nobody knows the words.
+fn monologues(participants: &mut [Participant], speakers: usize, duration_ms: u64) -> Vec<Utterance> {
     const PIECE_MS: u64 = 4_000;
-    let language = participants.first().map_or(TranscriptLanguage::English, |who| who.language);
     let end_of_all = duration_ms / GRID_MS * GRID_MS;
-    (0..end_of_all.div_ceil(PIECE_MS))
-        .map(|piece| Utterance {
-            speaker: 0,
-            start_ms: piece * PIECE_MS,
-            end_ms: ((piece + 1) * PIECE_MS).min(end_of_all),
-            text: String::new(),
-            language,
-        })
-        .collect()
+    let mut utterances = Vec::new();
+    for piece in 0..end_of_all.div_ceil(PIECE_MS) {
+        let (start_ms, end_ms) = (piece * PIECE_MS, ((piece + 1) * PIECE_MS).min(end_of_all));
+        for (speaker, who) in participants.iter_mut().enumerate().take(speakers) {
+            (who.joins_ms, who.leaves_ms) = (0, duration_ms);
+            utterances.push(Utterance { speaker, start_ms, end_ms, text: String::new(), language: who.language });
+        }
+    }
+    utterances
 }
 
 fn plan_shares(seed: &Seed, participants: &[Participant], duration_ms: u64) -> Vec<Share> {
@@ -478,6 +481,21 @@ mod tests {
             );
             assert!(meeting.chat.iter().all(|line| there(line.author, line.at_ms)));
         }
+    }
+
+    #[test]
+    fn when_all_talk_at_once_three_voices_never_pause() {
+        let duration = Duration::from_secs(21);
+        let scene = Scene::AllTalkAtOnce;
+        let options = MeetingOptions { participants: 5, duration, scene, ..MeetingOptions::default() };
+        let meeting = Meeting::plan(&options);
+
+        for at_ms in (0..meeting.duration_ms).step_by(GRID_MS as usize) {
+            let speakers = meeting.said_between(at_ms, at_ms + GRID_MS).map(|(_, said)| said.speaker);
+            assert_eq!(speakers.collect::<Vec<_>>(), [0, 1, 2], "at {at_ms} ms");
+            assert!(meeting.participants.iter().take(3).all(|who| who.is_present(at_ms)));
+        }
+        assert!(meeting.transcript(true).is_empty());
     }
 
     #[test]

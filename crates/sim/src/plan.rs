@@ -558,6 +558,8 @@ fn kind(trouble: &Trouble) -> &'static str {
         Trouble::Stop { told: Told::WebhookOnly, .. } => "stop told by webhook only",
         Trouble::StartRepeated => "start repeated",
         Trouble::StartOutdated => "start outdated",
+        Trouble::StartRepeatedLate => "start repeated late",
+        Trouble::StartsAgain => "starts again",
         Trouble::Nonsense { .. } => "nonsense",
         Trouble::Gap { .. } => "gap",
         Trouble::Repeat { .. } => "repeat",

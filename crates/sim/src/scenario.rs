@@ -33,6 +33,8 @@
 
 mod catalogue;
 mod expect;
+mod outcome;
+mod witness;
 
 use std::{path::Path, time::Duration};
 
@@ -43,10 +45,11 @@ use rtms_wire::{
 use serde::Deserialize;
 
 pub use self::expect::{Count, Expect};
+pub(crate) use self::witness::Witness;
 use crate::{
     config::{Server, Timing, WebhookOptions, ZoomConfig, granted_by_default},
     fault::{Incident, Temper},
-    meeting::MeetingOptions,
+    meeting::{Meeting, MeetingOptions},
     world::Network,
 };
 
@@ -289,6 +292,31 @@ impl Scenario {
         Some(self.operator.kill_at?..self.operator.restart_at.unwrap_or(Duration::MAX))
     }
 
+    /// What whoever runs the client has to do, in words.
+    pub fn tasks(&self) -> Vec<String> {
+        let Operator { unified, without_backlog, close_at, kill_at, restart_at, cameras } = &self.operator;
+        let mut tasks = Vec::new();
+        if *unified {
+            tasks.push("has it ask for all media on one connection (media_type 32)".to_owned());
+        }
+        if *without_backlog {
+            tasks.push("has it want no sound from before its join (buffer_data false in message 1)".to_owned());
+        }
+        if !cameras.is_empty() {
+            tasks.push("has it ask for video as one person's of choice (H.264, data_opt 4)".to_owned());
+            let meeting = Meeting::plan(&self.meeting_options());
+            for Camera { at, participant } in cameras {
+                if let Some(who) = meeting.participants.get(*participant) {
+                    tasks.push(format!("has it choose the camera of {} (user_id {}) at {at:?}", who.name, who.user_id));
+                }
+            }
+        }
+        tasks.extend(close_at.map(|at| format!("has it close the stream by message 21 at {at:?}")));
+        tasks.extend(kill_at.map(|at| format!("kills its process at {at:?}")));
+        tasks.extend(restart_at.map(|at| format!("starts it again at {at:?}")));
+        tasks
+    }
+
     /// The media that the app was granted.
     pub fn granted(&self) -> MediaTypes {
         let granted = self.granted.as_ref().map(|media| MediaTypes::of(media.iter().copied()));
@@ -354,6 +382,15 @@ mod tests {
         let error = Scenario::parse("mine.toml", &text).unwrap_err().to_string();
 
         assert!(error.starts_with("mine.toml:8: unknown variant `cutt`"), "{error}");
+    }
+
+    #[test]
+    fn what_whoever_runs_the_client_has_to_do_is_told() {
+        let tasks = |name| Scenario::named(name).unwrap().tasks();
+
+        assert_eq!(tasks("killed-and-restarted"), ["kills its process at 15s", "starts it again at 20s"]);
+        assert_eq!(tasks("camera-of-choice").len(), 3, "the request, and two cameras");
+        assert_eq!(tasks("failover"), [""; 0]);
     }
 
     #[test]

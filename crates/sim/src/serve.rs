@@ -18,12 +18,14 @@
 //! # }
 //! ```
 
+mod authority;
 mod connection;
 mod door;
 pub mod intake;
 pub mod load;
 mod post;
 mod pump;
+pub mod replay;
 mod tls;
 mod upgrade;
 
@@ -55,6 +57,7 @@ use crate::{
     findings::Findings,
     judge::StreamReport,
     meeting::{Meeting, MeetingOptions},
+    scenario::Scenario,
     seed::Seed,
     sent::{Sent, SentCounts},
     webhook::{Deliveries, Purpose, WebhookPost},
@@ -64,11 +67,11 @@ use crate::{
 use self::{
     connection::FromConnection,
     door::{Door, Places},
-    pump::{Guests, Pump, Record},
+    pump::{Guests, Pump, Record, Story},
     tls::Tls,
 };
 
-pub use self::tls::TlsError;
+pub use self::{authority::AuthorityError, tls::TlsError};
 
 /// Everything that [`Simulator::start`] is told.
 #[derive(Clone, Debug)]
@@ -83,6 +86,9 @@ pub struct SimulatorConfig {
     pub hosts: Vec<String>,
     /// Whether everything is served with TLS, by a certificate whose authority [`Simulator::ca_pem`] tells.
     pub tls: bool,
+    /// The folder that keeps the authority over runs, as `ca.pem` and `ca-key.pem`; made where it is not there. None makes an authority
+    /// for this run alone.
+    pub ca_dir: Option<PathBuf>,
     /// Where the authority's certificate is written, as PEM, before anybody is told of a stream; without TLS nowhere.
     pub ca_out: Option<PathBuf>,
     /// Where webhooks are posted (`http` only); none means that nobody is told and the caller reads [`Simulator::start_webhook`].
@@ -105,6 +111,8 @@ pub struct SimulatorConfig {
     pub temper: Temper,
     /// When, since the start, the client's process is gone because its operator kills it.
     pub client_away: Option<std::ops::Range<Duration>>,
+    /// By what the stream is judged at its end beside the protocol; [`SimulatorConfig::play`] sets what makes it come about.
+    pub scenario: Option<Arc<Scenario>>,
     /// Bounds on what clients can make the simulator hold.
     pub limits: Limits,
     /// How long the simulator stays after the end, to see whether somebody comes again.
@@ -121,6 +129,7 @@ impl Default for SimulatorConfig {
             servers: 1,
             hosts: Vec::new(),
             tls: false,
+            ca_dir: None,
             ca_out: None,
             webhook_url: None,
             webhooks: WebhookOptions::default(),
@@ -132,10 +141,28 @@ impl Default for SimulatorConfig {
             incidents: Vec::new(),
             temper: Temper::default(),
             client_away: None,
+            scenario: None,
             limits: Limits::default(),
             linger: Duration::ZERO,
             keep_sent: true,
         }
+    }
+}
+
+impl SimulatorConfig {
+    /// Has this scenario played, on as many servers as it takes, and the stream judged by what it expects. What the scenario says of
+    /// meeting, grant, timing and trouble takes the place of what was set; its `[network]` is left out, because the sockets have one.
+    pub fn play(&mut self, scenario: Scenario) {
+        self.servers = self.servers.max(1 + usize::from(scenario.standby));
+        self.product = scenario.meeting.product;
+        self.meeting = MeetingOptions { sources: self.meeting.sources.clone(), ..scenario.meeting_options() };
+        self.granted = Some(scenario.granted());
+        self.timing = scenario.timing();
+        self.incidents.clone_from(&scenario.incidents);
+        self.temper = scenario.temper.clone();
+        self.client_away = scenario.client_away();
+        self.webhooks.deliver_twice |= scenario.webhook_options().deliver_twice;
+        self.scenario = Some(Arc::new(scenario));
     }
 }
 
@@ -269,7 +296,10 @@ impl Simulator {
     ) -> Result<Vec<Self>, StartError> {
         let meetings = meetings.max(1);
         let target = config.webhook_url.clone().map(post::Target::new).transpose()?;
-        let tls = if config.tls { Some(Tls::new(config.listen.ip(), &config.hosts)?) } else { None };
+        let tls = match config.tls {
+            true => Some(Tls::new(config.listen.ip(), &config.hosts, config.ca_dir.as_deref())?),
+            false => None,
+        };
         let door = Door::bind(Places {
             signaling: config.listen,
             media: config.media_listen,
@@ -290,9 +320,12 @@ impl Simulator {
             let number = (meetings > 1).then_some(index);
             let zoom_config = zoom_config(&config, &servers, number, target.is_some());
             let clock = Clock::start();
+            let zoom = Zoom::new(zoom_config, clock.now());
+            let story = config.scenario.clone().map(|scenario| Story::new(scenario, zoom.start()));
             let pump = Pump {
-                zoom: Zoom::new(zoom_config, clock.now()),
+                zoom,
                 clock,
+                story,
                 limits: config.limits.clone(),
                 keep_sent: config.keep_sent,
                 linger: config.linger,

@@ -40,8 +40,8 @@ impl Signaling {
     pub(crate) fn subscribe(&mut self, product: Product, change: EventChange) -> Result<bool, Mistake> {
         let refuse = |why| Err(Mistake::BadSubscription { event_type: change.event_type, why });
         let known = if product.has_voice_events() {
-            // 30 to 34 exist without names.
-            matches!(change.event_type, 8..=34)
+            // 30 to 34 exist without names. 2 to 4 do not exist here, but Zoom's SDK asks for them whatever the product is.
+            matches!(change.event_type, 2..=4 | 8..=34)
         } else {
             match EventType::from_code(change.event_type) {
                 EventType::FirstPacketTimestamp | EventType::MediaConnectionInterrupted => {

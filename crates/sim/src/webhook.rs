@@ -147,6 +147,11 @@ impl Identity {
         [&self.meeting_number, &self.session_key, &self.account_id, &self.operator_id]
     }
 
+    /// The same meeting, and another stream of it that starts now.
+    pub(crate) fn with_another_stream(&self, seed: &Seed, now: UnixMillis) -> Self {
+        Self { stream: StreamId::new(seed.fork("another stream", now.0).hex(32)), ..self.clone() }
+    }
+
     pub(crate) fn new(product: Product, seed: &Seed, start: UnixMillis) -> Self {
         // The time goes in so that one seed played twice is the same meeting but not the same stream.
         let mut chance = seed.fork("identity", start.0);

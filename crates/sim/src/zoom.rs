@@ -198,6 +198,8 @@ pub struct Zoom {
     config: ZoomConfig,
     meeting: Arc<Meeting>,
     start: UnixMillis,
+    /// When the first start webhook of the stream was posted: with the meeting's start, unless the stream is not its first.
+    announced_at: UnixMillis,
     identity: Identity,
     /// What is streamed of, in the order of their start; the first starts with the stream.
     sessions: Vec<Session>,
@@ -307,13 +309,7 @@ impl Zoom {
         let mut config = config;
         config.incidents.sort_by_key(|incident| incident.at);
         let sessions = (0..=config.temper.more_sessions).map(|number| Session::new(&seed, number, now)).collect();
-        let signature = HandshakeSignature::sign(
-            &config.app.client_id,
-            &config.app.client_secret,
-            &identity.instance,
-            &identity.stream,
-        );
-        let expected = Expected { instance: identity.instance.clone(), stream: identity.stream.clone(), signature };
+        let expected = Expected::new(&config.app, &identity);
         let mut zoom = Self {
             studio: Studio::new(
                 Arc::clone(&meeting),
@@ -333,6 +329,7 @@ impl Zoom {
             config,
             meeting,
             start: now,
+            announced_at: now,
             identity,
             sessions,
             expected,
@@ -439,15 +436,14 @@ impl Zoom {
             (Some(keep_alive), _) => Some(keep_alive.next_at()),
         };
         let cuts = self.connections.values().filter_map(|connection| connection.cut_at);
-        let incident = self.config.incidents.get(self.happened).map(|incident| self.start + incident.at);
-        let incident = incident.filter(|_| !self.is_over());
+        let incident = self.next_incident().map(|(_, incident)| self.start + incident.at);
         let connections = self.connections.values().filter_map(waiting).chain(cuts).chain(incident);
         let webhooks = self.webhooks.next_at();
         let windows = self.signaling_window.iter().map(|(until, _)| *until).chain(self.media_windows.values().copied());
         let meeting = (self.phase != Phase::Ended).then(|| {
             let change = self.meeting.happenings.get(self.told).map(|it| self.at(it.at_ms));
             let next = match self.phase {
-                Phase::Announced => Some(self.start + self.config.timing.join_within),
+                Phase::Announced => Some(self.announced_at + self.config.timing.join_within),
                 Phase::Ending { until, .. } => return Some(until),
                 Phase::Joined | Phase::Ended => None,
             };
@@ -456,12 +452,12 @@ impl Zoom {
         connections.chain(webhooks).chain(windows).chain(self.conduct.next_at()).chain(meeting.flatten()).min()
     }
 
-    /// Whether the stream is over, all its connections are told to close, and no webhook waits for its answer, or for its next
-    /// attempt if that is wanted.
+    /// Whether the stream is over, all its connections are told to close, nothing is to happen after its end, and no webhook waits for
+    /// its answer, or for its next attempt if that is wanted.
     ///
     /// Clients that come later are told that the stream is over, but nobody has to wait for them.
     pub fn is_finished(&self) -> bool {
-        self.phase == Phase::Ended && !self.webhooks.is_waiting()
+        self.phase == Phase::Ended && !self.webhooks.is_waiting() && self.next_incident().is_none()
     }
 
     /// Since when the stream is over, and why. No more media is sent from that moment on.

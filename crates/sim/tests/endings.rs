@@ -2,8 +2,12 @@
 
 mod common;
 
+use std::time::Duration;
+
 use common::Run;
 use rtms_sim::{
+    config::ZoomConfig,
+    fault::{Incident, Target, Trouble},
     findings::{KeepAliveFault, Mistake},
     webhook::{WebhookAnswer, WebhookId},
     zoom::{Endpoint, Input},
@@ -81,7 +85,7 @@ fn an_answer_that_repeats_nothing_is_a_mistake_and_does_not_count() {
 }
 
 #[test]
-fn a_meeting_ends_with_state_3_then_9_then_state_4_then_closed_connections_then_the_webhook() {
+fn a_meeting_ends_with_state_3_then_9_then_state_4_then_closed_connections_and_the_webhook() {
     let mut run = Run::of_seconds(5);
     let signaling = run.join();
     let media = run.open_media(32, json!({}));
@@ -101,6 +105,9 @@ fn a_meeting_ends_with_state_3_then_9_then_state_4_then_closed_connections_then_
     assert_eq!((&told[0]["msg_type"], &told[0]["state"], &told[0]["stop_reason"]), (&json!(9), &json!(5), &json!(6)));
     assert_eq!((&told[1]["msg_type"], &told[1]["state"], &told[1]["reason"]), (&json!(8), &json!(4), &json!(6)));
     assert_eq!(told.len(), 2);
+    assert_eq!(run.closed.len(), 0, "a close frame must not overtake the word on another socket");
+    run.live_until(6_300);
+
     assert_eq!(run.closed.values().copied().collect::<Vec<_>>(), [1000, 1000]);
     assert!(run.closed.contains_key(&media));
     assert_eq!(run.last_webhook()["event"], "meeting.rtms_stopped");
@@ -113,6 +120,24 @@ fn a_meeting_ends_with_state_3_then_9_then_state_4_then_closed_connections_then_
     }
     assert!(run.zoom.is_finished());
     assert_eq!(run.zoom.next_deadline(), None);
+}
+
+#[test]
+fn clients_that_close_by_themselves_are_not_waited_for() {
+    let mut run = Run::of_seconds(5);
+    let signaling = run.join();
+    let media = run.open_media(1, json!({}));
+    run.ready(signaling);
+    run.live_until(5_300);
+    assert_eq!(run.webhooks.len(), 1);
+
+    run.hang_up(media);
+    assert_eq!(run.webhooks.len(), 1);
+    run.hang_up(signaling);
+
+    assert_eq!(run.last_webhook()["event"], "meeting.rtms_stopped");
+    assert_eq!(run.closed.len(), 0);
+    assert_eq!(run.mistakes(), []);
 }
 
 #[test]
@@ -133,6 +158,7 @@ fn a_client_that_asks_to_close_is_answered_before_the_stream_ends_with_20() {
     assert_eq!(numbers, [22, 8, 8, 9]);
     assert_eq!((&told[0]["status_code"], &told[0]["reason"]), (&json!(0), &json!("OK")));
     assert_eq!((&told[1]["state"], &told[2]["state"], &told[2]["reason"]), (&json!(3), &json!(4), &json!(20)));
+    run.live_until(4_300);
     assert_eq!(run.closed.len(), 2);
     assert_eq!(run.last_webhook()["payload"]["stop_reason"], 20);
 }
@@ -145,6 +171,7 @@ fn somebody_can_end_the_stream_for_any_reason() {
     run.input(Input::Stop { reason: StopReason::StreamRevoked });
 
     assert_eq!(run.heard(signaling)[0]["reason"], 8);
+    run.live_until(1_000);
     assert_eq!(run.last_webhook()["payload"]["stop_reason"], 8);
 }
 
@@ -196,9 +223,24 @@ fn a_media_connection_that_stays_away_ends_the_stream_with_19() {
     run.live_until(70_000);
 
     let told = run.heard(signaling);
-    let last = told.last().unwrap();
+    let last = told.iter().rfind(|message| message["msg_type"] != 12).unwrap();
     assert_eq!((&last["msg_type"], &last["state"], &last["reason"]), (&json!(8), &json!(4), &json!(19)));
     assert_eq!(run.mistakes(), [Mistake::WindowMissed { medium: Some(Medium::Transcript) }]);
+}
+
+#[test]
+fn a_connection_that_the_network_loses_hears_no_goodbye() {
+    let target = Target::Medium(Medium::Audio);
+    let vanish = Incident { at: Duration::from_secs(1), what: Trouble::Vanish { target } };
+    let mut run = Run::new(ZoomConfig { incidents: vec![vanish], ..common::config(200) });
+    let signaling = run.join();
+    run.open_media(1, json!({}));
+    run.ready(signaling);
+    run.live_until(60_000);
+
+    let told = run.heard(signaling);
+    assert!(told.iter().any(|message| message["event"]["event_type"] == 7), "Zoom has noticed");
+    assert_eq!(run.closed.len(), 0, "the network loses a close frame like everything else");
 }
 
 #[test]
@@ -234,7 +276,7 @@ fn a_webhook_refused_with_4xx_is_never_tried_again() {
 fn a_late_client_can_still_connect_and_is_told_that_the_stream_is_over() {
     let mut run = Run::of_seconds(5);
     run.join();
-    run.live_until(5_300);
+    run.live_until(6_300);
     let late = run.connect(Endpoint::Media);
 
     let request = run.data_request(1, json!({}));

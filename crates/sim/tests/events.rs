@@ -44,6 +44,18 @@ fn subscriptions_add_up_and_can_be_taken_back_one_by_one() {
 }
 
 #[test]
+fn what_zooms_sdk_asks_for_on_every_product_is_no_mistake_on_any() {
+    for product in [Product::Meeting, Product::Webinar, Product::Session, Product::ContactCenter] {
+        let mut run = Run::new(ZoomConfig { product, ..config(20) });
+        let signaling = run.join();
+
+        run.say(signaling, &subscription(&[(2, true), (3, true), (4, true), (8, true), (9, true)]));
+
+        assert_eq!(run.mistakes(), [], "{product:?}");
+    }
+}
+
+#[test]
 fn subscribing_to_what_comes_by_itself_is_a_mistake() {
     let mut run = Run::of_seconds(20);
     let signaling = run.join();

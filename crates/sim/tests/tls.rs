@@ -7,7 +7,7 @@ use futures_util::{SinkExt, StreamExt};
 use rtms_sim::{
     config::App,
     meeting::MeetingOptions,
-    serve::{Simulator, SimulatorConfig},
+    serve::{Simulator, SimulatorConfig, StartError},
 };
 use rtms_wire::{Uri, secret::ClientSecret, signature::HandshakeSignature};
 use rustls::{
@@ -66,6 +66,59 @@ async fn every_run_has_an_authority_of_its_own() {
 
     connect(other.signaling_url(), "127.0.0.1", &trusted).await.unwrap_err();
     connect(one.signaling_url(), "127.0.0.1", &trusted).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_authority_in_a_folder_is_the_same_in_every_run_and_its_key_is_its_owners_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let kept = || SimulatorConfig { ca_dir: Some(folder.path().join("ca")), ..config(&[]) };
+    let first = Simulator::start(kept()).await.unwrap();
+    let trusted = trusting(first.ca_pem().unwrap(), &TLS13);
+    drop(first);
+
+    let second = Simulator::start(kept()).await.unwrap();
+
+    connect(second.signaling_url(), "127.0.0.1", &trusted).await.unwrap();
+    assert_eq!(std::fs::read_to_string(folder.path().join("ca/ca.pem")).unwrap(), second.ca_pem().unwrap());
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = std::fs::metadata(folder.path().join("ca/ca-key.pem")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_without_its_key_is_refused_and_one_that_is_gone_is_written_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let kept = || SimulatorConfig { ca_dir: Some(folder.path().to_owned()), ..config(&[]) };
+    let (certificate, key) = (folder.path().join("ca.pem"), folder.path().join("ca-key.pem"));
+    let first = Simulator::start(kept()).await.unwrap();
+    let trusted = trusting(first.ca_pem().unwrap(), &TLS13);
+    drop(first);
+
+    std::fs::remove_file(&certificate).unwrap();
+    let second = Simulator::start(kept()).await.unwrap();
+    connect(second.signaling_url(), "127.0.0.1", &trusted).await.unwrap();
+    let other = Simulator::start(config(&[])).await.unwrap();
+    std::fs::write(&certificate, other.ca_pem().unwrap()).unwrap();
+    let of_another_key = why(Simulator::start(kept()).await);
+    std::fs::write(&key, "no key").unwrap();
+    let no_key = why(Simulator::start(kept()).await);
+    std::fs::remove_file(&key).unwrap();
+    let without_key = why(Simulator::start(kept()).await);
+
+    assert!(
+        of_another_key.contains("ca.pem is not the certificate of the key beside it; remove it"),
+        "{of_another_key}"
+    );
+    assert!(no_key.contains("ca-key.pem is no private key; remove it"), "{no_key}");
+    assert!(without_key.contains("there is no ca-key.pem for "), "{without_key}");
+}
+
+/// The cause of a failed start.
+fn why(started: Result<Simulator, StartError>) -> String {
+    std::error::Error::source(&started.unwrap_err()).unwrap().to_string()
 }
 
 fn config(hosts: &[&str]) -> SimulatorConfig {

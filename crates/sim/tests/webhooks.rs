@@ -196,6 +196,7 @@ fn failures_warn_after_2_and_4_and_after_6_in_a_row_nothing_more_is_sent() {
     );
     let posted = run.webhooks.len();
     run.input(Input::Stop { reason: rtms_wire::codes::stop_reason::StopReason::HostTriggered });
+    run.live_until(3 * HOUR_MS + 1_000);
 
     assert_eq!(run.webhooks.len(), posted, "the stop is withheld");
     let last = run.zoom.deliveries().iter().last().unwrap();

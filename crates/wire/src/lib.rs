@@ -22,6 +22,7 @@
 //! ```
 
 pub mod base64;
+pub mod capture;
 pub mod codes;
 pub mod error;
 pub mod ids;

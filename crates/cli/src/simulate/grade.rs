@@ -14,9 +14,10 @@ const STAY: Duration = Duration::from_secs(5);
 
 /// The judge.
 #[derive(Args, Debug)]
+#[command(next_help_heading = "Verdict")]
 pub(crate) struct GradeArgs {
     /// Judge the client: stay for 5 s after the end, then say what it did right and wrong. Exits with 0 if it passed, and with 1 if
-    /// nobody joined or one of the findings is a fault
+    /// nobody joined, one of the findings is a fault, or something was not as the scenario expects
     #[arg(long, conflicts_with = "load")]
     pub(super) grade: bool,
     /// Write the judgement to this file, too, as one JSON object

@@ -16,12 +16,13 @@ const OTHER_FILES: u64 = 128;
 
 /// Load in place of a meeting.
 #[derive(Args, Debug)]
+#[command(next_help_heading = "Load")]
 pub(crate) struct LoadArgs {
     /// Serve many streams from prepared packets of sound in place of a meeting, and print what that cost. Handshakes and
     /// keep-alives are checked; there is no other media
     #[arg(long, conflicts_with_all = [
         "event_websocket", "time_compression", "validate_url", "deliver_twice", "probe_oracle", "wait_for_retries", "servers", "hosts",
-        "tls", "ca_out", "meetings", "participants", "media", "sent",
+        "tls", "ca_dir", "ca_out", "meetings", "participants", "media", "audio_from", "video_from", "flash_and_beep", "everything", "sent",
     ])]
     pub(super) load: bool,
     /// How many streams

@@ -3,15 +3,17 @@
 use std::{collections::BTreeMap, process::ExitCode};
 
 use rtms_sim::{
+    judge::StreamReport,
     sent::SentCounts,
     serve::Simulator,
     webhook::{Outcome, Probe, Purpose, WebhookId},
 };
 
-/// About every stream, and about all together if there are several. It is a success if somebody joined each of them.
+/// About every stream, and about all together if there are several. It is a success if somebody joined each of them, and each went
+/// as its scenario expects.
 pub(super) fn all(simulators: &[Simulator], printed: bool) -> ExitCode {
     let mut total = SentCounts::default();
-    let mut unjoined = 0;
+    let (mut unjoined, mut unmet) = (0, 0);
     for simulator in simulators {
         let counts = simulator.counts();
         if simulators.len() > 1 {
@@ -20,8 +22,15 @@ pub(super) fn all(simulators: &[Simulator], printed: bool) -> ExitCode {
         tell(&counts, if printed { "no webhooks (one was printed)".to_owned() } else { webhooks(&counts) });
         report_deliveries(simulator);
         report_findings(simulator);
-        if counts.joins == 0 {
+        let report = simulator.report();
+        if let Some(scenario) = report.as_ref().and_then(|report| report.scenario.as_ref()) {
+            eprint!("{scenario}");
+        }
+        if report.as_ref().is_none_or(StreamReport::is_unjoined) {
             unjoined += 1;
+        }
+        if report.is_some_and(|report| !report.unmet().is_empty()) {
+            unmet += 1;
         }
         total += counts;
     }
@@ -34,9 +43,12 @@ pub(super) fn all(simulators: &[Simulator], printed: bool) -> ExitCode {
             eprintln!("all {} streams:", many.len());
             tell(&total, if printed { "no webhooks (they were printed)".to_owned() } else { webhooks(&total) });
             eprintln!("{findings} findings; nobody joined {unjoined} of them");
+            if unmet > 0 {
+                eprintln!("{unmet} of them did not go as the scenario expects");
+            }
         }
     }
-    if unjoined > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    if unjoined > 0 || unmet > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
 fn webhooks(counts: &SentCounts) -> String {

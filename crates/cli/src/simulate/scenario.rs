@@ -4,17 +4,18 @@ use std::{path::Path, process::ExitCode};
 
 use anyhow::{Context, bail};
 use clap::Args;
-use rtms_sim::{scenario::Scenario, serve::SimulatorConfig};
+use rtms_sim::scenario::{Delays, Scenario};
 
 /// Stories in place of a meeting by options.
 #[derive(Args, Debug)]
+#[command(next_help_heading = "Scenarios")]
 pub(crate) struct ScenarioArgs {
     /// List the scenarios, each with what happens and what a client should do, and play nothing
     #[arg(long)]
     pub(super) list: bool,
-    /// Play this scenario: a name that --list has, or a TOML file with one
+    /// Play this scenario: a name that --list has, or a TOML file with one. What it expects is checked at the end
     #[arg(long, value_name = "NAME|FILE", conflicts_with_all = [
-        "load", "product", "participants", "duration", "seed", "media", "keep_alive_interval",
+        "load", "product", "participants", "duration", "seed", "media", "flash_and_beep", "everything", "keep_alive_interval",
     ])]
     scenario: Option<String>,
 }
@@ -42,16 +43,13 @@ pub(super) fn list() -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Makes the simulator play it, on as many servers as it takes.
-pub(super) fn play(scenario: &Scenario, config: &mut SimulatorConfig) {
+/// Tells what is to come, and what whoever runs the client has to do.
+pub(super) fn announce(scenario: &Scenario) {
     eprintln!("scenario {}: {}\nthe client: {}", scenario.name, scenario.what, scenario.client);
-    config.servers = config.servers.max(1 + usize::from(scenario.standby));
-    config.product = scenario.meeting.product;
-    config.meeting = scenario.meeting_options();
-    config.granted = Some(scenario.granted());
-    config.timing = scenario.timing();
-    config.incidents.clone_from(&scenario.incidents);
-    config.temper = scenario.temper.clone();
-    config.client_away = scenario.client_away();
-    config.webhooks.deliver_twice |= scenario.webhook_options().deliver_twice;
+    for task in scenario.tasks() {
+        eprintln!("whoever runs the client: {task}");
+    }
+    if scenario.network != Delays::default() {
+        eprintln!("its [network] is not played: on real sockets everything takes the time that it takes");
+    }
 }

@@ -66,6 +66,9 @@ pub struct Server {
     /// How long a graceful stop may take.
     #[serde(with = "humantime_serde")]
     pub stop_within: Duration,
+    /// The folder of wire logs, if they are kept; set by `--capture`, never by a file: what people say and show is in them.
+    #[serde(skip)]
+    pub capture: Option<PathBuf>,
 }
 
 /// `[webhook]`.

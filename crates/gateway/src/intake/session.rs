@@ -10,7 +10,7 @@ use std::{
 
 use bytes::Bytes;
 use rtms_client::{
-    connect::{Connector, Socket, TcpConnector, TcpSocket},
+    connect::{Connector, Received, Socket, TcpConnector, TcpSocket},
     error::ConnectError,
 };
 use rtms_wire::{SmolStr, time::UnixMillis, webhook::Webhook};
@@ -293,9 +293,9 @@ impl Link {
                 return Poll::Pending;
             }
             match (self.socket.poll_receive(cx), &self.broken) {
-                (Poll::Ready(Some(Ok(bytes))), _) => Poll::Ready(Ok(bytes)),
-                (Poll::Ready(Some(Err(error))), _) => Poll::Ready(Err(Ended::Broken(error))),
-                (Poll::Ready(None), _) => Poll::Ready(Err(Ended::Closed)),
+                (Poll::Ready(Ok(Received::Text(bytes) | Received::Binary(bytes))), _) => Poll::Ready(Ok(bytes)),
+                (Poll::Ready(Ok(Received::Closed { .. })), _) => Poll::Ready(Err(Ended::Closed)),
+                (Poll::Ready(Err(error)), _) => Poll::Ready(Err(Ended::Broken(error))),
                 (Poll::Pending, Some(error)) => Poll::Ready(Err(Ended::Broken(error.clone()))),
                 (Poll::Pending, None) => Poll::Pending,
             }

@@ -2,8 +2,10 @@
 #![allow(dead_code, reason = "each test file uses its own part of it")]
 
 pub(crate) mod doctored;
+pub(crate) mod fast;
 pub(crate) mod gate;
 pub(crate) mod http;
+pub(crate) mod player;
 pub(crate) mod recording;
 pub(crate) mod told;
 

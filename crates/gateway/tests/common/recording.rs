@@ -126,6 +126,17 @@ impl Truth {
         }
         tracks
     }
+
+    /// Every sample that was sent is in its place in the WAV files, and beside them is silence.
+    pub(crate) fn assert_sound(&self, folder: &Path, origin: UnixMillis, sample_rate: u32, channels: u16) {
+        let expected = self.as_samples(origin, sample_rate, channels);
+        let found = wavs(folder);
+        assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
+        for (name, (_, samples)) in &found {
+            let different = samples.iter().zip(&expected[name]).position(|(found, sent)| found != sent);
+            assert_eq!((different, samples.len()), (None, expected[name].len()), "{name}");
+        }
+    }
 }
 
 /// The time on a tape.

@@ -88,6 +88,8 @@ pub(crate) struct Gateway {
     wanted: Wanted,
     /// The wish that an ended run was for; only a newer one runs again.
     done_to: Option<UnixMillis>,
+    /// The same of streams that another one came after.
+    others: BTreeMap<StreamId, (Wanted, Option<UnixMillis>)>,
     /// When the last webhook that asks for a connection arrived, and whether somebody was connected on it.
     asked_at: Option<(UnixMillis, bool)>,
     running: Option<Running>,
@@ -121,6 +123,7 @@ impl Gateway {
             stream_id: None,
             wanted: Wanted::default(),
             done_to: None,
+            others: BTreeMap::new(),
             asked_at: None,
             running: None,
             next_link: 0,
@@ -215,11 +218,24 @@ impl Gateway {
             _ => Vec::new(),
         };
         let Some(input) = FoldInput::from_webhook(&webhook, urls) else { return };
-        if self.stream_id.is_none() {
-            self.stream_id = input.stream_id.clone();
+        let Some(stream_id) = input.stream_id.clone() else {
+            return self.log.odd_webhook(now, "it names no stream");
+        };
+        let app = SmolStr::new_static("app");
+        if self.stream_id.as_ref() != Some(&stream_id) {
+            if self.running.is_some() {
+                let (wanted, done_to) = self.others.entry(stream_id).or_default();
+                wanted.join(input.wanted(now, &app));
+                let start_at = wanted.wish().map(|wish| wish.start.at);
+                if start_at.is_some_and(|at| done_to.is_none_or(|done_to| at > done_to)) {
+                    self.log.odd_webhook(now, "another stream would run beside the one that runs");
+                }
+                return;
+            }
+            self.turn_to(stream_id);
         }
         let before = self.wanted.wish().map(|wish| wish.at);
-        self.wanted.join(input.wanted(now, &SmolStr::new_static("app")));
+        self.wanted.join(input.wanted(now, &app));
         let after = self.wanted.wish().map(|wish| wish.at);
         if after.is_some() && after != before {
             self.asked_at = Some((now, false));
@@ -230,6 +246,15 @@ impl Gateway {
             self.log.runs_again(now);
         }
         self.compare(now);
+    }
+
+    /// Takes up the records of another stream, when none runs. The gateway has all at once; here one at a time is enough.
+    fn turn_to(&mut self, stream_id: StreamId) {
+        let (wanted, done_to) = self.others.remove(&stream_id).unwrap_or_default();
+        let before = (std::mem::replace(&mut self.wanted, wanted), std::mem::replace(&mut self.done_to, done_to));
+        if let Some(known) = self.stream_id.replace(stream_id) {
+            self.others.insert(known, before);
+        }
     }
 
     /// What the gateway's worker does: compares what is wanted with what is, and acts.

@@ -107,6 +107,7 @@ impl Conduct {
 
     /// Somebody has connected, or asked in vain.
     pub(crate) fn attempt(&mut self, endpoint: Endpoint, now: UnixMillis) -> Option<Mistake> {
+        self.tally.attempts += 1;
         match endpoint {
             Endpoint::Signaling => self.signaling_attempts.add(5, now),
             // Each of the five media may have its connection.
@@ -329,6 +330,12 @@ impl Conduct {
         self.ended_at = Some(now);
         self.ready_due.clear();
         self.doubles.clear();
+    }
+
+    /// Another stream starts after the one that is over.
+    pub(crate) fn starts_again(&mut self) {
+        (self.ended_at, self.end_told_at, self.left_at, self.repeated_at) = (None, None, None, None);
+        (self.asked_to_close, self.turned_away_for_good, self.has_had_media) = (false, false, false);
     }
 
     /// The client can know that the stream is over.

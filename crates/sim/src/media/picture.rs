@@ -140,8 +140,8 @@ impl PictureTrack {
         match (studio.scene(), &studio.meeting.options.sources.film) {
             (Scene::FlashAndBeep, _) if self.flashed => Film::of_flash(shot.size).access_unit(self.shown),
             (Scene::FlashAndBeep, _) => Film::of_dark(shot.size).access_unit(self.shown),
-            (Scene::Conversation, Some(film)) if of_camera => film.access_unit(self.shown),
-            (Scene::Conversation, _) => {
+            (Scene::Conversation | Scene::AllTalkAtOnce, Some(film)) if of_camera => film.access_unit(self.shown),
+            (Scene::Conversation | Scene::AllTalkAtOnce, _) => {
                 let film = if of_camera { Film::of_person(shot.whose, shot.size) } else { Film::of_slides() };
                 film.access_unit_of_two_seconds(self.shown, self.format.fps)
             }

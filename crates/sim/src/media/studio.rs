@@ -13,7 +13,7 @@ use rtms_wire::{
 
 use crate::{
     meeting::{
-        Meeting,
+        MOST_SPEAKERS, Meeting,
         options::{MediaDetail, Scene},
     },
     seed::Seed,
@@ -75,13 +75,11 @@ impl Studio {
 
     /// Who speaks in a stretch of time, in the order in which they began, each with the utterances; at most three.
     pub(super) fn speakers(&self, from_ms: u64, to_ms: u64) -> Vec<(usize, Vec<usize>)> {
-        /// Zoom's limit of voices at a time. Basis: documented.
-        const MOST: usize = 3;
         let mut speakers: Vec<(usize, Vec<usize>)> = Vec::new();
         for (index, said) in self.meeting.said_between(from_ms, to_ms) {
             if let Some((_, utterances)) = speakers.iter_mut().find(|(speaker, _)| *speaker == said.speaker) {
                 utterances.push(index);
-            } else if speakers.len() < MOST {
+            } else if speakers.len() < MOST_SPEAKERS {
                 speakers.push((said.speaker, vec![index]));
             }
         }
@@ -136,7 +134,9 @@ impl Studio {
         }
         let seed = self.seed.fork("utterance", utterance as u64);
         let voice = &self.meeting.participants.get(said.speaker)?.voice;
-        Some(voice.speak(seed, duration_ms, phrases::syllables(&said.text), rate_hz))
+        // Where nobody knows the words, it is four syllables a second.
+        let syllables = if said.text.is_empty() { duration_ms / 250 } else { phrases::syllables(&said.text) };
+        Some(voice.speak(seed, duration_ms, syllables, rate_hz))
     }
 
     /// A message of sound or a picture; of everybody where nobody is named.

@@ -65,6 +65,9 @@ pub enum Scene {
     /// To measure sync by: the first participant beeps (1 kHz, 100 ms) at every full second after the stream's start, and every camera
     /// and screen shows one white picture with exactly that timestamp and dark ones between.
     FlashAndBeep,
+    /// The most sound that Zoom sends: three people, or as many as there are, all talk at once and without a pause. Nobody knows the
+    /// words.
+    AllTalkAtOnce,
 }
 
 /// What the payloads of sound and pictures are.

@@ -36,6 +36,10 @@ impl Target {
         let port = url.port_u16().unwrap_or(80);
         Ok(Self { url, host, port })
     }
+
+    pub(super) fn url(&self) -> &Uri {
+        &self.url
+    }
 }
 
 /// Posts it and waits no longer than Zoom does.

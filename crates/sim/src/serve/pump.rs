@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use rtms_wire::{codes::stop_reason::StopReason, ids::StreamId};
+use rtms_wire::{codes::stop_reason::StopReason, ids::StreamId, time::UnixMillis};
 use serde::Serialize;
 use tokio::{
     sync::{mpsc, watch},
@@ -20,6 +20,8 @@ use tokio::{
 use tokio_websockets::Message;
 
 use crate::{
+    judge::StreamReport,
+    scenario::{Scenario, Witness},
     sent::{Sent, What},
     serve::{
         AbortOnDrop, Clock, Limits, Seen,
@@ -27,7 +29,7 @@ use crate::{
         door::{Arrival, Guest},
         lock, post,
     },
-    webhook::{WebhookAnswer, WebhookPost},
+    webhook::{Delivery, WebhookAnswer, WebhookPost},
     zoom::{ConnectionId, Ending, Input, Output, Zoom},
 };
 
@@ -47,6 +49,7 @@ struct Outbox {
 pub(super) struct Pump {
     pub(super) zoom: Zoom,
     pub(super) clock: Clock,
+    pub(super) story: Option<Story>,
     pub(super) limits: Limits,
     pub(super) keep_sent: bool,
     /// How long to stay after the end.
@@ -58,6 +61,20 @@ pub(super) struct Pump {
     /// Nobody is let in any more when the last stream is over.
     pub(super) _door: Arc<Vec<AbortOnDrop>>,
     pub(super) guests: Guests,
+}
+
+/// A scenario that is played, and what is remembered for its sake.
+pub(super) struct Story {
+    scenario: Arc<Scenario>,
+    witness: Witness,
+    /// Whether somebody ended the stream before the scenario did.
+    is_cut_short: bool,
+}
+
+impl Story {
+    pub(super) fn new(scenario: Arc<Scenario>, start: UnixMillis) -> Self {
+        Self { scenario, witness: Witness::new(start), is_cut_short: false }
+    }
 }
 
 /// The connections of a stream.
@@ -93,7 +110,12 @@ impl Pump {
             let deadline = deadline.map(|at| self.clock.instant(at));
             let input = tokio::select! {
                 biased;
-                Some(reason) = stopped.recv() => Input::Stop { reason },
+                Some(reason) = stopped.recv() => {
+                    if let Some(story) = self.story.as_mut().filter(|_| self.zoom.over().is_none()) {
+                        story.is_cut_short = true;
+                    }
+                    Input::Stop { reason }
+                }
                 Some(event) = events.recv() => match self.arrived(event) {
                     Some(input) => input,
                     None => continue,
@@ -107,19 +129,29 @@ impl Pump {
         events.close();
         self.say_goodbye().await;
         self.carry_out();
-        let mut report = self.zoom.report();
-        if self.target.is_none() {
-            // What is only printed was not posted.
-            report.summary.webhooks.clear();
-            report.summary.sent.webhooks = 0;
-        }
-        lock(&self.seen).report = Some(report);
+        lock(&self.seen).report = Some(self.report());
         if let Some(record) = &self.record
             && let Err(error) = record.lock().unwrap_or_else(PoisonError::into_inner).flush()
         {
             tracing::warn!(%error, "the record of what was sent could not be finished");
         }
         finish.send_replace(true);
+    }
+
+    fn report(&self) -> StreamReport {
+        let mut report = self.zoom.report();
+        let is_posted = self.target.is_some();
+        if !is_posted {
+            // What is only printed was not posted.
+            report.summary.webhooks.clear();
+            report.summary.sent.webhooks = 0;
+        }
+        if let Some(Story { scenario, witness, is_cut_short }) = &self.story {
+            let is_heard = is_posted && self.zoom.deliveries().iter().any(Delivery::is_accepted);
+            let is_visited = is_heard || self.zoom.tally().attempts > 0;
+            report.judge_by(scenario, scenario.outcome(&self.zoom, witness, is_visited, *is_cut_short));
+        }
+        report
     }
 
     fn enter(&mut self, guest: Guest) -> ConnectionId {
@@ -186,6 +218,9 @@ impl Pump {
             // What is only printed was not sent.
             if self.target.is_some() || !matches!(sent.what, What::Webhook { .. }) {
                 seen.counts.count(&sent.what);
+            }
+            if let Some(story) = &mut self.story {
+                story.witness.see(&sent);
             }
             if let Some(record) = &self.record
                 && let Err(error) = write_line(record, self.zoom.stream(), &sent)

@@ -1,12 +1,12 @@
-//! `wss://`: a certificate authority and a server's certificate, made on the spot and gone with the process.
+//! `wss://`: a server's certificate, made on the spot, gone with the process, and vouched for by an authority.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{net::IpAddr, path::Path, sync::Arc};
 
-use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
-};
+use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose};
 use rustls::{ServerConfig, crypto::aws_lc_rs, pki_types::PrivatePkcs8KeyDer};
 use tokio_rustls::TlsAcceptor;
+
+use crate::serve::authority::{Authority, AuthorityError};
 
 /// Names that always are this machine. Many clients take no wildcard right below a top-level name, so hosts are listed as well.
 const LOCAL_NAMES: [&str; 4] = ["localhost", "*.localhost", "127.0.0.1", "::1"];
@@ -14,6 +14,9 @@ const LOCAL_NAMES: [&str; 4] = ["localhost", "*.localhost", "127.0.0.1", "::1"];
 /// Why no certificate could be made.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
+    /// There is no authority.
+    #[error(transparent)]
+    Authority(#[from] AuthorityError),
     /// A name is none that a certificate can carry, or the library refuses.
     #[error("no certificate can be made: {0}")]
     Certificate(#[from] rcgen::Error),
@@ -22,7 +25,7 @@ pub enum TlsError {
     Server(#[from] rustls::Error),
 }
 
-/// An authority that vouches for one certificate, and the server that shows it.
+/// A server, and the authority that vouches for its certificate.
 pub(super) struct Tls {
     /// The authority's certificate, for clients to trust.
     pub(super) ca_pem: String,
@@ -31,15 +34,10 @@ pub(super) struct Tls {
 }
 
 impl Tls {
-    /// For loopback, everything below `localhost`, this address and these names.
-    pub(super) fn new(address: IpAddr, hosts: &[String]) -> Result<Self, TlsError> {
-        let key = KeyPair::generate()?;
-        let mut authority = CertificateParams::default();
-        authority.distinguished_name.push(DnType::CommonName, "rtms simulator: made for one run");
-        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        authority.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        let ca_pem = authority.self_signed(&key)?.pem();
-        let issuer = Issuer::new(authority, key);
+    /// For loopback, everything below `localhost`, this address and these names. The authority is kept in a folder, or made for this
+    /// run if none is named.
+    pub(super) fn new(address: IpAddr, hosts: &[String], kept_in: Option<&Path>) -> Result<Self, TlsError> {
+        let Authority { pem: ca_pem, issuer } = kept_in.map_or_else(Authority::made, Authority::kept)?;
 
         let mut names: Vec<String> = LOCAL_NAMES.map(str::to_owned).into();
         for name in hosts.iter().cloned().chain([address.to_string()]) {

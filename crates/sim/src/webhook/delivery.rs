@@ -55,6 +55,13 @@ impl fmt::Display for Outcome {
     }
 }
 
+impl Delivery {
+    /// Whether the receiver took it, be it late.
+    pub fn is_accepted(&self) -> bool {
+        matches!(self.outcome, Outcome::Status(200..=299) | Outcome::Late(200..=299))
+    }
+}
+
 impl fmt::Display for Delivery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.outcome.fmt(f)?;

@@ -2,6 +2,10 @@
 
 use super::*;
 
+/// From state 4 to the close frames, for those who do not close by themselves when they are told. Not documented; ours. What is
+/// told on signaling can be overtaken by a close frame on another socket, and Zoom's SDK takes that for a failure (leave 960).
+const PARTING: Duration = Duration::from_secs(1);
+
 impl Zoom {
     /// Both kinds of connection are interrupted; signaling has a window to come back. `reason` is why the stream ends if it does not.
     pub(super) fn signaling_lost(&mut self, reason: StopReason, now: UnixMillis) {
@@ -80,9 +84,14 @@ impl Zoom {
         matches!(self.phase, Phase::Ending { .. } | Phase::Ended)
     }
 
-    /// The stream ends from Zoom's side.
+    /// The end has been told, and connections stay for another moment.
+    pub(super) fn is_parting(&self) -> bool {
+        matches!(self.phase, Phase::Ending { .. }) && self.stream_state == StreamState::Terminated
+    }
+
+    /// The stream ends from Zoom's side: the end is told at once, and connections are closed when there was time to hear it.
     pub(super) fn end(&mut self, reason: StopReason, now: UnixMillis) {
-        if self.phase == Phase::Ended {
+        if self.phase == Phase::Ended || self.is_parting() {
             return;
         }
         // Basis for the order: documented for a close that the client asked for, inferred for the rest.
@@ -98,7 +107,13 @@ impl Zoom {
         if !stream_first {
             self.stream_state_is(StreamState::Terminated, Some(reason), now);
         }
-        self.finish(reason, now);
+        self.over.get_or_insert((now, reason));
+        if self.signaling.is_some_and(|connection| self.connections.contains_key(&connection)) {
+            self.phase = Phase::Ending { until: now + PARTING, reason };
+            self.nobody_is_awaited();
+        } else {
+            self.finish(reason, now);
+        }
     }
 
     pub(super) fn finish(&mut self, reason: StopReason, now: UnixMillis) {
@@ -106,8 +121,7 @@ impl Zoom {
         self.conduct.ended(now);
         self.over.get_or_insert((now, reason));
         self.signaling = None;
-        self.signaling_window = None;
-        self.media_windows.clear();
+        self.nobody_is_awaited();
         let connections: Vec<_> = self.connections.keys().copied().collect();
         for connection in connections {
             self.close(connection);
@@ -116,5 +130,10 @@ impl Zoom {
         if std::mem::replace(&mut self.stop_webhook_due, false) {
             self.announce(News::Stopped { reason }, now);
         }
+    }
+
+    fn nobody_is_awaited(&mut self) {
+        self.signaling_window = None;
+        self.media_windows.clear();
     }
 }

@@ -156,6 +156,7 @@ impl Zoom {
     }
 
     pub(super) fn data_handshake(&mut self, connection: ConnectionId, request: &DataHandShakeReq, now: UnixMillis) {
+        self.conduct.tally.asked.extend(request.media_type.iter());
         let carried: Vec<_> =
             self.media().map(|(_, media)| if media.asked.is_all() { media.asked } else { media.carries }).collect();
         let checked = if self.signaling.is_none() {
@@ -413,7 +414,8 @@ impl Zoom {
         }
         match ending {
             Ending::CloseFrame => {}
-            Ending::Cut if known.cut_at.is_some() || self.is_client_away(now) => {}
+            // Whoever was told that the stream is over may go as they like.
+            Ending::Cut if known.cut_at.is_some() || self.is_client_away(now) || self.is_parting() => {}
             Ending::Cut => self.find(now, Some(connection), Mistake::AbruptClose),
             Ending::TooSlow { waiting_bytes } => {
                 self.find(now, Some(connection), Mistake::ReadTooSlowly { waiting_bytes })
@@ -434,7 +436,10 @@ impl Zoom {
         if answer.is_accepted() && self.webhooks.tells_the_end(webhook) {
             self.conduct.end_was_told(now);
         }
-        for mistake in self.webhooks.answered(webhook, answer, now) {
+        let mistakes = self.webhooks.answered(webhook, answer, now);
+        // Where its process was killed, nobody listens.
+        let is_excused = matches!(answer, WebhookAnswer::Failed(_)) && self.is_client_away(now);
+        for mistake in mistakes.into_iter().filter(|_| !is_excused) {
             self.find(now, None, mistake);
         }
     }

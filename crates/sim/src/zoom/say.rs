@@ -113,10 +113,11 @@ impl Zoom {
 
     pub(super) fn close(&mut self, connection: ConnectionId) -> Option<Role> {
         let known = self.connections.remove(&connection)?;
+        // The network loses the goodbye, too.
         if !known.is_void {
             self.conduct.told_to_close(connection);
+            self.outputs.push_back(Output::Close { connection, code: CLOSE_NORMAL });
         }
-        self.outputs.push_back(Output::Close { connection, code: CLOSE_NORMAL });
         Some(known.role)
     }
 

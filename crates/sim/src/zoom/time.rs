@@ -5,7 +5,7 @@ use super::*;
 impl Zoom {
     pub(super) fn pass_time(&mut self, now: UnixMillis) {
         self.pass_webhooks(now);
-        if self.phase == Phase::Announced && now >= self.start + self.config.timing.join_within {
+        if self.phase == Phase::Announced && now >= self.announced_at + self.config.timing.join_within {
             // The stream is gone. No document says which reason its webhook carries; this is the one that fits.
             if !self.was_down_until(now) && !self.conduct.was_refused() && !self.conduct.was_turned_away_for_good() {
                 self.find_unless_hindered(Mistake::NeverJoined, now);
@@ -24,6 +24,10 @@ impl Zoom {
                 self.tell_everybody_leaves(now);
                 self.begin_end(StopReason::MeetingEnded, now);
             }
+            Phase::Ending { reason, .. } if self.is_parting() && self.connections.is_empty() => {
+                self.finish(reason, now)
+            }
+            Phase::Ending { until, reason } if until <= now && self.is_parting() => self.finish(reason, now),
             Phase::Ending { until, reason } if until <= now => self.end(reason, now),
             Phase::Announced | Phase::Joined | Phase::Ending { .. } | Phase::Ended => {}
         }

@@ -1,7 +1,7 @@
 //! What goes wrong: incidents at their time, and requests that are refused although they are right.
 
 use super::*;
-use crate::fault::Nonsense;
+use crate::fault::{Incident, Nonsense};
 
 impl Zoom {
     /// Lets happen what is due.
@@ -16,13 +16,22 @@ impl Zoom {
         for connection in overdue {
             self.cut(connection);
         }
-        while let Some(incident) = self.config.incidents.get(self.happened)
+        while let Some((index, incident)) = self.next_incident()
             && self.start + incident.at <= now
-            && !self.is_over()
         {
-            self.happened += 1;
             let what = incident.what.clone();
+            self.happened = index + 1;
             self.happen(&what, now);
+        }
+    }
+
+    /// What happens next; when the stream is over, only what can happen then.
+    pub(super) fn next_incident(&self) -> Option<(usize, &Incident)> {
+        let mut rest = self.config.incidents.iter().enumerate().skip(self.happened);
+        match self.phase {
+            Phase::Announced | Phase::Joined => rest.next(),
+            Phase::Ending { .. } => None,
+            Phase::Ended => rest.find(|(_, incident)| incident.what.outlives_the_stream()),
         }
     }
 
@@ -69,7 +78,8 @@ impl Zoom {
                 self.session_state_is(*session, SessionState::Stopped, Some(*reason), now);
             }
             Trouble::Stop { reason, told } => self.stop(*reason, *told, now),
-            Trouble::StartRepeated => {
+            Trouble::StartRepeatedLate if self.phase != Phase::Ended => {}
+            Trouble::StartRepeated | Trouble::StartRepeatedLate => {
                 self.conduct.repeated(now);
                 self.webhooks.repeat_start(now);
                 self.pass_webhooks(now);
@@ -82,6 +92,8 @@ impl Zoom {
                 self.webhooks.announce(news, &self.identity, before, now);
                 self.pass_webhooks(now);
             }
+            Trouble::StartsAgain if self.phase == Phase::Ended => self.start_again(now),
+            Trouble::StartsAgain => {}
             Trouble::Nonsense { target, kind } => {
                 for connection in self.of(*target) {
                     match nonsense(*kind, now) {
@@ -182,6 +194,24 @@ impl Zoom {
         if overlap.is_zero() {
             self.pass_incidents(now);
         }
+    }
+
+    /// Another stream of the same meeting, after the one that has ended.
+    fn start_again(&mut self, now: UnixMillis) {
+        let seed = Seed::new(self.config.meeting.seed);
+        self.identity = self.identity.with_another_stream(&seed, now);
+        self.expected = Expected::new(&self.config.app, &self.identity);
+        self.sessions = (0..=self.config.temper.more_sessions).map(|number| Session::new(&seed, number, now)).collect();
+        self.phase = Phase::Announced;
+        self.announced_at = now;
+        self.stream_state = StreamState::Inactive;
+        self.over = None;
+        self.stop_webhook_due = true;
+        (self.backlog_wanted, self.audio_sent_ms, self.selected) = (true, None, None);
+        // Nothing is kept from before the stream.
+        (self.is_paused, self.resumed_at) = (false, Some(now));
+        self.conduct.starts_again();
+        self.announce_start(now);
     }
 
     fn running_sessions_are(&mut self, state: SessionState, now: UnixMillis) {

@@ -3,12 +3,25 @@
 use rtms_wire::codes::product::Product;
 
 use super::*;
-use crate::{findings::suspect, judge::StreamReport};
+use crate::{
+    findings::suspect,
+    judge::{StreamReport, Tally},
+};
 
 impl Zoom {
     /// What the client did well and badly so far, and how the stream went.
     pub fn report(&self) -> StreamReport {
         StreamReport::new(self, &self.conduct.tally)
+    }
+
+    /// What is counted of the client.
+    pub(crate) fn tally(&self) -> &Tally {
+        &self.conduct.tally
+    }
+
+    /// Whether the client wants the sound from before it came.
+    pub(crate) fn wants_backlog(&self) -> bool {
+        self.backlog_wanted
     }
 
     /// Which product streams.
@@ -36,7 +49,7 @@ impl Zoom {
         if let Some(mistake) = self.conduct.joined(connection, now) {
             self.find(now, Some(connection), mistake);
         }
-        let after = now.since(self.start);
+        let after = now.since(self.announced_at);
         if is_first && after > self.config.timing.join_within / 2 && !self.conduct.is_hindered(now) {
             let after_ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
             self.find(now, Some(connection), Mistake::JoinedLate { after_ms });

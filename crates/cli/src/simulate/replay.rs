@@ -1,0 +1,144 @@
+//! `rtms simulate --replay`: a wire log of `rtms serve --capture`, played to a client of any make.
+
+use std::{path::PathBuf, process::ExitCode, time::Duration};
+
+use anyhow::Context;
+use clap::Args;
+use rtms_sim::{
+    replay::{Absence, Played, tape::Contents},
+    serve::{
+        SimulatorConfig,
+        replay::{ReplayConfig, ReplayEnding, Replaying, Speed, Summary},
+    },
+};
+use rtms_wire::media::medium::Medium;
+
+use super::SimulateArgs;
+
+/// How often it is said how far it has come.
+const TELL_EVERY: Duration = Duration::from_secs(5);
+
+/// A tape in place of a meeting.
+#[derive(Args, Debug)]
+pub(crate) struct ReplayArgs {
+    /// Play back a wire log that `rtms serve --capture` wrote, in place of a meeting: the same frames, at the same distances in
+    /// time, from handshakes with the client's own signature on. Exits with 1 if nobody joined, or left before the end
+    #[arg(long, value_name = "FILE", conflicts_with_all = [
+        "load", "scenario", "event_websocket", "meetings", "servers", "product", "participants", "duration", "seed", "media",
+        "everything", "audio_from", "video_from", "flash_and_beep", "keep_alive_interval", "sent", "grade", "time_compression",
+        "validate_url", "deliver_twice", "probe_oracle", "wait_for_retries",
+    ])]
+    replay: Option<PathBuf>,
+    /// Play it so many times as fast, such as 0.5 or 10, or as fast as the client reads: max. Times inside of messages stay
+    #[arg(long, value_name = "N|max", default_value = "1", requires = "replay")]
+    speed: Speed,
+}
+
+impl ReplayArgs {
+    /// Whether a tape is to be played.
+    pub(super) fn is_asked(&self) -> bool {
+        self.replay.is_some()
+    }
+}
+
+/// Runs until the tape is over or somebody presses Ctrl-C.
+pub(super) async fn run(args: SimulateArgs) -> anyhow::Result<ExitCode> {
+    let print = args.print_webhook;
+    let mut replaying = Replaying::start(config(args)?).await?;
+    let length_ms = replaying.contents().length_ms;
+    tell_contents(replaying.contents());
+    eprintln!("signaling is at {}", replaying.signaling_url());
+    if print {
+        let line = [replaying.start_webhook(), b"\n".as_slice()].concat();
+        crate::output::print_bytes(&line).context("failed to print the webhook")?;
+    }
+    let mut every = tokio::time::interval(TELL_EVERY);
+    // The first tick comes at once.
+    every.tick().await;
+    let summary = loop {
+        tokio::select! {
+            biased;
+            summary = replaying.finished() => break summary?,
+            pressed = tokio::signal::ctrl_c() => {
+                pressed.context("failed to listen for Ctrl-C")?;
+                eprintln!("stopping");
+                replaying.stop();
+                break replaying.finished().await?;
+            }
+            _ = every.tick() => {
+                eprintln!("at {} of {}", clock(replaying.progress_ms()), clock(length_ms));
+            }
+        }
+    };
+    Ok(tell(&summary, length_ms))
+}
+
+fn config(args: SimulateArgs) -> anyhow::Result<ReplayConfig> {
+    let app = args.app.app()?;
+    let tape = args.replay.replay.context("--replay names a file")?;
+    let mut places = SimulatorConfig::default();
+    args.servers.configure(&mut places);
+    Ok(ReplayConfig {
+        speed: args.replay.speed,
+        app,
+        listen: places.listen,
+        media_listen: places.media_listen,
+        host: places.hosts.into_iter().next(),
+        tls: places.tls,
+        ca_dir: places.ca_dir,
+        ca_out: places.ca_out,
+        webhook_url: args.webhook,
+        ..ReplayConfig::new(tape)
+    })
+}
+
+fn tell_contents(contents: &Contents) {
+    let header = &contents.header;
+    eprintln!(
+        "the wire log of {} stream {}, {} long, by {}",
+        header.product,
+        crate::output::one_line(header.rtms_stream_id.as_str()),
+        clock(contents.length_ms),
+        crate::output::one_line(&header.program),
+    );
+    if contents.lost > 0 {
+        eprintln!("{} lines were lost when it was written", contents.lost);
+    }
+    if !contents.is_whole {
+        eprintln!("it ends before the stream did");
+    }
+}
+
+fn tell(summary: &Summary, length_ms: u64) -> ExitCode {
+    let Summary { at_ms, ending, played, stop_webhook } = summary;
+    let Played { signaling, media, passed_over, joins, media_connections, refusals } = played;
+    eprintln!(
+        "played: {signaling} frames on signaling{}; {joins} joined, {media_connections} media connections",
+        Medium::ALL.iter().filter_map(|it| Some(format!(", {} {it}", media.get(it)?))).collect::<String>(),
+    );
+    if !passed_over.is_empty() {
+        let media: Vec<_> = passed_over.iter().map(|(medium, frames)| format!("{frames} {medium}")).collect();
+        eprintln!("passed over, as the client had no connection for it: {}", media.join(", "));
+    }
+    for refusal in refusals {
+        eprintln!("refused: {}", crate::output::one_line(refusal));
+    }
+    if let Some(answer) = stop_webhook.as_ref().filter(|answer| !answer.is_accepted()) {
+        eprintln!("the stop webhook was not accepted: {answer:?}");
+    }
+    match ending {
+        ReplayEnding::Played | ReplayEnding::Stopped if *joins > 0 => return ExitCode::SUCCESS,
+        ReplayEnding::Played | ReplayEnding::Stopped | ReplayEnding::Absent(Absence::NobodyCame) => {
+            eprintln!("nobody joined");
+        }
+        ReplayEnding::Absent(Absence::Left) => {
+            eprintln!("the client left at {} of {} and did not come back", clock(*at_ms), clock(length_ms));
+        }
+    }
+    ExitCode::FAILURE
+}
+
+/// Minutes and seconds of the tape.
+fn clock(ms: u64) -> String {
+    format!("{:02}:{:02}.{:03}", ms / 60_000, ms / 1000 % 60, ms % 1000)
+}

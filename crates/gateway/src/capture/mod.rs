@@ -1,0 +1,343 @@
+//! `rtms serve --capture`: a stream's wire log ([`rtms_wire::capture`]), kept by a thread of its own so that neither the
+//! sockets nor the stream ever wait for it.
+//!
+//! One file for each time that a stream is joined: `DIR/<stream id, escaped>.jsonl`, then `….2.jsonl` and so on. What comes
+//! faster than it can be written is left out, and the file says how much that was.
+
+mod writer;
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use rtms_client::tap::{Seen, Tap};
+use rtms_proto::output::{ConnectionId, Role};
+use rtms_record::layout;
+use rtms_wire::{capture::Header, codes::stop_reason::StopReason, ids::StreamId};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{Instant, timeout},
+};
+use tracing::{Span, warn};
+
+use self::writer::Writer;
+
+/// The longest file of one join. A day of everything is more; whoever captures looks for trouble, and finds it before.
+const MAX_FILE_BYTES: u64 = 1 << 30;
+
+/// What may wait for the disk: some seconds of everything that a meeting has.
+const MAX_WAITING_BYTES: usize = 16 << 20;
+
+/// The same in lines, so that many small ones cannot take more memory than a few large ones.
+const MAX_WAITING_LINES: usize = 8192;
+
+/// How long the end of a stream waits for the end of its file.
+const FINISH_WITHIN: Duration = Duration::from_secs(5);
+
+/// Where wire logs are kept.
+#[derive(Debug)]
+pub(crate) struct Captures {
+    folder: PathBuf,
+    /// Where the recordings are: what was deleted there on demand is not captured either.
+    recordings: PathBuf,
+    max_file_bytes: u64,
+}
+
+/// The wire log of one join. All clones write the same file.
+#[derive(Clone, Debug)]
+pub(crate) struct Capture {
+    begun: Instant,
+    queue: mpsc::Sender<Item>,
+    shared: Arc<Shared>,
+}
+
+/// What both ends of the queue know.
+#[derive(Debug, Default)]
+struct Shared {
+    waiting_bytes: AtomicUsize,
+    lost: AtomicU64,
+}
+
+/// Something for the file.
+#[derive(Debug)]
+enum Item {
+    /// A frame, or what became of a connection.
+    Seen { ms: u64, connection: ConnectionId, role: Role, seen: Seen },
+    /// The stream is over; nothing more is written.
+    End { ms: u64, stop_reason: Option<StopReason>, why: String, done: oneshot::Sender<()> },
+}
+
+impl Captures {
+    /// Makes the folder if it is not there.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(crate) fn new(folder: PathBuf, recordings: PathBuf) -> io::Result<Self> {
+        let mut builder = fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(&folder)?;
+        Ok(Self { folder, recordings, max_file_bytes: MAX_FILE_BYTES })
+    }
+
+    /// Begins a log. If it cannot be written, the log of the program says so, and the stream goes on.
+    pub(crate) fn begin(&self, header: Header) -> Capture {
+        let (queue, items) = mpsc::channel(MAX_WAITING_LINES);
+        let shared = Arc::<Shared>::default();
+        let capture = Capture { begun: Instant::now(), queue, shared: shared.clone() };
+        let (folder, max_file_bytes, span) = (self.folder.clone(), self.max_file_bytes, Span::current());
+        let revoked = layout::deletion_record(&self.recordings, &header.rtms_stream_id);
+        let write = move || {
+            let _entered = span.enter();
+            if revoked.exists() {
+                return warn!("the stream was revoked: its wire log is not kept");
+            }
+            match Writer::create(&folder, &header, max_file_bytes, shared) {
+                Ok(writer) => writer.run(items),
+                Err(error) => warn!(%error, folder = %folder.display(), "the wire log cannot be written"),
+            }
+        };
+        if let Err(error) = std::thread::Builder::new().name("capture".into()).spawn(write) {
+            warn!(%error, "the wire log has no thread to write it");
+        }
+        capture
+    }
+
+    /// Deletes every log of a stream.
+    ///
+    /// # Errors
+    /// What the system says of the first that cannot be deleted.
+    pub(crate) fn delete(&self, stream_id: &StreamId) -> io::Result<()> {
+        let escaped = layout::escape(stream_id.as_str());
+        let entries = match fs::read_dir(&self.folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            entries => entries?,
+        };
+        for entry in entries {
+            let path = entry?.path();
+            // An escaped id has no dot, so this is no other stream's.
+            let is_its = path.file_name().and_then(|name| name.to_str()).is_some_and(|name| {
+                name.strip_prefix(&escaped).is_some_and(|rest| rest.starts_with('.') && rest.ends_with(".jsonl"))
+            });
+            if is_its {
+                fs::remove_file(path)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The file of a stream's join; the first has no number.
+fn path(folder: &Path, stream_id: &StreamId, join: u32) -> PathBuf {
+    let number = if join <= 1 { String::new() } else { format!(".{join}") };
+    folder.join(format!("{}{number}.jsonl", layout::escape(stream_id.as_str())))
+}
+
+impl Capture {
+    /// The stream is over. Returns when the file is written, or when that takes too long.
+    pub(crate) async fn finish(self, stop_reason: Option<StopReason>, why: String) {
+        let (done, is_done) = oneshot::channel();
+        let end = Item::End { ms: self.ms(), stop_reason, why, done };
+        let finished = async {
+            if self.queue.send(end).await.is_ok() {
+                // It fails only when the thread is gone, which has said why.
+                let _ = is_done.await;
+            }
+        };
+        if timeout(FINISH_WITHIN, finished).await.is_err() {
+            warn!("the wire log is not written in time, its end may be missing");
+        }
+    }
+
+    fn ms(&self) -> u64 {
+        u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+impl Tap for Capture {
+    fn saw(&mut self, connection: ConnectionId, role: Role, seen: Seen) {
+        let bytes = payload_bytes(&seen);
+        // Only this end adds, so nothing comes between this look and what follows from it.
+        let waiting = self.shared.waiting_bytes.load(Ordering::Relaxed);
+        // One large frame may always wait if nothing else does.
+        if waiting == 0 || waiting + bytes <= MAX_WAITING_BYTES {
+            self.shared.waiting_bytes.fetch_add(bytes, Ordering::Relaxed);
+            let item = Item::Seen { ms: self.ms(), connection, role, seen };
+            match self.queue.try_send(item) {
+                // Nobody writes any more, and the log has it why.
+                Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => return,
+                Err(mpsc::error::TrySendError::Full(_)) => {
+                    self.shared.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
+                }
+            }
+        }
+        self.shared.lost.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+fn payload_bytes(seen: &Seen) -> usize {
+    match seen {
+        Seen::Received { payload, .. } => payload.len(),
+        Seen::Dialed(text) | Seen::Unreached(text) | Seen::Sent(text) | Seen::Cut(text) => text.len(),
+        Seen::Closed { reason, .. } => reason.len(),
+        Seen::Opened | Seen::Left => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rtms_wire::{
+        Bytes,
+        capture::{FORMAT, Frame, Line, VERSION, What},
+        codes::product::Product,
+        ids::{InstanceId, InstanceIdField},
+        media::medium::{MediaTypes, Medium},
+        time::UnixMillis,
+    };
+
+    use super::*;
+
+    const SOUND: Role = Role::Media(MediaTypes::ALL);
+
+    fn header(stream_id: &str) -> Header {
+        Header {
+            format: FORMAT.into(),
+            version: VERSION,
+            product: Product::Meeting,
+            instance: InstanceId::new(InstanceIdField::MeetingUuid, "4/a+B=="),
+            rtms_stream_id: stream_id.into(),
+            started_at: UnixMillis(1_795_428_000_000),
+            program: "rtms test".into(),
+            start_webhook: None,
+        }
+    }
+
+    fn received(payload: &'static [u8]) -> Seen {
+        Seen::Received { payload: Bytes::from_static(payload), is_text: true }
+    }
+
+    fn captures(folder: &Path) -> Captures {
+        Captures::new(folder.join("captures"), folder.join("recordings")).unwrap()
+    }
+
+    /// The lines behind the header.
+    fn lines(path: &Path) -> Vec<String> {
+        let text = fs::read_to_string(path).unwrap();
+        assert!(text.ends_with('\n'));
+        text.lines().skip(1).map(str::to_owned).collect()
+    }
+
+    fn what(line: &str) -> What<'_> {
+        serde_json::from_str::<Line<'_>>(line).unwrap().what
+    }
+
+    #[tokio::test]
+    async fn a_file_has_everything_in_order_and_nobody_else_can_read_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let captures = captures(folder.path());
+        let mut capture = captures.begin(header("AbC"));
+        let (one, two) = (ConnectionId(1), ConnectionId(2));
+        capture.saw(one, Role::Signaling, Seen::Dialed("ws://x/?token=abc".into()));
+        capture.saw(one, Role::Signaling, Seen::Opened);
+        capture.saw(one, Role::Signaling, Seen::Sent(r#"{"msg_type":1,"signature":"abc"}"#.into()));
+        capture.saw(two, Role::Media(MediaTypes::of([Medium::Chat])), received(br#"{"msg_type":4,"token":"abc"}"#));
+        capture.saw(two, SOUND, received(br#"{"msg_type":18,"signature":"said","u":"ws://x/?a=b"}"#));
+        capture.saw(two, SOUND, Seen::Left);
+        capture.finish(Some(StopReason::MeetingEnded), "over".into()).await;
+
+        let path = path(&folder.path().join("captures"), &"AbC".into(), 1);
+        let lines = lines(&path);
+        assert!(!fs::read_to_string(&path).unwrap().contains("abc"), "{lines:#?}");
+        assert_eq!(lines.len(), 7, "{lines:#?}");
+        // What was said is no secret of ours.
+        let What::Received { connection: 2, frame: Frame::Text(text), .. } = what(&lines[4]) else {
+            panic!("{}", lines[4])
+        };
+        assert_eq!(text, r#"{"msg_type":18,"signature":"said","u":"ws://x/?a=b"}"#);
+        assert_eq!(what(&lines[6]), What::Ended { stop_reason: Some(StopReason::MeetingEnded), why: "over".into() });
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_at_its_bound_says_so_and_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let captures = Captures { max_file_bytes: 16 << 10, ..captures(folder.path()) };
+        let mut capture = captures.begin(header("a"));
+        for _ in 0..1000 {
+            capture.saw(ConnectionId(1), SOUND, received(br#"{"msg_type":14,"content":{"data":"AAAAAAAAAAAAAAAA"}}"#));
+        }
+        capture.finish(None, "over".into()).await;
+
+        let path = path(&folder.path().join("captures"), &"a".into(), 1);
+        assert!(fs::metadata(&path).unwrap().len() <= 16 << 10);
+        let lines = lines(&path);
+        let [.., before, stopped, ended] = &lines[..] else { panic!("{lines:#?}") };
+        assert!(matches!(what(before), What::Received { .. }), "{before}");
+        let What::Stopped { why } = what(stopped) else { panic!("{stopped}") };
+        assert_eq!(why, "the file has reached its bound of 16384 bytes");
+        assert!(matches!(what(ended), What::Ended { .. }), "{ended}");
+    }
+
+    #[tokio::test]
+    async fn what_does_not_fit_into_the_queue_is_counted_and_the_stream_does_not_wait() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut capture = captures(folder.path()).begin(header("a"));
+        // As if the disk had not taken these yet.
+        capture.shared.waiting_bytes.fetch_add(MAX_WAITING_BYTES, Ordering::Relaxed);
+        for _ in 0..3 {
+            capture.saw(ConnectionId(1), SOUND, received(b"{}"));
+        }
+        capture.shared.waiting_bytes.fetch_sub(MAX_WAITING_BYTES, Ordering::Relaxed);
+        capture.saw(ConnectionId(1), SOUND, received(b"{}"));
+        capture.finish(None, "over".into()).await;
+
+        let lines = lines(&path(&folder.path().join("captures"), &"a".into(), 1));
+        assert_eq!(what(&lines[0]), What::Lost { lines: 3 });
+        assert!(matches!(what(&lines[1]), What::Received { .. }), "{lines:#?}");
+    }
+
+    #[tokio::test]
+    async fn each_join_has_a_file_and_all_are_deleted_together() {
+        let folder = tempfile::tempdir().unwrap();
+        let captures = captures(folder.path());
+        for stream in ["a", "a", "a.2", "b"] {
+            captures.begin(header(stream)).finish(None, "over".into()).await;
+        }
+        let names = || {
+            let entries = fs::read_dir(folder.path().join("captures")).unwrap();
+            let mut names: Vec<_> = entries.map(|it| it.unwrap().file_name().into_string().unwrap()).collect();
+            names.sort();
+            names
+        };
+        assert_eq!(names(), ["a%2e2.jsonl", "a.2.jsonl", "a.jsonl", "b.jsonl"]);
+
+        captures.delete(&"a".into()).unwrap();
+
+        assert_eq!(names(), ["a%2e2.jsonl", "b.jsonl"]);
+    }
+
+    #[tokio::test]
+    async fn what_was_revoked_is_not_kept_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let note = layout::deletion_record(&folder.path().join("recordings"), &"a".into());
+        fs::create_dir_all(note.parent().unwrap()).unwrap();
+        fs::write(note, "{}").unwrap();
+
+        let mut capture = captures(folder.path()).begin(header("a"));
+        capture.saw(ConnectionId(1), SOUND, Seen::Opened);
+        capture.finish(None, "over".into()).await;
+
+        assert_eq!(fs::read_dir(folder.path().join("captures")).unwrap().count(), 0);
+    }
+}

@@ -1,0 +1,281 @@
+//! The thread that writes a wire log: takes what was seen, takes the secrets out, and keeps the file whole and bounded.
+
+use std::{
+    collections::BTreeSet,
+    fs::{File, OpenOptions},
+    io::{self, Seek, SeekFrom, Write},
+    path::{Path, PathBuf},
+    sync::{Arc, atomic::Ordering},
+};
+
+use rtms_client::tap::Seen;
+use rtms_proto::output::{ConnectionId, Role};
+use rtms_wire::capture::{
+    Channel, Frame, Header, Line, MAX_LINE_BYTES, Side, What, without_query_values, without_secrets,
+};
+use serde::Serialize;
+use tokio::sync::{mpsc, oneshot};
+use tracing::{info, warn};
+
+use super::{Item, Shared, path, payload_bytes};
+
+/// What is collected before it is written.
+const BATCH_BYTES: usize = 256 << 10;
+
+/// Room below the bound for the lines that say how the file ends.
+const LAST_LINES_BYTES: u64 = 4096;
+
+/// How often one stream is joined into one folder, at most.
+const MAX_JOINS: u32 = 10_000;
+
+/// The code that our WebSockets close with.
+const CLOSE_NORMAL: u16 = 1000;
+
+pub(super) struct Writer {
+    file: File,
+    path: PathBuf,
+    max_file_bytes: u64,
+    shared: Arc<Shared>,
+    /// Whole lines in the file take so many bytes.
+    written: u64,
+    /// Lines that wait to be written together, and how many they are, counting those that they say are lost.
+    batch: Vec<u8>,
+    batch_lines: u64,
+    is_failing: bool,
+    is_full: bool,
+    /// Connections whose first frame has come.
+    answered: BTreeSet<ConnectionId>,
+}
+
+impl Writer {
+    /// Makes the file, for nobody else to read, with its first line.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(super) fn create(folder: &Path, header: &Header, max_file_bytes: u64, shared: Arc<Shared>) -> io::Result<Self> {
+        let mut how = OpenOptions::new();
+        how.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut how, 0o600);
+        let mut join = 1;
+        let (path, file) = loop {
+            let path = path(folder, &header.rtms_stream_id, join);
+            match how.open(&path) {
+                Ok(file) => break (path, file),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && join < MAX_JOINS => join += 1,
+                Err(error) => return Err(error),
+            }
+        };
+        let mut writer = Self {
+            file,
+            path,
+            max_file_bytes,
+            shared,
+            written: 0,
+            batch: Vec::new(),
+            batch_lines: 0,
+            is_failing: false,
+            is_full: false,
+            answered: BTreeSet::new(),
+        };
+        let line = encoded(header)?;
+        writer.file.write_all(&line)?;
+        writer.written = line.len() as u64;
+        info!(file = %writer.path.display(), "the wire log is kept; it holds what is said and shown");
+        Ok(writer)
+    }
+
+    /// Until the stream is over.
+    pub(super) fn run(mut self, mut items: mpsc::Receiver<Item>) {
+        while let Some(first) = items.blocking_recv() {
+            let mut next = Some(first);
+            while let Some(item) = next {
+                if let Some(done) = self.take(item) {
+                    self.write();
+                    // Whoever waited may have lost patience.
+                    let _ = done.send(());
+                    return;
+                }
+                next = if self.batch.len() < BATCH_BYTES { items.try_recv().ok() } else { None };
+            }
+            self.write();
+        }
+    }
+
+    /// Takes one item; whom to tell when it was the last.
+    fn take(&mut self, item: Item) -> Option<oneshot::Sender<()>> {
+        match item {
+            Item::Seen { ms, connection, role, seen } => {
+                let bytes = payload_bytes(&seen);
+                self.add_lost(ms);
+                self.add(&Line { ms, what: what(connection, role, &seen, !self.answered.contains(&connection)) });
+                if let Seen::Received { .. } = seen {
+                    self.answered.insert(connection);
+                }
+                self.shared.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
+                None
+            }
+            Item::End { ms, stop_reason, why, done } => {
+                self.add_lost(ms);
+                self.add_last(&Line { ms, what: What::Ended { stop_reason, why: why.into() } });
+                Some(done)
+            }
+        }
+    }
+
+    /// Says what is missing before what comes now.
+    fn add_lost(&mut self, ms: u64) {
+        let lines = self.shared.lost.swap(0, Ordering::Relaxed);
+        if lines > 0 && !self.is_full {
+            if !self.is_failing {
+                warn!(lines, file = %self.path.display(), "lines of the wire log are lost: they came too fast");
+            }
+            self.add_last(&Line { ms, what: What::Lost { lines } });
+            // If this cannot be written either, they are still lost.
+            self.batch_lines += lines - 1;
+        }
+    }
+
+    fn add(&mut self, line: &Line<'_>) {
+        if self.is_full {
+            return;
+        }
+        match encoded(line) {
+            Ok(text) if text.len() > MAX_LINE_BYTES => {
+                self.shared.lost.fetch_add(1, Ordering::Relaxed);
+            }
+            Ok(text) => {
+                let end = self.written + (self.batch.len() + text.len()) as u64;
+                if end + LAST_LINES_BYTES > self.max_file_bytes {
+                    self.stop(line.ms);
+                } else {
+                    self.batch.extend_from_slice(&text);
+                    self.batch_lines += 1;
+                }
+            }
+            // Our own types; nothing of theirs refuses to be written.
+            Err(error) => warn!(%error, "a line of the wire log cannot be written"),
+        }
+    }
+
+    /// The file has reached its bound.
+    fn stop(&mut self, ms: u64) {
+        self.is_full = true;
+        let why = format!("the file has reached its bound of {} bytes", self.max_file_bytes);
+        warn!(why, file = %self.path.display(), "the wire log is not kept any longer, the stream goes on");
+        self.add_last(&Line { ms, what: What::Stopped { why: why.into() } });
+    }
+
+    /// A short line, for which there is room also at the bound.
+    fn add_last(&mut self, line: &Line<'_>) {
+        let end = |text: &[u8]| self.written + (self.batch.len() + text.len()) as u64;
+        if let Ok(text) = encoded(line)
+            && end(&text) <= self.max_file_bytes
+        {
+            self.batch.extend_from_slice(&text);
+            self.batch_lines += 1;
+        }
+    }
+
+    /// Writes what was collected. What the disk does not take is lost, and the file stays whole lines.
+    fn write(&mut self) {
+        if self.batch.is_empty() {
+            return;
+        }
+        match self.file.write_all(&self.batch) {
+            Ok(()) => {
+                self.written += self.batch.len() as u64;
+                if std::mem::take(&mut self.is_failing) {
+                    warn!(file = %self.path.display(), "the wire log is written again");
+                }
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut self.is_failing, true) {
+                    warn!(%error, file = %self.path.display(), "the wire log cannot be written, lines are lost");
+                }
+                self.shared.lost.fetch_add(self.batch_lines, Ordering::Relaxed);
+                // If this fails as well, the next line lands behind a torn one, and readers name its number.
+                let _ = self.file.set_len(self.written).and_then(|()| self.file.seek(SeekFrom::Start(self.written)));
+            }
+        }
+        self.batch.clear();
+        self.batch_lines = 0;
+    }
+}
+
+/// One line and its end.
+fn encoded(line: &impl Serialize) -> serde_json::Result<Vec<u8>> {
+    let mut text = serde_json::to_vec(line)?;
+    text.push(b'\n');
+    Ok(text)
+}
+
+fn what(connection: ConnectionId, role: Role, seen: &Seen, is_first: bool) -> What<'_> {
+    let on = match role {
+        Role::Signaling => Channel::Signaling,
+        Role::Media(types) => Channel::Media(types),
+    };
+    let ConnectionId(connection) = connection;
+    match seen {
+        Seen::Dialed(url) => What::Dialed { connection, on, url: without_query_values(url) },
+        // It may name the URL.
+        Seen::Unreached(why) => What::Unreached { connection, on, why: without_secrets(why) },
+        Seen::Opened => What::Opened { connection, on },
+        Seen::Sent(text) => What::Sent { connection, on, frame: Frame::text(text.as_bytes()).without_secrets() },
+        Seen::Received { payload, is_text } => {
+            let frame = if *is_text { Frame::text(payload) } else { Frame::binary(payload) };
+            // Behind the handshake, media is what people said and showed, and stays as it is.
+            let is_content = on != Channel::Signaling && !is_first;
+            What::Received { connection, on, frame: if is_content { frame } else { frame.without_secrets() } }
+        }
+        Seen::Closed { code, reason } => {
+            What::Closed { connection, on, by: Side::Zoom, code: *code, reason: reason.into() }
+        }
+        Seen::Cut(why) => What::Cut { connection, on, why: why.into() },
+        Seen::Left => What::Closed { connection, on, by: Side::Client, code: Some(CLOSE_NORMAL), reason: "".into() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rtms_wire::{
+        codes::product::Product,
+        ids::{InstanceId, InstanceIdField},
+        time::UnixMillis,
+    };
+
+    use super::*;
+
+    #[test]
+    fn what_the_disk_does_not_take_is_counted_when_it_takes_something_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let header = Header {
+            format: "rtms-capture".into(),
+            version: 1,
+            product: Product::Phone,
+            instance: InstanceId::new(InstanceIdField::CallId, "7"),
+            rtms_stream_id: "a".into(),
+            started_at: UnixMillis(0),
+            program: "test".into(),
+            start_webhook: None,
+        };
+        let mut writer = Writer::create(folder.path(), &header, 1 << 20, Arc::default()).unwrap();
+        let opened = |ms| Item::Seen { ms, connection: ConnectionId(1), role: Role::Signaling, seen: Seen::Opened };
+        // A handle that cannot be written to is as good as a disk that is full.
+        let good = std::mem::replace(&mut writer.file, File::open(&writer.path).unwrap());
+        for ms in 0..3 {
+            writer.take(opened(ms));
+            writer.write();
+        }
+        writer.file = good;
+        writer.take(opened(3));
+        writer.write();
+
+        let text = std::fs::read_to_string(folder.path().join("a.jsonl")).unwrap();
+        let lines: Vec<_> = text.lines().skip(1).collect();
+        assert_eq!(
+            lines,
+            [r#"{"ms":3,"what":"lost","lines":3}"#, r#"{"ms":3,"what":"opened","connection":1,"on":"signaling"}"#]
+        );
+    }
+}

@@ -1,0 +1,446 @@
+//! A wire log: what went over the WebSockets of one stream, as lines of JSON. The first line is a [`Header`], every other a
+//! [`Line`].
+//!
+//! ```text
+//! {"format":"rtms-capture","version":1,"product":"meeting","instance":{"field":"meeting_uuid","value":"4/a+B=="},…}
+//! {"ms":0,"what":"dialed","connection":1,"on":"signaling","url":"wss://rtms.zoom.us/signaling"}
+//! {"ms":31,"what":"sent","connection":1,"on":"signaling","text":"{\"msg_type\":1,…,\"signature\":\"\"}"}
+//! {"ms":45,"what":"received","connection":1,"on":"signaling","text":"{\"msg_type\":2,…}"}
+//! ```
+//!
+//! Whoever writes one passes what may hold a secret through [`without_secrets`] first.
+
+use std::{borrow::Cow, fmt, str::FromStr};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::{
+    base64,
+    codes::{product::Product, stop_reason::StopReason},
+    ids::{InstanceId, StreamId},
+    media::medium::{MediaTypes, Medium, UnknownMedium},
+    time::UnixMillis,
+};
+
+/// The value of [`Header::format`].
+pub const FORMAT: &str = "rtms-capture";
+
+/// The version this program writes, and the newest it reads.
+pub const VERSION: u32 = 1;
+
+/// Bytes of the longest line, its end included: twice the longest message that our client takes, since quotes are escaped.
+pub const MAX_LINE_BYTES: usize = 64 << 20;
+
+/// The first line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Header {
+    /// [`FORMAT`].
+    pub format: String,
+    /// [`VERSION`] of the program that wrote it.
+    pub version: u32,
+    /// What streams.
+    pub product: Product,
+    /// Of what, under the key that handshakes use.
+    pub instance: InstanceId,
+    /// The stream.
+    pub rtms_stream_id: StreamId,
+    /// When the log begins, on the clock of whoever wrote it; every [`Line::ms`] counts from here.
+    pub started_at: UnixMillis,
+    /// The program that wrote it, and its version.
+    pub program: String,
+    /// The body of the start webhook but for its secrets, if it was at hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_webhook: Option<String>,
+}
+
+/// Any line but the first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line<'a> {
+    /// Milliseconds since [`Header::started_at`], by a clock that never goes back.
+    pub ms: u64,
+    /// What happened.
+    #[serde(flatten)]
+    pub what: What<'a>,
+}
+
+/// What a line tells. `connection` is a running number: an attempt at a connection, and the connection it becomes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "what", rename_all = "snake_case")]
+pub enum What<'a> {
+    /// A connection is tried.
+    Dialed {
+        /// Which.
+        connection: u32,
+        /// What it is for.
+        on: Channel,
+        /// Where to.
+        url: Cow<'a, str>,
+    },
+    /// It could not be made.
+    Unreached {
+        /// Which.
+        connection: u32,
+        /// What it was for.
+        on: Channel,
+        /// Why not.
+        why: Cow<'a, str>,
+    },
+    /// The WebSocket stands.
+    Opened {
+        /// Which.
+        connection: u32,
+        /// What it is for.
+        on: Channel,
+    },
+    /// A frame of the client's was handed to its WebSocket.
+    Sent {
+        /// On which connection.
+        connection: u32,
+        /// What that is for.
+        on: Channel,
+        /// What.
+        #[serde(flatten)]
+        frame: Frame<'a>,
+    },
+    /// A frame came from Zoom.
+    Received {
+        /// On which connection.
+        connection: u32,
+        /// What that is for.
+        on: Channel,
+        /// What.
+        #[serde(flatten)]
+        frame: Frame<'a>,
+    },
+    /// A close frame ended it.
+    Closed {
+        /// Which.
+        connection: u32,
+        /// What it was for.
+        on: Channel,
+        /// Who closed it.
+        by: Side,
+        /// The close code; none if the frame had none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        code: Option<u16>,
+        /// What the frame said beside it.
+        #[serde(default, skip_serializing_if = "str::is_empty")]
+        reason: Cow<'a, str>,
+    },
+    /// It was gone without a close frame.
+    Cut {
+        /// Which.
+        connection: u32,
+        /// What it was for.
+        on: Channel,
+        /// What was seen of that.
+        why: Cow<'a, str>,
+    },
+    /// So many lines are missing here: they came faster than they could be written, or the disk failed.
+    Lost {
+        /// How many.
+        lines: u64,
+    },
+    /// Nothing more is written, though the stream goes on.
+    Stopped {
+        /// Why.
+        why: Cow<'a, str>,
+    },
+    /// The stream is over for whoever wrote this.
+    Ended {
+        /// Zoom's reason, if it gave one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stop_reason: Option<StopReason>,
+        /// The same for people.
+        why: Cow<'a, str>,
+    },
+}
+
+/// One of the two ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Side {
+    /// Zoom.
+    Zoom,
+    /// The program that wrote the log.
+    Client,
+}
+
+/// The payload of a WebSocket frame, byte for byte but for secrets.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Frame<'a> {
+    /// Of a text frame.
+    Text(Cow<'a, str>),
+    /// Of a binary frame that is text all the same, as Zoom's are.
+    Binary(Cow<'a, str>),
+    /// Of a binary frame that is no text, in base64.
+    BinaryBase64(Cow<'a, str>),
+}
+
+impl<'a> Frame<'a> {
+    /// Takes the payload of a text frame. What is no UTF-8, which no text frame may be, is kept as [`Frame::BinaryBase64`].
+    pub fn text(payload: &'a [u8]) -> Self {
+        std::str::from_utf8(payload).map_or_else(|_| Self::base64(payload), |text| Self::Text(text.into()))
+    }
+
+    /// Takes the payload of a binary frame.
+    pub fn binary(payload: &'a [u8]) -> Self {
+        std::str::from_utf8(payload).map_or_else(|_| Self::base64(payload), |text| Self::Binary(text.into()))
+    }
+
+    fn base64(payload: &[u8]) -> Self {
+        Self::BinaryBase64(base64::encode(payload).into())
+    }
+
+    /// The bytes that were in the frame.
+    ///
+    /// # Errors
+    /// [`base64::NotBase64`] if it says that they are base64, and they are not.
+    pub fn payload(&self) -> Result<Cow<'_, [u8]>, base64::NotBase64> {
+        match self {
+            Self::Text(text) | Self::Binary(text) => Ok(Cow::Borrowed(text.as_bytes())),
+            Self::BinaryBase64(text) => base64::decode(text.as_bytes()).map(Cow::Owned),
+        }
+    }
+
+    /// Whether it was a text frame.
+    pub fn is_text(&self) -> bool {
+        match self {
+            Self::Text(_) => true,
+            Self::Binary(_) | Self::BinaryBase64(_) => false,
+        }
+    }
+
+    /// The same without what [`without_secrets`] takes out.
+    #[must_use]
+    pub fn without_secrets(self) -> Self {
+        match self {
+            Self::Text(text) => Self::Text(cleaned(text)),
+            Self::Binary(text) => Self::Binary(cleaned(text)),
+            // Neither end ever put a secret into what is no text.
+            Self::BinaryBase64(text) => Self::BinaryBase64(text),
+        }
+    }
+}
+
+fn cleaned(text: Cow<'_, str>) -> Cow<'_, str> {
+    match text {
+        Cow::Borrowed(text) => without_secrets(text),
+        Cow::Owned(text) => Cow::Owned(without_secrets(&text).into_owned()),
+    }
+}
+
+/// What a connection is for: `signaling`, or media with a plus between, `audio+video`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Channel {
+    /// Handshake, events, states.
+    Signaling,
+    /// These media, as they were asked for.
+    Media(MediaTypes),
+}
+
+impl fmt::Display for Channel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Signaling => f.write_str("signaling"),
+            Self::Media(types) => types
+                .iter()
+                .enumerate()
+                .try_for_each(|(place, medium)| write!(f, "{}{medium}", if place == 0 { "" } else { "+" })),
+        }
+    }
+}
+
+impl FromStr for Channel {
+    type Err = UnknownMedium;
+
+    fn from_str(name: &str) -> Result<Self, UnknownMedium> {
+        if name == "signaling" {
+            return Ok(Self::Signaling);
+        }
+        let media: Result<Vec<Medium>, _> = name.split('+').map(str::parse).collect();
+        media.map(|media| Self::Media(MediaTypes::of(media)))
+    }
+}
+
+impl Serialize for Channel {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Channel {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = Cow::<'_, str>::deserialize(deserializer)?;
+        name.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// A URL without the values of its query, in which tokens travel.
+pub fn without_query_values(url: &str) -> Cow<'_, str> {
+    let Some((place, query)) = url.split_once('?') else { return Cow::Borrowed(url) };
+    let names: Vec<_> = query
+        .split('&')
+        // Without a name it is all value.
+        .map(|pair| pair.split_once('=').map(|(name, _)| format!("{name}=")).unwrap_or_default())
+        .collect();
+    Cow::Owned(format!("{place}?{}", names.join("&")))
+}
+
+/// JSON text without its secrets: strings under a key that has `signature`, `secret`, `token`, `password` or `srtp_key` in it
+/// are empty, also inside of objects and lists there, and the queries of URLs lose their values. All else stays byte for byte.
+///
+/// What is no JSON is looked through all the same, as far as it has strings.
+pub fn without_secrets(json: &str) -> Cow<'_, str> {
+    let mut cleaned = String::new();
+    // Up to here everything is in `cleaned`.
+    let mut kept = 0;
+    // How deep the brackets are, and since which depth all is secret.
+    let (mut depth, mut secret_since) = (0_usize, None);
+    // Whether the last key names a secret.
+    let mut is_secret = false;
+    let mut rest = json.bytes().enumerate();
+    while let Some((at, byte)) = rest.next() {
+        match byte {
+            b'{' | b'[' => {
+                depth += 1;
+                if is_secret && secret_since.is_none() {
+                    secret_since = Some(depth);
+                }
+                is_secret = false;
+            }
+            b'}' | b']' => {
+                if secret_since == Some(depth) {
+                    secret_since = None;
+                }
+                depth = depth.saturating_sub(1);
+                is_secret = false;
+            }
+            b',' => is_secret = false,
+            b'"' => {
+                let Some(length) = string_length(&json.as_bytes()[at + 1..]) else { break };
+                let end = at + 1 + length;
+                let content = &json[at + 1..end];
+                // Behind the closing quote.
+                while rest.next().is_some_and(|(place, _)| place < end) {}
+                if json[end + 1..].trim_start().starts_with(':') {
+                    is_secret = names_a_secret(content);
+                    continue;
+                }
+                let clean = if is_secret || secret_since.is_some() {
+                    Cow::Borrowed("")
+                } else if content.contains("://") || content.contains(r":\/\/") {
+                    without_query_values(content)
+                } else {
+                    continue;
+                };
+                if clean != content {
+                    cleaned.push_str(&json[kept..at + 1]);
+                    cleaned.push_str(&clean);
+                    kept = end;
+                }
+            }
+            _ => {}
+        }
+    }
+    if kept == 0 {
+        return Cow::Borrowed(json);
+    }
+    cleaned.push_str(&json[kept..]);
+    Cow::Owned(cleaned)
+}
+
+/// Whether what stands under this key is a secret: `signature`, tokens, passwords, and the SRTP keys of old mock servers.
+fn names_a_secret(key: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    ["signature", "secret", "token", "password", "srtp_key"].iter().any(|word| key.contains(word))
+}
+
+/// Bytes up to the quote that ends a string.
+fn string_length(text: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        at += memchr::memchr2(b'"', b'\\', text.get(at..)?)?;
+        if text.get(at) == Some(&b'"') {
+            return Some(at);
+        }
+        at += 2;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_comes_back_as_it_was() {
+        let on = Channel::Media(MediaTypes::of([Medium::Audio, Medium::Video]));
+        let lines = [
+            Line { ms: 0, what: What::Dialed { connection: 1, on, url: "wss://x".into() } },
+            Line { ms: 1, what: What::Unreached { connection: 1, on, why: "no".into() } },
+            Line { ms: 2, what: What::Opened { connection: 2, on: Channel::Signaling } },
+            Line { ms: 3, what: What::Sent { connection: 2, on, frame: Frame::text("{\"a\":\"é\n\"}".as_bytes()) } },
+            Line { ms: 4, what: What::Received { connection: 2, on, frame: Frame::binary(b"{}") } },
+            Line { ms: 5, what: What::Received { connection: 2, on, frame: Frame::binary(&[0xff, 0]) } },
+            Line {
+                ms: 6,
+                what: What::Closed { connection: 2, on, by: Side::Zoom, code: Some(1000), reason: "bye".into() },
+            },
+            Line { ms: 7, what: What::Cut { connection: 2, on, why: "reset".into() } },
+            Line { ms: 8, what: What::Lost { lines: 3 } },
+            Line { ms: 9, what: What::Stopped { why: "full".into() } },
+            Line { ms: 9, what: What::Ended { stop_reason: Some(StopReason::MeetingEnded), why: "over".into() } },
+        ];
+        for line in lines {
+            let text = serde_json::to_string(&line).unwrap();
+            assert!(!text.contains('\n'));
+            assert_eq!(serde_json::from_str::<Line<'_>>(&text).unwrap(), line, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_line_looks_as_it_is_documented() {
+        let what = What::Sent { connection: 1, on: Channel::Signaling, frame: Frame::text(b"{\"msg_type\":7}") };
+        let text = serde_json::to_string(&Line { ms: 31, what }).unwrap();
+        assert_eq!(text, r#"{"ms":31,"what":"sent","connection":1,"on":"signaling","text":"{\"msg_type\":7}"}"#);
+
+        let what =
+            What::Received { connection: 2, on: "audio+chat".parse().unwrap(), frame: Frame::binary(&[0xff, 0xfe]) };
+        let text = serde_json::to_string(&Line { ms: 40, what }).unwrap();
+        assert_eq!(text, r#"{"ms":40,"what":"received","connection":2,"on":"audio+chat","binary_base64":"//4="}"#);
+    }
+
+    #[test]
+    fn a_payload_is_the_same_bytes_whatever_they_were() {
+        for payload in [b"{\"msg_type\":14}".as_slice(), &[0, 1, 0xff], "\u{0}\u{7f}é\\\"".as_bytes(), b""] {
+            assert_eq!(Frame::binary(payload).payload().unwrap(), payload);
+        }
+    }
+
+    #[test]
+    fn secrets_go_and_everything_else_stays() {
+        let cases = [
+            (r#"{"msg_type":1,"signature":"abc", "x":"y"}"#, r#"{"msg_type":1,"signature":"", "x":"y"}"#),
+            (r#"{"signature" : "a\"b","n":1}"#, r#"{"signature" : "","n":1}"#),
+            (
+                r#"{"srtp_keys":{"audio":"1","b":["2"]},"audio":"3"}"#,
+                r#"{"srtp_keys":{"audio":"","b":[""]},"audio":"3"}"#,
+            ),
+            (r#"{"access_token":"t","z":["signature"]}"#, r#"{"access_token":"","z":["signature"]}"#),
+            (r#"{"u":"wss://a/b?tok=1&x","v":"what?a=b"}"#, r#"{"u":"wss://a/b?tok=&","v":"what?a=b"}"#),
+            (r#"{"u":"wss:\/\/a?t=1\u0026x=2"}"#, r#"{"u":"wss:\/\/a?t="}"#),
+            (r#"{"signature":null,"a":"b"}"#, r#"{"signature":null,"a":"b"}"#),
+        ];
+        for (before, after) in cases {
+            assert_eq!(without_secrets(before), after);
+        }
+    }
+
+    #[test]
+    fn what_is_no_json_does_no_harm() {
+        for text in ["", "\"", "\\", "\"signature\":\"unfinished", "]]}}\"é\"", "{\"a\\", "\"signature\":\"x\\"] {
+            assert_eq!(without_secrets(text), text);
+        }
+    }
+}
