@@ -111,8 +111,9 @@ async fn three_refusals_with_status_8_are_waited_out() {
         after: Duration::from_secs(1),
     }];
     let temper = Temper { refusals, ..Temper::default() };
-    // The waits are 1.5, 3 and 6 s, and a fifth longer at most.
-    let duration = Duration::from_secs(18);
+    // The word that explains the loss is waited for, 2 s at most; the waits after it are 1.5, 3 and 6 s, and a fifth longer
+    // at most. So it is back 15 s after the cut, and a busy machine has time left.
+    let duration = Duration::from_secs(28);
     let run = Play { temper, duration, ..Play::of(Trouble::Cut { target: Target::Signaling }) }.run().await;
 
     let answers = run.simulator.sent().into_iter().filter_map(|sent| match sent.what {
