@@ -4,7 +4,7 @@
 
 mod common;
 
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use common::{
     Gateway, app, config,
@@ -134,12 +134,7 @@ async fn a_stop_asks_zoom_closes_the_recording_and_is_the_end() {
 #[tokio::test]
 async fn one_camera_is_chosen_then_another_then_none() {
     let data_dir = tempfile::tempdir().unwrap();
-    let gateway = Gateway::start_with({
-        let mut config = config(data_dir.path());
-        config.media.video.streams = VideoStreams::Individual;
-        config
-    })
-    .await;
+    let gateway = of_one_person_at_a_time(data_dir.path()).await;
     let simulator = meeting(6, Duration::from_secs(60)).await;
     let always_on = |who: &&Participant| who.joins_ms == 0 && who.camera_is_on(0) && who.camera_is_on(20_000);
     let people: Vec<_> = simulator.meeting().participants.iter().filter(always_on).map(|who| &who.user_id).collect();
@@ -197,12 +192,7 @@ async fn one_camera_is_chosen_then_another_then_none() {
 #[tokio::test]
 async fn a_stream_that_was_lost_is_said_to_be_and_can_be_left() {
     let data_dir = tempfile::tempdir().unwrap();
-    let gateway = Gateway::start_with({
-        let mut config = config(data_dir.path());
-        config.media.video.streams = VideoStreams::Individual;
-        config
-    })
-    .await;
+    let gateway = of_one_person_at_a_time(data_dir.path()).await;
     let simulator = meeting(8, Duration::from_secs(60)).await;
     let stream = simulator.stream().clone();
     assert_eq!(gateway.post(simulator.start_webhook()).await, 200);
@@ -372,6 +362,12 @@ async fn shown(gateway: &Gateway, stream: &StreamId) -> StreamDetail {
 }
 
 /// Chooses a camera; gives what is told at once.
+async fn of_one_person_at_a_time(data_dir: &Path) -> Gateway {
+    let mut config = config(data_dir);
+    config.media.video.streams = VideoStreams::Individual;
+    Gateway::start_with(config).await
+}
+
 async fn choose(gateway: &Gateway, simulator: &Simulator, user_id: &UserId) -> VideoLine {
     let path = format!("{}/video", path_of(simulator.stream()));
     let choice = serde_json::to_value(VideoChoice { user_id: user_id.clone() }).unwrap();

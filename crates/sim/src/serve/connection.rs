@@ -153,7 +153,7 @@ async fn write(
 }
 
 /// Closes in order. False if the client does not answer in time.
-async fn close(socket: &mut WebSocketStream<Box<dyn Io>>, code: u16) -> bool {
+pub(super) async fn close(socket: &mut WebSocketStream<Box<dyn Io>>, code: u16) -> bool {
     let closing = async {
         let code = CloseCode::try_from(code).unwrap_or(CloseCode::NORMAL_CLOSURE);
         if socket.send(Message::close(Some(code), "")).await.is_ok() {

@@ -8,12 +8,12 @@ use tokio::{
     sync::{mpsc, oneshot},
     time::timeout,
 };
-use tokio_websockets::{CloseCode, Limits as WebSocketLimits, Message, ServerBuilder, WebSocketStream};
+use tokio_websockets::{Limits as WebSocketLimits, Message, ServerBuilder, WebSocketStream};
 
 use crate::{
     serve::{
         Limits,
-        connection::{CLOSE_WITHIN, FromConnection},
+        connection::{self, CLOSE_WITHIN, FromConnection},
         door::{Guest, Io},
     },
     zoom::{ConnectionId, Ending},
@@ -88,7 +88,8 @@ async fn converse(
                 Some(first) => match write(&mut socket, first, &mut outgoing, &mut unread).await {
                     Ok(None) => {}
                     Ok(Some(code)) => {
-                        close(&mut socket, code).await;
+                        // Whether the client answers is for a judge to say, and here is none.
+                        let _ = connection::close(&mut socket, code).await;
                         return Ending::CloseFrame;
                     }
                     Err(_) => return Ending::Cut,
@@ -125,16 +126,4 @@ async fn write(
     }
     socket.flush().await?;
     Ok(None)
-}
-
-/// Closes in order, and leaves a client that does not answer in time.
-async fn close(socket: &mut WebSocketStream<Box<dyn Io>>, code: u16) {
-    let closing = async {
-        let code = CloseCode::try_from(code).unwrap_or(CloseCode::NORMAL_CLOSURE);
-        if socket.send(Message::close(Some(code), "")).await.is_ok() {
-            // What the client still says is of no interest; its close frame ends the loop.
-            while let Some(Ok(_)) = socket.next().await {}
-        }
-    };
-    let _ = timeout(CLOSE_WITHIN, closing).await;
 }
