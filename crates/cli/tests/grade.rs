@@ -76,7 +76,7 @@ async fn what_is_not_as_the_scenario_expects_is_told_and_fails_with_a_verdict_an
     let server = Serving::start(&folder.path().join("data"), &["--dev"]).await;
     let to = format!("http://{}/webhook", server.address);
     let (story, file) = (folder.path().join("mine.toml"), folder.path().join("verdict.json"));
-    let text = "name = \"mine\"\nwhat = \"Nothing.\"\nclient = \"Nothing.\"\n[meeting]\nduration = \"2s\"\n\
+    let text = "name = \"mine\"\nwhat = \"Nothing.\"\nclient = \"Nothing.\"\n[meeting]\nduration = \"4s\"\n\
         [expect]\nended = 6\njoins = 2\nno_media = [\"audio\"]\n";
     std::fs::write(&story, text).unwrap();
     let play = ["simulate", "--webhook", &to, "--scenario", story.to_str().unwrap()];

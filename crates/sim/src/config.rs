@@ -11,6 +11,7 @@ use rtms_wire::{
 use crate::{
     fault::{Incident, Temper},
     meeting::MeetingOptions,
+    seed::Seed,
 };
 
 /// Everything that [`Zoom`](crate::zoom::Zoom) is told before it starts.
@@ -41,6 +42,16 @@ pub struct ZoomConfig {
     pub timing: Timing,
     /// What is posted beside the stream's webhooks, and how fast time runs between posts.
     pub webhooks: WebhookOptions,
+    /// Tells this run from another one with the same seed that starts in the same millisecond, as two programs on one
+    /// machine may: the ids follow from it too, and nothing else does. Without it, virtual time gives the same bytes.
+    pub run: u64,
+}
+
+impl ZoomConfig {
+    /// What every id follows from, beside the time.
+    pub(crate) fn ids(&self) -> Seed {
+        Seed::new(self.meeting.seed).fork("ids", self.run)
+    }
 }
 
 impl Default for ZoomConfig {
@@ -58,6 +69,7 @@ impl Default for ZoomConfig {
             client_away: None,
             timing: Timing::default(),
             webhooks: WebhookOptions::default(),
+            run: 0,
         }
     }
 }

@@ -30,6 +30,7 @@ mod tls;
 mod upgrade;
 
 use std::{
+    hash::{BuildHasher, Hasher},
     io::Write,
     net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
@@ -505,7 +506,14 @@ fn zoom_config(
         timing: config.timing.clone(),
         // Nobody can answer what is not posted.
         webhooks: if is_posted { config.webhooks.clone() } else { WebhookOptions::default() },
+        run: run_number(),
     }
+}
+
+/// A number that no other run has.
+fn run_number() -> u64 {
+    // The keys of the standard library's hasher are random, and no secret hangs on these.
+    std::hash::RandomState::new().build_hasher().finish()
 }
 
 /// The only place that asks for the time.

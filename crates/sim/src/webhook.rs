@@ -148,13 +148,13 @@ impl Identity {
     }
 
     /// The same meeting, and another stream of it that starts now.
-    pub(crate) fn with_another_stream(&self, seed: &Seed, now: UnixMillis) -> Self {
-        Self { stream: StreamId::new(seed.fork("another stream", now.0).hex(32)), ..self.clone() }
+    pub(crate) fn with_another_stream(&self, ids: &Seed, now: UnixMillis) -> Self {
+        Self { stream: StreamId::new(ids.fork("another stream", now.0).hex(32)), ..self.clone() }
     }
 
-    pub(crate) fn new(product: Product, seed: &Seed, start: UnixMillis) -> Self {
+    pub(crate) fn new(product: Product, ids: &Seed, start: UnixMillis) -> Self {
         // The time goes in so that one seed played twice is the same meeting but not the same stream.
-        let mut chance = seed.fork("identity", start.0);
+        let mut chance = ids.fork("identity", start.0);
         let field = instance_field(product);
         let value = match product {
             Product::Meeting | Product::Webinar | Product::Session => padded_base64(&mut chance),

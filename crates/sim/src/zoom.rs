@@ -305,10 +305,11 @@ impl Zoom {
     pub fn new(config: ZoomConfig, now: UnixMillis) -> Self {
         let seed = Seed::new(config.meeting.seed);
         let meeting = Arc::new(Meeting::plan(&config.meeting));
-        let identity = Identity::new(config.product, &seed, now);
+        let ids = config.ids();
+        let identity = Identity::new(config.product, &ids, now);
         let mut config = config;
         config.incidents.sort_by_key(|incident| incident.at);
-        let sessions = (0..=config.temper.more_sessions).map(|number| Session::new(&seed, number, now)).collect();
+        let sessions = (0..=config.temper.more_sessions).map(|number| Session::new(&ids, number, now)).collect();
         let expected = Expected::new(&config.app, &identity);
         let mut zoom = Self {
             studio: Studio::new(
@@ -323,7 +324,7 @@ impl Zoom {
                 config.app.clone(),
                 config.webhooks.clone(),
                 config.temper.nested_webhooks,
-                &seed,
+                &ids,
                 now,
             ),
             config,
@@ -521,9 +522,9 @@ impl Connection {
 }
 
 impl Session {
-    fn new(seed: &Seed, number: usize, now: UnixMillis) -> Self {
+    fn new(ids: &Seed, number: usize, now: UnixMillis) -> Self {
         // The time goes in for the same reason as with the stream's own id.
-        let mut chance = seed.fork("session", now.0.wrapping_add(number as u64));
+        let mut chance = ids.fork("session", now.0.wrapping_add(number as u64));
         let id = [8, 4, 4, 4, 12].map(|digits| chance.hex(digits)).join("-");
         Self { id: RtmsSessionId::new(id), state: SessionState::Inactive }
     }

@@ -83,6 +83,17 @@ async fn a_client_joins_and_hears_the_meeting_to_its_end() {
 }
 
 #[tokio::test]
+async fn streams_that_start_in_one_millisecond_from_one_seed_have_ids_of_their_own() {
+    let mut ids = BTreeSet::new();
+    for _ in 0..32 {
+        let simulator = Simulator::start(config(Duration::from_secs(5))).await.unwrap();
+        ids.insert((simulator.stream().as_str().to_owned(), simulator.instance().value.as_str().to_owned()));
+    }
+
+    assert_eq!(ids.len(), 32, "{ids:?}");
+}
+
+#[tokio::test]
 async fn websocket_pings_are_answered_before_the_handshake() {
     let simulator = Simulator::start(config(Duration::from_secs(5))).await.unwrap();
     let mut signaling = connect(simulator.signaling_url()).await;

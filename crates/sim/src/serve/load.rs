@@ -89,7 +89,7 @@ pub struct LoadConfig {
     pub product: Product,
     /// The app that the streams are for.
     pub app: App,
-    /// The streams' ids follow from it.
+    /// The streams' ids follow from it, from the time, and from what no other run has.
     pub seed: u64,
     /// How often every connection is asked whether it is alive.
     pub keep_alive: Duration,
@@ -212,8 +212,9 @@ impl LoadServer {
             keep_alive: config.keep_alive,
             keep_alive_misses: Timing::default().keep_alive_misses,
         };
+        let this_run = super::run_number();
         let streams = (0..config.streams.max(1)).map(|number| {
-            let seed = Seed::new(config.seed).fork("another stream", number as u64).number();
+            let seed = Seed::new(config.seed ^ this_run).fork("another stream", number as u64).number();
             Stream::new(&settings, seed, server.signaling_url(Some(number)), server.media_url(Some(number)), now)
         });
         let shared = Arc::new(Shared {

@@ -68,9 +68,9 @@ impl Zoom {
                 self.stream_state_is(StreamState::Resumed, None, now);
             }
             Trouble::SessionStarts => {
-                let seed = Seed::new(self.config.meeting.seed);
+                let ids = self.config.ids();
                 let session = self.sessions.len();
-                self.sessions.push(Session::new(&seed, session, self.start));
+                self.sessions.push(Session::new(&ids, session, self.start));
                 self.session_state_is(session, SessionState::Initialize, None, now);
                 self.session_state_is(session, SessionState::Started, None, now);
             }
@@ -198,10 +198,10 @@ impl Zoom {
 
     /// Another stream of the same meeting, after the one that has ended.
     fn start_again(&mut self, now: UnixMillis) {
-        let seed = Seed::new(self.config.meeting.seed);
-        self.identity = self.identity.with_another_stream(&seed, now);
+        let ids = self.config.ids();
+        self.identity = self.identity.with_another_stream(&ids, now);
         self.expected = Expected::new(&self.config.app, &self.identity);
-        self.sessions = (0..=self.config.temper.more_sessions).map(|number| Session::new(&seed, number, now)).collect();
+        self.sessions = (0..=self.config.temper.more_sessions).map(|number| Session::new(&ids, number, now)).collect();
         self.phase = Phase::Announced;
         self.announced_at = now;
         self.stream_state = StreamState::Inactive;
