@@ -1,4 +1,4 @@
-//! The WebSocket upgrade, read and answered by hand: between the two, the simulator may decide to refuse.
+//! The WebSocket upgrade, read and answered apart: between the two, the simulator may decide to refuse.
 
 use std::io;
 
@@ -8,6 +8,9 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 /// Bytes of a request's head; rightful ones have a few hundred.
 const MAX_HEAD: usize = 16 << 10;
+
+/// Headers of a request; rightful ones have about ten.
+const MAX_HEADERS: usize = 64;
 
 /// What RFC 6455 has every server put behind the client's key.
 const KEY_SUFFIX: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -30,12 +33,16 @@ pub(super) async fn read<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<Opt
         if stream.read_buf(&mut head).await? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        // A client has nothing more to say before it has the answer, so the blank line is the end of what came.
-        if head.ends_with(b"\r\n\r\n") {
-            return Ok(parse(&head));
-        }
-        if head.len() > MAX_HEAD {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "the request has no end"));
+        let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
+        let mut request = httparse::Request::new(&mut headers);
+        match request.parse(&head) {
+            // Frames come after our answer, so whoever has sent more already is no WebSocket client.
+            Ok(httparse::Status::Complete(length)) => return Ok(asked(&request).filter(|_| length == head.len())),
+            Ok(httparse::Status::Partial) if head.len() <= MAX_HEAD => {}
+            Ok(httparse::Status::Partial) => {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "the request has no end"));
+            }
+            Err(_) => return Ok(None),
         }
     }
 }
@@ -65,27 +72,18 @@ pub(super) async fn refuse<S: AsyncWrite + Unpin>(stream: &mut S, status: u16) -
     stream.shutdown().await
 }
 
-fn parse(head: &[u8]) -> Option<Request> {
-    let head = std::str::from_utf8(head).ok()?;
-    let mut lines = head.split("\r\n");
-    let mut asked = lines.next()?.split(' ');
-    let (method, target, version) = (asked.next()?, asked.next()?, asked.next()?);
-    if method != "GET" || version != "HTTP/1.1" || !target.starts_with('/') {
-        return None;
-    }
-    let (mut key, mut upgrades, mut version) = (None, false, false);
-    for line in lines.take_while(|line| !line.is_empty()) {
-        let (name, value) = line.split_once(':')?;
-        let value = value.trim();
-        match name.to_ascii_lowercase().as_str() {
-            "upgrade" => upgrades = value.eq_ignore_ascii_case("websocket"),
-            "sec-websocket-version" => version = value == "13",
-            "sec-websocket-key" => key = Some(value.to_owned()),
-            _ => {}
-        }
-    }
+fn asked(request: &httparse::Request<'_, '_>) -> Option<Request> {
+    let header = |name: &str| {
+        let found = request.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name))?;
+        std::str::from_utf8(found.value).ok()
+    };
+    let target = request.path.filter(|target| target.starts_with('/'))?;
+    let is_websocket = request.method == Some("GET")
+        && request.version == Some(1)
+        && header("upgrade").is_some_and(|to| to.eq_ignore_ascii_case("websocket"))
+        && header("sec-websocket-version") == Some("13");
     let path = target.split_once('?').map_or(target, |(path, _)| path).to_owned();
-    Some(Request { path, key: key.filter(|_| upgrades && version)? })
+    Some(Request { path, key: header("sec-websocket-key").filter(|_| is_websocket)?.to_owned() })
 }
 
 #[cfg(test)]
@@ -112,6 +110,17 @@ mod tests {
             let head = HEAD.replace(missing, "");
             assert!(read(&mut head.as_bytes()).await.unwrap().is_none(), "{head}");
         }
-        assert!(read(&mut b"GET / HTTP/1.1\r\nendless".as_slice()).await.is_err());
+        for more in ["GET / HTTP/1.1\r\nno header\r\n\r\n".to_owned(), format!("{HEAD}\u{1}")] {
+            assert!(read(&mut more.as_bytes()).await.unwrap().is_none(), "{more}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_head_that_does_not_end_is_an_error() {
+        let cut = "GET / HTTP/1.1\r\ncut: o";
+        let endless = format!("GET / HTTP/1.1\r\nendless: {}", "a".repeat(MAX_HEAD));
+
+        assert_eq!(read(&mut cut.as_bytes()).await.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+        assert_eq!(read(&mut endless.as_bytes()).await.unwrap_err().kind(), io::ErrorKind::InvalidData);
     }
 }
