@@ -104,7 +104,7 @@ async fn measure(
         cpu_before.zip(cpu_after).map(|(before, after)| (micros(before.0, after.0), micros(before.1, after.1)));
     let stored = stored_before.zip(stored_after).map(|(before, after)| Stored {
         appends: after.appends - before.appends,
-        commits: after.commits - before.commits,
+        syncs: after.syncs - before.syncs,
         folded: after.folded - before.folded,
     });
     Ok(Round { figures, cpu_micros, stored })

@@ -46,7 +46,7 @@ impl Row {
 
     /// Syncs of the disk for each webhook, those of folding included.
     pub(crate) fn syncs(&self) -> Option<f64> {
-        self.stored_share(|stored| stored.commits)
+        self.stored_share(|stored| stored.syncs)
     }
 
     /// How much of what was stored was folded by the end of the round.
@@ -79,8 +79,8 @@ impl std::fmt::Display for Round {
             write!(f, ", CPU {receiver:.0} µs (generator {generator:.0} µs)")?;
         }
         match self.stored {
-            Some(Stored { appends, commits, folded }) => {
-                write!(f, ", {appends} stored with {commits} syncs, {folded} folded")
+            Some(Stored { appends, syncs, folded }) => {
+                write!(f, ", {appends} stored with {syncs} syncs, {folded} folded")
             }
             None => Ok(()),
         }

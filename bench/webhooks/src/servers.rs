@@ -63,8 +63,8 @@ pub(crate) struct Server {
 pub(crate) struct Stored {
     /// Webhooks made durable.
     pub(crate) appends: u64,
-    /// Commits, each with one sync.
-    pub(crate) commits: u64,
+    /// Commits that were synced.
+    pub(crate) syncs: u64,
     /// Webhooks folded into their stream's record, behind the door.
     pub(crate) folded: u64,
 }
@@ -171,11 +171,11 @@ impl Server {
             let lines = text.lines().filter(|line| line.starts_with(name));
             lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok()).sum()
         };
-        let commits = sum("rtms_store_commits_total ");
-        ensure!(commits > 0, "/metrics does not count the commits of the store");
+        let syncs = sum("rtms_store_syncs_total ");
+        ensure!(syncs > 0, "/metrics does not count the syncs of the store");
         Ok(Some(Stored {
             appends: sum("rtms_store_appends_total "),
-            commits,
+            syncs,
             folded: sum("rtms_webhook_classes_total{"),
         }))
     }

@@ -348,7 +348,8 @@ impl Metrics {
         );
         for (name, help, count) in [
             ("store_appends", "Webhooks that were made durable", store.appends),
-            ("store_commits", "Commits of the store, each with one sync of the disk", store.commits),
+            ("store_commits", "Commits of the store", store.commits),
+            ("store_syncs", "Commits of the store that were synced to disk", store.syncs),
             ("store_failed_commits", "Commits of the store that failed", store.failed_commits),
         ] {
             registry.register(name, help, ConstCounter::new(count));

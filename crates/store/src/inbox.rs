@@ -26,7 +26,8 @@ pub trait Inbox: Send + Sync {
 
     /// Settles an entry that touches no stream. An entry that is settled already keeps its first verdict.
     ///
-    /// Entries that touch a stream are settled by [`crate::streams::Streams::fold`].
+    /// Entries that touch a stream are settled by [`crate::streams::Streams::fold`]. A power cut may undo it: the entry is
+    /// pending again then, and settled alike.
     ///
     /// # Errors
     /// [`StoreError::NoSuchEntry`], or that storage failed.

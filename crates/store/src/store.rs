@@ -41,8 +41,10 @@ pub struct Pruned {
 pub struct Stats {
     /// Entries that were acknowledged.
     pub appends: u64,
-    /// Commits that were made durable, each with one sync. In memory: changes.
+    /// Commits. In memory: changes.
     pub commits: u64,
+    /// Commits that were synced, and all before them. In memory: none.
+    pub syncs: u64,
     /// Commits that failed.
     pub failed_commits: u64,
     /// Calls that were refused because the queue was full.

@@ -23,7 +23,8 @@ use crate::{
 pub trait Streams: Send + Sync {
     /// Folds a webhook into the records that it touches and settles its entry, in one transaction.
     ///
-    /// Doing it again changes nothing and gives the same answer.
+    /// Doing it again changes nothing and gives the same answer. So it need not wait for the disk: a kill of the process
+    /// does not undo it, and after a power cut the entry is pending again if its record is not as it was.
     ///
     /// # Errors
     /// [`StoreError::NoSuchEntry`], or that storage failed: the entry stays pending.
@@ -47,7 +48,7 @@ pub trait Streams: Send + Sync {
     /// [`StoreError::LeaseLost`] if it has run out, even if nobody took the stream since.
     async fn renew(&self, lease: &Lease, term: Duration, now: UnixMillis) -> Result<Lease, StoreError>;
 
-    /// Gives a stream up.
+    /// Gives a stream up. That it has ended is durable when this returns.
     ///
     /// # Errors
     /// [`StoreError::LeaseLost`]; or that storage failed: the lease then stays, so that it can be tried again.

@@ -68,11 +68,7 @@ async fn what_was_acknowledged_survives_kills_at_random_moments() {
 #[test]
 fn a_full_disk_refuses_and_recovers_without_a_restart() {
     let directory = tempfile::tempdir().unwrap();
-    let mut bash = Command::new("bash");
-    // The limit is real: the kernel fails the write. Without the trap it would kill.
-    bash.args(["-c", &format!("trap '' XFSZ; ulimit -S -f {DISK_KIB}; exec \"$0\" \"$@\"")]);
-    bash.arg(env::current_exe().unwrap());
-    let mut child = spawn(bash, "fill", directory.path());
+    let mut child = spawn(on_a_small_disk(), "fill", directory.path());
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let mut acknowledged = BTreeMap::new();
 
@@ -93,6 +89,24 @@ fn a_full_disk_refuses_and_recovers_without_a_restart() {
             assert!(stored.starts_with(body.as_bytes()), "{body}");
         }
     });
+}
+
+#[tokio::test]
+async fn after_a_failure_nothing_is_put_behind_what_was_not_synced() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut child = spawn(on_a_small_disk(), "fold", directory.path());
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let (mut appended, mut folded) = (BTreeMap::new(), BTreeMap::new());
+    for line in lines {
+        note(line.unwrap(), 0, &mut appended, &mut folded);
+    }
+
+    // The child has ended without closing the store.
+    assert!(child.wait().unwrap().success());
+    let store = SqliteStore::open(directory.path()).unwrap();
+    let pending: Vec<_> = store.pending(usize::MAX).await.unwrap().iter().map(|entry| entry.id).collect();
+    assert_eq!((appended.len(), folded.len()), (11, 10));
+    assert_eq!(pending, [appended["00000011"]]);
 }
 
 #[tokio::test]
@@ -151,6 +165,7 @@ fn child() {
     match task.as_str() {
         "append" => runtime.block_on(append_forever(&store)),
         "fill" => runtime.block_on(fill(&store)),
+        "fold" => runtime.block_on(fold_and_fail(&store)),
         other => panic!("unknown task {other}"),
     }
 }
@@ -219,6 +234,41 @@ async fn fill(store: &SqliteStore) {
     assert!(!store.stats().is_failing);
     say("recovered");
     store.close().await;
+}
+
+/// Folds, which is not synced, and then finds no room to append; then once more.
+async fn fold_and_fail(store: &SqliteStore) {
+    let append = async |number: u64| {
+        let body = format!("{number:08}");
+        let whole = NewEntry { body: [body.as_bytes(), &[b'.'; 8000]].concat().into(), ..entry("") };
+        let id = store.append(whole).await?;
+        say(&format!("appended {id} {body}"));
+        Ok::<_, StoreError>(id)
+    };
+    for number in 0..10 {
+        let id = append(number).await.unwrap();
+        let folded = store.fold(id, start("s", id.0), NOW).await.unwrap();
+        say(&format!("folded {id} {}", folded.class));
+    }
+    let log = store.stats().wal_bytes;
+    let limits = [&format!("--fsize={log}:"), "--pid", &std::process::id().to_string()].map(str::to_owned);
+    assert!(Command::new("prlimit").args(limits).status().unwrap().success());
+    let error = append(10).await.unwrap_err();
+    assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+
+    // The log still has no room, so this fits only because the log was started anew.
+    append(11).await.unwrap();
+    assert!(store.stats().wal_bytes < log / 2, "{} of {log}", store.stats().wal_bytes);
+    std::process::exit(0);
+}
+
+/// This binary where no file may grow beyond a limit.
+fn on_a_small_disk() -> Command {
+    let mut bash = Command::new("bash");
+    // The limit is real: the kernel fails the write. Without the trap it would kill.
+    bash.args(["-c", &format!("trap '' XFSZ; ulimit -S -f {DISK_KIB}; exec \"$0\" \"$@\"")]);
+    bash.arg(env::current_exe().unwrap());
+    bash
 }
 
 fn spawn(mut command: Command, task: &str, directory: &Path) -> Child {

@@ -7,9 +7,10 @@ use std::{fs, future::poll_fn, path::Path, sync::Arc, task::Poll, time::Duration
 
 use common::{NOW, entry, fold, owner, start, stop, stream};
 use rtms_store::{
-    Class, Inbox, NewEntry, ReceiptFilter, Receipts, SqliteOptions, SqliteStore, Step, Store, StoreError, Streams,
-    UnixMicros,
+    Class, Inbox, NewEntry, Outcome, ReceiptFilter, Receipts, SqliteOptions, SqliteStore, Step, Store, StoreError,
+    Streams, UnixMicros,
 };
+use rtms_wire::codes::stop_reason::StopReason;
 use rusqlite::Connection;
 
 const TERM: Duration = Duration::from_secs(10);
@@ -92,6 +93,54 @@ async fn appends_at_the_same_time_share_a_sync() {
     let after = store.stats();
     assert_eq!(after.appends - before.appends, 200);
     assert!(after.commits - before.commits <= 2, "{after:?}");
+}
+
+#[tokio::test]
+async fn only_what_does_not_follow_from_something_else_waits_for_the_disk() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(directory.path()).unwrap();
+    let mut before = store.stats();
+    let mut did = |store: &SqliteStore| {
+        let now = store.stats();
+        let did = (now.commits - before.commits, now.syncs - before.syncs);
+        before = now;
+        did
+    };
+
+    let id = store.append(entry("{}")).await.unwrap();
+    assert_eq!(did(&store), (1, 1));
+    store.fold(id, start("s", 10), NOW).await.unwrap();
+    assert_eq!(did(&store), (1, 0));
+    let lease = store.claim(&stream("s"), &owner("a"), TERM, NOW).await.unwrap().unwrap();
+    assert_eq!(did(&store), (0, 0));
+    let ended = Outcome::Ended { stop_reason: Some(StopReason::MeetingEnded), why: "the meeting ended".into() };
+    store.release(&lease, ended, NOW).await.unwrap();
+    assert_eq!(did(&store), (1, 1));
+}
+
+#[tokio::test]
+async fn what_a_power_cut_undoes_follows_again_from_what_was_synced() {
+    let (directory, after_the_cut) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let store = SqliteStore::open(directory.path()).unwrap();
+    let (first, again) = (store.append(entry("1")).await.unwrap(), store.append(entry("2")).await.unwrap());
+    // All that is there now is synced, and what comes behind it is not: the disk after the worst power cut.
+    for name in ["store.sqlite3", "store.sqlite3-wal"] {
+        fs::copy(directory.path().join(name), after_the_cut.path().join(name)).unwrap();
+    }
+    let fold = async |store: &SqliteStore| {
+        let folded = [store.fold(first, start("s", 10), NOW).await, store.fold(again, start("s", 10), NOW).await];
+        (folded.map(Result::unwrap), store.get(&stream("s")).await.unwrap().unwrap())
+    };
+    let before = fold(&store).await;
+    store.close().await;
+
+    let store = SqliteStore::open(after_the_cut.path()).unwrap();
+    let pending: Vec<_> = store.pending(10).await.unwrap().iter().map(|entry| entry.id).collect();
+
+    assert_eq!(pending, [first, again]);
+    assert_eq!(store.get(&stream("s")).await.unwrap(), None);
+    assert_eq!(fold(&store).await, before);
+    assert!(store.claim(&stream("s"), &owner("a"), TERM, NOW).await.unwrap().is_some());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -94,7 +94,7 @@ impl Checkpointer {
 }
 
 /// Moves what is left and lets the next commit start the log anew. Returns whether it could.
-fn start_anew(connection: &Connection) -> rusqlite::Result<bool> {
+pub(super) fn start_anew(connection: &Connection) -> rusqlite::Result<bool> {
     connection.busy_timeout(READERS_WAIT)?;
     let is_busy = connection.query_row("PRAGMA wal_checkpoint(RESTART)", (), |row| row.get::<_, bool>(0));
     connection.busy_timeout(BUSY_TIMEOUT)?;

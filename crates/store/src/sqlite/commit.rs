@@ -1,4 +1,8 @@
-//! The commit thread: takes everything that waits, makes it one transaction and one sync, then answers all.
+//! The commit thread: takes everything that waits, makes it one transaction, syncs it if one of them needs that, then
+//! answers all.
+//!
+//! A sync covers all commits before it, so after a power cut the file is as it was after some commit: the last that was
+//! synced, or a later one.
 //!
 //! After a failed commit nothing of its group is acknowledged, its connection is thrown away, and nothing is written
 //! until a small write and commit on a fresh connection has gone through. That is tried when the next job comes, so
@@ -15,9 +19,9 @@ use std::{
 use rusqlite::Connection;
 
 use super::{
-    checkpoint::Checkpoints,
+    checkpoint::{self, Checkpoints},
     failure::store_error,
-    queue::{Batch, Job, Notes, Queue},
+    queue::{Batch, Job, Needs, Notes, Queue},
     rows,
     schema::{self, Missing},
 };
@@ -28,6 +32,7 @@ use crate::error::{Cause, StoreError};
 pub(super) struct Counters {
     pub(super) appends: AtomicU64,
     pub(super) commits: AtomicU64,
+    pub(super) syncs: AtomicU64,
     pub(super) failed_commits: AtomicU64,
     pub(super) refused_busy: AtomicU64,
     pub(super) dropped_notes: AtomicU64,
@@ -40,6 +45,10 @@ pub(super) struct Counters {
 pub(super) struct Committer {
     path: PathBuf,
     connection: Option<Connection>,
+    /// Whether the connection syncs what it commits.
+    syncs: bool,
+    /// Whether there are commits in the log that are not synced.
+    is_behind: bool,
     /// Whether the last commit went through.
     is_proven: bool,
     queue: Arc<Queue>,
@@ -56,7 +65,7 @@ impl Committer {
         checkpoints: Checkpoints,
     ) -> rusqlite::Result<Self> {
         let connection = Some(watched(connection, &counters)?);
-        Ok(Self { path, connection, is_proven: true, queue, counters, checkpoints })
+        Ok(Self { path, connection, syncs: true, is_behind: false, is_proven: true, queue, counters, checkpoints })
     }
 
     /// Works until the queue is closed and empty. Gives itself back, so that the caller chooses when its connection
@@ -71,8 +80,12 @@ impl Committer {
 
     fn serve(&mut self, batch: Batch) {
         let Batch { mut jobs, notes } = batch;
-        let has_writes = !notes.is_empty() || jobs.iter().any(|job| job.writes());
-        let committed = if has_writes { self.commit(&mut jobs, &notes) } else { Ok(()) };
+        let for_notes = if notes.is_empty() { Needs::Nothing } else { Needs::Commit };
+        let needs = jobs.iter().map(|job| job.needs()).max().unwrap_or(Needs::Nothing).max(for_notes);
+        let committed = match needs {
+            Needs::Nothing => Ok(()),
+            Needs::Commit | Needs::Sync => self.commit(&mut jobs, &notes, needs == Needs::Sync),
+        };
         if committed.is_err() {
             self.queue.put_back(notes);
         }
@@ -81,7 +94,7 @@ impl Committer {
         let connection = connection.map_err(|error| store_error(error, &self.path));
         for job in jobs {
             let group = match (&committed, &connection) {
-                (Err(error), _) if job.writes() => Err(error.clone()),
+                (Err(error), _) if job.needs() > Needs::Nothing => Err(error.clone()),
                 (_, Ok(connection)) => Ok(*connection),
                 (_, Err(error)) => Err(error.clone()),
             };
@@ -92,15 +105,21 @@ impl Committer {
         }
     }
 
-    /// Makes the group durable, or says why it is not. Never both.
-    fn commit(&mut self, jobs: &mut [Box<dyn Job>], notes: &Notes) -> Result<(), StoreError> {
+    /// Commits the group, with a sync or without, or says why not. Never both.
+    fn commit(&mut self, jobs: &mut [Box<dyn Job>], notes: &Notes, sync: bool) -> Result<(), StoreError> {
         let committed = self.prove().and_then(|()| {
             let connection = Self::connected(&mut self.connection, &self.path, &self.counters)?;
+            if self.syncs != sync {
+                schema::sync_commits(connection, sync)?;
+                self.syncs = sync;
+            }
             run_group(connection, jobs, notes)
         });
         match committed {
             Ok(()) => {
+                self.is_behind = !sync;
                 self.counters.commits.fetch_add(1, Ordering::Relaxed);
+                self.counters.syncs.fetch_add(u64::from(sync), Ordering::Relaxed);
                 Ok(())
             }
             Err(error) => {
@@ -110,6 +129,7 @@ impl Committer {
                 }
                 // With its connection goes the open transaction and whatever SQLite believes of the file.
                 self.connection = None;
+                self.syncs = true;
                 self.is_proven = false;
                 self.counters.is_failing.store(true, Ordering::Relaxed);
                 Err(store_error(error, &self.path))
@@ -123,6 +143,12 @@ impl Committer {
             return Ok(());
         }
         let connection = Self::connected(&mut self.connection, &self.path, &self.counters)?;
+        // A sync that failed may have lost what was to be synced, and the system says so only once. Read from its memory
+        // it is whole still; but what comes behind it in the log would be lost with it in a power cut.
+        if self.is_behind && !checkpoint::start_anew(connection)? {
+            return Err(failure("a reader keeps the log from being started anew"));
+        }
+        self.is_behind = false;
         connection.execute_batch("BEGIN IMMEDIATE")?;
         rows::probe(connection)?;
         connection.execute_batch("COMMIT")?;
@@ -169,20 +195,23 @@ fn run_group(connection: &Connection, jobs: &mut [Box<dyn Job>], notes: &Notes) 
     for (id, steps) in &notes.by_entry {
         rows::note_steps(connection, *id, steps)?;
     }
-    for job in jobs.iter_mut().filter(|job| job.writes()) {
+    for job in jobs.iter_mut().filter(|job| job.needs() > Needs::Nothing) {
         execute("SAVEPOINT job")?;
         if !job.run(connection) {
             if connection.is_autocommit() {
                 // After the worst errors SQLite has rolled everything back by itself.
-                return Err(rusqlite::Error::ToSqlConversionFailure(Box::new(Cause::new(
-                    "the transaction was rolled back",
-                ))));
+                return Err(failure("the transaction was rolled back"));
             }
             execute("ROLLBACK TO job")?;
         }
         execute("RELEASE job")?;
     }
     execute("COMMIT")
+}
+
+/// An error of ours where SQLite's are expected.
+fn failure(text: &'static str) -> rusqlite::Error {
+    rusqlite::Error::ToSqlConversionFailure(Box::new(Cause::new(text)))
 }
 
 /// However the thread ends, nobody waits for it in vain.

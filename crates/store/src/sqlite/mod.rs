@@ -35,7 +35,7 @@ use self::{
     commit::{Committer, Counters},
     failure::{Failure, store_error},
     query::Query,
-    queue::{Queue, Task},
+    queue::{Needs, Queue, Task},
     rows::SqlRecords,
     schema::{Head, Missing},
 };
@@ -142,19 +142,20 @@ impl SqliteStore {
         &self.path
     }
 
-    /// Has the commit thread do `work` in a transaction and `after` when it is durable.
+    /// Has the commit thread do `work` in a transaction and `after` when it is as safe as it needs to be.
     async fn write<Middle: Send + 'static, Answer: Send + 'static>(
         &self,
+        needs: Needs,
         bytes: usize,
         work: impl FnOnce(&Connection) -> Result<Middle, Failure> + Send + 'static,
         after: impl FnOnce(Middle, &Connection) -> Result<Answer, Failure> + Send + 'static,
     ) -> Result<Answer, StoreError> {
         let (reply, answer) = oneshot::channel();
-        self.push(Box::new(Task::writing(work, after, reply)), bytes)?;
+        self.push(Box::new(Task::writing(needs, work, after, reply)), bytes)?;
         answer.await.unwrap_or(Err(StoreError::Closed))
     }
 
-    /// Has the commit thread do something between two groups, when all that is known is durable.
+    /// Has the commit thread do something between two groups, when all that is known is committed.
     async fn between_groups<Answer: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> Result<Answer, Failure> + Send + 'static,
@@ -218,7 +219,7 @@ impl Inbox for SqliteStore {
             bump(&changes);
             Ok(id)
         };
-        self.write(bytes, append, after).await
+        self.write(Needs::Sync, bytes, append, after).await
     }
 
     async fn pending(&self, limit: usize) -> Result<Vec<Entry>, StoreError> {
@@ -230,7 +231,7 @@ impl Inbox for SqliteStore {
             true => Ok(()),
             false => Err(StoreError::NoSuchEntry(id).into()),
         };
-        self.write(0, settle, |(), _| Ok(())).await
+        self.write(Needs::Commit, 0, settle, |(), _| Ok(())).await
     }
 
     fn inbox_changes(&self) -> watch::Receiver<u64> {
@@ -258,7 +259,7 @@ impl Streams for SqliteStore {
             bump(&changes);
             Ok(folded)
         };
-        self.write(0, fold, after).await
+        self.write(Needs::Commit, 0, fold, after).await
     }
 
     async fn claim(
@@ -312,7 +313,7 @@ impl Streams for SqliteStore {
             bump(&changes);
             Ok(())
         };
-        self.write(0, end, after).await
+        self.write(Needs::Sync, 0, end, after).await
     }
 
     async fn get(&self, stream_id: &StreamId) -> Result<Option<StreamRecord>, StoreError> {
@@ -355,7 +356,7 @@ impl Receipts for SqliteStore {
     async fn receipts(&self, filter: ReceiptFilter) -> Result<Vec<Receipt>, StoreError> {
         if self.queue.has_notes() {
             // Notes ride on any commit. If this one fails, the receipts are still worth reading.
-            let _ = self.write(0, |_| Ok(()), |(), _| Ok(())).await;
+            let _ = self.write(Needs::Commit, 0, |_| Ok(()), |(), _| Ok(())).await;
         }
         self.query(move |connection| rows::receipts(connection, &filter)).await
     }
@@ -373,7 +374,7 @@ impl Store for SqliteStore {
         locked(&self.leases).forget_expired(older_than);
         loop {
             let prune = move |connection: &Connection| Ok(rows::prune_entries(connection, older_than, limit)?);
-            let gone = self.write(0, prune, |gone, _| Ok(gone)).await?;
+            let gone = self.write(Needs::Commit, 0, prune, |gone, _| Ok(gone)).await?;
             pruned.entries += gone;
             if gone < limit {
                 break;
@@ -389,7 +390,7 @@ impl Store for SqliteStore {
                 }
                 Ok(streams.len())
             };
-            let gone = self.write(0, prune, |gone, _| Ok(gone)).await?;
+            let gone = self.write(Needs::Commit, 0, prune, |gone, _| Ok(gone)).await?;
             pruned.streams += gone;
             if gone < limit {
                 break;
@@ -397,7 +398,7 @@ impl Store for SqliteStore {
         }
         loop {
             let prune = move |connection: &Connection| Ok(rows::prune_stops(connection, older_than, limit)?);
-            let gone = self.write(0, prune, |gone, _| Ok(gone)).await?;
+            let gone = self.write(Needs::Commit, 0, prune, |gone, _| Ok(gone)).await?;
             pruned.stops += gone;
             if gone < limit {
                 break;
@@ -412,6 +413,7 @@ impl Store for SqliteStore {
         Stats {
             appends: read(&self.counters.appends),
             commits: read(&self.counters.commits),
+            syncs: read(&self.counters.syncs),
             failed_commits: read(&self.counters.failed_commits),
             refused_busy: read(&self.counters.refused_busy),
             dropped_notes: read(&self.counters.dropped_notes),

@@ -18,20 +18,30 @@ use crate::{
     receipts::{NotedOn, Step, Steps, UnixMicros},
 };
 
+/// What has to be done before a job is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Needs {
+    /// It only looks, between two groups.
+    Nothing,
+    /// It is to be committed, so that a kill cannot undo it. A power cut may: then it follows again from what is synced.
+    Commit,
+    /// It is to be synced, so that nothing undoes it.
+    Sync,
+}
+
 /// Something that the commit thread does for somebody who waits.
 pub(super) trait Job: Send {
-    /// Whether it needs a transaction.
-    fn writes(&self) -> bool;
+    fn needs(&self) -> Needs;
     /// Does its part inside the transaction of its group. Returns whether the transaction keeps what it did.
     fn run(&mut self, connection: &Connection) -> bool;
-    /// Tells its caller, once the group is durable, or why it is not.
+    /// Tells its caller, once the group is as safe as it needs to be, or why it is not.
     fn answer(self: Box<Self>, path: &Path, group: Result<&Connection, StoreError>);
 }
 
-/// A job made of two functions: one inside the transaction, one after it is durable.
+/// A job made of two functions: one inside the transaction, one when it is safe.
 pub(super) struct Task<Work, After, Middle, Answer> {
     work: Option<Work>,
-    writes: bool,
+    needs: Needs,
     done: Option<Result<Middle, Failure>>,
     after: After,
     reply: oneshot::Sender<Result<Answer, StoreError>>,
@@ -39,15 +49,20 @@ pub(super) struct Task<Work, After, Middle, Answer> {
 
 impl<Work, After, Middle, Answer> Task<Work, After, Middle, Answer> {
     /// A job that writes.
-    pub(super) fn writing(work: Work, after: After, reply: oneshot::Sender<Result<Answer, StoreError>>) -> Self {
-        Self { work: Some(work), writes: true, done: None, after, reply }
+    pub(super) fn writing(
+        needs: Needs,
+        work: Work,
+        after: After,
+        reply: oneshot::Sender<Result<Answer, StoreError>>,
+    ) -> Self {
+        Self { work: Some(work), needs, done: None, after, reply }
     }
 }
 
 impl<After, Answer> Task<fn(&Connection) -> Result<(), Failure>, After, (), Answer> {
-    /// A job that only looks at what is durable, between two groups.
+    /// A job that only looks at what is committed, between two groups.
     pub(super) fn between_groups(after: After, reply: oneshot::Sender<Result<Answer, StoreError>>) -> Self {
-        Self { work: None, writes: false, done: Some(Ok(())), after, reply }
+        Self { work: None, needs: Needs::Nothing, done: Some(Ok(())), after, reply }
     }
 }
 
@@ -58,8 +73,8 @@ where
     Middle: Send,
     Answer: Send,
 {
-    fn writes(&self) -> bool {
-        self.writes
+    fn needs(&self) -> Needs {
+        self.needs
     }
 
     fn run(&mut self, connection: &Connection) -> bool {

@@ -105,15 +105,20 @@ pub(super) enum Missing {
     Refuse,
 }
 
-/// Opens a connection that writes, with a sync per commit.
+/// Opens a connection that writes, with a sync per commit unless it is told otherwise.
 pub(super) fn open_writer(path: &Path, missing: Missing) -> rusqlite::Result<Connection> {
     let connection = open(path, missing)?;
-    // FULL syncs the log at every commit. On macOS a plain fsync stops at the drive's cache; elsewhere fullfsync is
-    // without effect.
-    connection.pragma_update(None, "synchronous", "FULL")?;
+    sync_commits(&connection, true)?;
+    // On macOS a plain fsync stops at the drive's cache; elsewhere this is without effect.
     connection.pragma_update(None, "fullfsync", true)?;
     connection.pragma_update(None, "checkpoint_fullfsync", true)?;
     Ok(connection)
+}
+
+/// Has the commits to come synced, or left to the next one that is. To be called between transactions.
+pub(super) fn sync_commits(connection: &Connection, sync: bool) -> rusqlite::Result<()> {
+    // FULL syncs the log at every commit; NORMAL only before a checkpoint takes from it.
+    connection.pragma_update(None, "synchronous", if sync { "FULL" } else { "NORMAL" })
 }
 
 /// Opens a connection that only reads.
