@@ -16,6 +16,7 @@ use rtms_wire::{
     },
     signature::HandshakeSignature,
 };
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{config::App, webhook::Identity};
@@ -147,10 +148,9 @@ pub(crate) fn malformed(payload: &[u8], error: &DecodeError) -> Refusal {
 }
 
 fn malformed_data(fields: &Value) -> Option<StatusCode> {
-    if fields.get("media_type").is_none_or(|media_type| media_type.as_u64().is_none_or(|it| u32::try_from(it).is_err()))
-    {
+    let Some(wanted) = fields.get("media_type").and_then(|media_type| MediaTypes::deserialize(media_type).ok()) else {
         return Some(StatusCode::InvalidMediaType);
-    }
+    };
     let params = match fields.get("media_params") {
         None | Some(Value::Null) => return None,
         Some(Value::Object(params)) => params,
@@ -161,7 +161,7 @@ fn malformed_data(fields: &Value) -> Option<StatusCode> {
     fn bad<T: serde::de::DeserializeOwned>(value: Option<&Value>) -> bool {
         value.is_some_and(|value| serde_json::from_value::<Option<T>>(value.clone()).is_err())
     }
-    let of = |medium: Medium| params.get(medium.as_str());
+    let of = |medium: Medium| params.get(medium.as_str()).filter(|_| wanted.contains(medium));
     if bad::<AudioParams>(of(Medium::Audio)) {
         Some(StatusCode::InvalidMediaAudioParams)
     } else if bad::<VideoParams>(of(Medium::Video)) {

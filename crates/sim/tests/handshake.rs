@@ -232,6 +232,7 @@ fn each_wrong_media_parameter_has_its_own_status() {
         (1, json!({"audio": {"codec": 4, "sample_rate": 3, "send_rate": 40}}), 24),
         (1, json!({"audio": "loud"}), 18),
         (2, json!({"video": []}), 25),
+        (2, json!({"video": {"fps": 25.0}}), 25),
         (2, json!({"video": {"content_type": 2}}), 26),
         (2, json!({"video": {"codec": 5, "fps": 25}}), 27),
         (2, json!({"video": {"codec": 7, "fps": 5}}), 27),
@@ -244,6 +245,7 @@ fn each_wrong_media_parameter_has_its_own_status() {
         (4, json!({"deskshare": {"resolution": 0}}), 34),
         (4, json!({"deskshare": {"codec": 7, "fps": 31}}), 35),
         (8, json!({"transcript": 1}), 36),
+        (8, json!({"transcript": {"enable_lid": 1}}), 36),
         (8, json!({"transcript": {"content_type": 2}}), 37),
         (16, json!({"chat": true}), 38),
         (16, json!({"chat": {"content_type": 1}}), 39),
@@ -264,6 +266,10 @@ fn wrong_parameters_of_media_that_are_not_wanted_are_ignored() {
     run.join();
 
     run.open_media(1, json!({"audio": {}, "video": {"codec": 99}}));
+    run.open_media(8, json!({"transcript": {"src_language": 9, "language": 9}, "video": {"fps": 25.5}, "chat": "all"}));
+
+    let media = run.connect(Endpoint::Media);
+    assert_eq!(run.ask_media(media, 16, json!({"audio": 1, "chat": "all"})), StatusCode::InvalidMediaChatParams);
 }
 
 #[test]

@@ -26,6 +26,7 @@ pub mod capture;
 pub mod codes;
 pub mod error;
 pub mod ids;
+mod lenient;
 pub mod media;
 pub mod message;
 pub mod secret;

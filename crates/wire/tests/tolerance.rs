@@ -6,7 +6,7 @@ use std::{fs, path::PathBuf, sync::LazyLock};
 
 use proptest::{prelude::*, sample::Index};
 use rtms_wire::{
-    codes::{message_type::MessageType, state::StreamState, status_code::StatusCode},
+    codes::{media::MediaPayloadType, message_type::MessageType, state::StreamState, status_code::StatusCode},
     error::DecodeError,
     ids::UserId,
     message::{Message, media_data::MediaData},
@@ -60,19 +60,310 @@ fn of_a_doubled_key_the_last_counts_on_every_path() {
 }
 
 #[test]
-fn one_field_under_both_its_names_is_refused_or_read_and_no_more() {
-    // An alias beside its name: serde calls it a duplicate. What matters is that nothing else happens.
-    for text in [
-        r#"{"msg_type":9,"state":5,"stop_reason":3,"reason":4,"rtms_session_id":"x"}"#,
-        r#"{"msg_type":9,"state":5,"session_id":"x","rtms_session_id":"y"}"#,
-        r#"{"msg_type":2,"status_code":0,"status":1}"#,
-        r#"{"msg_type":6,"event":{"event_type":3,"event_code":4}}"#,
-    ] {
-        match Message::decode(text.as_bytes()) {
-            Ok(_) | Err(DecodeError::BadField { .. }) => {}
-            Err(other) => panic!("{text}: {other}"),
+fn a_field_with_several_names_is_read_by_each_of_them_and_by_all() {
+    for Named { before, at, after, names, values: [one, other], odd, lost } in NAMED {
+        let message = |members: &[(&str, &str)]| {
+            let members: Vec<_> = members.iter().map(|(name, value)| format!("{name:?}:{value}")).collect();
+            format!("{before}{}{after}", members.join(","))
+        };
+        let read = |members: &[(&str, &str)]| {
+            let text = message(members);
+            let read = decode(&text);
+            assert_eq!(decode(&read.encode()), read, "{text}: means the same again");
+            value(&read).pointer(at).cloned().unwrap_or_else(|| panic!("{text}"))
+        };
+        let json = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+        let first = names[0];
+
+        assert_eq!(read(&[(first, one)])[first], json(one), "{first} alone");
+        for second in &names[1..] {
+            let alone = read(&[(second, other)]);
+            assert_eq!(alone[first], json(other), "{second} alone");
+            assert_eq!(alone.get(second), None, "{second} is sent on as {first}");
+
+            for (members, counts) in [
+                ([(first, *one), (second, *other)], one),
+                ([(first, *one), (second, *one)], one),
+                ([(first, "null"), (second, *other)], other),
+                ([(first, *odd), (second, *other)], other),
+                ([(first, *one), (second, "null")], one),
+                ([(first, *one), (second, *odd)], one),
+            ] {
+                for members in [members, [members[1], members[0]]] {
+                    let both = read(&members);
+                    assert_eq!(both[first], json(counts), "{}", message(&members));
+                    let beside =
+                        (counts == one && !lost).then(|| json(members.iter().find(|it| it.0 == *second).unwrap().1));
+                    assert_eq!(both.get(second), beside.as_ref(), "{}", message(&members));
+                }
+            }
+        }
+        if let [first, second, third] = names {
+            assert_eq!(read(&[(third, one), (second, other)])[first], json(other), "{second} comes before {third}");
         }
     }
+}
+
+/// A field with several names, the first of which counts.
+struct Named {
+    before: &'static str,
+    /// Where it stands.
+    at: &'static str,
+    after: &'static str,
+    names: &'static [&'static str],
+    /// Two that can be read.
+    values: [&'static str; 2],
+    /// One that cannot.
+    odd: &'static str,
+    /// Whether its object forgets what it does not know.
+    lost: bool,
+}
+
+const NAMED: &[Named] = &[
+    Named {
+        before: r#"{"msg_type":2,"#,
+        at: "",
+        after: "}",
+        names: &["status_code", "status"],
+        values: ["0", "8"],
+        odd: "false",
+        lost: false,
+    },
+    Named {
+        before: r#"{"msg_type":4,"#,
+        at: "",
+        after: r#","reason":""}"#,
+        names: &["status_code", "status"],
+        values: ["3", "0"],
+        odd: "[]",
+        lost: false,
+    },
+    Named {
+        before: r#"{"msg_type":4,"status_code":0,"#,
+        at: "",
+        after: "}",
+        names: &["payload_encrypted", "payload_encryption"],
+        values: ["true", "false"],
+        odd: "\"no\"",
+        lost: false,
+    },
+    Named {
+        before: r#"{"msg_type":4,"status_code":0,"media_params":{"transcript":{"content_type":5,"#,
+        at: "/media_params/transcript",
+        after: "}}}",
+        names: &["src_language", "language"],
+        values: ["9", "25"],
+        odd: "true",
+        lost: true,
+    },
+    Named {
+        before: r#"{"msg_type":3,"rtms_stream_id":"s","signature":"x","media_type":8,"media_params":{"transcript":{"#,
+        at: "/media_params/transcript",
+        after: "}}}",
+        names: &["src_language", "language"],
+        values: ["-1", "9"],
+        odd: "{}",
+        lost: true,
+    },
+    Named {
+        before: r#"{"msg_type":6,"event":{"#,
+        at: "/event",
+        after: r#","timestamp":1}}"#,
+        names: &["event_type", "event_code"],
+        values: ["3", "4"],
+        odd: "\"join\"",
+        lost: false,
+    },
+    Named {
+        before: r#"{"msg_type":6,"event":{"event_type":8,"#,
+        at: "/event",
+        after: "}}",
+        names: &["participant_info", "paticipant_info"],
+        values: [r#"{"channel_id":"a"}"#, r#"{"channel_id":"b","x":1}"#],
+        odd: "7",
+        lost: false,
+    },
+    Named {
+        before: r#"{"msg_type":9,"state":5,"#,
+        at: "",
+        after: "}",
+        names: &["stop_reason", "reason"],
+        values: ["6", "3"],
+        odd: "true",
+        lost: false,
+    },
+    Named {
+        before: r#"{"#,
+        at: "",
+        after: r#","state":5,"msg_type":9}"#,
+        names: &["rtms_session_id", "rmts_session_id", "session_id"],
+        values: ["\"a\"", "\"b\""],
+        odd: "[\"a\"]",
+        lost: false,
+    },
+];
+
+#[test]
+fn a_field_of_several_names_that_can_be_read_by_none_is_refused_where_it_is_needed() {
+    for text in [
+        r#"{"msg_type":2,"status_code":false}"#,
+        r#"{"msg_type":2,"status":false}"#,
+        r#"{"msg_type":2,"status_code":null,"status":[]}"#,
+        r#"{"msg_type":4,"status_code":{},"status":null}"#,
+        r#"{"msg_type":6,"event":{"event_type":"join","event_code":true}}"#,
+        r#"{"msg_type":3,"rtms_stream_id":"s","signature":"x","media_type":8,"media_params":{"transcript":{"language":true}}}"#,
+    ] {
+        refused_field(text);
+    }
+}
+
+#[test]
+fn a_handshake_is_not_lost_to_an_odd_field_beside_what_it_says() {
+    for odd in ["\"x\"", "true", "-0.5", "[]", "{\"a\":1}", "null"] {
+        let answer = decode(&format!(
+            r#"{{"msg_type":2,"protocol_version":{odd},"sequence":{odd},"status_code":0,"reason":{odd},"media_server":{{"server_urls":{{"all":"wss://m"}}}}}}"#
+        ));
+        let Message::SignalingHandShakeResp(answer) = answer else { panic!("message 2") };
+        assert_eq!((answer.protocol_version, answer.sequence), (None, None), "{odd}");
+        assert_eq!(answer.media_server.unwrap().server_urls.all(), Some("wss://m"));
+
+        let refusal =
+            decode(&format!(r#"{{"msg_type":2,"status_code":3,"media_server":{}}}"#, odd.replace("{\"a\":1}", "7")));
+        let Message::SignalingHandShakeResp(refusal) = refusal else { panic!("message 2") };
+        assert_eq!((refusal.status_code, refusal.media_server), (StatusCode::InvalidSignature, None));
+
+        let answer = decode(&format!(
+            r#"{{"msg_type":4,"protocol_version":{odd},"sequence":{odd},"status_code":0,"payload_encrypted":{},"media_params":{{"audio":{{"codec":1}}}}}}"#,
+            odd.replace("true", "1")
+        ));
+        let Message::DataHandShakeResp(answer) = answer else { panic!("message 4") };
+        assert_eq!((answer.protocol_version, answer.sequence, answer.payload_encrypted), (None, None, None), "{odd}");
+        assert_eq!(answer.media_params.unwrap().audio.unwrap().codec, Some(MediaPayloadType::L16));
+    }
+}
+
+#[test]
+fn of_granted_parameters_one_that_cannot_be_read_is_absent_and_the_others_count() {
+    for (granted, read) in [
+        (json!({"video": {"codec": 7, "fps": 25.0}}), json!({"video": {"codec": 7, "fps": 25}})),
+        (json!({"video": {"codec": 7, "fps": "25"}}), json!({"video": {"codec": 7, "fps": 25}})),
+        (json!({"video": {"codec": 7, "fps": 25.5}}), json!({"video": {"codec": 7}})),
+        (json!({"video": {"codec": 7, "fps": -1}}), json!({"video": {"codec": 7}})),
+        (json!({"video": {"codec": 7, "fps": 1e300}}), json!({"video": {"codec": 7}})),
+        (json!({"deskshare": {"fps": null, "data_opt": []}}), json!({"deskshare": {}})),
+        (json!({"audio": {"channel": true, "codec": 1}}), json!({"audio": {"codec": 1}})),
+        (json!({"audio": {"codec": "OPUS", "send_rate": 100.0}}), json!({"audio": {"codec": 4, "send_rate": 100}})),
+        (
+            json!({"transcript": {"enable_lid": 1, "language": 9, "src_language": {}}}),
+            json!({"transcript": {"src_language": 9}}),
+        ),
+        (json!({"audio": [], "chat": {"content_type": 5}}), json!({"chat": {"content_type": 5}})),
+        (json!({"audio": "loud"}), json!({})),
+        (json!({}), json!({})),
+    ] {
+        let answer = decode(&json!({"msg_type": 4, "status_code": 0, "media_params": granted}).to_string());
+        assert_eq!(value(&answer)["media_params"], read, "{granted}");
+        assert_eq!(decode(&answer.encode()), answer);
+    }
+    for nothing in [json!([]), json!("x"), json!(7), json!(true), Value::Null] {
+        let answer = decode(&json!({"msg_type": 4, "status_code": 0, "media_params": nothing}).to_string());
+        assert_eq!(value(&answer), json!({"msg_type": 4, "status_code": 0}));
+    }
+}
+
+#[test]
+fn of_asked_parameters_one_that_cannot_be_read_is_refused_unless_nobody_wants_its_medium() {
+    let ask = |media_type: u32, params: Value| {
+        json!({"msg_type": 3, "rtms_stream_id": "s", "signature": "x", "media_type": media_type, "media_params": params})
+            .to_string()
+    };
+    for params in [
+        json!({"video": {"fps": 25.0}}),
+        json!({"video": {"fps": "25"}}),
+        json!({"video": {"resolution": true}}),
+        json!({"video": []}),
+        json!([]),
+    ] {
+        refused_field(&ask(2, params.clone()));
+        refused_field(&ask(32, params));
+    }
+
+    let asked = json!({"audio": {"codec": 1}, "chat": {"content_type": 5}});
+    let mut with_odd = asked.clone();
+    with_odd["video"] = json!({"fps": 25.0});
+    with_odd["transcript"] = json!("always");
+    assert_eq!(value(&decode(&ask(1, with_odd.clone())))["media_params"], asked);
+    refused_field(&ask(3, with_odd.clone()));
+    refused_field(&ask(9, with_odd));
+}
+
+#[test]
+fn what_a_message_says_is_not_lost_to_an_odd_field_beside_it() {
+    for (text, read) in [
+        (json!({"msg_type": 8, "state": 4, "reason": {}, "timestamp": "soon"}), json!({"msg_type": 8, "state": 4})),
+        (
+            json!({"msg_type": 8, "state": 4, "reason": 6, "timestamp": "1795420800000"}),
+            json!({"msg_type": 8, "state": 4, "reason": 6, "timestamp": 1_795_420_800_000_u64}),
+        ),
+        (
+            json!({"msg_type": 9, "state": 5, "stop_reason": false, "rtms_session_id": [], "timestamp": -1}),
+            json!({"msg_type": 9, "state": 5}),
+        ),
+        (
+            json!({"msg_type": 20, "state": 1, "rtms_stream_id": "s", "timestamp": true}),
+            json!({"msg_type": 20, "state": 1, "rtms_stream_id": "s"}),
+        ),
+        (
+            json!({"msg_type": 22, "rtms_stream_id": "s", "status_code": 0, "timestamp": []}),
+            json!({"msg_type": 22, "rtms_stream_id": "s", "status_code": 0}),
+        ),
+        (
+            json!({"msg_type": 29, "user_id": 7, "status_code": 44, "timestamp": {}}),
+            json!({"msg_type": 29, "user_id": 7, "status_code": 44}),
+        ),
+        (
+            json!({"msg_type": 6, "event": {"event_type": 3, "timestamp": "x", "participants": [{"user_id": 1, "user_name": 5}, 7, {"user_id": null}, {"user_id": 2}]}}),
+            json!({"msg_type": 6, "event": {"event_type": 3, "participants": [{"user_id": 1}, {"user_id": 2}]}}),
+        ),
+        (
+            json!({"msg_type": 6, "event": {"event_type": 4, "participants": null, "user_id": 3}}),
+            json!({"msg_type": 6, "event": {"event_type": 4, "user_id": 3}}),
+        ),
+        (
+            json!({"msg_type": 14, "content": {"data": "AAAA", "length": 3, "timestamp": 1, "user_id": {}, "user_name": 7, "attribute": []}}),
+            json!({"msg_type": 14, "content": {"data": "AAAA", "length": 3, "timestamp": 1}}),
+        ),
+        (
+            json!({"msg_type": 14, "content": {"data": "AAAA", "length": "3", "timestamp": 1}}),
+            json!({"msg_type": 14, "content": {"data": "AAAA", "length": 3, "timestamp": 1}}),
+        ),
+        (
+            json!({"msg_type": 17, "content": {"data": "Hello", "language": [], "start_time": "x", "sentence_id": 4.0, "user_id": true}}),
+            json!({"msg_type": 17, "content": {"data": "Hello", "sentence_id": 4}}),
+        ),
+        (
+            json!({"msg_type": 17, "content": {"data": null, "attribute": 3, "sentence_id": "4"}}),
+            json!({"msg_type": 17, "content": {"data": "", "attribute": 3, "sentence_id": 4}}),
+        ),
+        (
+            json!({"msg_type": 18, "content": {"data": "Hello", "message_id": 7, "sender": {"user_id": []}, "chat_session": "all"}}),
+            json!({"msg_type": 18, "content": {"data": "Hello"}}),
+        ),
+    ] {
+        let message = decode(&text.to_string());
+        assert_eq!(value(&message), read, "{text}");
+        assert_eq!(decode(&message.encode()), message, "{text}");
+    }
+}
+
+#[test]
+fn a_name_that_is_not_listed_is_told_as_unknown_and_not_as_a_number() {
+    let update = decode(r#"{"msg_type":8,"state":4,"reason":"STOP_BC_SOMETHING_NEW"}"#);
+
+    assert_eq!(value(&update), json!({"msg_type": 8, "state": 4, "reason": "UNKNOWN"}));
+    assert_eq!(decode(&update.encode()), update);
+    let Message::StreamStateUpdate(update) = update else { panic!("message 8") };
+    assert_eq!(update.reason.unwrap().to_string(), "UNKNOWN (a name that is not listed)");
 }
 
 #[test]
@@ -309,6 +600,7 @@ fn fields_of_the_wrong_kind_are_refused() {
         r#"{"msg_type":6,"event":{}}"#,
         r#"{"msg_type":8}"#,
         r#"{"msg_type":29,"user_id":1}"#,
+        r#"{"msg_type":17,"content":{"data":7}}"#,
     ] {
         refused_field(text);
     }
@@ -398,7 +690,9 @@ fn odd_value() -> impl Strategy<Value = Value> {
         any::<bool>().prop_map(Value::from),
         any::<i64>().prop_map(Value::from),
         any::<u64>().prop_map(Value::from),
-        any::<f64>().prop_map(Value::from),
+        // Of longer fractions and exponents, serde_json may miss the last digit; no field of Zoom's has any.
+        any::<i32>().prop_map(|eighths| Value::from(f64::from(eighths) / 8.0)),
+        prop_oneof![Just(1e30), Just(-1e300), Just(1e-300)].prop_map(Value::from),
         (-5_i64..80).prop_map(Value::from),
         "\\PC{0,8}".prop_map(Value::from),
         "[0-9]{1,25}".prop_map(Value::from),

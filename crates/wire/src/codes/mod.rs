@@ -10,7 +10,8 @@ pub mod state;
 pub mod status_code;
 pub mod stop_reason;
 
-/// The number that stands for a name that Zoom's lists do not have, in the old forms that send names for numbers.
+/// The number that stands, inside the program, for a name that Zoom's lists do not have, in the old forms that send names
+/// for numbers. It is written as the text `UNKNOWN`.
 pub const UNLISTED_NAME: i64 = i64::MIN;
 
 /// Makes an enumeration of Zoom's: numbers on the wire, names in code, unknown numbers kept.
@@ -39,7 +40,7 @@ macro_rules! open_enum {
                 }
             }
 
-            /// The number on the wire.
+            /// The number on the wire; [`UNLISTED_NAME`](crate::codes::UNLISTED_NAME) where there was a name that is not listed.
             pub const fn code(self) -> i64 {
                 match self {
                     $(Self::$variant => $number,)+
@@ -65,13 +66,20 @@ macro_rules! open_enum {
 
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                write!(f, "{} ({})", self.name(), self.code())
+                match self.code() {
+                    $crate::codes::UNLISTED_NAME => f.write_str("UNKNOWN (a name that is not listed)"),
+                    code => write!(f, "{} ({code})", self.name()),
+                }
             }
         }
 
         impl serde::Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.serialize_i64(self.code())
+                match self.code() {
+                    // No number of Zoom's, and nobody should take it for one.
+                    $crate::codes::UNLISTED_NAME => serializer.serialize_str(self.name()),
+                    code => serializer.serialize_i64(code),
+                }
             }
         }
 

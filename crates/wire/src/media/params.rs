@@ -1,12 +1,14 @@
 //! `media_params` as a whole, and the combinations that Zoom allows.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 
 use crate::{
     codes::{
         media::{AudioChannel, AudioSampleRate, MediaContentType, MediaDataOption, MediaPayloadType, MediaResolution},
         status_code::StatusCode,
     },
+    lenient,
     media::{
         audio::AudioParams,
         medium::{MediaTypes, Medium},
@@ -60,6 +62,20 @@ impl MediaParams {
             transcript: has(Medium::Transcript).then(|| self.transcript.clone().unwrap_or_default().with_defaults()),
             chat: has(Medium::Chat).then(|| self.chat.clone().unwrap_or_default().with_defaults()),
         }
+    }
+
+    /// Reads what was granted. What cannot be read of it counts as absent: a form that is told oddly is no reason to do
+    /// without the medium.
+    pub(crate) fn as_far_as_readable<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Self>, D::Error> {
+        let Value::Object(mut media) = Value::deserialize(deserializer)? else { return Ok(None) };
+        let mut params_of = |medium: Medium| media.remove(medium.as_str());
+        Ok(Some(Self {
+            audio: lenient::object(params_of(Medium::Audio)),
+            video: lenient::object(params_of(Medium::Video)),
+            deskshare: lenient::object(params_of(Medium::Deskshare)),
+            transcript: lenient::object(params_of(Medium::Transcript)),
+            chat: lenient::object(params_of(Medium::Chat)),
+        }))
     }
 
     /// Only the parameters of these media: what a split media connection sends.

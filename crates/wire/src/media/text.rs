@@ -2,21 +2,27 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::codes::{language::TranscriptLanguage, media::MediaContentType};
+use crate::{
+    codes::{language::TranscriptLanguage, media::MediaContentType},
+    lenient::{in_order, unite},
+};
 
 /// `media_params.transcript`. Basis: documented.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct TranscriptParams {
     /// Always text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content_type: Option<MediaContentType>,
     /// What is spoken in the first 30 s, default English. Older senders call it `language`.
-    #[serde(alias = "language", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub src_language: Option<TranscriptLanguage>,
     /// Whether the language is detected after that, default true; false also switches corrections of lines off.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub enable_lid: Option<bool>,
 }
+
+in_order!(TranscriptParams, |fields| unite::<TranscriptLanguage>(fields, &["src_language", "language"]));
 
 impl TranscriptParams {
     /// Fills what is missing with Zoom's defaults.

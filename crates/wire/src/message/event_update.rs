@@ -7,6 +7,7 @@ use smol_str::SmolStr;
 use crate::{
     codes::event_type::{EventType, VoiceEventType},
     ids::{ChannelId, UserId},
+    lenient::{self, in_order, unite},
     message::Extra,
     time::UnixMillis,
 };
@@ -23,27 +24,27 @@ pub struct EventUpdate {
 
 /// `event` of message 6. Which fields are there depends on the number, and what the number means on the product.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct EventBody {
     /// The number; version 2 calls it `event_code`. Read it by [`Self::meeting`] or [`Self::voice`].
-    #[serde(alias = "event_code")]
     pub event_type: i64,
     /// When, in every product but the Contact Center.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
     pub timestamp: Option<UnixMillis>,
     /// When, in the Contact Center.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
     pub event_ts: Option<UnixMillis>,
     /// Who speaks or shares.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
     pub user_id: Option<UserId>,
     /// Its name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
     pub user_name: Option<SmolStr>,
     /// Who came, left, or switched a camera.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "lenient::list", skip_serializing_if = "Vec::is_empty")]
     pub participants: Vec<Participant>,
     /// The party of a call. The beta spelled it with a letter missing.
-    #[serde(default, alias = "paticipant_info", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
     pub participant_info: Option<VoiceParticipant>,
     /// Chat groups that were made or removed; inner fields unpublished.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -58,6 +59,11 @@ pub struct EventBody {
     #[serde(flatten)]
     pub extra: Extra,
 }
+
+in_order!(EventBody, |fields| {
+    unite::<i64>(fields, &["event_type", "event_code"]);
+    unite::<VoiceParticipant>(fields, &["participant_info", "paticipant_info"]);
+});
 
 impl EventBody {
     /// What happened, in every product but the Contact Center.
@@ -92,7 +98,7 @@ pub struct Participant {
     /// The number inside the session.
     pub user_id: UserId,
     /// The name; absent when somebody leaves.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
     pub user_name: Option<SmolStr>,
     /// Anything else.
     #[serde(flatten)]
@@ -103,16 +109,16 @@ pub struct Participant {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct VoiceParticipant {
     /// The party's channel, which media data names it by.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
     pub channel_id: Option<ChannelId>,
     /// `caller` or `callee`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
     pub participant_mode: Option<SmolStr>,
     /// A contact's or a Zoom user's id.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
     pub user_id: Option<UserId>,
     /// The name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
     pub display_name: Option<SmolStr>,
     /// Queue, account, division, phone number and anything else.
     #[serde(flatten)]

@@ -10,6 +10,7 @@ use crate::{
     codes::{media::DataMessageAttribute, message_type::MessageType},
     error::DecodeError,
     ids::{ChannelId, UserId},
+    lenient,
     message::{Extra, body},
     time::UnixMillis,
 };
@@ -40,18 +41,18 @@ pub struct MediaData {
 /// The same with the payload as base64.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct OnTheWire {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
     user_id: Option<UserId>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
     user_name: Option<SmolStr>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
     channel_id: Option<ChannelId>,
     data: String,
     /// Bytes before base64; absent before May 2026.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
     length: Option<u64>,
     timestamp: UnixMillis,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
     attribute: Option<DataMessageAttribute>,
     #[serde(flatten)]
     extra: Extra,

@@ -9,6 +9,7 @@ use smol_str::SmolStr;
 use crate::{
     codes::{product::Product, status_code::StatusCode},
     ids::{InstanceId, InstanceIdField, StreamId},
+    lenient::{self, in_order, unite},
     media::medium::Medium,
     message::Extra,
     signature::HandshakeSignature,
@@ -95,26 +96,28 @@ impl From<&InstanceId> for InstanceIds {
 
 /// `SIGNALING_HAND_SHAKE_RESP`, `msg_type` 2, from Zoom: where the media is, or why not. Basis: documented.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct SignalingHandShakeResp {
     /// 1.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
     pub protocol_version: Option<u32>,
     /// 0 in the documents.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
     pub sequence: Option<i64>,
-    /// How it went. One vendor library knows the key `status`.
-    #[serde(alias = "status")]
+    /// How it went. One vendor library knows the name `status`.
     pub status_code: StatusCode,
     /// Free text; empty on success.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
     /// Where the media is, on success.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
     pub media_server: Option<MediaServer>,
     /// Anything else.
     #[serde(flatten)]
     pub extra: Extra,
 }
+
+in_order!(SignalingHandShakeResp, |fields| unite::<StatusCode>(fields, &["status_code", "status"]));
 
 /// `media_server` of message 2.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

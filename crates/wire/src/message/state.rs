@@ -8,6 +8,7 @@ use crate::{
         stop_reason::StopReason,
     },
     ids::{RtmsSessionId, StreamId},
+    lenient::{self, in_order, unite},
     message::Extra,
     time::UnixMillis,
 };
@@ -18,10 +19,10 @@ pub struct StreamStateUpdate {
     /// Where the stream stands.
     pub state: StreamState,
     /// Why, where there is a why.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
     pub reason: Option<StopReason>,
     /// When.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
     pub timestamp: Option<UnixMillis>,
     /// Anything else.
     #[serde(flatten)]
@@ -30,22 +31,29 @@ pub struct StreamStateUpdate {
 
 /// `SESSION_STATE_UPDATE`, `msg_type` 9, from Zoom on signaling. Basis: documented.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct SessionStateUpdate {
     /// Where the session stands.
     pub state: SessionState,
-    /// Why it stopped. The document's example and its table name the key differently.
-    #[serde(default, alias = "reason", skip_serializing_if = "Option::is_none")]
+    /// Why it stopped. The document's table calls it `reason`, its example has this name.
+    #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
     pub stop_reason: Option<StopReason>,
     /// When.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
     pub timestamp: Option<UnixMillis>,
-    /// Which session; absent only in old mock servers.
-    #[serde(default, alias = "session_id", alias = "rmts_session_id", skip_serializing_if = "Option::is_none")]
+    /// Which session. Mock servers call it `rmts_session_id` or `session_id`, or leave it out.
+    #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
     pub rtms_session_id: Option<RtmsSessionId>,
     /// Anything else.
     #[serde(flatten)]
     pub extra: Extra,
 }
+
+in_order!(SessionStateUpdate, |fields| {
+    unite::<StopReason>(fields, &["stop_reason", "reason"]);
+    // The last name comes last because the Video SDK has another meaning for it.
+    unite::<RtmsSessionId>(fields, &["rtms_session_id", "rmts_session_id", "session_id"]);
+});
 
 /// `SESSION_STATE_REQ`, `msg_type` 10, to Zoom on signaling. Basis: documented.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -98,5 +106,5 @@ pub struct StreamStateResp {
 }
 
 fn millis_or_seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<UnixMillis>, D::Error> {
-    Ok(Option::<u64>::deserialize(deserializer)?.map(UnixMillis::from_millis_or_seconds))
+    Ok(lenient::optional(deserializer)?.map(UnixMillis::from_millis_or_seconds))
 }

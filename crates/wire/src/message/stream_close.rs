@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     codes::status_code::StatusCode,
     ids::StreamId,
+    lenient,
     message::{Extra, signaling_handshake::Reason},
     time::UnixMillis,
 };
@@ -30,7 +31,7 @@ pub struct StreamCloseResp {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
     /// When the answer was sent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
     pub timestamp: Option<UnixMillis>,
     /// Anything else.
     #[serde(flatten)]

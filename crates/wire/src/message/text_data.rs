@@ -11,6 +11,7 @@ use crate::{
         media::DataMessageAttribute,
     },
     ids::{ChannelId, UserId},
+    lenient,
     message::{Extra, event_update::Participant},
     time::UnixMillis,
 };
@@ -19,34 +20,34 @@ use crate::{
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct MediaDataTranscript {
     /// Who speaks.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
     pub user_id: Option<UserId>,
     /// Its name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
     pub user_name: Option<SmolStr>,
     /// Which party speaks, in the Contact Center.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
     pub channel_id: Option<ChannelId>,
     /// The words, plain text. Empty when a line is deleted.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::nullable")]
     pub data: String,
     /// What it is in.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
     pub language: Option<TranscriptLanguage>,
     /// When the utterance began.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
     pub start_time: Option<UnixMillis>,
     /// When it ended.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
     pub end_time: Option<UnixMillis>,
     /// The start of the sentence by one document, later by another: order by `start_time` where it is there.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
     pub timestamp: Option<UnixMillis>,
     /// New, update or delete; absent means new.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
     pub attribute: Option<DataMessageAttribute>,
     /// What updates and deletes refer to, together with the speaker.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
     pub sentence_id: Option<i64>,
     /// Anything else.
     #[serde(flatten)]
@@ -57,13 +58,13 @@ pub struct MediaDataTranscript {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct MediaDataChat {
     /// Who writes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
     pub user_id: Option<UserId>,
     /// Its name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
     pub user_name: Option<SmolStr>,
     /// When.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
     pub timestamp: Option<UnixMillis>,
     /// Plain text, or JSON text with the fields of [`ChatFields`], or an object with them.
     #[serde(default)]
@@ -77,22 +78,22 @@ pub struct MediaDataChat {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ChatFields {
     /// Who can read it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
     pub chat_session: Option<ChatSession>,
     /// New, changed, deleted, reaction.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
     pub operation_type: Option<ChatOperation>,
     /// What later operations refer to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
     pub message_id: Option<SmolStr>,
     /// What it replies to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
     pub parent_message_id: Option<SmolStr>,
     /// Who writes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
     pub sender: Option<Participant>,
     /// To whom, if to one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
     pub receiver: Option<Participant>,
     /// Attachments.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -112,7 +113,7 @@ pub struct ChatSession {
     #[serde(rename = "type")]
     pub kind: ChatSessionType,
     /// Which person or group.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
     pub id: Option<SmolStr>,
     /// Anything else.
     #[serde(flatten)]
