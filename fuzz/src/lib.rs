@@ -6,4 +6,5 @@
 pub mod decode_message;
 pub mod decode_webhook;
 pub mod door;
+pub mod replay_capture;
 pub mod stream_inputs;

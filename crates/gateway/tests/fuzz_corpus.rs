@@ -15,7 +15,7 @@ use std::{
 };
 
 use rtms_wire::message::Message;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// An answer that does come may take this long on a machine that is busy.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -50,6 +50,24 @@ fn the_door_takes_what_the_target_signs() {
     }
 }
 
+#[test]
+fn wire_logs_come_back_without_secrets_and_are_played_to_their_end() {
+    replay("replay_capture", fuzz::replay_capture::run);
+}
+
+/// Otherwise the test above would hold for a player that refuses everybody.
+#[test]
+fn wire_logs_are_played_to_the_client_that_the_target_is() {
+    let files: Vec<_> = files("replay_capture").into_iter().filter(|file| name(file).starts_with("played-")).collect();
+    assert!(!files.is_empty());
+    for file in files {
+        let played = fuzz::replay_capture::play(&fs::read(&file).unwrap()).unwrap();
+
+        let is_played = played.joins > 0 && played.media_connections > 0 && played.media.values().sum::<u64>() > 0;
+        assert!(is_played, "{}: {played:?}", file.display());
+    }
+}
+
 /// With `RTMS_WRITE_SEEDS=1` it writes them instead.
 #[test]
 fn every_fixture_is_a_seed() {
@@ -72,8 +90,11 @@ fn every_fixture_is_a_seed() {
         let name = format!("fixture-{}", name(&path));
         let payload = fs::read(&path).unwrap();
         write("decode_message", &name, &payload);
-        let message = Message::decode(&payload).unwrap().encode();
-        write("stream_inputs", &name.replace(".json", ".txt"), told_everywhere(&message).as_bytes());
+        let message = Message::decode(&payload).unwrap();
+        write("stream_inputs", &name.replace(".json", ".txt"), told_everywhere(&message.encode()).as_bytes());
+        if let Some(tape) = captured(&message) {
+            write("replay_capture", &name.replace(".json", ".jsonl"), tape.as_bytes());
+        }
     }
 }
 
@@ -83,6 +104,45 @@ fn told_everywhere(message: &str) -> String {
         r#"{"msg_type":2,"status_code":0,"media_server":{"server_urls":{"all":"wss://media.zoom.us/all"}}}"#;
     const GRANTED: &str = r#"{"msg_type":4,"status_code":0}"#;
     format!("unified\nc0\nr0 {MEDIA}\nc1\nr1 {GRANTED}\nr0 {message}\nr1 {message}\nw 500\nl1 cut\nr0 {message}\nd\n")
+}
+
+/// The wire log of a stream in which Zoom said this, if it is one of those that whoever plays it looks into: an answer to a
+/// handshake, or a word that it is over.
+fn captured(message: &Message) -> Option<String> {
+    const HEADER: &str = r#"{"format":"rtms-capture","version":1,"product":"meeting","instance":{"field":"meeting_uuid","value":"m=="},"rtms_stream_id":"s","started_at":1795428000000,"program":"rtms 0.1.0"}"#;
+    const MEDIA: &str = "audio+video+deskshare+transcript+chat";
+    const URLS: &str = r#"{"audio":"wss://media.zoom.us/audio","all":"wss://media.zoom.us/all"}"#;
+    let mut welcome = format!(r#"{{"msg_type":2,"status_code":0,"media_server":{{"server_urls":{URLS}}}}}"#);
+    let mut granted = r#"{"msg_type":4,"status_code":0}"#.to_owned();
+    let mut said = r#"{"msg_type":12,"timestamp":1}"#.to_owned();
+    match message {
+        Message::SignalingHandShakeResp(_) => welcome = message.encode(),
+        Message::DataHandShakeResp(_) => granted = message.encode(),
+        Message::StreamStateUpdate(_) | Message::StreamCloseResp(_) => said = message.encode(),
+        _ => return None,
+    }
+    let handshake = |msg_type: u32| {
+        let ids = r#""protocol_version":1,"meeting_uuid":"m==","rtms_stream_id":"s","sequence":1,"signature":"""#;
+        format!(r#"{{"msg_type":{msg_type},{ids},"media_type":32}}"#)
+    };
+    let frame = |ms: u32, what: &str, connection: u32, on: &str, text: &str| json!({ "ms": ms, "what": what, "connection": connection, "on": on, "text": text });
+    let dialed = |ms: u32, connection: u32, on: &str| json!({ "ms": ms, "what": "dialed", "connection": connection, "on": on, "url": "wss://rtms.zoom.us/?token=" });
+    let lines = [
+        dialed(0, 1, "signaling"),
+        frame(5, "sent", 1, "signaling", &handshake(1)),
+        frame(9, "received", 1, "signaling", &welcome),
+        dialed(10, 2, MEDIA),
+        frame(15, "sent", 2, MEDIA, &handshake(3)),
+        frame(19, "received", 2, MEDIA, &granted),
+        frame(20, "sent", 1, "signaling", r#"{"msg_type":7,"rtms_stream_id":"s"}"#),
+        frame(30, "received", 1, "signaling", &said),
+        frame(40, "received", 2, MEDIA, r#"{"msg_type":14,"content":{"user_id":1,"data":"AAAA","timestamp":1}}"#),
+        json!({ "ms": 60, "what": "closed", "connection": 2, "on": MEDIA, "by": "zoom", "code": 1000 }),
+        json!({ "ms": 70, "what": "cut", "connection": 1, "on": "signaling", "why": "reset" }),
+        json!({ "ms": 80, "what": "ended", "stop_reason": 6, "why": "over" }),
+    ];
+    let lines: Vec<_> = lines.iter().map(Value::to_string).collect();
+    Some(format!("{HEADER}\n{}\n", lines.join("\n")))
 }
 
 fn replay(target: &str, run: fn(&[u8])) {

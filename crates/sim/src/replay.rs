@@ -538,7 +538,7 @@ impl Replay {
         let is_nested = start["payload"]["object"].is_object();
         let body = json!({
             "event": start["event"].as_str().unwrap_or_default().replace("started", "stopped"),
-            "event_ts": (header.started_at.0 + self.contents.length_ms).max(started_at + 1),
+            "event_ts": header.started_at.0.saturating_add(self.contents.length_ms).max(started_at.saturating_add(1)),
             "payload": if is_nested { json!({ "object": fields }) } else { fields },
         });
         self.post(2, body, now)

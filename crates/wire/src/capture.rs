@@ -13,6 +13,7 @@
 use std::{borrow::Cow, fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
 
 use crate::{
     base64,
@@ -324,21 +325,22 @@ pub fn without_secrets(json: &str) -> Cow<'_, str> {
                 let content = &json[at + 1..end];
                 // Behind the closing quote.
                 while rest.next().is_some_and(|(place, _)| place < end) {}
+                let said = unescaped(content);
                 if json[end + 1..].trim_start().starts_with(':') {
-                    is_secret = names_a_secret(content);
+                    is_secret = names_a_secret(&said);
                     continue;
                 }
                 let clean = if is_secret || secret_since.is_some() {
                     Cow::Borrowed("")
-                } else if content.contains("://") || content.contains(r":\/\/") {
-                    without_query_values(content)
+                } else if said.contains("://") {
+                    without_query_values(&said)
                 } else {
                     continue;
                 };
-                if clean != content {
-                    cleaned.push_str(&json[kept..at + 1]);
-                    cleaned.push_str(&clean);
-                    kept = end;
+                if clean != said {
+                    cleaned.push_str(&json[kept..at]);
+                    cleaned.push_str(&Value::from(clean).to_string());
+                    kept = end + 1;
                 }
             }
             _ => {}
@@ -355,6 +357,14 @@ pub fn without_secrets(json: &str) -> Cow<'_, str> {
 fn names_a_secret(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
     ["signature", "secret", "token", "password", "srtp_key"].iter().any(|word| key.contains(word))
+}
+
+/// What stands between the quotes of a string; as it is if it is none that JSON allows.
+fn unescaped(content: &str) -> Cow<'_, str> {
+    if !content.contains('\\') {
+        return Cow::Borrowed(content);
+    }
+    serde_json::from_str(&format!("\"{content}\"")).map_or(Cow::Borrowed(content), Cow::Owned)
 }
 
 /// Bytes up to the quote that ends a string.
@@ -429,7 +439,10 @@ mod tests {
             ),
             (r#"{"access_token":"t","z":["signature"]}"#, r#"{"access_token":"","z":["signature"]}"#),
             (r#"{"u":"wss://a/b?tok=1&x","v":"what?a=b"}"#, r#"{"u":"wss://a/b?tok=&","v":"what?a=b"}"#),
-            (r#"{"u":"wss:\/\/a?t=1\u0026x=2"}"#, r#"{"u":"wss:\/\/a?t="}"#),
+            (r#"{"u":"wss:\/\/a?t=1\u0026x=2"}"#, r#"{"u":"wss://a?t=&x="}"#),
+            (r#"{"u":"wss:\u002f\u002fa\u003ft\u003d1","v":"\/"}"#, r#"{"u":"wss://a?t=","v":"\/"}"#),
+            (r#"{"sign\u0061ture":"abc","to\u006ben":{"a":"b"}}"#, r#"{"sign\u0061ture":"","to\u006ben":{"a":""}}"#),
+            (r#"{"token\"":"a","u":"wss:\/\/a\"?t=1"}"#, r#"{"token\"":"","u":"wss://a\"?t="}"#),
             (r#"{"signature":null,"a":"b"}"#, r#"{"signature":null,"a":"b"}"#),
         ];
         for (before, after) in cases {

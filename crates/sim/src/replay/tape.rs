@@ -184,7 +184,7 @@ impl Contents {
                         contents.connections.push(Recorded { connection, on, answer });
                     }
                 }
-                What::Lost { lines } => contents.lost += lines,
+                What::Lost { lines } => contents.lost = contents.lost.saturating_add(lines),
                 What::Ended { stop_reason, .. } => {
                     contents.stop_reason = stop_reason;
                     contents.is_whole = true;
