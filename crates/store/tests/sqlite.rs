@@ -69,6 +69,23 @@ async fn a_closed_store_is_one_file() {
     }
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn the_store_is_its_owners_only() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let directory = folder.path().join("data");
+    let store = SqliteStore::open(&directory).unwrap();
+    store.append(entry("{}")).await.unwrap();
+
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&directory), 0o700);
+    for name in ["store.sqlite3", "store.sqlite3-wal", "store.sqlite3-shm", "store.lock"] {
+        assert_eq!(mode(&directory.join(name)), 0o600, "{name}");
+    }
+    store.close().await;
+}
+
 #[tokio::test]
 async fn appends_at_the_same_time_share_a_sync() {
     let directory = tempfile::tempdir().unwrap();

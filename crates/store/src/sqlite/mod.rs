@@ -6,6 +6,7 @@
 mod checkpoint;
 mod commit;
 mod failure;
+mod private;
 mod query;
 mod queue;
 mod reader;
@@ -13,7 +14,8 @@ mod rows;
 mod schema;
 
 use std::{
-    fs::{self, File, TryLockError},
+    fs::{File, TryLockError},
+    io,
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -108,7 +110,7 @@ impl SqliteStore {
     /// # Errors
     /// As [`SqliteStore::open`].
     pub fn open_with(directory: &Path, options: SqliteOptions) -> Result<Self, StoreError> {
-        fs::create_dir_all(directory).map_err(unavailable)?;
+        private::make_folders(directory).map_err(unavailable)?;
         let lock = lock(directory)?;
         let path = directory.join(schema::FILE_NAME);
         let (connection, epoch) = open_file(&path)?;
@@ -472,7 +474,7 @@ const WAL_PAGE_BYTES: u64 = 4096 + 24;
 
 fn lock(directory: &Path) -> Result<File, StoreError> {
     let path = directory.join(schema::LOCK_NAME);
-    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(unavailable)?;
+    let file = private::file().create(true).truncate(false).write(true).open(&path).map_err(unavailable)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(StoreError::Locked { path }),
@@ -483,6 +485,12 @@ fn lock(directory: &Path) -> Result<File, StoreError> {
 /// Opens the file, looks whose it is, brings it to our version and starts an epoch.
 fn open_file(path: &Path) -> Result<(Connection, u32), StoreError> {
     let failed = |error| store_error(error, path);
+    // SQLite takes an empty file for a new database, and gives the files beside it the same mode. One that is there is not
+    // touched: closing it would give up the locks of whoever reads it in this process.
+    match private::file().create_new(true).write(true).open(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(unavailable(error)),
+        Ok(_) | Err(_) => {}
+    }
     let mut connection = schema::open_writer(path, Missing::Create).map_err(failed)?;
     let version = known_version(path, &schema::head(&connection).map_err(failed)?)?;
     let epoch = schema::migrate(&mut connection, version).map_err(failed)?;
