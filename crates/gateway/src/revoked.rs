@@ -29,9 +29,8 @@ pub(crate) struct Revocations {
 
 /// Whether what is held of a stream has to go: Zoom revoked it, and no newer start opened it again.
 pub(crate) fn is_revoked(record: &StreamRecord) -> bool {
-    let by_webhook = record.wanted.stop.as_ref().is_some_and(|stop| is_revocation(stop.reason));
     let by_end = record.ended.as_ref().is_some_and(|ended| is_revocation(ended.stop_reason));
-    (by_webhook || by_end) && record.open_wish().is_none()
+    (record.wanted.is_revoked() || by_end) && record.open_wish().is_none()
 }
 
 pub(crate) fn is_revocation(reason: Option<StopReason>) -> bool {

@@ -64,6 +64,23 @@ async fn a_word_that_comes_after_the_end_and_after_a_restart_deletes_the_recordi
 }
 
 #[tokio::test]
+async fn a_newer_stop_for_another_reason_does_not_keep_the_recording() {
+    let data_dir = tempfile::tempdir().unwrap();
+    let simulator = recorded(data_dir.path(), 36).await;
+
+    let gateway = Gateway::start(data_dir.path()).await;
+    assert_eq!(gateway.post(&stop(&simulator, StopReason::MeetingEnded, 40_000)).await, 200);
+    until("it is known", async || gateway.record_of(simulator.stream()).await?.wanted.stop?.reason).await;
+    assert!(gateway.folder_of(simulator.stream()).exists());
+    // Older, so it is late; but consent is not given back by a meeting that ends.
+    assert_eq!(gateway.post(&revoke(&simulator)).await, 200);
+
+    done(data_dir.path(), simulator.stream()).await;
+    gateway.stop().await;
+    assert_nothing_of_it(data_dir.path());
+}
+
+#[tokio::test]
 async fn a_deletion_that_was_cut_off_is_finished_by_the_next_process() {
     for steps in 1..=3 {
         let data_dir = tempfile::tempdir().unwrap();
@@ -138,11 +155,15 @@ async fn recorded(data_dir: &Path, seed: u64) -> Simulator {
 }
 
 fn revoke(simulator: &Simulator) -> Vec<u8> {
-    let (instance, reason) = (simulator.instance(), StopReason::StreamRevoked);
+    stop(simulator, StopReason::StreamRevoked, 30_000)
+}
+
+fn stop(simulator: &Simulator, reason: StopReason, later_ms: u64) -> Vec<u8> {
+    let instance = simulator.instance();
     let payload = json!({
         instance.field.as_str(): instance.value, "rtms_stream_id": simulator.stream(), "stop_reason": reason,
     });
-    let event_ts = simulator.start_time().0 + 30_000;
+    let event_ts = simulator.start_time().0 + later_ms;
     json!({ "event": "meeting.rtms_stopped", "event_ts": event_ts, "payload": payload }).to_string().into_bytes()
 }
 

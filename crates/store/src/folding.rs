@@ -129,7 +129,7 @@ impl FoldInput {
                     None => wanted.undated_starts.push(start),
                 }
             }
-            Change::Stopped { reason } => wanted.stop = Some(Stop { at, reason: *reason }),
+            Change::Stopped { reason } => wanted.stop = Some(Stop::new(at, *reason)),
             Change::Interrupted { server_urls } => {
                 let interruption = Interruption { at, server_urls: server_urls.clone() };
                 wanted.moved = (!server_urls.is_empty()).then(|| interruption.clone());
@@ -246,8 +246,9 @@ fn fold_instance_stop<R: Records>(
     stop: &Stop,
 ) -> Result<(Class, String, Vec<StreamId>), R::Error> {
     let known = records.instance_stop(instance)?;
-    if known.as_ref().is_none_or(|known| stop > known) {
-        records.remember_stop(instance, stop, entry.now)?;
+    let joined = known.clone().map_or_else(|| stop.clone(), |known| known.join(stop.clone()));
+    if known.as_ref() != Some(&joined) {
+        records.remember_stop(instance, &joined, entry.now)?;
     }
     let stream_ids = records.streams_of(instance)?;
     let news = Wanted { stop: Some(stop.clone()), ..Wanted::default() };
@@ -372,7 +373,7 @@ mod tests {
     /// Few values, so that ties, repeats and reorderings are the rule.
     fn sent() -> impl Strategy<Value = Sent> {
         let url = prop::sample::select(vec!["wss://a.zoom.us", "wss://b.zoom.us", "wss://c.zoom.us"]);
-        let change = (0..3, url, prop::option::of(0..3_i64)).prop_map(|(kind, url, reason)| match kind {
+        let change = (0..3, url, prop::option::of(6..9_i64)).prop_map(|(kind, url, reason)| match kind {
             0 => Change::Started {
                 server_urls: vec![url.into()],
                 region: None,
@@ -454,6 +455,23 @@ mod tests {
                 let stop = all.iter().filter(reaches).filter(is_stop).map(|sent| sent.input.event_ts).max();
 
                 prop_assert_eq!(wanted.is_running(), start.is_some() && start > stop, "{:?}", stream_id);
+            }
+        }
+
+        #[test]
+        fn consent_stays_withdrawn_whatever_stops_come_with_it(all in vec(sent(), 0..12)) {
+            let all: Vec<_> = all.into_iter().filter(|sent| sent.input.event_ts.is_some()).collect();
+            for (stream_id, wanted) in fold_all(&all).0.wanted() {
+                let names = |sent: &&Sent| sent.input.stream_id.as_ref() == Some(&stream_id);
+                let is_start = |sent: &&Sent| matches!(sent.input.change, Change::Started { .. });
+                let revoked = Change::Stopped { reason: Some(StopReason::StreamRevoked) };
+                let start = all.iter().filter(names).filter(is_start).map(|sent| sent.input.event_ts).max();
+                let revocation = all.iter().filter(names).filter(|sent| sent.input.change == revoked);
+                let by_name = revocation.map(|sent| sent.input.event_ts).max();
+                if by_name >= start && by_name.is_some() {
+                    prop_assert!(wanted.is_revoked(), "{:?}", stream_id);
+                }
+                prop_assert!(!wanted.is_revoked() || !wanted.is_running(), "{:?}", stream_id);
             }
         }
 

@@ -64,13 +64,16 @@ pub struct Start {
     pub signature: Option<HandshakeSignature>,
 }
 
-/// A stop of a stream.
+/// The newest stop of a stream.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Stop {
     /// When, on Zoom's clock; if the webhook does not say, when it was received, on ours.
     pub at: UnixMillis,
     /// Why.
     pub reason: Option<StopReason>,
+    /// When a stop last withdrew consent, this one or one before it. Records of older versions lack it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    revoked_at: Option<UnixMillis>,
 }
 
 /// An interruption: Zoom's side of the connection broke.
@@ -117,7 +120,7 @@ impl Wanted {
     /// Adds what `other` knows.
     pub fn join(&mut self, other: Self) {
         keep_newer(&mut self.start, other.start, |new, old| new.rank() > old.rank());
-        keep_newer(&mut self.stop, other.stop, |new, old| new > old);
+        self.stop = self.stop.take().into_iter().chain(other.stop).reduce(Stop::join);
         // A record of an older version has no `moved`.
         for moved in [self.interruption.clone(), other.interruption.clone(), other.moved] {
             keep_newer(&mut self.moved, moved.filter(Interruption::names_servers), |new, old| new > old);
@@ -163,6 +166,12 @@ impl Wanted {
         self.wish().is_some()
     }
 
+    /// Whether consent was withdrawn since the newest start: what is held of the stream has to go.
+    pub fn is_revoked(&self) -> bool {
+        let revoked_at = self.stop.as_ref().and_then(Stop::revoked_at);
+        revoked_at.is_some_and(|at| self.newest_start().is_none_or(|start| at >= start.at))
+    }
+
     /// Keeps the first arrival per set of URLs, since a repeat comes later and would pass for a new start.
     fn join_undated(&mut self, start: Start) {
         match self.undated_starts.binary_search_by(|known| known.server_urls.cmp(&start.server_urls)) {
@@ -179,6 +188,27 @@ impl Wanted {
                 }
             }
         }
+    }
+}
+
+impl Stop {
+    /// A stop as one webhook tells of it.
+    pub fn new(at: UnixMillis, reason: Option<StopReason>) -> Self {
+        let stop = Self { at, reason, revoked_at: None };
+        Self { revoked_at: stop.revoked_at(), ..stop }
+    }
+
+    /// When consent was last withdrawn.
+    fn revoked_at(&self) -> Option<UnixMillis> {
+        let by_this = (self.reason == Some(StopReason::StreamRevoked)).then_some(self.at);
+        by_this.max(self.revoked_at)
+    }
+
+    /// What both say.
+    pub(crate) fn join(self, other: Self) -> Self {
+        let revoked_at = self.revoked_at().max(other.revoked_at());
+        let newest = if (other.at, other.reason) > (self.at, self.reason) { other } else { self };
+        Self { revoked_at, ..newest }
     }
 }
 
