@@ -9,11 +9,12 @@ use std::{collections::BTreeMap, path::PathBuf};
 use rtms_wire::{SmolStr, time::UnixMillis};
 
 use crate::{
+    counts::TrackCounts,
     error::RecordError,
     file::{Files, failed, keep_first, length},
     input::Who,
     layout::{Layout, stem, wav_part},
-    manifest::{self, AsideReason, Placed, TrackSource},
+    manifest::{self, AsideReason, Kept, Placed, TrackSource},
     options::Options,
     timeline::{Place, Timeline},
     wav::{PcmFormat, Wav},
@@ -130,13 +131,15 @@ impl Audio {
         Ok(Some((TrackId { set, track }, true)))
     }
 
-    /// Opens what an earlier process recorded, and sums the end of its mixes again.
+    /// Opens what an earlier process recorded, and sums the end of its mixes again. How much more its files hold than it
+    /// had counted: what reached them after its last sync is counted by its length, as if it were without gaps.
     pub(crate) fn resume(
         &mut self,
         known: &[manifest::Track],
         layout: &Layout,
         files: &mut Files,
-    ) -> Result<(), RecordError> {
+    ) -> Result<Kept, RecordError> {
+        let mut uncounted = Kept::default();
         for known in known {
             let stem = match known.source {
                 TrackSource::Participant => stem(&known.who),
@@ -160,6 +163,11 @@ impl Audio {
                     let track = self.add_track(set, known.who.clone(), layout, files)?;
                     if let Some(track) = self.sets.get_mut(set).and_then(|set| set.tracks.get_mut(track)) {
                         track.placed = known.placed.clone();
+                        let more = uncounted_sound(known, format, track.wav.end());
+                        track.placed.packets += more.packets;
+                        track.placed.bytes += more.bytes;
+                        uncounted.packets += more.packets;
+                        uncounted.bytes += more.bytes;
                         track.heard = track
                             .wav
                             .end()
@@ -172,7 +180,7 @@ impl Audio {
         for set in &mut self.sets {
             set.sum_end_again(files)?;
         }
-        Ok(())
+        Ok(uncounted)
     }
 
     /// Learns the name that comes with a packet; whether it is a new one.
@@ -198,6 +206,7 @@ impl Audio {
         let frames = (samples.len() / frame_bytes) as u64;
         let Some(track) = set.tracks.get_mut(id.track) else { return Ok(Outcome::Duplicate) };
         if frames == 0 {
+            track.placed.packets += 1;
             return Ok(Outcome::Placed);
         }
         match track.timeline.place(timestamp, frames) {
@@ -274,12 +283,16 @@ impl Audio {
             }
             for track in &set.tracks {
                 let source = if set.sum.is_some() { TrackSource::Participant } else { TrackSource::ReceivedMix };
-                let mut placed = track.placed.clone();
-                placed.silence_ms = set.format.millis(track.wav.end().saturating_sub(track.heard));
-                tracks.push(describe(&track.who, source, &track.wav, placed));
+                tracks.push(describe(&track.who, source, &track.wav, track.counts(set.format).placed));
             }
         }
         tracks
+    }
+
+    /// The counts of all tracks.
+    pub(crate) fn counts(&self) -> BTreeMap<(usize, Who), TrackCounts> {
+        let of = |set: &Set, track: &Track| ((set.number, track.who.clone()), track.counts(set.format));
+        self.sets.iter().flat_map(|set| set.tracks.iter().map(move |track| of(set, track))).collect()
     }
 
     fn add_set(
@@ -415,6 +428,12 @@ impl Set {
 }
 
 impl Track {
+    fn counts(&self, format: PcmFormat) -> TrackCounts {
+        let end = self.wav.end();
+        let silence_ms = format.millis(end.saturating_sub(self.heard));
+        TrackCounts { duration_ms: format.millis(end), placed: Placed { silence_ms, ..self.placed.clone() } }
+    }
+
     /// Has this block in memory.
     fn need(&mut self, number: u64, files: &mut Files) -> Result<(), RecordError> {
         if self.window.has(number) {
@@ -431,6 +450,15 @@ impl Track {
         }
         self.window.insert(number, samples, &mut self.wav, files)
     }
+}
+
+/// What a track holds that was found to end here, beyond what was counted of it: packets like those before.
+fn uncounted_sound(known: &manifest::Track, format: PcmFormat, end: u64) -> Kept {
+    let counted = known.duration_ms.saturating_mul(u64::from(format.sample_rate)) / 1000;
+    let usual = u64::from(format.sample_rate) / 50 * format.frame_bytes() as u64;
+    let packet_bytes = known.placed.bytes.checked_div(known.placed.packets).filter(|bytes| *bytes > 0).unwrap_or(usual);
+    let packets = end.saturating_sub(counted).saturating_mul(format.frame_bytes() as u64) / packet_bytes.max(1);
+    Kept { packets, bytes: packets * packet_bytes }
 }
 
 /// Opens a WAV that nothing else can be at: names tell formats apart, and a foreign file there is an error.

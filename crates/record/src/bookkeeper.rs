@@ -77,12 +77,14 @@ impl Bookkeeper {
                 let end = *last + Duration::from_millis(self.usual_ms(*medium));
                 self.ledger.dropped(*medium, *first, end, *queue);
             }
+            Input::Unreadable { medium, at } => self.ledger.unreadable(*medium, *at, self.usual_ms(*medium)),
             Input::Clock { zoom, ours } => self.ledger.observe_clock(*zoom, *ours),
             Input::Audio(_)
             | Input::Video(_)
             | Input::Deskshare(_)
             | Input::Transcript(_)
             | Input::Chat(_)
+            | Input::Repeats { .. }
             | Input::Note(_) => {}
         }
     }
@@ -156,6 +158,8 @@ impl Bookkeeper {
             | Input::Note(_)
             | Input::Change(..)
             | Input::Dropped(_)
+            | Input::Unreadable { .. }
+            | Input::Repeats { .. }
             | Input::Clock { .. } => None,
         }
     }

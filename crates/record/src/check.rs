@@ -4,7 +4,7 @@
 //! manifest says of sizes and checksums is known at the end only.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::{self, File},
     io::{self, BufRead, BufReader, Read},
     path::{Component, Path, PathBuf},
@@ -14,12 +14,13 @@ use rtms_wire::{ids::StreamId, media::medium::Medium, time::UnixMillis};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    checksum::{checksum, paths},
+    counts::{CountsLine, lines_of},
     error::RecordError,
     layout::Layout,
     ledger::{LedgerReport, SpanChange},
     manifest::{FORMAT, Manifest, RecordingState, Track, TrackSource},
     raw::IndexLine,
-    recorder::checksum,
     wav::{HEADER_BYTES, PcmFormat, header},
 };
 
@@ -92,6 +93,10 @@ pub enum ProblemKind {
     Ledger,
     /// Ledger and samples tell of different amounts of sound.
     Sound,
+    /// The manifest counts something else than what is there.
+    Counts,
+    /// A file is there that the manifest does not name.
+    Unlisted,
 }
 
 impl CheckReport {
@@ -129,6 +134,15 @@ pub fn check(folder: &Path) -> CheckReport {
     check.report
 }
 
+/// A line of `ledger.jsonl`.
+#[derive(Deserialize)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "whether a line is one of the two is all that is asked")]
+enum JournalLine {
+    Span(SpanChange),
+    Counts(CountsLine),
+}
+
 struct Check {
     layout: Layout,
     /// Of files that indexes name.
@@ -155,13 +169,16 @@ impl Check {
             let what = format!("has {events} lines, and the manifest tells of {}", manifest.events);
             self.problem(ProblemKind::Lines, Some("events.jsonl"), what);
         }
-        self.spoken_lines(to, finished);
-        for medium in Medium::ALL {
-            self.index(&self.layout.index(medium), to, finished);
+        let mut held = self.spoken_lines(to, finished);
+        for medium in [Medium::Audio, Medium::Video, Medium::Deskshare] {
+            held.push((medium, self.index(&self.layout.index(medium), to, finished)));
         }
         // What lies aside may have any time: that is why it is there.
-        self.index(&self.layout.aside_index(), None, finished);
-        self.lines::<SpanChange>(&self.layout.ledger(), finished, |_, _| {});
+        let aside = self.index(&self.layout.aside_index(), None, finished);
+        self.lines::<JournalLine>(&self.layout.ledger(), finished, |_, _| {});
+        if finished {
+            self.counts(manifest, &held, aside);
+        }
         let ledger = manifest.ledger_now(self.layout.folder()).unwrap_or_else(|error| {
             self.problem(ProblemKind::Missing, Some("ledger.jsonl"), told(&error));
             manifest.ledger.clone()
@@ -193,6 +210,72 @@ impl Check {
                 Err(error) => self.problem(ProblemKind::Missing, name, told(&error)),
             }
         }
+        self.unlisted(manifest);
+    }
+
+    /// Files that the manifest does not name.
+    fn unlisted(&mut self, manifest: &Manifest) {
+        if manifest.files.is_empty() {
+            let what = "names no files, though the recording is finished".to_owned();
+            return self.problem(ProblemKind::Manifest, Some("manifest.json"), what);
+        }
+        let named: BTreeSet<_> = manifest.files.iter().map(|entry| entry.path.as_str()).collect();
+        match paths(&self.layout) {
+            Ok(found) => {
+                let found = found.iter().map(|path| self.layout.relative(path)).collect::<Vec<_>>();
+                for name in found.iter().filter(|name| !named.contains(name.as_str())) {
+                    self.problem(
+                        ProblemKind::Unlisted,
+                        Some(name),
+                        "is not in the manifest's list of files".to_owned(),
+                    );
+                }
+            }
+            Err(error) => self.problem(ProblemKind::Missing, None, told(&error)),
+        }
+    }
+
+    /// What the manifest counted against the lines that are there, and its counts of sound against each other.
+    ///
+    /// Each message is a line of its medium's file, but for sound that is in a track or aside, repeats that were left out,
+    /// and what could not be written, which may have been counted before that showed.
+    fn counts(&mut self, manifest: &Manifest, held: &[(Medium, u64)], aside: u64) {
+        let refused = manifest.refused;
+        for (medium, held) in held {
+            let packets = manifest.media.get(medium).map_or(0, |received| received.packets);
+            let Some(must) = lines_of(manifest, *medium) else {
+                let what = format!("{medium}: counts {packets} messages, fewer than it tells of one by one");
+                self.problem(ProblemKind::Counts, Some("manifest.json"), what);
+                continue;
+            };
+            if *held > must || held.saturating_add(refused) < must {
+                let what = match medium {
+                    Medium::Audio => format!(
+                        "{medium}: counts {packets} messages, of which {must} are in no track and not aside, and the index \
+                         has {held}"
+                    ),
+                    Medium::Video | Medium::Deskshare | Medium::Transcript | Medium::Chat => {
+                        format!("{medium}: counts {packets} messages, which makes {must} lines, and there are {held}")
+                    }
+                };
+                self.problem(ProblemKind::Counts, Some("manifest.json"), what);
+            }
+        }
+        let kept: u64 = manifest.aside.values().map(|kept| kept.packets).sum();
+        if aside > kept || aside.saturating_add(refused) < kept {
+            let what = format!("counts {kept} messages aside, and the index there has {aside}");
+            self.problem(ProblemKind::Counts, Some("manifest.json"), what);
+        }
+        for track in &manifest.tracks {
+            let frame_bytes = PcmFormat { sample_rate: track.sample_rate, channels: track.channels }.frame_bytes();
+            let sound_ms = track.duration_ms.saturating_sub(track.placed.silence_ms);
+            // Rounded, by a millisecond at either end.
+            let at_least = sound_ms.saturating_sub(2) * u64::from(track.sample_rate) / 1000 * frame_bytes as u64;
+            if track.source != TrackSource::ComputedMix && track.placed.bytes < at_least {
+                let what = format!("tells of {sound_ms} ms of sound, and counts {} bytes", track.placed.bytes);
+                self.problem(ProblemKind::Counts, track.files.first().map(String::as_str), what);
+            }
+        }
     }
 
     /// A track's WAV files, against their headers and against what the manifest says of its length.
@@ -211,8 +294,10 @@ impl Check {
             });
             let length = match read {
                 Ok(length) => length,
-                // Its manifest comes before it, and its first sync after.
-                Err(error) if !finished && error.kind() == io::ErrorKind::NotFound => continue,
+                // Its manifest comes before it, and its first sync after. If all of it lies aside, it never comes.
+                Err(error) if (!finished || track.duration_ms == 0) && error.kind() == io::ErrorKind::NotFound => {
+                    continue;
+                }
                 Err(error) => {
                     self.problem(ProblemKind::Wav, Some(name), format!("cannot be read: {error}"));
                     continue;
@@ -237,25 +322,30 @@ impl Check {
         }
     }
 
-    fn spoken_lines(&mut self, to: Option<UnixMillis>, finished: bool) {
+    /// How many lines each has.
+    fn spoken_lines(&mut self, to: Option<UnixMillis>, finished: bool) -> Vec<(Medium, u64)> {
         #[derive(Deserialize)]
         struct Times {
             timestamp: Option<UnixMillis>,
             start_time: Option<UnixMillis>,
         }
-        for path in [self.layout.transcript_lines(), self.layout.chat()] {
+        let files = [(Medium::Transcript, self.layout.transcript_lines()), (Medium::Chat, self.layout.chat())];
+        let lines = files.map(|(medium, path)| {
             let mut late = 0;
-            self.lines::<Times>(&path, finished, |_, times| {
+            let lines = self.lines::<Times>(&path, finished, |_, times| {
                 let at = times.start_time.or(times.timestamp);
                 late += u64::from(at.zip(to).is_some_and(|(at, to)| at > to));
             });
             self.late(&path, late);
-        }
+            (medium, lines)
+        });
+        lines.into()
     }
 
-    fn index(&mut self, path: &Path, to: Option<UnixMillis>, finished: bool) {
+    /// How many lines it has.
+    fn index(&mut self, path: &Path, to: Option<UnixMillis>, finished: bool) -> u64 {
         let mut late = 0;
-        self.lines::<IndexLine>(path, finished, |check, line| {
+        let lines = self.lines::<IndexLine>(path, finished, |check, line| {
             late += u64::from(to.is_some_and(|to| line.timestamp > to));
             let Some(file) = check.inside(&line.file) else { return };
             let size = match check.sizes.get(&file) {
@@ -274,6 +364,7 @@ impl Check {
         });
         self.sizes.clear();
         self.late(path, late);
+        lines
     }
 
     fn late(&mut self, path: &Path, late: u64) {
@@ -350,6 +441,9 @@ impl Check {
             let before = received.first_timestamp.is_some_and(|first| first < ledger.from);
             if before {
                 self.note(&format!("{medium}: something was received for a time before rtms_started"));
+            }
+            if received.unreadable > 0 {
+                self.note(&format!("{medium}: {} messages came that could not be read", received.unreadable));
             }
             let Some(report) = ledger.media.get(medium) else {
                 self.problem(ProblemKind::Ledger, Some("manifest.json"), format!("{medium}: is not in the ledger"));

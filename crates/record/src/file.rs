@@ -1,14 +1,14 @@
 //! Files held open up to a bound, and the two ways they are written: appended to, and replaced as a whole.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File},
     io::{self, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
 };
 
 use serde::Serialize;
 
-use crate::error::RecordError;
+use crate::{error::RecordError, private};
 
 /// What is collected for a file before it is written. Sync writes it earlier.
 const BUFFER_BYTES: usize = 64 << 10;
@@ -82,7 +82,7 @@ impl Files {
     pub(crate) fn create(&mut self, path: &Path, bytes: &[u8]) -> Result<(), RecordError> {
         self.make_folders(path)?;
         let write = || {
-            let mut file = File::create(path)?;
+            let mut file = private::file().write(true).create(true).truncate(true).open(path)?;
             file.write_all(bytes)?;
             if self.wait_for_disk { file.sync_data() } else { Ok(()) }
         };
@@ -137,7 +137,7 @@ impl Files {
                 self.open.swap_remove(place);
             }
         }
-        let mut how = OpenOptions::new();
+        let mut how = private::file();
         how.read(true).write(true).create(true).truncate(false);
         let file = match how.open(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -158,7 +158,7 @@ impl Files {
         let mut folder = self.folder.clone();
         for part in parent.components() {
             folder.push(part);
-            match fs::create_dir(&folder) {
+            match private::make_folder(&folder) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(source) => return Err(failed("make the folder", &folder, source)),
@@ -195,8 +195,13 @@ impl Appender {
         self.written + self.waiting.len() as u64
     }
 
+    /// Whether the next push writes what waits.
+    pub(crate) fn is_full(&self) -> bool {
+        self.waiting.len() >= BUFFER_BYTES
+    }
+
     pub(crate) fn push(&mut self, bytes: &[u8], files: &mut Files) -> Result<(), RecordError> {
-        if (self.waiting.len() >= BUFFER_BYTES || !self.has_room(bytes.len()))
+        if (self.is_full() || !self.has_room(bytes.len()))
             && let Err(error) = self.flush(files)
             && !self.has_room(bytes.len())
         {
@@ -257,8 +262,7 @@ pub(crate) fn cut_torn_line(path: &Path) -> Result<u64, RecordError> {
     if end == 0 {
         return Ok(0);
     }
-    let mut file =
-        OpenOptions::new().read(true).write(true).open(path).map_err(|source| failed("open", path, source))?;
+    let mut file = private::file().read(true).write(true).open(path).map_err(|source| failed("open", path, source))?;
     let mut keep = end;
     let mut piece = vec![0; 4096];
     while keep > 0 {

@@ -60,6 +60,20 @@ pub enum Input {
     Change(Change, When),
     /// Media that were received and lost before they came here.
     Dropped(Dropped),
+    /// A message of a medium that could not be read.
+    Unreadable {
+        /// Of which medium.
+        medium: Medium,
+        /// When it came, on our clock: what Zoom's would say is not known.
+        at: UnixMillis,
+    },
+    /// Messages that had come before and came again around a reconnection, and were left out.
+    Repeats {
+        /// Of which medium.
+        medium: Medium,
+        /// How many.
+        count: u64,
+    },
     /// A time that Zoom wrote just before we read it, which tells one clock from the other.
     Clock {
         /// What Zoom wrote.

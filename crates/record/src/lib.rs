@@ -8,7 +8,7 @@
 //! ```text
 //! recordings/<stream id, escaped>/
 //!   manifest.json                     what, who, when, what was granted, counts, ledger; at the end sizes and checksums
-//!   ledger.jsonl                      changes of the ledger since the manifest was written; gone at the end
+//!   ledger.jsonl                      changes of ledger and counts since the manifest was written; gone at the end
 //!   events.jsonl                      joins, states, gaps, in order of arrival
 //!   transcript.jsonl · .vtt · .txt    lines as received · as they read after updates and deletions
 //!   chat.jsonl                        messages as received
@@ -84,6 +84,8 @@
 mod audio;
 pub mod bookkeeper;
 pub mod check;
+mod checksum;
+mod counts;
 pub mod deletion;
 pub mod error;
 mod file;
@@ -93,6 +95,7 @@ pub mod ledger;
 pub mod manifest;
 pub mod options;
 mod people;
+pub mod private;
 pub mod raw;
 pub mod recorder;
 mod text;

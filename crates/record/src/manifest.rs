@@ -38,7 +38,7 @@ pub struct Manifest {
     pub state: RecordingState,
     /// When the folder was made, on our clock.
     pub opened_at: UnixMillis,
-    /// When this was written, on our clock. While recording, counters below are as of then.
+    /// When this was written, on our clock. While recording, counters below are as of the sync before it.
     pub updated_at: UnixMillis,
     /// The instant at which every audio file begins, on Zoom's clock; none before the first audio packet.
     #[serde(default)]
@@ -126,11 +126,13 @@ pub struct Participant {
 }
 
 /// How much of a medium was received, duplicates and what lies aside included.
+///
+/// On disk, and after a crash, it tells of what the files hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Received {
     /// Messages.
     pub packets: u64,
-    /// Payload bytes.
+    /// Payload bytes. Those of repeats that were removed before they came here are not known.
     pub bytes: u64,
     /// The earliest timestamp.
     #[serde(default)]
@@ -138,9 +140,13 @@ pub struct Received {
     /// The latest timestamp.
     #[serde(default)]
     pub last_timestamp: Option<UnixMillis>,
-    /// Messages whose owner and timestamp were there already. Pictures are kept all the same.
+    /// Messages of sound whose owner and timestamp were there already, and messages of any kind that Zoom sent again
+    /// around a reconnection. They are not kept twice.
     #[serde(default)]
     pub duplicates: u64,
+    /// Messages that came and could not be read. They are not among the packets; the ledger calls their time `dropped`.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unreadable: u64,
 }
 
 /// One line of sound from the origin on: a WAV file in one or more parts.
@@ -176,7 +182,8 @@ pub enum TrackSource {
     ComputedMix,
 }
 
-/// What happened to a track's packets. After a crash, those of the last seconds may be missing in the counts.
+/// What happened to a track's packets. Of those that were written after the last sync before a crash, packets and bytes are
+/// told by the length of the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Placed {
     /// Packets with a place in the file.
@@ -256,6 +263,31 @@ pub struct FileEntry {
 }
 
 impl Manifest {
+    /// Of a recording that begins.
+    pub(crate) fn new(about: RecordingAbout, now: UnixMillis) -> Self {
+        Self {
+            format: FORMAT.to_owned(),
+            version: VERSION,
+            about,
+            state: RecordingState::Recording,
+            opened_at: now,
+            updated_at: now,
+            origin: None,
+            resumes: Vec::new(),
+            ending: None,
+            granted: Vec::new(),
+            participants: Vec::new(),
+            media: BTreeMap::new(),
+            tracks: Vec::new(),
+            aside: BTreeMap::new(),
+            refused: 0,
+            events: 0,
+            ledger: None,
+            ledger_revision: 0,
+            files: Vec::new(),
+        }
+    }
+
     /// Reads the manifest of a recording's folder; none if there is none.
     ///
     /// # Errors
@@ -304,6 +336,9 @@ impl Manifest {
     }
 }
 
+/// Grants and resumes that are kept. A stream that reconnects more often is told by its events.
+pub(crate) const MAX_LISTED: usize = 100;
+
 /// What `ledger.jsonl` may hold before the manifest is written anew, which empties it.
 pub(crate) const MAX_JOURNAL_BYTES: u64 = 256 << 10;
 
@@ -318,11 +353,16 @@ pub(crate) struct JournalLine {
 
 /// What changed in the ledger since this revision of it was written. Lines that make no sense are passed over.
 pub(crate) fn journal(layout: &Layout, revision: u64) -> Result<Vec<SpanChange>, RecordError> {
-    // One sync may go beyond the bound by all spans of all media.
-    let lines = last_lines(&layout.ledger(), 16 * MAX_JOURNAL_BYTES)?;
+    let lines = journal_lines(layout)?;
     let lines = lines.iter().filter_map(|line| serde_json::from_slice::<JournalLine>(line).ok());
     // A process that died after it wrote the manifest has left lines from before.
     Ok(lines.filter(|line| line.revision == revision).map(|line| line.change).collect())
+}
+
+/// The lines of `ledger.jsonl`, whatever they tell of.
+pub(crate) fn journal_lines(layout: &Layout) -> Result<Vec<Vec<u8>>, RecordError> {
+    // One sync may go beyond the bound by all spans of all media.
+    last_lines(&layout.ledger(), 16 * MAX_JOURNAL_BYTES)
 }
 
 fn is_zero(value: &u64) -> bool {

@@ -91,6 +91,13 @@ impl Raw {
         })
     }
 
+    /// Writes the packets before an index that is about to be written by itself.
+    fn keep_order(&mut self, files: &mut Files) {
+        if self.index.is_full() && self.flush(files).is_err() {
+            // What could not be written waits in memory, and the next sync tells of it.
+        }
+    }
+
     /// Whether this owner had a packet of this timestamp already. For sound, which has one packet per timestamp.
     pub(crate) fn is_duplicate(&mut self, data: &MediaData) -> bool {
         let who = Who::of(data.user_id.as_ref(), data.channel_id.as_ref());
@@ -111,6 +118,7 @@ impl Raw {
         layout: &Layout,
         files: &mut Files,
     ) -> Result<(), RecordError> {
+        self.keep_order(files);
         // Beyond the bound all share a file; the index still tells them apart.
         let full = self.files.len() >= self.max_files && !self.files.contains_key(&(name.clone(), kind));
         let name = if full { "others+".to_owned() } else { name };
@@ -169,6 +177,9 @@ impl Aside {
         layout: &Layout,
         files: &mut Files,
     ) -> Result<(), RecordError> {
+        if self.index.is_full() && self.flush(files).is_err() {
+            // What could not be written waits in memory, and the next sync tells of it.
+        }
         let file = match self.files.entry(medium) {
             Entry::Occupied(there) => there.into_mut(),
             Entry::Vacant(free) => free.insert(Appender::open(layout.aside(medium), self.max_held_bytes)?),

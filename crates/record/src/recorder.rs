@@ -1,48 +1,41 @@
 //! [`Recorder`]: inputs in, files out, closed properly.
+//!
+//! Here is its life: what is handled goes to `media.rs` or `lines.rs` below, sync brings it into the files, finish closes them.
+//! How it begins or goes on is in `opening.rs`.
+
+mod lines;
+mod media;
+mod opening;
 
 use std::{
     collections::BTreeMap,
-    fs,
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use aws_lc_rs::digest::{Context, SHA256};
 use rtms_wire::{
     codes::{media::MediaPayloadType, stop_reason::StopReason},
-    media::{audio::AudioParams, medium::Medium, params::MediaParams},
-    message::{
-        event_update::EventUpdate,
-        media_data::MediaData,
-        text_data::{MediaDataChat, MediaDataTranscript},
-    },
+    media::medium::Medium,
     time::UnixMillis,
 };
-use serde::{Deserialize, Serialize};
 
 use crate::{
-    audio::{Audio, Outcome},
-    bookkeeper::{Bookkeeper, PICTURE_MS},
+    audio::Audio,
+    bookkeeper::Bookkeeper,
+    checksum::checksums,
+    counts::Counts,
     deletion::{Deletion, DeletionRecord},
     error::RecordError,
-    file::{Appender, Files, count_lines, cut_torn_line, failed, keep_first, last_lines},
-    input::{Ending, Input, Note, RecordingAbout, Who},
-    layout::{Layout, hex},
-    ledger::{Cause, Ledger, Queue, SpanChange},
-    manifest::{self, AsideReason, FileEntry, Grant, JournalLine, Manifest, Received, RecordingState, Resume},
+    file::{Appender, Files, keep_first},
+    input::{Ending, Input},
+    layout::Layout,
+    ledger::{Ledger, Queue, SpanChange},
+    manifest::{self, JournalLine, Manifest, RecordingState},
     options::Options,
     people::People,
-    raw::{Aside, Raw, codec_by_content, stem_or},
+    raw::{Aside, Raw},
     text::Transcript,
-    wav::PcmFormat,
 };
-
-/// Grants and resumes kept in the manifest. A stream that reconnects more often is told by its events.
-const MAX_LISTED: usize = 100;
-
-/// How much of the end of an index is read to learn what came last: what a process can have written in
-/// [`Options::manifest_every`], at 25 pictures a second.
-const INDEX_TAIL_BYTES: u64 = 256 << 10;
 
 /// News of the ledger kept for whoever publishes it; a caller that never asks costs no more.
 const MAX_UNTOLD: usize = 4096;
@@ -66,7 +59,9 @@ pub struct Recorder {
     people: People,
     audio: Option<Audio>,
     book: Bookkeeper,
-    /// What changed in the ledger since the manifest was written.
+    /// As they were when all of it was in the files.
+    counted: Counts,
+    /// What changed in ledger and counts since the manifest was written.
     journal: Appender,
     journaled_at: UnixMillis,
     untold: Vec<SpanChange>,
@@ -92,98 +87,6 @@ pub struct Summary {
 }
 
 impl Recorder {
-    /// Opens the recording of a stream under the root of all recordings, new or going on with what is there.
-    ///
-    /// # Errors
-    /// If the folder cannot be made or read, or holds what is not to be appended to.
-    pub fn open(root: &Path, about: RecordingAbout, now: UnixMillis) -> Result<Self, RecordError> {
-        Self::open_with(root, about, Options::default(), now)
-    }
-
-    /// [`Recorder::open`] with other bounds than the default ones.
-    ///
-    /// # Errors
-    /// As there.
-    pub fn open_with(
-        root: &Path,
-        about: RecordingAbout,
-        options: Options,
-        now: UnixMillis,
-    ) -> Result<Self, RecordError> {
-        let layout = Layout::new(root, &about.stream_id);
-        let folder = layout.folder();
-        Deletion::refuse(root, &about.stream_id, now)?;
-        fs::create_dir_all(folder).map_err(|source| failed("make the folder", folder, source))?;
-        let found = Manifest::read(folder)?;
-        let mut files = Files::new(folder, options.max_open_files, options.wait_for_disk);
-
-        let found_state = found.as_ref().map(|found| found.state);
-        let manifest = match found {
-            Some(found) if found.about.stream_id != about.stream_id => {
-                return Err(RecordError::OtherStream { path: layout.manifest(), found: found.about.stream_id });
-            }
-            Some(found) => resumed(found, &about, &layout, now)?,
-            None => Manifest::new(about, now),
-        };
-        let is_resumed = !manifest.resumes.is_empty();
-
-        let mut people = People::default();
-        people.resume(&manifest.participants);
-        let mut transcript = Transcript::new(&layout, options.max_lines);
-        let mut audio = None;
-        if is_resumed {
-            transcript.resume(&layout)?;
-            if let Some(origin) = manifest.origin {
-                let mut known = Audio::new(origin, &options);
-                known.resume(&manifest.tracks, &layout, &mut files)?;
-                audio = Some(known);
-            }
-        }
-        let newest = manifest.media.values().filter_map(|received| received.last_timestamp).max();
-        let mut ledger = Ledger::new(manifest.about.started_at, now);
-        if let Some(state) = found_state {
-            ledger = resumed_ledger(&manifest, audio.as_ref(), &layout, now)?;
-            ledger.gap(match state {
-                RecordingState::Recording => Cause::Restart,
-                RecordingState::Finished => Cause::Takeover,
-            });
-        }
-        let book = Bookkeeper::of(ledger, manifest.about.product);
-        let appender = |path| Appender::open(path, options.max_held_bytes);
-        let mut recorder = Self {
-            transcript_lines: appender(layout.transcript_lines())?,
-            chat: appender(layout.chat())?,
-            events: appender(layout.events())?,
-            journal: appender(layout.ledger())?,
-            book,
-            journaled_at: now,
-            untold: Vec::new(),
-            newest: manifest.about.started_at.max(newest.unwrap_or_default()),
-            manifest_stale: true,
-            counters_stale: true,
-            people,
-            audio,
-            picture_codecs: BTreeMap::new(),
-            active_speaker_video: true,
-            raw: BTreeMap::new(),
-            aside: None,
-            transcript,
-            layout,
-            options,
-            files,
-            manifest,
-        };
-        for grant in recorder.manifest.granted.clone() {
-            recorder.apply_grant(grant.medium, &grant.params);
-        }
-        recorder.write_ledger(now)?;
-        if is_resumed {
-            // Headers and mixes of a killed process are put right before anything is added.
-            recorder.sync(now)?;
-        }
-        Ok(recorder)
-    }
-
     /// The recording's folder.
     pub fn folder(&self) -> &Path {
         self.layout.folder()
@@ -201,7 +104,7 @@ impl Recorder {
 
     /// The manifest as it would be written now: participants, tracks, counts and ledger up to this moment.
     pub fn describe(&self) -> Manifest {
-        Manifest { ledger: Some(self.book.ledger.report()), ..self.describe_synced() }
+        Manifest { ledger: Some(self.book.ledger.report()), ..self.describe_live() }
     }
 
     /// The ledger up to this moment.
@@ -216,8 +119,14 @@ impl Recorder {
         std::mem::take(&mut self.untold)
     }
 
-    /// With the ledger as it was when all of it was in the files.
+    /// With ledger and counts as they were when all of it was in the files.
     fn describe_synced(&self) -> Manifest {
+        let mut manifest = self.describe_live();
+        self.counted.put_into(&mut manifest);
+        manifest
+    }
+
+    fn describe_live(&self) -> Manifest {
         let mut manifest = self.manifest.clone();
         manifest.participants = self.people.describe();
         if let Some(audio) = &self.audio {
@@ -251,6 +160,16 @@ impl Recorder {
             Input::Chat(chat) => self.chat(&chat, now),
             Input::Event(update) => self.event(&update, now),
             Input::Note(note) => self.note(note),
+            Input::Unreadable { medium, .. } => {
+                self.manifest.media.entry(medium).or_default().unreadable += 1;
+                Ok(())
+            }
+            Input::Repeats { medium, count } => {
+                let received = self.manifest.media.entry(medium).or_default();
+                received.packets += count;
+                received.duplicates += count;
+                Ok(())
+            }
             Input::Change(..) | Input::Dropped(_) | Input::Clock { .. } => Ok(()),
         };
         // What is absurdly far ahead was not believed, so `newest` lies before it.
@@ -299,7 +218,10 @@ impl Recorder {
         keep_first(&mut done, self.events.flush(&mut self.files));
         let origin = self.manifest.origin.unwrap_or(self.manifest.about.started_at);
         keep_first(&mut done, self.transcript.flush(origin, &self.people, &mut self.files));
-        // The ledger last, so that it never tells of data that is not there.
+        // Counts and ledger last, so that they never tell of data that is not there.
+        if done.is_ok() {
+            done = self.take_counts(!due);
+        }
         self.book.ledger.advance(now);
         keep_first(&mut done, self.journal_changes(!due, now));
         keep_first(&mut done, self.files.sync());
@@ -348,200 +270,21 @@ impl Recorder {
         })
     }
 
-    fn grant(&mut self, medium: Medium, params: MediaParams, now: UnixMillis) {
-        self.apply_grant(medium, &params);
-        let last = self.manifest.granted.iter().rev().find(|grant| grant.medium == medium);
-        if last.is_none_or(|last| last.params != params) {
-            if self.manifest.granted.len() >= MAX_LISTED {
-                self.manifest.granted.remove(0);
-            }
-            self.manifest.granted.push(Grant { at: now, medium, params });
-            self.manifest_stale = true;
-        }
-    }
-
-    fn apply_grant(&mut self, medium: Medium, params: &MediaParams) {
-        self.book.learn_grant(medium, params);
-        match medium {
-            Medium::Audio => {}
-            Medium::Video | Medium::Deskshare => {
-                let granted = if medium == Medium::Video { &params.video } else { &params.deskshare };
-                if let Some(granted) = granted {
-                    let format = granted.format(medium);
-                    self.picture_codecs.insert(medium, format.codec);
-                    if medium == Medium::Video {
-                        use rtms_wire::codes::media::MediaDataOption::VideoSingleIndividualStream;
-                        self.active_speaker_video = format.data_opt != Some(VideoSingleIndividualStream);
-                    }
-                }
-            }
-            Medium::Transcript | Medium::Chat => {}
-        }
-    }
-
-    fn audio(&mut self, data: &MediaData, now: UnixMillis) -> Result<(), RecordError> {
-        if !self.received(Medium::Audio, data.timestamp, data.data.len(), now) {
-            return self.keep_aside(Medium::Audio, AsideReason::FarAhead, data, now);
-        }
-        let Some(pcm) = pcm_format(self.book.audio_params(), data.data.len()) else {
-            return self.coded_audio(data, now);
+    /// Takes the counts, all of which is in the files, and puts into `ledger.jsonl` what changed in them, unless the
+    /// manifest is written anyway.
+    fn take_counts(&mut self, manifest_waits: bool) -> Result<(), RecordError> {
+        let counts = Counts {
+            media: self.manifest.media.clone(),
+            tracks: self.audio.as_ref().map(Audio::counts).unwrap_or_default(),
+            aside: self.manifest.aside.clone(),
+            refused: self.manifest.refused,
         };
-
-        let origin = match &self.audio {
-            Some(audio) => audio.origin(),
-            None => {
-                let origin = origin(self.manifest.about.started_at, data.timestamp, now, &self.options);
-                self.manifest.origin = Some(origin);
-                self.manifest_stale = true;
-                self.transcript.change_all();
-                origin
-            }
-        };
-        let audio = self.audio.get_or_insert_with(|| Audio::new(origin, &self.options));
-        if data.timestamp.since(origin) > self.options.max_length {
-            return self.keep_aside(Medium::Audio, AsideReason::TooLong, data, now);
+        let line = counts.changed_since(&self.counted, self.manifest.ledger_revision);
+        self.counted = counts;
+        match line {
+            Some(line) if manifest_waits => self.journal.push_line(&line, &mut self.files),
+            Some(_) | None => Ok(()),
         }
-        let who = Who::of(data.user_id.as_ref(), data.channel_id.as_ref());
-        let Some((track, is_new)) = audio.track(&who, pcm, &self.layout, &mut self.files)? else {
-            return self.keep_aside(Medium::Audio, AsideReason::TooManyTracks, data, now);
-        };
-        if audio.is_new_name(track, data.user_name.as_ref()) || is_new {
-            self.people.learn(&who, data.user_name.as_ref());
-        }
-        if is_new {
-            // Before any of it reaches a file: whoever resumes must know the origin and the track.
-            self.manifest_stale = true;
-            self.write_manifest(now)?;
-        }
-        let Some(audio) = &mut self.audio else { return Ok(()) };
-        let whole = data.data.len() / pcm.frame_bytes() * pcm.frame_bytes();
-        let samples = data.data.get(..whole).unwrap_or_default();
-        let outcome = audio.place(track, data.timestamp, samples, &mut self.files)?;
-        match outcome {
-            Outcome::Placed if whole < data.data.len() => {
-                self.keep_aside(Medium::Audio, AsideReason::TornSamples, data, now)
-            }
-            Outcome::Placed => Ok(()),
-            Outcome::Duplicate => {
-                self.manifest.media.entry(Medium::Audio).or_default().duplicates += 1;
-                Ok(())
-            }
-            Outcome::Aside(reason) => self.keep_aside(Medium::Audio, reason, data, now),
-        }
-    }
-
-    /// Keeps audio that is not PCM as it is.
-    fn coded_audio(&mut self, data: &MediaData, now: UnixMillis) -> Result<(), RecordError> {
-        let who = Who::of(data.user_id.as_ref(), data.channel_id.as_ref());
-        self.people.learn(&who, data.user_name.as_ref());
-        let kind = match self.book.audio_params().map(|params| params.format().codec) {
-            Some(MediaPayloadType::Opus) => "opus.raw",
-            Some(MediaPayloadType::G711) => "g711.raw",
-            Some(MediaPayloadType::G722) => "g722.raw",
-            Some(
-                MediaPayloadType::L16
-                | MediaPayloadType::Undefined
-                | MediaPayloadType::Jpg
-                | MediaPayloadType::Png
-                | MediaPayloadType::H264
-                | MediaPayloadType::Unknown(_),
-            )
-            | None => "unknown.raw",
-        };
-        let raw = raw(&mut self.raw, Medium::Audio, &self.layout, &self.options)?;
-        if raw.is_duplicate(data) {
-            self.manifest.media.entry(Medium::Audio).or_default().duplicates += 1;
-            return Ok(());
-        }
-        raw.append(stem_or(&who, "mixed"), kind, data, now, &self.layout, &mut self.files)
-    }
-
-    fn pictures(&mut self, medium: Medium, data: &MediaData, now: UnixMillis) -> Result<(), RecordError> {
-        self.received(medium, data.timestamp, data.data.len(), now);
-        let who = Who::of(data.user_id.as_ref(), data.channel_id.as_ref());
-        self.people.learn(&who, data.user_name.as_ref());
-        let granted = self.picture_codecs.get(&medium).copied();
-        let codec = match granted {
-            Some(codec @ (MediaPayloadType::H264 | MediaPayloadType::Jpg | MediaPayloadType::Png)) => codec,
-            Some(
-                MediaPayloadType::Undefined
-                | MediaPayloadType::L16
-                | MediaPayloadType::G711
-                | MediaPayloadType::G722
-                | MediaPayloadType::Opus
-                | MediaPayloadType::Unknown(_),
-            )
-            | None => codec_by_content(&data.data),
-        };
-        // The active speaker's pictures are one sequence, whoever it is.
-        let stem = if medium == Medium::Video && self.active_speaker_video {
-            "active".to_owned()
-        } else {
-            stem_or(&who, "active")
-        };
-        let raw = raw(&mut self.raw, medium, &self.layout, &self.options)?;
-        let (layout, files) = (&self.layout, &mut self.files);
-        match codec {
-            MediaPayloadType::H264 => raw.append(stem, "h264", data, now, layout, files),
-            MediaPayloadType::Jpg => raw.picture("jpg", data, now, layout, files),
-            MediaPayloadType::Png => raw.picture("png", data, now, layout, files),
-            MediaPayloadType::Undefined
-            | MediaPayloadType::L16
-            | MediaPayloadType::G711
-            | MediaPayloadType::G722
-            | MediaPayloadType::Opus
-            | MediaPayloadType::Unknown(_) => raw.append(stem, "unknown.raw", data, now, layout, files),
-        }
-    }
-
-    fn transcript(&mut self, said: &MediaDataTranscript, now: UnixMillis) -> Result<(), RecordError> {
-        let at = said.start_time.or(said.timestamp);
-        self.received(Medium::Transcript, at.unwrap_or(now), said.data.len(), now);
-        let who = Who::of(said.user_id.as_ref(), said.channel_id.as_ref());
-        self.people.learn(&who, said.user_name.as_ref());
-        self.transcript_lines.push_line(&Line { received_at: now, message: said }, &mut self.files)?;
-        self.transcript.apply(said);
-        Ok(())
-    }
-
-    fn chat(&mut self, chat: &MediaDataChat, now: UnixMillis) -> Result<(), RecordError> {
-        let bytes = chat.data.as_str().map_or(0, str::len);
-        self.received(Medium::Chat, chat.timestamp.unwrap_or(now), bytes, now);
-        if let Some(author) = chat.author() {
-            self.people.learn(&Who::of(Some(&author.user_id), None), author.user_name.as_ref());
-        }
-        self.chat.push_line(&Line { received_at: now, message: chat }, &mut self.files)
-    }
-
-    fn event(&mut self, update: &EventUpdate, now: UnixMillis) -> Result<(), RecordError> {
-        #[derive(Serialize)]
-        struct EventLine<'a> {
-            at: UnixMillis,
-            kind: &'static str,
-            #[serde(flatten)]
-            update: &'a EventUpdate,
-        }
-        self.people.learn_event(update);
-        let at = update.event.time().unwrap_or(now);
-        self.events.push_line(&EventLine { at, kind: "event_update", update }, &mut self.files)?;
-        self.manifest.events += 1;
-        Ok(())
-    }
-
-    fn note(&mut self, mut note: Note) -> Result<(), RecordError> {
-        #[derive(Serialize)]
-        struct NoteLine<'a> {
-            at: UnixMillis,
-            kind: &'static str,
-            #[serde(flatten)]
-            fields: &'a rtms_wire::message::Extra,
-        }
-        self.people.learn_fields(&note.fields);
-        note.fields.remove("at");
-        note.fields.remove("kind");
-        self.events.push_line(&NoteLine { at: note.at, kind: note.kind, fields: &note.fields }, &mut self.files)?;
-        self.manifest.events += 1;
-        Ok(())
     }
 
     /// Puts into `ledger.jsonl` what changed; from time to time what goes on, which is how far it is known to.
@@ -573,38 +316,6 @@ impl Recorder {
         self.journal.restart(&mut self.files)
     }
 
-    /// Counts a message. Whether its timestamp is believed: one absurdly far ahead is neither listed nor built upon.
-    fn received(&mut self, medium: Medium, timestamp: UnixMillis, bytes: usize, now: UnixMillis) -> bool {
-        let believed = timestamp <= self.newest.max(now) + self.options.max_ahead;
-        let received = self.manifest.media.entry(medium).or_default();
-        received.packets += 1;
-        received.bytes += bytes as u64;
-        if believed {
-            self.newest = self.newest.max(timestamp);
-            let Received { first_timestamp, last_timestamp, .. } = received;
-            *first_timestamp = Some(first_timestamp.map_or(timestamp, |first| first.min(timestamp)));
-            *last_timestamp = Some(last_timestamp.map_or(timestamp, |last| last.max(timestamp)));
-        }
-        believed
-    }
-
-    fn keep_aside(
-        &mut self,
-        medium: Medium,
-        reason: AsideReason,
-        data: &MediaData,
-        now: UnixMillis,
-    ) -> Result<(), RecordError> {
-        let kept = self.manifest.aside.entry(reason).or_default();
-        kept.packets += 1;
-        kept.bytes += data.data.len() as u64;
-        let aside = match &mut self.aside {
-            Some(aside) => aside,
-            None => self.aside.insert(Aside::open(&self.layout, &self.options)?),
-        };
-        aside.keep(medium, reason, data, now, &self.layout, &mut self.files)
-    }
-
     fn write_manifest(&mut self, now: UnixMillis) -> Result<(), RecordError> {
         self.manifest.updated_at = now;
         self.describe_synced().write(&self.layout, &mut self.files)?;
@@ -612,177 +323,4 @@ impl Recorder {
         self.counters_stale = false;
         Ok(())
     }
-}
-
-impl Manifest {
-    fn new(about: RecordingAbout, now: UnixMillis) -> Self {
-        Self {
-            format: manifest::FORMAT.to_owned(),
-            version: manifest::VERSION,
-            about,
-            state: RecordingState::Recording,
-            opened_at: now,
-            updated_at: now,
-            origin: None,
-            resumes: Vec::new(),
-            ending: None,
-            granted: Vec::new(),
-            participants: Vec::new(),
-            media: BTreeMap::new(),
-            tracks: Vec::new(),
-            aside: BTreeMap::new(),
-            refused: 0,
-            events: 0,
-            ledger: None,
-            ledger_revision: 0,
-            files: Vec::new(),
-        }
-    }
-}
-
-/// A line of `transcript.jsonl` or `chat.jsonl`: the message as it came, and when.
-#[derive(Serialize)]
-struct Line<'a, T> {
-    received_at: UnixMillis,
-    #[serde(flatten)]
-    message: &'a T,
-}
-
-/// The manifest of a recording that goes on; half-written lines are cut off.
-fn resumed(found: Manifest, about: &RecordingAbout, layout: &Layout, now: UnixMillis) -> Result<Manifest, RecordError> {
-    let mut torn_bytes = 0;
-    for path in layout.line_files() {
-        torn_bytes += cut_torn_line(&path)?;
-    }
-    let mut manifest = found;
-    if manifest.resumes.len() >= MAX_LISTED {
-        manifest.resumes.remove(0);
-    }
-    manifest.resumes.push(Resume { at: now, started_at: about.started_at, found: manifest.state, torn_bytes });
-    manifest.version = manifest::VERSION;
-    manifest.state = RecordingState::Recording;
-    manifest.ending = None;
-    manifest.files = Vec::new();
-    // A process that died had written lines since it wrote the manifest, or counted some that it had not written.
-    manifest.events = count_lines(&layout.events())?;
-    Ok(manifest)
-}
-
-/// The ledger of a recording that goes on, with all that its files tell of the time since it was written.
-fn resumed_ledger(
-    manifest: &Manifest,
-    audio: Option<&Audio>,
-    layout: &Layout,
-    now: UnixMillis,
-) -> Result<Ledger, RecordError> {
-    let mut ledger = match &manifest.ledger {
-        Some(report) => Ledger::resume(report, &manifest::journal(layout, manifest.ledger_revision)?),
-        None => {
-            let until = manifest.media.values().filter_map(|received| received.last_timestamp).max();
-            Ledger::unrecorded(manifest.about.started_at, until.unwrap_or_default(), now)
-        }
-    };
-    // A packet's timestamp and perhaps its end; those that nobody can have meant are passed over.
-    #[derive(Deserialize)]
-    struct Times {
-        timestamp: Option<UnixMillis>,
-        start_time: Option<UnixMillis>,
-        end_time: Option<UnixMillis>,
-    }
-    let latest = ledger.to_zoom(now) + Duration::from_secs(60);
-    for medium in Medium::ALL {
-        let (path, ms) = match medium {
-            Medium::Audio => (layout.index(medium), 20),
-            Medium::Video | Medium::Deskshare => (layout.index(medium), PICTURE_MS),
-            Medium::Transcript => (layout.transcript_lines(), 1),
-            Medium::Chat => (layout.chat(), 1),
-        };
-        for line in last_lines(&path, INDEX_TAIL_BYTES)? {
-            let Ok(times) = serde_json::from_slice::<Times>(&line) else { continue };
-            let Some(from) = times.start_time.or(times.timestamp).filter(|from| *from <= latest) else { continue };
-            let end = times.end_time.filter(|end| *end <= latest).unwrap_or_default();
-            ledger.found(medium, from, end.max(from + Duration::from_millis(ms)));
-        }
-    }
-    // Sound that was going on when the ledger was written went on to the end of its files.
-    if let (Some(until), Some(end)) = (ledger.received_until(Medium::Audio), audio.and_then(Audio::end)) {
-        ledger.found(Medium::Audio, until, end.min(latest));
-    }
-    Ok(ledger)
-}
-
-/// Where all tracks begin: at `started_at`, or earlier if the first sound is.
-///
-/// The two may be too far apart for both to be meant; tracks would begin with days of silence, or never. Then a first
-/// sound before the start is believed only if it is nearer to our clock.
-fn origin(started_at: UnixMillis, first: UnixMillis, now: UnixMillis, options: &Options) -> UnixMillis {
-    let believe_first = if first >= started_at {
-        first.since(started_at) > options.max_length
-    } else {
-        started_at.since(first) <= options.max_ahead || now.0.abs_diff(first.0) < now.0.abs_diff(started_at.0)
-    };
-    if believe_first { first } else { started_at }
-}
-
-/// How the samples of a packet lie; none if they are coded or nobody knows.
-fn pcm_format(granted: Option<&AudioParams>, bytes: usize) -> Option<PcmFormat> {
-    match granted.map(AudioParams::format) {
-        Some(format) if format.codec == MediaPayloadType::L16 => {
-            Some(PcmFormat { sample_rate: format.hertz()?, channels: format.channels()? })
-        }
-        Some(_) => None,
-        // Zoom's default, if the length fits: whole packets of 20 ms at 16 kHz mono.
-        None => (bytes > 0 && bytes.is_multiple_of(640)).then_some(PcmFormat { sample_rate: 16_000, channels: 1 }),
-    }
-}
-
-fn raw<'a>(
-    raw: &'a mut BTreeMap<Medium, Raw>,
-    medium: Medium,
-    layout: &Layout,
-    options: &Options,
-) -> Result<&'a mut Raw, RecordError> {
-    use std::collections::btree_map::Entry;
-    match raw.entry(medium) {
-        Entry::Occupied(there) => Ok(there.into_mut()),
-        Entry::Vacant(free) => Ok(free.insert(Raw::open(medium, layout, options)?)),
-    }
-}
-
-/// Size and checksum of every file but the manifest, by path.
-fn checksums(layout: &Layout) -> Result<Vec<FileEntry>, RecordError> {
-    let mut entries = Vec::new();
-    let mut folders = vec![layout.folder().to_owned()];
-    while let Some(folder) = folders.pop() {
-        let list = fs::read_dir(&folder).map_err(|source| failed("list", &folder, source))?;
-        for found in list {
-            let found = found.map_err(|source| failed("list", &folder, source))?;
-            let path = found.path();
-            let kind = found.file_type().map_err(|source| failed("look at", &path, source))?;
-            if kind.is_dir() {
-                folders.push(path);
-            } else if path != layout.manifest() && path != layout.manifest_draft() {
-                entries.push(checksum(&path, layout)?);
-            }
-        }
-    }
-    entries.sort_by(|one, other| one.path.cmp(&other.path));
-    Ok(entries)
-}
-
-pub(crate) fn checksum(path: &Path, layout: &Layout) -> Result<FileEntry, RecordError> {
-    use std::io::Read;
-    let mut file = fs::File::open(path).map_err(|source| failed("open", path, source))?;
-    let mut sum = Context::new(&SHA256);
-    let mut piece = vec![0; 256 << 10];
-    let mut bytes = 0;
-    loop {
-        let count = file.read(&mut piece).map_err(|source| failed("read", path, source))?;
-        if count == 0 {
-            break;
-        }
-        sum.update(piece.get(..count).unwrap_or_default());
-        bytes += count as u64;
-    }
-    Ok(FileEntry { path: layout.relative(path), bytes, sha256: hex(sum.finish().as_ref()) })
 }

@@ -1,4 +1,5 @@
 //! The check finds what is wrong with a recording, and nothing where nothing is.
+#![allow(clippy::disallowed_methods, reason = "a test may put a file into the way")]
 
 mod common;
 
@@ -96,7 +97,7 @@ fn each_kind_of_damage_is_found() {
         });
     }
     use ProblemKind as Kind;
-    let damages: [Damage; 13] = [
+    let damages: [Damage; 14] = [
         ("no manifest", |folder| std::fs::remove_file(folder.join("manifest.json")).expect("gone"), &[Kind::Manifest]),
         ("half a manifest", |folder| change(&folder.join("manifest.json"), |it| it.truncate(100)), &[Kind::Manifest]),
         ("a newer one", |folder| manifest(folder, "\"version\": 2", "\"version\": 99"), &[Kind::Manifest]),
@@ -124,11 +125,20 @@ fn each_kind_of_damage_is_found() {
             &[Kind::Size, Kind::Index],
         ),
         ("a hole", |folder| manifest(folder, "\"is\": \"received\"", "\"is\": \"silent\""), &[]),
-        ("a path", |folder| manifest(folder, "\"path\": \"audio/5.wav\"", "\"path\": \"../5.wav\""), &[Kind::Path]),
+        (
+            "a path",
+            |folder| manifest(folder, "\"path\": \"audio/5.wav\"", "\"path\": \"../5.wav\""),
+            &[Kind::Path, Kind::Unlisted],
+        ),
         (
             "an absolute path",
             |folder| manifest(folder, "\"path\": \"audio/5.wav\"", "\"path\": \"/etc/passwd\""),
-            &[Kind::Path],
+            &[Kind::Path, Kind::Unlisted],
+        ),
+        (
+            "a file of somebody else",
+            |folder| std::fs::write(folder.join("audio/notes.txt"), "CANARY").expect("written"),
+            &[Kind::Unlisted],
         ),
     ];
     for (name, damage, expected) in damages {
@@ -166,9 +176,11 @@ fn a_ledger_that_does_not_tile_or_tells_of_other_sound_is_found() {
         manifest["aside"] = serde_json::json!({});
         write(&manifest);
         let report = check(&room.folder());
+        // What lies aside is there and not counted, so sound is counted that is nowhere.
+        let counts = [ProblemKind::Counts, ProblemKind::Counts];
         let expected: &[_] =
             if what == "silent" { &[ProblemKind::Ledger, ProblemKind::Sound] } else { &[ProblemKind::Sound] };
-        assert_eq!(kinds(&report), expected, "{report:#?}");
+        assert_eq!(kinds(&report), [&counts, expected].concat(), "{report:#?}");
     }
 
     let mut manifest = whole.clone();
@@ -179,6 +191,58 @@ fn a_ledger_that_does_not_tile_or_tells_of_other_sound_is_found() {
     write(&manifest);
     let report = check(&room.folder());
     assert!(report.is_fine() && report.notes.iter().any(|note| note.contains("no ledger")), "{report:?}");
+}
+
+#[test]
+fn counts_that_contradict_each_other_or_the_files_are_found() {
+    let room = Room::new();
+    finish(fill(&room));
+    let whole: serde_json::Value = serde_json::from_str(&room.text("manifest.json")).expect("JSON");
+    let of_one = whole["tracks"].as_array().expect("tracks").iter().position(|track| track["source"] == "participant");
+    let placed = format!("/tracks/{}/placed", of_one.expect("a track"));
+    let lies = [
+        ("/media/audio/packets".to_owned(), 3),
+        ("/media/audio/packets".to_owned(), 100_000),
+        ("/media/video/packets".to_owned(), 3),
+        ("/media/transcript/packets".to_owned(), 11),
+        ("/aside/before_origin/packets".to_owned(), 2),
+        (format!("{placed}/packets"), 1),
+        (format!("{placed}/bytes"), 640),
+    ];
+    for (place, lie) in lies {
+        let mut manifest = whole.clone();
+        *manifest.pointer_mut(&place).unwrap_or_else(|| panic!("{place}: {whole:#}")) = lie.into();
+        std::fs::write(room.path("manifest.json"), manifest.to_string()).expect("written");
+        let report = check(&room.folder());
+        let kinds = kinds(&report);
+        assert!(!kinds.is_empty() && kinds.iter().all(|kind| *kind == ProblemKind::Counts), "{place}: {report:#?}");
+    }
+
+    let mut manifest = whole.clone();
+    manifest.as_object_mut().expect("an object").remove("files");
+    std::fs::write(room.path("manifest.json"), manifest.to_string()).expect("written");
+    assert_eq!(kinds(&check(&room.folder())), [ProblemKind::Manifest]);
+}
+
+#[test]
+fn somebody_of_whom_all_lies_aside_needs_no_file() {
+    let room = Room::new();
+    let mut recorder = fill(&room);
+    record(&mut recorder, [packet(8, -5_000, &tone(1)), packet(9, 0, &[])]);
+    finish(recorder);
+    assert!(!room.path("audio/8.wav").exists());
+    assert_eq!(check(&room.folder()).problems, []);
+}
+
+#[test]
+fn messages_that_could_not_be_read_are_noted() {
+    let room = Room::new();
+    let mut recorder = fill(&room);
+    record(&mut recorder, [Input::Unreadable { medium: Medium::Audio, at: now() }]);
+    finish(recorder);
+    let report = check(&room.folder());
+    assert!(report.is_fine(), "{report:#?}");
+    assert!(report.notes.iter().any(|note| note == "audio: 1 messages came that could not be read"), "{report:?}");
 }
 
 #[test]

@@ -96,7 +96,7 @@ impl Line {
             return;
         }
         let (from, to) = self.joined(from, to);
-        self.paint(from, to, |old| (!matches!(old, What::Dropped { .. })).then_some(What::Received));
+        self.paint(from, to, |old| old.gives_way_to_data().then_some(What::Received));
     }
 
     /// Something for this time was lost here.
@@ -114,6 +114,12 @@ impl Line {
             | What::Off { .. }
             | What::Unrecorded => Some(What::Dropped { by: queue }),
         });
+    }
+
+    /// Something came that nobody can read: where nothing else was received, it is what there was.
+    pub(super) fn unreadable(&mut self, from: u64, to: u64) {
+        let lost = What::Dropped { by: Queue::Unreadable };
+        self.state(from, to.min(u64::MAX - 1), |old| old.is_idle().then(|| lost.clone()));
     }
 
     /// Changes states, and never data.

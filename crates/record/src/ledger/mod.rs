@@ -11,7 +11,8 @@
 //! - **Changes** lie where they happened, and the one told last decides how it goes on. One for the worse that is told
 //!   late covers states between then and what is known since, and never data; one for the better never reaches back
 //!   beyond what is known, so that no clock makes a loss go away.
-//! - **Losses** here cover what was received: something of that time is missing.
+//! - **Losses** here cover what was received: something of that time is missing. What could not be read has no time of its
+//!   own, so it covers nothing but silence.
 //! - **Two clocks**: [`When`] says whose a time is, and [`ZoomClock`] turns ours into Zoom's.
 //! - **A bound**: [`MAX_SPANS`] per medium, and how a longer one is coarsened.
 //!
@@ -98,7 +99,8 @@ pub enum Change {
     /// The medium flows, for the first time or again. It ends `before_start`, `interrupted` and `off`.
     Opened(Medium),
     /// Nothing can come. Told at the time of the last sign of life, not when it was noticed. Another cause while it
-    /// lasts takes over from its time on.
+    /// lasts takes over from its time on; [`Cause::Failover`] from the first sign of the interruption on, if nothing but
+    /// signs ([`Cause::is_sign`]) was told of it so far.
     Interrupted(Scope, Cause),
     /// An interruption is over without anything being opened anew, as when Zoom says that the stream is active again.
     Back(Scope),
@@ -143,12 +145,20 @@ struct Account {
     medium: Medium,
     line: Line,
     opened: bool,
-    interrupted: Option<Cause>,
+    interrupted: Option<Interruption>,
     off: Option<(OffWhy, Option<SmolStr>)>,
     /// Whose camera or screen is on.
     shown: BTreeSet<UserId>,
     /// The newest change that was applied.
     changed_at: u64,
+}
+
+/// An interruption that lasts.
+#[derive(Clone, Copy, Debug)]
+struct Interruption {
+    by: Cause,
+    /// Since when only signs of it were told.
+    unexplained_since: Option<u64>,
 }
 
 /// How a ledger stands: a part of the manifest.
@@ -272,15 +282,17 @@ impl Ledger {
 
     /// From the last that is known until a medium is opened again, nothing can have come: our doing.
     ///
-    /// What was on its way to us at the last moment is lost too, so what looks like silence just before is not one. That may
-    /// have been all the sound that Zoom kept since the start, if none had come yet.
+    /// After a death ([`Cause::Restart`]) what was on its way to us at the last moment is lost too, so what looks like silence
+    /// just before is not one. After a stop in order the last moment is the one that was written down. Sound that Zoom
+    /// kept since the start is lost either way, if none had come yet.
     pub fn gap(&mut self, cause: Cause) {
         let since = self.end();
+        let under_way_ms = if cause == Cause::Restart { UNDER_WAY_MS } else { 0 };
         for account in &mut self.media {
             if account.off.is_none() {
-                account.interrupted = Some(cause);
+                account.interrupted = Some(Interruption { by: cause, unexplained_since: None });
                 let interrupted = || Some(What::Interrupted { by: cause });
-                let last_moment = since.saturating_sub(UNDER_WAY_MS);
+                let last_moment = since.saturating_sub(under_way_ms);
                 account.line.state(last_moment, since, |old| old.is_idle().then(interrupted)?);
                 let awaits_backlog = account.medium == Medium::Audio && account.line.newest_data().is_none();
                 let from = if awaits_backlog { 0 } else { last_moment };
@@ -313,6 +325,24 @@ impl Ledger {
         let (from, to) = (from.0, to.0.min(self.now.max(self.end()).saturating_add(MAX_AHEAD_MS)));
         if let Some(account) = self.account_mut(medium) {
             account.line.dropped(from, to.max(from.saturating_add(1)), queue);
+        }
+    }
+
+    /// A message came `at` this time, which is ours, and could not be read. Messages of its medium last so many
+    /// milliseconds.
+    ///
+    /// When it was made nobody knows. It is taken to have followed what was received just before, or to have come at
+    /// once if there was nothing; data that is told later for the same time covers it.
+    pub fn unreadable(&mut self, medium: Medium, at: UnixMillis, ms: u64) {
+        let came = self.clock.to_zoom(at).0.max(self.started_at.0);
+        self.now = self.now.max(came);
+        let Some(account) = self.account_mut(medium) else { return };
+        let newest = account.line.newest_data().map(|(_, until)| until);
+        let from = newest.filter(|until| came.saturating_sub(*until) <= UNDER_WAY_MS);
+        let from = from.unwrap_or(came.saturating_sub(ms));
+        // However many come at once, they are not of times to come.
+        if from <= came.saturating_add(ms) {
+            account.line.unreadable(from, came.max(from.saturating_add(ms)));
         }
     }
 
@@ -446,7 +476,10 @@ impl Ledger {
     fn interrupted(&mut self, scope: Scope, cause: Cause, at: u64) {
         let paused = self.paused();
         for account in self.media.iter_mut().filter(|account| scope.has(account.medium) && account.off.is_none()) {
-            account.interrupted = Some(cause);
+            let first = account.interrupted.and_then(|interruption| interruption.unexplained_since);
+            let first = first.map_or(at, |first| first.min(at));
+            let at = if cause == Cause::Failover { first } else { at };
+            account.interrupted = Some(Interruption { by: cause, unexplained_since: cause.is_sign().then_some(first) });
             account.change(at, paused, |old| match old {
                 What::Silent | What::BeforeStart | What::Paused { .. } | What::Interrupted { .. } => true,
                 What::Off { .. } => old.is_idle(),
@@ -572,7 +605,7 @@ impl Account {
         if let Some((why, detail)) = &self.off {
             return What::Off { why: *why, detail: detail.clone() };
         }
-        if let Some(by) = self.interrupted {
+        if let Some(Interruption { by, .. }) = self.interrupted {
             return What::Interrupted { by };
         }
         if !self.opened {

@@ -42,9 +42,9 @@ pub enum What {
         /// What was in the way.
         by: Cause,
     },
-    /// Zoom sent something, and a part of it at least was lost here for lack of room.
+    /// Zoom sent something, and a part of it at least was lost here: for lack of room, or because it could not be read.
     Dropped {
-        /// Which queue was full.
+        /// Which queue was full, or that it could not be read.
         by: Queue,
     },
     /// Nothing was to be expected.
@@ -77,7 +77,7 @@ pub enum Cause {
     ZoomSignaling,
     /// A media connection was lost, or Zoom said so.
     MediaConnection,
-    /// Zoom moved the stream to other servers.
+    /// Zoom moved the stream to other servers, which may become known only after the old ones were lost.
     Failover,
     /// Nothing came for so long that the connection counted as dead.
     Frozen,
@@ -94,7 +94,7 @@ pub enum Cause {
     Unknown,
 }
 
-/// Which queue was full.
+/// Which queue was full, or what else lost something here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Queue {
@@ -102,6 +102,8 @@ pub enum Queue {
     Events,
     /// What waits in memory for a disk that fails or is full.
     Disk,
+    /// None: it came, and could not be read. When it was made is not known; the time in which it came is called so.
+    Unreadable,
     /// A word of a newer version.
     #[serde(other)]
     Unknown,
@@ -124,6 +126,16 @@ pub enum OffWhy {
     /// A word of a newer version.
     #[serde(other)]
     Unknown,
+}
+
+impl Cause {
+    /// Whether it merely says how an interruption showed: a failover that becomes known while it lasts explains it.
+    pub fn is_sign(self) -> bool {
+        match self {
+            Self::ZoomSignaling | Self::MediaConnection | Self::Frozen | Self::Unknown => true,
+            Self::Failover | Self::Refused | Self::Restart | Self::Takeover | Self::WindowMissed => false,
+        }
+    }
 }
 
 impl What {
@@ -167,6 +179,21 @@ impl What {
         matches!(self, Self::Received | Self::Dropped { .. })
     }
 
+    /// Whether data that is told later may cover it: a state, or a loss of which the time is a guess.
+    pub(super) fn gives_way_to_data(&self) -> bool {
+        match self {
+            Self::Dropped { by: Queue::Events | Queue::Disk | Queue::Unknown } => false,
+            Self::Dropped { by: Queue::Unreadable }
+            | Self::Received
+            | Self::Silent
+            | Self::Paused { .. }
+            | Self::BeforeStart
+            | Self::Interrupted { .. }
+            | Self::Off { .. }
+            | Self::Unrecorded => true,
+        }
+    }
+
     /// How much worse one is than another, where two must become one: a loss is never hidden.
     pub(super) fn severity(&self) -> u8 {
         match self {
@@ -190,6 +217,7 @@ impl std::fmt::Display for What {
             Self::Received | Self::Silent | Self::BeforeStart | Self::Unrecorded => f.write_str(word),
             Self::Paused { by } => write!(f, "{word} by {}", name(by)),
             Self::Interrupted { by } => write!(f, "{word} by {}", name(by)),
+            Self::Dropped { by: Queue::Unreadable } => write!(f, "{word}: unreadable"),
             Self::Dropped { by } => write!(f, "{word} by {}", name(by)),
             Self::Off { why, detail: None } => write!(f, "{word}: {}", name(why)),
             Self::Off { why, detail: Some(detail) } => write!(f, "{word}: {} ({detail})", name(why)),
@@ -234,13 +262,20 @@ mod tests {
                 "dropped by events",
             ),
             (
+                What::Dropped { by: Queue::Unreadable },
+                r#"{"from":1,"to":3,"is":"dropped","by":"unreadable"}"#,
+                "dropped: unreadable",
+            ),
+            (
                 off,
                 r#"{"from":1,"to":3,"is":"off","why":"unavailable","detail":"no scope"}"#,
                 "off: unavailable (no scope)",
             ),
             (What::Unrecorded, r#"{"from":1,"to":3,"is":"unrecorded"}"#, "unrecorded"),
         ];
-        assert_eq!(words.each_ref().map(|(what, ..)| what.word()), What::WORDS);
+        let mut told: Vec<_> = words.iter().map(|(what, ..)| what.word()).collect();
+        told.dedup();
+        assert_eq!(told, What::WORDS);
         for (what, json, text) in words {
             let span = Span { from: UnixMillis(1), to: UnixMillis(3), what };
             assert_eq!(serde_json::to_string(&span).expect("written"), json);

@@ -1,0 +1,240 @@
+//! Media into files: where each packet goes by what was granted, and what becomes of one that has no place.
+
+use std::collections::BTreeMap;
+
+use rtms_wire::{
+    codes::media::MediaPayloadType,
+    media::{audio::AudioParams, medium::Medium, params::MediaParams},
+    message::media_data::MediaData,
+    time::UnixMillis,
+};
+
+use super::Recorder;
+use crate::{
+    audio::{Audio, Outcome},
+    error::RecordError,
+    input::Who,
+    layout::Layout,
+    manifest::{AsideReason, Grant, MAX_LISTED, Received},
+    options::Options,
+    raw::{Aside, Raw, codec_by_content, stem_or},
+    wav::PcmFormat,
+};
+
+impl Recorder {
+    pub(super) fn grant(&mut self, medium: Medium, params: MediaParams, now: UnixMillis) {
+        self.apply_grant(medium, &params);
+        let last = self.manifest.granted.iter().rev().find(|grant| grant.medium == medium);
+        if last.is_none_or(|last| last.params != params) {
+            if self.manifest.granted.len() >= MAX_LISTED {
+                self.manifest.granted.remove(0);
+            }
+            self.manifest.granted.push(Grant { at: now, medium, params });
+            self.manifest_stale = true;
+        }
+    }
+
+    pub(super) fn apply_grant(&mut self, medium: Medium, params: &MediaParams) {
+        self.book.learn_grant(medium, params);
+        match medium {
+            Medium::Audio => {}
+            Medium::Video | Medium::Deskshare => {
+                let granted = if medium == Medium::Video { &params.video } else { &params.deskshare };
+                if let Some(granted) = granted {
+                    let format = granted.format(medium);
+                    self.picture_codecs.insert(medium, format.codec);
+                    if medium == Medium::Video {
+                        use rtms_wire::codes::media::MediaDataOption::VideoSingleIndividualStream;
+                        self.active_speaker_video = format.data_opt != Some(VideoSingleIndividualStream);
+                    }
+                }
+            }
+            Medium::Transcript | Medium::Chat => {}
+        }
+    }
+
+    pub(super) fn audio(&mut self, data: &MediaData, now: UnixMillis) -> Result<(), RecordError> {
+        if !self.received(Medium::Audio, data.timestamp, data.data.len(), now) {
+            return self.keep_aside(Medium::Audio, AsideReason::FarAhead, data, now);
+        }
+        let Some(pcm) = pcm_format(self.book.audio_params(), data.data.len()) else {
+            return self.coded_audio(data, now);
+        };
+
+        let origin = match &self.audio {
+            Some(audio) => audio.origin(),
+            None => {
+                let origin = origin(self.manifest.about.started_at, data.timestamp, now, &self.options);
+                self.manifest.origin = Some(origin);
+                self.manifest_stale = true;
+                self.transcript.change_all();
+                origin
+            }
+        };
+        let audio = self.audio.get_or_insert_with(|| Audio::new(origin, &self.options));
+        if data.timestamp.since(origin) > self.options.max_length {
+            return self.keep_aside(Medium::Audio, AsideReason::TooLong, data, now);
+        }
+        let who = Who::of(data.user_id.as_ref(), data.channel_id.as_ref());
+        let Some((track, is_new)) = audio.track(&who, pcm, &self.layout, &mut self.files)? else {
+            return self.keep_aside(Medium::Audio, AsideReason::TooManyTracks, data, now);
+        };
+        if audio.is_new_name(track, data.user_name.as_ref()) || is_new {
+            self.people.learn(&who, data.user_name.as_ref());
+        }
+        if is_new {
+            // Before any of it reaches a file: whoever resumes must know the origin and the track.
+            self.manifest_stale = true;
+            self.write_manifest(now)?;
+        }
+        let Some(audio) = &mut self.audio else { return Ok(()) };
+        let whole = data.data.len() / pcm.frame_bytes() * pcm.frame_bytes();
+        let samples = data.data.get(..whole).unwrap_or_default();
+        let outcome = audio.place(track, data.timestamp, samples, &mut self.files)?;
+        match outcome {
+            Outcome::Placed if whole < data.data.len() => {
+                self.keep_aside(Medium::Audio, AsideReason::TornSamples, data, now)
+            }
+            Outcome::Placed => Ok(()),
+            Outcome::Duplicate => {
+                self.manifest.media.entry(Medium::Audio).or_default().duplicates += 1;
+                Ok(())
+            }
+            Outcome::Aside(reason) => self.keep_aside(Medium::Audio, reason, data, now),
+        }
+    }
+
+    /// Keeps audio that is not PCM as it is.
+    fn coded_audio(&mut self, data: &MediaData, now: UnixMillis) -> Result<(), RecordError> {
+        let who = Who::of(data.user_id.as_ref(), data.channel_id.as_ref());
+        self.people.learn(&who, data.user_name.as_ref());
+        let kind = match self.book.audio_params().map(|params| params.format().codec) {
+            Some(MediaPayloadType::Opus) => "opus.raw",
+            Some(MediaPayloadType::G711) => "g711.raw",
+            Some(MediaPayloadType::G722) => "g722.raw",
+            Some(
+                MediaPayloadType::L16
+                | MediaPayloadType::Undefined
+                | MediaPayloadType::Jpg
+                | MediaPayloadType::Png
+                | MediaPayloadType::H264
+                | MediaPayloadType::Unknown(_),
+            )
+            | None => "unknown.raw",
+        };
+        let raw = raw(&mut self.raw, Medium::Audio, &self.layout, &self.options)?;
+        if raw.is_duplicate(data) {
+            self.manifest.media.entry(Medium::Audio).or_default().duplicates += 1;
+            return Ok(());
+        }
+        raw.append(stem_or(&who, "mixed"), kind, data, now, &self.layout, &mut self.files)
+    }
+
+    pub(super) fn pictures(&mut self, medium: Medium, data: &MediaData, now: UnixMillis) -> Result<(), RecordError> {
+        self.received(medium, data.timestamp, data.data.len(), now);
+        let who = Who::of(data.user_id.as_ref(), data.channel_id.as_ref());
+        self.people.learn(&who, data.user_name.as_ref());
+        let granted = self.picture_codecs.get(&medium).copied();
+        let codec = match granted {
+            Some(codec @ (MediaPayloadType::H264 | MediaPayloadType::Jpg | MediaPayloadType::Png)) => codec,
+            Some(
+                MediaPayloadType::Undefined
+                | MediaPayloadType::L16
+                | MediaPayloadType::G711
+                | MediaPayloadType::G722
+                | MediaPayloadType::Opus
+                | MediaPayloadType::Unknown(_),
+            )
+            | None => codec_by_content(&data.data),
+        };
+        // The active speaker's pictures are one sequence, whoever it is.
+        let stem = if medium == Medium::Video && self.active_speaker_video {
+            "active".to_owned()
+        } else {
+            stem_or(&who, "active")
+        };
+        let raw = raw(&mut self.raw, medium, &self.layout, &self.options)?;
+        let (layout, files) = (&self.layout, &mut self.files);
+        match codec {
+            MediaPayloadType::H264 => raw.append(stem, "h264", data, now, layout, files),
+            MediaPayloadType::Jpg => raw.picture("jpg", data, now, layout, files),
+            MediaPayloadType::Png => raw.picture("png", data, now, layout, files),
+            MediaPayloadType::Undefined
+            | MediaPayloadType::L16
+            | MediaPayloadType::G711
+            | MediaPayloadType::G722
+            | MediaPayloadType::Opus
+            | MediaPayloadType::Unknown(_) => raw.append(stem, "unknown.raw", data, now, layout, files),
+        }
+    }
+
+    /// Counts a message. Whether its timestamp is believed: one absurdly far ahead is neither listed nor built upon.
+    pub(super) fn received(&mut self, medium: Medium, timestamp: UnixMillis, bytes: usize, now: UnixMillis) -> bool {
+        let believed = timestamp <= self.newest.max(now) + self.options.max_ahead;
+        let received = self.manifest.media.entry(medium).or_default();
+        received.packets += 1;
+        received.bytes += bytes as u64;
+        if believed {
+            self.newest = self.newest.max(timestamp);
+            let Received { first_timestamp, last_timestamp, .. } = received;
+            *first_timestamp = Some(first_timestamp.map_or(timestamp, |first| first.min(timestamp)));
+            *last_timestamp = Some(last_timestamp.map_or(timestamp, |last| last.max(timestamp)));
+        }
+        believed
+    }
+
+    fn keep_aside(
+        &mut self,
+        medium: Medium,
+        reason: AsideReason,
+        data: &MediaData,
+        now: UnixMillis,
+    ) -> Result<(), RecordError> {
+        let kept = self.manifest.aside.entry(reason).or_default();
+        kept.packets += 1;
+        kept.bytes += data.data.len() as u64;
+        let aside = match &mut self.aside {
+            Some(aside) => aside,
+            None => self.aside.insert(Aside::open(&self.layout, &self.options)?),
+        };
+        aside.keep(medium, reason, data, now, &self.layout, &mut self.files)
+    }
+}
+
+/// Where all tracks begin: at `started_at`, or earlier if the first sound is.
+///
+/// The two may be too far apart for both to be meant; tracks would begin with days of silence, or never. Then a first
+/// sound before the start is believed only if it is nearer to our clock.
+fn origin(started_at: UnixMillis, first: UnixMillis, now: UnixMillis, options: &Options) -> UnixMillis {
+    let believe_first = if first >= started_at {
+        first.since(started_at) > options.max_length
+    } else {
+        started_at.since(first) <= options.max_ahead || now.0.abs_diff(first.0) < now.0.abs_diff(started_at.0)
+    };
+    if believe_first { first } else { started_at }
+}
+
+/// How the samples of a packet lie; none if they are coded or nobody knows.
+fn pcm_format(granted: Option<&AudioParams>, bytes: usize) -> Option<PcmFormat> {
+    match granted.map(AudioParams::format) {
+        Some(format) if format.codec == MediaPayloadType::L16 => {
+            Some(PcmFormat { sample_rate: format.hertz()?, channels: format.channels()? })
+        }
+        Some(_) => None,
+        // Zoom's default, if the length fits: whole packets of 20 ms at 16 kHz mono.
+        None => (bytes > 0 && bytes.is_multiple_of(640)).then_some(PcmFormat { sample_rate: 16_000, channels: 1 }),
+    }
+}
+
+fn raw<'a>(
+    raw: &'a mut BTreeMap<Medium, Raw>,
+    medium: Medium,
+    layout: &Layout,
+    options: &Options,
+) -> Result<&'a mut Raw, RecordError> {
+    use std::collections::btree_map::Entry;
+    match raw.entry(medium) {
+        Entry::Occupied(there) => Ok(there.into_mut()),
+        Entry::Vacant(free) => Ok(free.insert(Raw::open(medium, layout, options)?)),
+    }
+}

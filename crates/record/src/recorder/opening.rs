@@ -1,0 +1,187 @@
+//! Beginning a recording, and going on with one that an earlier process left.
+
+use std::{collections::BTreeMap, path::Path, time::Duration};
+
+use rtms_wire::{media::medium::Medium, time::UnixMillis};
+use serde::Deserialize;
+
+use super::Recorder;
+use crate::{
+    audio::Audio,
+    bookkeeper::{Bookkeeper, PICTURE_MS},
+    counts::{self, Counts, INDEX_TAIL_BYTES},
+    deletion::Deletion,
+    error::RecordError,
+    file::{Appender, Files, count_lines, cut_torn_line, failed, last_lines},
+    input::RecordingAbout,
+    layout::Layout,
+    ledger::{Cause, Ledger},
+    manifest::{self, MAX_LISTED, Manifest, RecordingState, Resume},
+    options::Options,
+    people::People,
+    private,
+    text::Transcript,
+};
+
+impl Recorder {
+    /// Opens the recording of a stream under the root of all recordings, new or going on with what is there.
+    ///
+    /// # Errors
+    /// If the folder cannot be made or read, or holds what is not to be appended to.
+    pub fn open(root: &Path, about: RecordingAbout, now: UnixMillis) -> Result<Self, RecordError> {
+        Self::open_with(root, about, Options::default(), now)
+    }
+
+    /// [`Recorder::open`] with other bounds than the default ones.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn open_with(
+        root: &Path,
+        about: RecordingAbout,
+        options: Options,
+        now: UnixMillis,
+    ) -> Result<Self, RecordError> {
+        let layout = Layout::new(root, &about.stream_id);
+        let folder = layout.folder();
+        Deletion::refuse(root, &about.stream_id, now)?;
+        private::make_folders(folder).map_err(|source| failed("make the folder", folder, source))?;
+        let found = Manifest::read(folder)?;
+        let mut files = Files::new(folder, options.max_open_files, options.wait_for_disk);
+
+        let found_state = found.as_ref().map(|found| found.state);
+        let mut manifest = match found {
+            Some(found) if found.about.stream_id != about.stream_id => {
+                return Err(RecordError::OtherStream { path: layout.manifest(), found: found.about.stream_id });
+            }
+            Some(found) => resumed(found, &about, &layout, now)?,
+            None => Manifest::new(about, now),
+        };
+        let is_resumed = !manifest.resumes.is_empty();
+
+        let mut people = People::default();
+        people.resume(&manifest.participants);
+        let mut transcript = Transcript::new(&layout, options.max_lines);
+        let mut audio = None;
+        if is_resumed {
+            transcript.resume(&layout)?;
+            if let Some(origin) = manifest.origin {
+                let mut known = Audio::new(origin, &options);
+                let uncounted = known.resume(&manifest.tracks, &layout, &mut files)?;
+                let received = manifest.media.entry(Medium::Audio).or_default();
+                received.packets += uncounted.packets;
+                received.bytes += uncounted.bytes;
+                manifest.tracks = known.describe(&layout);
+                audio = Some(known);
+            }
+        }
+        let newest = manifest.media.values().filter_map(|received| received.last_timestamp).max();
+        let mut ledger = Ledger::new(manifest.about.started_at, now);
+        if let Some(state) = found_state {
+            ledger = resumed_ledger(&manifest, audio.as_ref(), &layout, now)?;
+            ledger.gap(match state {
+                RecordingState::Recording => Cause::Restart,
+                RecordingState::Finished => Cause::Takeover,
+            });
+        }
+        let book = Bookkeeper::of(ledger, manifest.about.product);
+        let appender = |path| Appender::open(path, options.max_held_bytes);
+        let mut recorder = Self {
+            transcript_lines: appender(layout.transcript_lines())?,
+            chat: appender(layout.chat())?,
+            events: appender(layout.events())?,
+            journal: appender(layout.ledger())?,
+            book,
+            counted: Counts::of(&manifest),
+            journaled_at: now,
+            untold: Vec::new(),
+            newest: manifest.about.started_at.max(newest.unwrap_or_default()),
+            manifest_stale: true,
+            counters_stale: true,
+            people,
+            audio,
+            picture_codecs: BTreeMap::new(),
+            active_speaker_video: true,
+            raw: BTreeMap::new(),
+            aside: None,
+            transcript,
+            layout,
+            options,
+            files,
+            manifest,
+        };
+        for grant in recorder.manifest.granted.clone() {
+            recorder.apply_grant(grant.medium, &grant.params);
+        }
+        recorder.write_ledger(now)?;
+        if is_resumed {
+            // Headers and mixes of a killed process are put right before anything is added.
+            recorder.sync(now)?;
+        }
+        Ok(recorder)
+    }
+}
+
+/// The manifest of a recording that goes on; half-written lines are cut off.
+fn resumed(found: Manifest, about: &RecordingAbout, layout: &Layout, now: UnixMillis) -> Result<Manifest, RecordError> {
+    let mut torn_bytes = 0;
+    for path in layout.line_files() {
+        torn_bytes += cut_torn_line(&path)?;
+    }
+    let mut manifest = found;
+    if manifest.resumes.len() >= MAX_LISTED {
+        manifest.resumes.remove(0);
+    }
+    manifest.resumes.push(Resume { at: now, started_at: about.started_at, found: manifest.state, torn_bytes });
+    manifest.version = manifest::VERSION;
+    manifest.state = RecordingState::Recording;
+    manifest.ending = None;
+    manifest.files = Vec::new();
+    // A process that died had written more since it wrote the manifest.
+    counts::bring_up(&mut manifest, layout, &manifest::journal_lines(layout)?)?;
+    manifest.events = count_lines(&layout.events())?;
+    Ok(manifest)
+}
+
+/// The ledger of a recording that goes on, with all that its files tell of the time since it was written.
+fn resumed_ledger(
+    manifest: &Manifest,
+    audio: Option<&Audio>,
+    layout: &Layout,
+    now: UnixMillis,
+) -> Result<Ledger, RecordError> {
+    let mut ledger = match &manifest.ledger {
+        Some(report) => Ledger::resume(report, &manifest::journal(layout, manifest.ledger_revision)?),
+        None => {
+            let until = manifest.media.values().filter_map(|received| received.last_timestamp).max();
+            Ledger::unrecorded(manifest.about.started_at, until.unwrap_or_default(), now)
+        }
+    };
+    // A packet's timestamp and perhaps its end; those that nobody can have meant are passed over.
+    #[derive(Deserialize)]
+    struct Times {
+        timestamp: Option<UnixMillis>,
+        start_time: Option<UnixMillis>,
+        end_time: Option<UnixMillis>,
+    }
+    let latest = ledger.to_zoom(now) + Duration::from_secs(60);
+    for medium in Medium::ALL {
+        let (path, ms) = match medium {
+            Medium::Audio => (layout.index(medium), 20),
+            Medium::Video | Medium::Deskshare => (layout.index(medium), PICTURE_MS),
+            Medium::Transcript => (layout.transcript_lines(), 1),
+            Medium::Chat => (layout.chat(), 1),
+        };
+        for line in last_lines(&path, INDEX_TAIL_BYTES)? {
+            let Ok(times) = serde_json::from_slice::<Times>(&line) else { continue };
+            let Some(from) = times.start_time.or(times.timestamp).filter(|from| *from <= latest) else { continue };
+            let end = times.end_time.filter(|end| *end <= latest).unwrap_or_default();
+            ledger.found(medium, from, end.max(from + Duration::from_millis(ms)));
+        }
+    }
+    // Sound that was going on when the ledger was written went on to the end of its files.
+    if let (Some(until), Some(end)) = (ledger.received_until(Medium::Audio), audio.and_then(Audio::end)) {
+        ledger.found(Medium::Audio, until, end.min(latest));
+    }
+    Ok(ledger)
+}
