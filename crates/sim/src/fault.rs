@@ -52,7 +52,8 @@ pub enum Trouble {
         #[serde(default = "normal_closure")]
         code: u16,
     },
-    /// Zoom's server hangs: it sends nothing on these connections and reads nothing, and then goes on where it was.
+    /// Zoom's server hangs: it sends nothing on these connections and reads nothing, and then goes on where it was. What it had to
+    /// say meanwhile comes then, unless the connection is gone.
     Freeze {
         /// Which.
         target: Target,

@@ -198,8 +198,8 @@ pub enum Mistake {
     /// A webhook that came again was taken for news.
     #[error("joined again because of a webhook that it had seen already")]
     ActedOnRepeat,
-    /// One attempt after the other without a pause.
-    #[error("tried {attempts} times within a second to connect, in vain each time")]
+    /// One attempt after the other without a pause, though each was in vain.
+    #[error("tried {attempts} times to connect with hardly a pause between")]
     RetriedTooFast {
         /// How often.
         attempts: usize,
@@ -221,6 +221,23 @@ pub enum Mistake {
     WindowMissed {
         /// The medium that was lost; none stands for signaling.
         medium: Option<Medium>,
+    },
+    /// Signaling or media was lost, the window was open to the end of the stream, and nobody tried to come back.
+    #[error("did not come back: {} was lost {after_ms} ms before the end, and nothing was tried since", medium.map_or("signaling", Medium::as_str))]
+    StayedAway {
+        /// The medium that was lost; none stands for signaling, and all media with it.
+        medium: Option<Medium>,
+        /// From the moment when it could have come back to the end of the stream.
+        after_ms: u64,
+    },
+    /// The stream had signaling to its end, and never any media.
+    #[error("joined and had no media for {after_ms} ms, to the end: {}", Unopened(*refused))]
+    NoMedia {
+        /// From the signaling handshake to the end of the stream.
+        after_ms: u64,
+        /// What the last data handshake was refused with; none if there was no data handshake.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        refused: Option<StatusCode>,
     },
     /// More bytes were waiting for this client than the simulator keeps.
     #[error("read too slowly: {waiting_bytes} bytes were waiting")]
@@ -347,6 +364,17 @@ impl std::fmt::Display for Explained<'_> {
         };
         write!(f, "it is made as if {first}")?;
         rest.iter().try_for_each(|suspect| write!(f, " and {suspect}"))
+    }
+}
+
+struct Unopened(Option<StatusCode>);
+
+impl std::fmt::Display for Unopened {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            Some(status) => write!(f, "each data handshake was refused, the last with {status}"),
+            None => f.write_str("it sent no data handshake"),
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use std::{collections::BTreeSet, fmt};
 use rtms_wire::{codes::stop_reason::StopReason, media::medium::Medium, time::UnixMillis};
 use serde::Serialize;
 
-pub(crate) use self::conduct::Conduct;
+pub(crate) use self::conduct::{Conduct, Doubt};
 use crate::{
     findings::{Finding, Mistake, Severity},
     scenario::Scenario,
@@ -19,6 +19,9 @@ use crate::{
 };
 
 pub(crate) const READY_WITHIN: std::time::Duration = conduct::READY_WITHIN;
+
+/// Within this time a client has tried at least once to get what it has not: signaling that was lost, or media.
+pub(crate) const BACK_WITHIN: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// The version of the JSON.
 pub const REPORT_VERSION: u32 = 1;

@@ -93,6 +93,15 @@ impl KeepAlive {
         self.open.iter().any(|asked| repeats(answer, *asked, KeepAliveForm::Both) && answer.timestamp.is_some())
     }
 
+    /// Requests that are open for so long at least, if none was ever answered, rightly or wrongly.
+    pub(crate) fn never_answered(&self, for_long: Duration, now: UnixMillis) -> usize {
+        if self.answered.is_some() || self.wrong_answers > 0 {
+            return 0;
+        }
+        let is_overdue = |(_, asked_at): &&(u64, UnixMillis)| (*asked_at).max(self.excused_until) + for_long <= now;
+        self.open.iter().filter(is_overdue).count()
+    }
+
     /// An answer came that does not count, here or on another connection.
     pub(crate) fn was_answered_wrongly(&mut self) {
         self.wrong_answers += 1;

@@ -65,7 +65,7 @@ pub struct Conduct {
 }
 
 /// Every kind of trouble that plans are made of, as [`Plan::kinds`] names them.
-pub const KINDS: [&str; 52] = [
+pub const KINDS: [&str; 54] = [
     "cut",
     "close",
     "freeze",
@@ -87,6 +87,7 @@ pub const KINDS: [&str; 52] = [
     "stop told by webhook only",
     "start repeated",
     "start outdated",
+    "start repeated late",
     "nonsense",
     "gap",
     "repeat",
@@ -118,6 +119,7 @@ pub const KINDS: [&str; 52] = [
     "stop late",
     "closed by us",
     "killed",
+    "killed at the end",
 ];
 
 impl Plan {
@@ -161,13 +163,36 @@ impl Plan {
         }
         let mut post = chance.fork("plan post", 0);
         zoom.webhooks.deliver_twice = post.one_in(6);
-        Self {
+        let mut plan = Self {
             seed,
             network: network(&mut chance.fork("plan network", 0)),
             post: Post::draw(&mut post),
             conduct: Conduct::draw(granted, duration, participants, &mut chance.fork("plan conduct", 0)),
             zoom,
+        };
+        plan.draw_the_end(&mut chance.fork("plan end", 0));
+        plan
+    }
+
+    /// What goes wrong when the stream ends, and after it.
+    fn draw_the_end(&mut self, chance: &mut Seed) {
+        if chance.one_in(24) {
+            // The word of the end may be read by then, or written down, or neither.
+            let at = self.ends_at() + Duration::from_millis(chance.below(2_500));
+            self.conduct.kills.push((at, Duration::from_millis(chance.between(100, 20_000))));
+            self.conduct.kills.sort_unstable();
         }
+        if chance.one_in(24) {
+            let at = self.zoom.meeting.duration + Duration::from_millis(chance.between(100, 30_000));
+            self.zoom.incidents.push(Incident { at, what: Trouble::StartRepeatedLate });
+        }
+    }
+
+    /// When the stream ends at the latest.
+    fn ends_at(&self) -> Duration {
+        let is_stop = |incident: &&Incident| matches!(incident.what, Trouble::Stop { .. });
+        let stops = self.zoom.incidents.iter().filter(is_stop).map(|incident| incident.at);
+        stops.chain([self.zoom.meeting.duration]).min().unwrap_or_default()
     }
 
     /// The kinds of trouble in it, of [`KINDS`].
@@ -209,6 +234,7 @@ impl Plan {
             ("stop late", !self.post.stop_late.is_zero()),
             ("closed by us", self.conduct.close_at.is_some()),
             ("killed", !self.conduct.kills.is_empty()),
+            ("killed at the end", self.conduct.kills.iter().any(|(at, _)| *at >= self.ends_at())),
         ];
         kinds.extend(others.into_iter().filter(|(_, there)| *there).map(|(kind, _)| kind));
         kinds
@@ -377,10 +403,10 @@ fn within(duration: Duration, chance: &mut Seed) -> Duration {
 fn incidents(duration: Duration, chance: &mut Seed) -> Vec<Incident> {
     let mut incidents: Vec<Incident> = Vec::new();
     for _ in 0..chance.below(7) {
-        // Trouble comes in company.
+        // Trouble comes in company, but not in one millisecond: two starts of the same time are one.
         let at = match incidents.last() {
-            Some(last) if chance.one_in(3) => last.at + Duration::from_millis(chance.below(6_000)),
-            _ => within(duration, chance),
+            Some(last) if chance.one_in(3) => last.at + Duration::from_millis(chance.below(6_000).max(1)),
+            _ => within(duration, chance).max(Duration::from_millis(1)),
         };
         let what = trouble(chance);
         let goes_on = matches!(what, Trouble::Pause);

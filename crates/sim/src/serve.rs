@@ -22,6 +22,7 @@ mod authority;
 mod connection;
 mod door;
 pub mod intake;
+mod line;
 pub mod load;
 mod post;
 mod pump;

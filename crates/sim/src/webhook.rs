@@ -471,6 +471,11 @@ impl Webhooks {
         Some((posted, Mistake::WebhookAnsweredTooLate { event, status, after_ms, repeated_needlessly: false }))
     }
 
+    /// Retries are not waited for any more.
+    pub(crate) fn wait_no_longer(&mut self) {
+        self.options.wait_for_retries = false;
+    }
+
     /// The stream is over, and with it the validations.
     pub(crate) fn finish(&mut self) {
         self.validate_at = None;

@@ -39,6 +39,7 @@ use rtms_wire::{
 };
 use serde::Serialize;
 
+use self::frozen::Frozen;
 use crate::{
     checks::{self, Expected, Refusal},
     config::{Server, ZoomConfig},
@@ -55,6 +56,7 @@ use crate::{
 };
 
 mod endings;
+mod frozen;
 mod requests;
 mod say;
 mod time;
@@ -134,7 +136,7 @@ pub enum Input {
         /// Which.
         connection: ConnectionId,
     },
-    /// Somebody ends the stream before the meeting's time is over.
+    /// Somebody ends the stream before the meeting's time is over, or does not want to wait for the retries of its webhooks.
     Stop {
         /// Why.
         reason: StopReason,
@@ -209,6 +211,8 @@ pub struct Zoom {
 
     phase: Phase,
     connections: BTreeMap<ConnectionId, Connection>,
+    /// Those whose server hangs.
+    frozen: BTreeMap<ConnectionId, Frozen>,
     /// The one signaling connection whose handshake succeeded.
     signaling: Option<ConnectionId>,
     stream_state: StreamState,
@@ -224,6 +228,8 @@ pub struct Zoom {
     signaling_window: Option<(UnixMillis, StopReason)>,
     /// Until when each lost medium may come back.
     media_windows: BTreeMap<Medium, UnixMillis>,
+    /// Whether the network lost the goodbye of what was given up last, so that the client may not know.
+    lost_unheard: bool,
 
     /// Which of the servers is the stream's now, and until when the connections to the one before live on.
     server: usize,
@@ -278,9 +284,6 @@ struct Connection {
     role: Role,
     /// None until the handshake succeeds.
     keep_alive: Option<KeepAlive>,
-    /// Until when the server hangs, and what it has not read meanwhile.
-    frozen_until: Option<UnixMillis>,
-    unread: Vec<Bytes>,
     /// Whether everything on it is lost, both ways.
     is_void: bool,
     /// Until when no keep-alive request is sent.
@@ -336,6 +339,7 @@ impl Zoom {
             expected,
             phase: Phase::Announced,
             connections: BTreeMap::new(),
+            frozen: BTreeMap::new(),
             signaling: None,
             stream_state: StreamState::Inactive,
             backlog_wanted: true,
@@ -344,6 +348,7 @@ impl Zoom {
             told: 0,
             signaling_window: None,
             media_windows: BTreeMap::new(),
+            lost_unheard: false,
             server: 0,
             happened: 0,
             is_paused: false,
@@ -409,7 +414,11 @@ impl Zoom {
                     self.find(now, Some(connection), mistake);
                 }
             }
-            Input::Stop { reason } => self.end(reason, now),
+            Input::Stop { reason } => {
+                // Whoever stops it wants to go.
+                self.webhooks.wait_no_longer();
+                self.end(reason, now);
+            }
             Input::Time => {}
         }
         self.pass_time(now);
@@ -427,8 +436,9 @@ impl Zoom {
 
     /// When [`Input::Time`] is due if nothing else happens; none when it is over.
     pub fn next_deadline(&self) -> Option<UnixMillis> {
-        let waiting = |connection: &Connection| match (&connection.keep_alive, &connection.role) {
-            _ if connection.frozen_until.is_some() => connection.frozen_until,
+        let waiting = |(id, connection): (&ConnectionId, &Connection)| match (&connection.keep_alive, &connection.role)
+        {
+            _ if self.frozen.contains_key(id) => None,
             (None, _) => Some(connection.opened + self.config.timing.handshake_within),
             (Some(keep_alive), Role::Media(media)) if self.phase == Phase::Joined => {
                 let media = media.next_ms().map(|ms| self.start + Duration::from_millis(ms));
@@ -438,7 +448,8 @@ impl Zoom {
         };
         let cuts = self.connections.values().filter_map(|connection| connection.cut_at);
         let incident = self.next_incident().map(|(_, incident)| self.start + incident.at);
-        let connections = self.connections.values().filter_map(waiting).chain(cuts).chain(incident);
+        let thaws = self.frozen.values().map(|frozen| frozen.until);
+        let connections = self.connections.iter().filter_map(waiting).chain(cuts).chain(thaws).chain(incident);
         let webhooks = self.webhooks.next_at();
         let windows = self.signaling_window.iter().map(|(until, _)| *until).chain(self.media_windows.values().copied());
         let meeting = (self.phase != Phase::Ended).then(|| {
@@ -458,7 +469,8 @@ impl Zoom {
     ///
     /// Clients that come later are told that the stream is over, but nobody has to wait for them.
     pub fn is_finished(&self) -> bool {
-        self.phase == Phase::Ended && !self.webhooks.is_waiting() && self.next_incident().is_none()
+        let is_all_said = self.frozen.is_empty() && !self.webhooks.is_waiting();
+        self.phase == Phase::Ended && is_all_said && self.next_incident().is_none()
     }
 
     /// Since when the stream is over, and why. No more media is sent from that moment on.
@@ -507,17 +519,7 @@ impl Zoom {
 
 impl Connection {
     fn new(role: Role, now: UnixMillis) -> Self {
-        Self {
-            opened: now,
-            role,
-            keep_alive: None,
-            frozen_until: None,
-            unread: Vec::new(),
-            is_void: false,
-            mute_until: None,
-            cut_at: None,
-            sent_at: now,
-        }
+        Self { opened: now, role, keep_alive: None, is_void: false, mute_until: None, cut_at: None, sent_at: now }
     }
 }
 

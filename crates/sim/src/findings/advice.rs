@@ -207,6 +207,18 @@ impl Mistake {
                 Fault,
                 "Come back within 60 s for signaling and 65 s for media, from the handshake on: docs/protocol.md#clocks-and-windows",
             ),
+            Self::StayedAway { .. } => (
+                "stayed_away",
+                Fault,
+                "Connect anew when a connection is lost, at once and then with pauses, until the window is over: \
+                 docs/protocol.md#clocks-and-windows",
+            ),
+            Self::NoMedia { .. } => (
+                "no_media",
+                Fault,
+                "After message 2 open a connection for each medium that is wanted, or one for all, and ask with message 3 for what is \
+                 granted: docs/protocol.md#3",
+            ),
             Self::ReadTooSlowly { .. } => (
                 "read_too_slowly",
                 Fault,

@@ -8,6 +8,7 @@ use std::{
 
 use rtms_wire::{
     codes::{message_type::MessageType, status_code::StatusCode},
+    message::keep_alive::KeepAliveResp,
     time::UnixMillis,
 };
 
@@ -32,6 +33,15 @@ const BY_A_REPEAT: Duration = Duration::from_secs(5);
 /// Whoever was refused on purpose so lately is waiting for the next attempt.
 const HINDERED_FOR: Duration = Duration::from_secs(30);
 
+/// An attempt so soon after the one before came to nothing was made without a pause. The first may be.
+const WITHOUT_A_PAUSE: Duration = Duration::from_millis(250);
+
+/// So many attempts without a pause, one after the other, are too many.
+const HAMMERING: usize = 3;
+
+/// From a second answer that may be meant for another connection to the moment when that one must have its own.
+const MEANT_FOR_ANOTHER: Duration = Duration::from_secs(1);
+
 /// So many right refusals of one and the same request are two too many.
 const SAME_REFUSED: u32 = 3;
 
@@ -46,6 +56,8 @@ pub(crate) struct Conduct {
     end_told_at: Option<UnixMillis>,
     signaling_attempts: Attempts,
     media_attempts: Attempts,
+    last_signaling_attempt: Option<UnixMillis>,
+    last_media_attempt: Option<UnixMillis>,
     /// What is being asked, without what changes from one time to the next.
     asking: u64,
     refusals: BTreeMap<u64, u32>,
@@ -59,6 +71,13 @@ pub(crate) struct Conduct {
     /// Whether a data handshake has succeeded since the signaling handshake.
     has_had_media: bool,
     doubles: Vec<Double>,
+    doubts: Vec<Doubt>,
+    /// When the stream was joined first.
+    joined_at: Option<UnixMillis>,
+    /// Whether a data handshake has ever succeeded, or was ever kept from it on purpose.
+    media_is_settled: bool,
+    /// What a data handshake was refused with last.
+    media_refused: Option<StatusCode>,
     /// When a webhook was posted that had been posted before.
     repeated_at: Option<UnixMillis>,
     /// When the client ended its signaling connection by itself.
@@ -77,15 +96,30 @@ pub(crate) struct Double {
     pub(crate) mistake: Mistake,
 }
 
+/// A second answer to a request like which another connection has one, too: connections that were opened together are asked
+/// together, with the same fields.
+#[derive(Debug)]
+pub(crate) struct Doubt {
+    due: UnixMillis,
+    pub(crate) connection: ConnectionId,
+    pub(crate) answer: KeepAliveResp,
+}
+
 /// Attempts to connect since the last success.
 #[derive(Debug, Default)]
 struct Attempts {
     times: VecDeque<UnixMillis>,
     is_told: bool,
+    /// When the last one came to nothing, if none was made since.
+    in_vain_at: Option<UnixMillis>,
+    /// How many in a row were made without a pause.
+    without_a_pause: usize,
 }
 
 impl Attempts {
     fn add(&mut self, most: usize, now: UnixMillis) -> Option<Mistake> {
+        let is_at_once = self.in_vain_at.take().is_some_and(|at| now.since(at) < WITHOUT_A_PAUSE);
+        self.without_a_pause = if is_at_once { self.without_a_pause + 1 } else { 0 };
         while self.times.front().is_some_and(|at| now.since(*at) >= Duration::from_secs(1)) {
             self.times.pop_front();
         }
@@ -96,8 +130,10 @@ impl Attempts {
         if self.times.len() <= most {
             self.times.push_back(now);
         }
-        let attempts = self.times.len();
-        (attempts > most && !std::mem::replace(&mut self.is_told, true)).then_some(Mistake::RetriedTooFast { attempts })
+        let is_hammering = self.without_a_pause >= HAMMERING;
+        let attempts = if is_hammering { self.without_a_pause + 1 } else { self.times.len() };
+        let is_too_fast = is_hammering || attempts > most;
+        (is_too_fast && !std::mem::replace(&mut self.is_told, true)).then_some(Mistake::RetriedTooFast { attempts })
     }
 }
 
@@ -109,10 +145,30 @@ impl Conduct {
     pub(crate) fn attempt(&mut self, endpoint: Endpoint, now: UnixMillis) -> Option<Mistake> {
         self.tally.attempts += 1;
         match endpoint {
-            Endpoint::Signaling => self.signaling_attempts.add(5, now),
+            Endpoint::Signaling => {
+                self.last_signaling_attempt = Some(now);
+                self.signaling_attempts.add(5, now)
+            }
             // Each of the five media may have its connection.
-            Endpoint::Media => self.media_attempts.add(10, now),
+            Endpoint::Media => {
+                self.last_media_attempt = Some(now);
+                self.media_attempts.add(10, now)
+            }
         }
+    }
+
+    /// An attempt at signaling came to nothing: its connection was refused, or its handshake.
+    pub(crate) fn signaling_in_vain(&mut self, now: UnixMillis) {
+        self.signaling_attempts.in_vain_at = Some(now);
+    }
+
+    /// Whether the client has tried since then to connect, in vain or not.
+    pub(crate) fn has_tried(&self, endpoint: Endpoint, since: UnixMillis) -> bool {
+        let last = match endpoint {
+            Endpoint::Signaling => self.last_signaling_attempt,
+            Endpoint::Media => self.last_media_attempt,
+        };
+        last.is_some_and(|at| at >= since)
     }
 
     /// A connection was opened.
@@ -217,13 +273,30 @@ impl Conduct {
         self.signaling_attempts = Attempts::default();
         self.refused.remove(&connection);
         self.has_had_media = false;
+        self.joined_at.get_or_insert(now);
         let left_at = self.left_at.take()?;
         let repeated_at = self.repeated_at?;
         (left_at >= repeated_at && now.since(repeated_at) < BY_A_REPEAT).then_some(Mistake::ActedOnRepeat)
     }
 
+    /// Data handshakes come to nothing because Zoom gets in the way.
+    pub(crate) fn media_was_hindered(&mut self) {
+        self.media_is_settled = true;
+    }
+
+    /// A data handshake was refused with this.
+    pub(crate) fn media_was_refused(&mut self, status: StatusCode) {
+        self.media_refused = Some(status);
+    }
+
+    /// Since when the client has joined and has never had media, for no reason that is Zoom's, and what it was refused with last.
+    pub(crate) fn without_media(&self) -> Option<(UnixMillis, Option<StatusCode>)> {
+        self.joined_at.filter(|_| !self.media_is_settled).map(|at| (at, self.media_refused))
+    }
+
     /// A data handshake has succeeded.
     pub(crate) fn opened_media(&mut self, connection: ConnectionId, now: UnixMillis) {
+        self.media_is_settled = true;
         self.media_attempts = Attempts::default();
         self.refused.remove(&connection);
         self.has_had_media = true;
@@ -301,9 +374,34 @@ impl Conduct {
         due
     }
 
+    /// A second answer came on a connection, and another one still waits for one like it.
+    pub(crate) fn doubt(&mut self, connection: ConnectionId, answer: &KeepAliveResp, now: UnixMillis) {
+        if self.doubts.len() < Self::MOST {
+            self.doubts.push(Doubt { due: now + MEANT_FOR_ANOTHER, connection, answer: answer.clone() });
+        }
+    }
+
+    /// Second answers of which it can be said by now for whom they were.
+    pub(crate) fn due_doubts(&mut self, now: UnixMillis) -> Vec<Doubt> {
+        let (due, rest) = std::mem::take(&mut self.doubts).into_iter().partition(|doubt| doubt.due <= now);
+        self.doubts = rest;
+        due
+    }
+
+    /// All second answers, because the stream ends.
+    pub(crate) fn last_doubts(&mut self) -> Vec<Doubt> {
+        std::mem::take(&mut self.doubts)
+    }
+
     /// A webhook was posted that the client knows.
     pub(crate) fn repeated(&mut self, now: UnixMillis) {
         self.repeated_at = Some(now);
+    }
+
+    /// A start webhook was posted that is news to the client: it has a reason to connect anew.
+    pub(crate) fn has_news(&mut self) {
+        self.repeated_at = None;
+        self.signaling_attempts.in_vain_at = None;
     }
 
     /// The client ended its signaling connection by itself.
@@ -336,6 +434,7 @@ impl Conduct {
     pub(crate) fn starts_again(&mut self) {
         (self.ended_at, self.end_told_at, self.left_at, self.repeated_at) = (None, None, None, None);
         (self.asked_to_close, self.turned_away_for_good, self.has_had_media) = (false, false, false);
+        (self.joined_at, self.media_is_settled, self.media_refused) = (None, false, None);
     }
 
     /// The client can know that the stream is over.
@@ -345,6 +444,7 @@ impl Conduct {
 
     /// When there is something to look at.
     pub(crate) fn next_at(&self) -> Option<UnixMillis> {
-        self.ready_due.values().copied().chain(self.doubles.iter().map(|double| double.due)).min()
+        let doubts = self.doubts.iter().map(|doubt| doubt.due);
+        self.ready_due.values().copied().chain(self.doubles.iter().map(|double| double.due)).chain(doubts).min()
     }
 }

@@ -11,6 +11,7 @@ use std::{
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite},
     sync::{mpsc, oneshot},
     time::timeout,
 };
@@ -19,7 +20,8 @@ use tokio_websockets::{CloseCode, Limits as WebSocketLimits, Message, ServerBuil
 use crate::{
     serve::{
         Limits,
-        door::{Arrival, Guest, Io},
+        door::{Arrival, Guest},
+        line::{Line, Passage},
     },
     webhook::{WebhookAnswer, WebhookId},
     zoom::{Admission, ConnectionId, Ending},
@@ -54,6 +56,8 @@ pub(super) enum Outgoing {
     Say(Message),
     /// A close frame with this code, and then the end.
     Close(u16),
+    /// Nothing, but what is written from now on goes this way.
+    Pass(Passage),
 }
 
 /// Serves one connection from its upgrade to its last byte.
@@ -67,15 +71,20 @@ pub(super) async fn run(
 ) {
     let websocket = WebSocketLimits::default().max_payload_len(Some(limits.message_bytes));
     let Guest { io, room: _room } = guest;
-    let socket = ServerBuilder::new().limits(websocket).serve(io);
-    let ending = converse(connection, socket, outgoing, &waiting_bytes, &events).await;
+    let mut socket = ServerBuilder::new().limits(websocket).serve(Line::new(io));
+    let ending = converse(connection, &mut socket, outgoing, &waiting_bytes, &events).await;
     // It fails only when the pump has ended.
     let _ = events.send(FromConnection::Ended { connection, ending }).await;
+    if ending.is_some() && socket.get_ref().passage() != Passage::Open {
+        // To close the socket would be an answer, too; this lasts until the client gives it up.
+        let mut ignored = [0; 1_024];
+        while socket.get_mut().read(&mut ignored).await.is_ok_and(|read| read > 0) {}
+    }
 }
 
 async fn converse(
     connection: ConnectionId,
-    mut socket: WebSocketStream<Box<dyn Io>>,
+    socket: &mut WebSocketStream<Line>,
     mut outgoing: mpsc::UnboundedReceiver<Outgoing>,
     waiting_bytes: &AtomicUsize,
     events: &mpsc::Sender<FromConnection>,
@@ -95,7 +104,7 @@ async fn converse(
                         return None;
                     }
                 }
-                // Pings are answered by the library.
+                // Pings are answered by the library, as far as the line lets it.
                 Some(Ok(_)) => {}
                 Some(Err(_)) => {
                     // If it was too long or no WebSocket frame, the library has queued a close frame; this writes it.
@@ -105,10 +114,10 @@ async fn converse(
                 None => return Some(Ending::Cut),
             },
             wanted = outgoing.recv() => match wanted {
-                Some(first) => match write(&mut socket, first, &mut outgoing, waiting_bytes).await {
+                Some(first) => match write(socket, first, &mut outgoing, waiting_bytes).await {
                     Ok(None) => {}
                     Ok(Some(code)) => {
-                        if !close(&mut socket, code).await {
+                        if !close(socket, code).await {
                             // It fails only when the pump has ended.
                             let _ = events.send(FromConnection::LeftOpen { connection }).await;
                         }
@@ -125,7 +134,7 @@ async fn converse(
 
 /// Writes what waits, in one go as far as it is there already. Gives the code if the connection is to be closed then.
 async fn write(
-    socket: &mut WebSocketStream<Box<dyn Io>>,
+    socket: &mut WebSocketStream<Line>,
     first: Outgoing,
     outgoing: &mut mpsc::UnboundedReceiver<Outgoing>,
     waiting_bytes: &AtomicUsize,
@@ -142,6 +151,11 @@ async fn write(
                 waiting_bytes.fetch_sub(length, Ordering::Relaxed);
             }
             Outgoing::Close(code) => return Ok(Some(code)),
+            Outgoing::Pass(passage) => {
+                // What was said before goes the way that was open then, frame by frame.
+                socket.flush().await?;
+                socket.get_mut().set(passage);
+            }
         }
         written += 1;
         if written < AT_ONCE {
@@ -153,7 +167,7 @@ async fn write(
 }
 
 /// Closes in order. False if the client does not answer in time.
-pub(super) async fn close(socket: &mut WebSocketStream<Box<dyn Io>>, code: u16) -> bool {
+pub(super) async fn close<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut WebSocketStream<S>, code: u16) -> bool {
     let closing = async {
         let code = CloseCode::try_from(code).unwrap_or(CloseCode::NORMAL_CLOSURE);
         if socket.send(Message::close(Some(code), "")).await.is_ok() {

@@ -27,6 +27,7 @@ use crate::{
         AbortOnDrop, Clock, Limits, Seen,
         connection::{self, FromConnection, Outgoing},
         door::{Arrival, Guest},
+        line::Passage,
         lock, post,
     },
     webhook::{Delivery, WebhookAnswer, WebhookPost},
@@ -42,6 +43,7 @@ struct Outbox {
     queue: mpsc::UnboundedSender<Outgoing>,
     /// The bound of the queue is on bytes, so that is what is counted.
     waiting_bytes: Arc<AtomicUsize>,
+    passage: Passage,
     task: AbortHandle,
 }
 
@@ -167,7 +169,7 @@ impl Pump {
             Arc::clone(&waiting_bytes),
             self.events_in.clone(),
         ));
-        self.guests.outboxes.insert(connection, Outbox { queue, waiting_bytes, task });
+        self.guests.outboxes.insert(connection, Outbox { queue, waiting_bytes, passage: Passage::Open, task });
         connection
     }
 
@@ -194,7 +196,29 @@ impl Pump {
         }
     }
 
+    /// Lets the lines of servers go on that hung, or bars those of servers that hang now, and of networks that lose everything.
+    fn set_lines(&mut self, barred: bool) {
+        for (connection, outbox) in &mut self.guests.outboxes {
+            let passage = if self.zoom.is_void(*connection) {
+                Passage::Lost
+            } else if self.zoom.is_frozen(*connection) {
+                Passage::Held
+            } else {
+                Passage::Open
+            };
+            // What is lost stays lost when Zoom has given it up.
+            let is_due = barred == (passage != Passage::Open) && outbox.passage != Passage::Lost;
+            if is_due && outbox.passage != passage {
+                outbox.passage = passage;
+                // It fails only when the connection has ended already.
+                let _ = outbox.queue.send(Outgoing::Pass(passage));
+            }
+        }
+    }
+
     fn carry_out(&mut self) {
+        // What is said now was said by a server that goes on, or before it hung.
+        self.set_lines(false);
         while let Some(output) = self.zoom.poll_output() {
             match output {
                 Output::Send { connection, text } => self.send(connection, Message::text(text)),
@@ -213,6 +237,7 @@ impl Pump {
                 Output::Webhook(post) => self.post(post),
             }
         }
+        self.set_lines(true);
         let mut seen = lock(&self.seen);
         while let Some(sent) = self.zoom.poll_sent() {
             // What is only printed was not sent.

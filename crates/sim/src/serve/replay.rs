@@ -52,6 +52,9 @@ const ORDER_WITHIN: Duration = Duration::from_secs(5);
 /// How long clients may take to leave after the end.
 const LEAVE_WITHIN: Duration = Duration::from_secs(3);
 
+/// The longest that a line is waited for, whatever time it has: no stream lasts as long, and no clock ends before.
+const LONGEST_WAIT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 /// Everything that [`Replaying::start`] is told.
 #[derive(Clone, Debug)]
 pub struct ReplayConfig {
@@ -371,7 +374,7 @@ impl Conductor {
     async fn until_due(&mut self, ms: u64) {
         let Speed::Times(times) = self.speed else { return };
         let (moment, zero_ms) = self.anchor;
-        let due = moment + Duration::from_millis(ms.saturating_sub(zero_ms)).div_f64(times);
+        let due = moment + lasts(Duration::from_millis(ms.saturating_sub(zero_ms)), times);
         if self.clock.instant_now() < due {
             self.attending(sleep_until(due)).await;
         }
@@ -549,6 +552,11 @@ fn written(act: Act) -> Option<(ConnectionId, Outgoing)> {
     }
 }
 
+/// How long this time of the tape lasts, so many times as fast.
+fn lasts(time: Duration, times: f64) -> Duration {
+    Duration::try_from_secs_f64(time.as_secs_f64() / times).map_or(LONGEST_WAIT, |time| time.min(LONGEST_WAIT))
+}
+
 fn why_not(answer: &WebhookAnswer) -> String {
     match answer {
         WebhookAnswer::Status(status) | WebhookAnswer::Body { status, .. } => format!("it answered {status}"),
@@ -568,5 +576,12 @@ mod tests {
         for wrong in ["0", "-1", "fast", "NaN", "inf", ""] {
             assert_eq!(wrong.parse::<Speed>(), Err(NotASpeed(wrong.to_owned())));
         }
+    }
+
+    #[test]
+    fn a_time_that_nobody_can_mean_is_waited_for_all_the_same() {
+        assert_eq!(lasts(Duration::from_secs(10), 4.0), Duration::from_millis(2_500));
+        assert_eq!(lasts(Duration::from_secs(10), 0.001), Duration::from_secs(10_000));
+        assert_eq!(lasts(Duration::from_millis(u64::MAX), 0.001), LONGEST_WAIT);
     }
 }

@@ -72,8 +72,8 @@ impl Zoom {
         match self.phase {
             Phase::Announced => self.end(reason, now),
             Phase::Joined => {
+                self.is_over_from(now, reason);
                 self.phase = Phase::Ending { until: now + farewell, reason };
-                self.over.get_or_insert((now, reason));
                 self.stream_state_is(StreamState::Terminating, Some(reason), now);
             }
             Phase::Ending { .. } | Phase::Ended => {}
@@ -94,6 +94,7 @@ impl Zoom {
         if self.phase == Phase::Ended || self.is_parting() {
             return;
         }
+        self.is_over_from(now, reason);
         // Basis for the order: documented for a close that the client asked for, inferred for the rest.
         let stream_first = reason == StopReason::ReceiverRequestClose;
         if stream_first {
@@ -107,7 +108,6 @@ impl Zoom {
         if !stream_first {
             self.stream_state_is(StreamState::Terminated, Some(reason), now);
         }
-        self.over.get_or_insert((now, reason));
         if self.signaling.is_some_and(|connection| self.connections.contains_key(&connection)) {
             self.phase = Phase::Ending { until: now + PARTING, reason };
             self.nobody_is_awaited();
@@ -117,9 +117,9 @@ impl Zoom {
     }
 
     pub(super) fn finish(&mut self, reason: StopReason, now: UnixMillis) {
+        self.is_over_from(now, reason);
         self.phase = Phase::Ended;
         self.conduct.ended(now);
-        self.over.get_or_insert((now, reason));
         self.signaling = None;
         self.nobody_is_awaited();
         let connections: Vec<_> = self.connections.keys().copied().collect();
@@ -132,7 +132,16 @@ impl Zoom {
         }
     }
 
-    fn nobody_is_awaited(&mut self) {
+    /// No more media is sent from now on, if any was.
+    fn is_over_from(&mut self, now: UnixMillis, reason: StopReason) {
+        if self.over.is_none() {
+            self.watch_end(now);
+            self.over = Some((now, reason));
+        }
+    }
+
+    /// No connection has a window any more.
+    pub(super) fn nobody_is_awaited(&mut self) {
         self.signaling_window = None;
         self.media_windows.clear();
     }

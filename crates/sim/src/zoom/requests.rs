@@ -5,23 +5,6 @@ use rtms_wire::codes::media::MediaDataOption;
 use super::*;
 
 impl Zoom {
-    /// What a client says, if its server does not hang and the network does not lose it.
-    pub(super) fn heard(&mut self, connection: ConnectionId, payload: Bytes, now: UnixMillis) {
-        /// Messages that a hanging server keeps for later; a client that says more is not listened to.
-        const UNREAD: usize = 1_024;
-        let Some(known) = self.connections.get_mut(&connection) else { return };
-        if known.is_void {
-            return;
-        }
-        if known.frozen_until.is_some() {
-            if known.unread.len() < UNREAD {
-                known.unread.push(payload);
-            }
-            return;
-        }
-        self.received(connection, &payload, now);
-    }
-
     pub(super) fn received(&mut self, connection: ConnectionId, payload: &[u8], now: UnixMillis) {
         let Some(known) = self.connections.get(&connection) else { return };
         let message = match Message::decode(payload) {
@@ -195,6 +178,7 @@ impl Zoom {
 
     pub(super) fn greet(&mut self, connection: ConnectionId, role: Role, now: UnixMillis) {
         let timing = &self.config.timing;
+        self.lost_unheard = false;
         if let Some(known) = self.connections.get_mut(&connection) {
             known.role = role;
             known.keep_alive = Some(KeepAlive::new(timing.keep_alive, timing.keep_alive_misses, now));
@@ -206,6 +190,7 @@ impl Zoom {
     pub(super) fn refuse_signaling(&mut self, connection: ConnectionId, refusal: &Refusal, now: UnixMillis) {
         let what = What::SignalingHandshake { status: refusal.status };
         self.send(connection, &signaling::refusal(refusal.status, &refusal.reason), what, now);
+        self.conduct.signaling_in_vain(now);
         self.find_refused(connection, MessageType::SignalingHandShakeReq, refusal.status, &refusal.reason, now);
         if self.is_over() {
             self.close(connection);
@@ -215,6 +200,7 @@ impl Zoom {
     pub(super) fn refuse_data(&mut self, connection: ConnectionId, refusal: &Refusal, now: UnixMillis) {
         let what = What::DataHandshake { status: refusal.status, media_params: None };
         self.send(connection, &media::refusal(refusal.status, &refusal.reason), what, now);
+        self.conduct.media_was_refused(refusal.status);
         self.find_refused(connection, MessageType::DataHandShakeReq, refusal.status, &refusal.reason, now);
         if self.is_over() {
             self.close(connection);
@@ -406,12 +392,12 @@ impl Zoom {
     }
 
     pub(super) fn closed(&mut self, connection: ConnectionId, ending: Ending, now: UnixMillis) {
-        let Some(known) = self.connections.remove(&connection) else { return };
-        if known.is_void {
-            // The network loses the goodbye, too.
-            self.connections.insert(connection, known);
+        // The network loses the goodbye, too.
+        if self.is_void(connection) {
             return;
         }
+        let hung = self.frozen.remove(&connection).is_some();
+        let Some(known) = self.connections.remove(&connection) else { return };
         match ending {
             Ending::CloseFrame => {}
             // Whoever was told that the stream is over may go as they like.
@@ -425,7 +411,10 @@ impl Zoom {
             Role::SignalingNew | Role::MediaNew => {}
             Role::Signaling(_) | Role::Media(_) if known.cut_at.is_some() => {}
             Role::Signaling(_) => {
-                self.conduct.left(now);
+                // Whoever leaves a server that hangs does it for that reason.
+                if !hung {
+                    self.conduct.left(now);
+                }
                 self.signaling_lost(StopReason::AwaitReconnectionTimeout, now);
             }
             Role::Media(media) => self.media_lost(&media, now),

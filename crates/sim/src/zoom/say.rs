@@ -82,31 +82,39 @@ impl Zoom {
         };
         let text =
             if self.config.temper.media_urls == MediaUrlForm::Text { as_bare_url(message) } else { message.encode() };
-        self.send_text(connection, text);
-        self.conduct.tally.counts.count(&what);
-        if let What::StreamState { state: StreamState::Terminated, .. } = what {
-            self.conduct.end_was_told(now);
+        let frame = self.frame(connection, text);
+        self.say(connection, frame, Some(Sent { at: now, connection: Some(connection), medium, what }));
+    }
+
+    /// Gives something out, and puts it down.
+    pub(super) fn write(&mut self, output: Output, sent: Option<Sent>) {
+        self.outputs.push_back(output);
+        let Some(sent) = sent else { return };
+        self.conduct.tally.counts.count(&sent.what);
+        if let What::StreamState { state: StreamState::Terminated, .. } = sent.what {
+            self.conduct.end_was_told(sent.at);
         }
-        self.sent.push_back(Sent { at: now, connection: Some(connection), medium, what });
+        self.sent.push_back(sent);
     }
 
     /// Whether everything on a connection is lost, both ways.
-    pub(super) fn is_void(&self, connection: ConnectionId) -> bool {
+    pub(crate) fn is_void(&self, connection: ConnectionId) -> bool {
         self.connections.get(&connection).is_some_and(|known| known.is_void)
     }
 
-    /// Sends in the kind of frame that this Zoom uses.
-    pub(super) fn send_text(&mut self, connection: ConnectionId, text: String) {
-        self.outputs.push_back(if self.config.temper.binary_frames {
+    /// The kind of frame that this Zoom uses.
+    pub(super) fn frame(&self, connection: ConnectionId, text: String) -> Output {
+        if self.config.temper.binary_frames {
             Output::SendBinary { connection, payload: text.into() }
         } else {
             Output::Send { connection, text }
-        });
+        }
     }
 
-    /// Cuts a connection without a word.
+    /// Cuts a connection without a word. What its server has not said is lost.
     pub(super) fn cut(&mut self, connection: ConnectionId) -> Option<Role> {
         let known = self.connections.remove(&connection)?;
+        self.frozen.remove(&connection);
         self.outputs.push_back(Output::Cut { connection });
         Some(known.role)
     }
@@ -116,7 +124,7 @@ impl Zoom {
         // The network loses the goodbye, too.
         if !known.is_void {
             self.conduct.told_to_close(connection);
-            self.outputs.push_back(Output::Close { connection, code: CLOSE_NORMAL });
+            self.say(connection, Output::Close { connection, code: CLOSE_NORMAL }, None);
         }
         Some(known.role)
     }
@@ -129,6 +137,7 @@ impl Zoom {
     /// The start webhook, with the URLs of the server that is the stream's now.
     pub(super) fn announce_start(&mut self, now: UnixMillis) {
         let signaling_url = self.server().signaling_url;
+        self.conduct.has_news();
         self.announce(News::Started { signaling_url: &signaling_url }, now);
     }
 

@@ -51,6 +51,7 @@ impl Zoom {
             if !self.was_down_until(until) && !self.conduct.asked_to_close() {
                 self.find_unless_hindered(Mistake::WindowMissed { medium: None }, now);
             }
+            self.nobody_is_awaited();
             self.end(reason, now);
         }
         let missed =
@@ -59,6 +60,7 @@ impl Zoom {
             if !self.was_down_until(until) && !self.conduct.asked_to_close() {
                 self.find_unless_hindered(Mistake::WindowMissed { medium: Some(medium) }, now);
             }
+            self.nobody_is_awaited();
             self.end(StopReason::AwaitReconnectionTimeout, now);
         }
     }
@@ -93,7 +95,7 @@ impl Zoom {
         let late: Vec<_> = self
             .connections
             .iter()
-            .filter(|(_, known)| known.keep_alive.is_none() && known.frozen_until.is_none())
+            .filter(|(connection, known)| known.keep_alive.is_none() && !self.frozen.contains_key(connection))
             .filter(|(_, known)| now >= known.opened + within)
             .map(|(connection, _)| *connection)
             .collect();
@@ -117,7 +119,7 @@ impl Zoom {
         let mut due = Vec::new();
         for (connection, known) in &mut self.connections {
             if let Role::Media(media) = &mut known.role
-                && known.frozen_until.is_none()
+                && !self.frozen.contains_key(connection)
             {
                 due.extend(media.due(&mut self.studio, now_ms, self.selected).into_iter().map(|it| (*connection, it)));
                 self.audio_sent_ms = self.audio_sent_ms.max(media.audio_sent_ms());
@@ -142,11 +144,14 @@ impl Zoom {
     pub(super) fn pass_keep_alives(&mut self, now: UnixMillis) {
         let connections: Vec<_> = self.connections.keys().copied().collect();
         for connection in connections {
+            if self.frozen.contains_key(&connection) {
+                continue;
+            }
             let Some(known) = self.connections.get_mut(&connection) else { continue };
             let is_busy =
                 self.config.temper.keep_alive_when_idle && now < known.sent_at + self.config.timing.keep_alive;
             let is_mute = is_busy || known.mute_until.is_some_and(|until| now < until);
-            let Some(keep_alive) = known.keep_alive.as_mut().filter(|_| known.frozen_until.is_none()) else { continue };
+            let Some(keep_alive) = known.keep_alive.as_mut() else { continue };
             let is_answered_wrongly = keep_alive.is_answered_wrongly();
             match if is_mute { keep_alive.skip(now) } else { keep_alive.tick(now) } {
                 None => {}
@@ -165,6 +170,7 @@ impl Zoom {
                     if !self.is_void(connection) && !is_answered_wrongly {
                         self.find(now, Some(connection), Mistake::KeepAliveMissed { missed });
                     }
+                    self.lost_unheard = self.is_void(connection);
                     match self.close(connection) {
                         Some(Role::Signaling(_)) => self.signaling_lost(StopReason::KeepAliveTimeout, now),
                         Some(Role::Media(media)) => self.media_lost(&media, now),

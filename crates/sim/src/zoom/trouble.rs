@@ -40,7 +40,9 @@ impl Zoom {
             Trouble::Cut { target } => self.lose(*target, None, now),
             Trouble::Close { target, code } => self.lose(*target, Some(*code), now),
             Trouble::Freeze { target, lasts } => {
-                self.on_each(*target, |known| known.frozen_until = Some(now + *lasts));
+                for connection in self.of(*target) {
+                    self.frozen.entry(connection).or_default().until = now + *lasts;
+                }
             }
             Trouble::Vanish { target } => self.on_each(*target, |known| known.is_void = true),
             Trouble::SkipKeepAlive { target, lasts } => {
@@ -85,7 +87,10 @@ impl Zoom {
                 self.pass_webhooks(now);
             }
             Trouble::StartOutdated => {
-                self.conduct.repeated(now);
+                // As long as nobody has joined it may be read first, and then the real start is news of a failover.
+                if self.phase != Phase::Announced {
+                    self.conduct.repeated(now);
+                }
                 let url = self.config.signaling_url.clone();
                 let news = News::Started { signaling_url: &url };
                 let before = UnixMillis(self.start.0.saturating_sub(5_000));
@@ -96,10 +101,11 @@ impl Zoom {
             Trouble::StartsAgain => {}
             Trouble::Nonsense { target, kind } => {
                 for connection in self.of(*target) {
-                    match nonsense(*kind, now) {
-                        Ok(text) => self.send_text(connection, text),
-                        Err(payload) => self.outputs.push_back(Output::SendBinary { connection, payload }),
-                    }
+                    let frame = match nonsense(*kind, now) {
+                        Ok(text) => self.frame(connection, text),
+                        Err(payload) => Output::SendBinary { connection, payload },
+                    };
+                    self.say(connection, frame, None);
                 }
             }
             Trouble::Gap { medium, lasts } => self.gaps.push((*medium, now + *lasts)),
@@ -130,6 +136,12 @@ impl Zoom {
         })
     }
 
+    /// When the client's process is there again, if it may have been gone at that moment for that reason.
+    pub(super) fn client_back_after(&self, moment: UnixMillis) -> Option<UnixMillis> {
+        let away = self.config.client_away.as_ref().filter(|_| self.is_client_away(moment))?;
+        Some(self.start + away.end)
+    }
+
     /// The connections of a target, those to a server that failed left out.
     fn of(&self, target: Target) -> Vec<ConnectionId> {
         let is_meant = |known: &Connection| match (target, &known.role) {
@@ -153,12 +165,15 @@ impl Zoom {
     fn lose(&mut self, target: Target, code: Option<u16>, now: UnixMillis) {
         let mut lost = Vec::new();
         for connection in self.of(target) {
-            let Some(known) = self.connections.remove(&connection) else { continue };
-            self.outputs.push_back(match code {
-                Some(code) => Output::Close { connection, code },
-                None => Output::Cut { connection },
-            });
-            lost.push(known.role);
+            let role = match code {
+                Some(code) => {
+                    let known = self.connections.remove(&connection);
+                    self.say(connection, Output::Close { connection, code }, None);
+                    known.map(|known| known.role)
+                }
+                None => self.cut(connection),
+            };
+            lost.extend(role);
         }
         // Signaling first: with it the media is lost anyway, and needs no word of its own.
         if lost.iter().any(|role| matches!(role, Role::Signaling(_))) {
@@ -243,27 +258,6 @@ impl Zoom {
         }
     }
 
-    /// Goes on with what a server that hung has left undone.
-    fn thaw(&mut self, now: UnixMillis) {
-        let thawed: Vec<_> = self
-            .connections
-            .iter()
-            .filter(|(_, known)| known.frozen_until.is_some_and(|until| until <= now))
-            .map(|(connection, _)| *connection)
-            .collect();
-        for connection in thawed {
-            let Some(known) = self.connections.get_mut(&connection) else { continue };
-            known.frozen_until = None;
-            if let Some(keep_alive) = &mut known.keep_alive {
-                keep_alive.skip(now);
-                keep_alive.excuse(now);
-            }
-            for payload in std::mem::take(&mut known.unread) {
-                self.heard(connection, payload, now);
-            }
-        }
-    }
-
     /// What a right request gets in place of what it should, if it is to be refused.
     pub(super) fn refused(&mut self, request: Request, now: UnixMillis) -> Option<Answer> {
         let since_start = Duration::from_millis(self.since_start(now));
@@ -283,6 +277,14 @@ impl Zoom {
         let is_signaling = request == Request::Signaling;
         let asked = if is_signaling { MessageType::SignalingHandShakeReq } else { MessageType::DataHandShakeReq };
         self.conduct.refused_anyhow(connection, asked);
+        match answer {
+            // Whoever gives up waiting has waited.
+            _ if !is_signaling => self.conduct.media_was_hindered(),
+            Answer::Silence => {}
+            Answer::Status(_) | Answer::StatusAndClose(_) | Answer::Http(_) | Answer::Close | Answer::Cut => {
+                self.conduct.signaling_in_vain(now);
+            }
+        }
         let refuse = |zoom: &mut Self, status: StatusCode| {
             let reason = "refused on purpose";
             if is_signaling {

@@ -4,8 +4,8 @@ use rtms_wire::codes::product::Product;
 
 use super::*;
 use crate::{
-    findings::suspect,
-    judge::{StreamReport, Tally},
+    findings::{Severity, suspect},
+    judge::{Doubt, StreamReport, Tally},
 };
 
 impl Zoom {
@@ -40,6 +40,10 @@ impl Zoom {
     pub(super) fn watch_turned_away(&mut self, endpoint: Endpoint, now: UnixMillis) {
         if let Some(mistake) = self.conduct.attempt(endpoint, now) {
             self.find(now, None, mistake);
+        }
+        match endpoint {
+            Endpoint::Signaling => self.conduct.signaling_in_vain(now),
+            Endpoint::Media => self.conduct.media_was_hindered(),
         }
         self.conduct.hindered(now);
     }
@@ -210,18 +214,102 @@ impl Zoom {
             }
             Err(how) => {
                 keep_alive.was_answered_wrongly();
-                let others = self.connections.iter_mut().filter(|(other, _)| **other != connection);
-                let asked_there =
-                    others.filter_map(|(_, known)| known.keep_alive.as_mut()).find(|it| it.awaits(answer));
-                let how = match asked_there {
-                    Some(there) => {
-                        there.was_answered_wrongly();
-                        KeepAliveFault::OtherConnection
-                    }
-                    None => how,
-                };
+                let is_awaited = self.others_that_await(connection, answer).next().is_some();
+                if is_awaited && how == KeepAliveFault::Twice {
+                    // For whom it was shows when the other connection has its own answer, or has none.
+                    return self.conduct.doubt(connection, answer, now);
+                }
+                let how = if is_awaited { KeepAliveFault::OtherConnection } else { how };
+                self.others_that_await(connection, answer).for_each(KeepAlive::was_answered_wrongly);
                 self.find(now, Some(connection), Mistake::KeepAliveMismatch { how });
             }
+        }
+    }
+
+    /// Says of second answers for whom they were.
+    fn judge_doubts(&mut self, doubts: Vec<Doubt>, now: UnixMillis) {
+        for Doubt { connection, answer, .. } in doubts {
+            let is_awaited = self.others_that_await(connection, &answer).next().is_some();
+            self.others_that_await(connection, &answer).for_each(KeepAlive::was_answered_wrongly);
+            let how = if is_awaited { KeepAliveFault::OtherConnection } else { KeepAliveFault::Twice };
+            self.find(now, Some(connection), Mistake::KeepAliveMismatch { how });
+        }
+    }
+
+    /// Other connections with an open request that this answer repeats.
+    fn others_that_await(
+        &mut self,
+        connection: ConnectionId,
+        answer: &KeepAliveResp,
+    ) -> impl Iterator<Item = &mut KeepAlive> {
+        let others = self.connections.iter_mut().filter(move |(other, _)| **other != connection);
+        others.filter_map(|(_, known)| known.keep_alive.as_mut()).filter(move |it| it.awaits(answer))
+    }
+
+    /// What only the end of the stream shows, because no window is over.
+    pub(super) fn watch_end(&mut self, now: UnixMillis) {
+        let doubts = self.conduct.last_doubts();
+        self.judge_doubts(doubts, now);
+        self.watch_silence(now);
+        if self.conduct.asked_to_close() || self.conduct.is_hindered(now) || self.was_down_until(now) {
+            return;
+        }
+        self.watch_absence(now);
+        self.watch_missing_media(now);
+    }
+
+    /// Connections on which no keep-alive request was ever answered.
+    fn watch_silence(&mut self, now: UnixMillis) {
+        /// An answer that takes longer is overdue.
+        const OVERDUE: Duration = Duration::from_secs(5);
+        let silent: Vec<_> = self
+            .connections
+            .iter()
+            .filter(|(connection, _)| self.is_sound(**connection))
+            .filter_map(|(connection, known)| {
+                Some((*connection, known.keep_alive.as_ref()?.never_answered(OVERDUE, now)))
+            })
+            .filter(|(_, missed)| *missed >= 2)
+            .collect();
+        for (connection, missed) in silent {
+            self.find(now, Some(connection), Mistake::KeepAliveMissed { missed });
+        }
+    }
+
+    /// What was lost, and nobody tried to get back. The first attempt is due at once.
+    fn watch_absence(&mut self, now: UnixMillis) {
+        let timing = &self.config.timing;
+        let (signaling_window, media_window) = (timing.signaling_window, timing.media_window);
+        let before = |until: UnixMillis, window: Duration| UnixMillis(0) + until.since(UnixMillis(0) + window);
+        let (endpoint, medium, lost) = match self.signaling_window {
+            Some((until, _)) => (Endpoint::Signaling, None, before(until, signaling_window)),
+            None => {
+                let Some((medium, until)) = self.media_windows.first_key_value() else { return };
+                (Endpoint::Media, Some(*medium), before(*until, media_window))
+            }
+        };
+        // Media cannot come back before signaling, nor anything while the client's process is gone.
+        let joined = medium.and(self.signaling).and_then(|it| self.connections.get(&it)).map(|known| known.opened);
+        let since = joined.into_iter().chain(self.client_back_after(lost)).fold(lost, UnixMillis::max);
+        if now.since(since) >= judge::BACK_WITHIN && !self.conduct.has_tried(endpoint, since) && !self.lost_unheard {
+            let after_ms = u64::try_from(now.since(since).as_millis()).unwrap_or(u64::MAX);
+            self.find(now, None, Mistake::StayedAway { medium, after_ms });
+        }
+    }
+
+    /// No media at all, although some was granted.
+    fn watch_missing_media(&mut self, now: UnixMillis) {
+        let Some((joined_at, refused)) = self.conduct.without_media() else { return };
+        let is_opening = self.connections.values().any(|known| matches!(known.role, Role::MediaNew));
+        let is_joined = self.signaling.is_some_and(|it| self.is_sound(it));
+        if !is_joined || is_opening && refused.is_none() || self.config.granted.iter().next().is_none() {
+            return;
+        }
+        // A refusal that was not heeded has a fault of its own.
+        let is_explained = refused.is_some() && self.findings.iter().any(|it| it.mistake.severity() == Severity::Fault);
+        if now.since(joined_at) >= judge::BACK_WITHIN && !is_explained {
+            let after_ms = u64::try_from(now.since(joined_at).as_millis()).unwrap_or(u64::MAX);
+            self.find(now, self.signaling, Mistake::NoMedia { after_ms, refused });
         }
     }
 
@@ -232,6 +320,8 @@ impl Zoom {
                 self.find(now, Some(double.connection), double.mistake);
             }
         }
+        let doubts = self.conduct.due_doubts(now);
+        self.judge_doubts(doubts, now);
         for connection in self.conduct.unready(now) {
             if !self.is_sound(connection) || !self.signaling.is_some_and(|it| self.is_sound(it)) {
                 continue;
@@ -256,7 +346,7 @@ impl Zoom {
     /// Whether a connection is there and what is said on it is heard on both sides.
     fn is_sound(&self, connection: ConnectionId) -> bool {
         let known = self.connections.get(&connection);
-        known.is_some_and(|known| !known.is_void && known.frozen_until.is_none() && known.cut_at.is_none())
+        known.is_some_and(|known| !known.is_void && known.cut_at.is_none()) && !self.frozen.contains_key(&connection)
     }
 
     /// Whether signaling was lost so lately that the client may not know.
