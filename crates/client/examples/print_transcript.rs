@@ -4,7 +4,8 @@
 //! them those of the simulator are taken:
 //!
 //! ```sh
-//! rtms simulate --print-webhook | cargo run -p rtms-client --example print_transcript
+//! cargo build -p rtms-client --example print_transcript    # first, because the meeting waits for nobody
+//! rtms simulate --print-webhook | target/debug/examples/print_transcript
 //! ```
 
 #![expect(clippy::print_stdout, reason = "the transcript is what this program is for")]

@@ -4,7 +4,8 @@
 //! them those of the simulator are taken. The folder to write to is the argument, the current one if there is none:
 //!
 //! ```sh
-//! rtms simulate --print-webhook | cargo run -p rtms-client --example save_audio -- /tmp
+//! cargo build -p rtms-client --example save_audio    # first, because the meeting waits for nobody
+//! rtms simulate --print-webhook | target/debug/examples/save_audio /tmp
 //! ```
 //!
 //! Who is silent sends nothing, so the files hold speech without the pauses; `rtms serve` fills them by timestamp.

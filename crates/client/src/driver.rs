@@ -106,7 +106,7 @@ pub(crate) async fn drive<C: Connector>(
         if handled % BATCH == 0 {
             tokio::task::yield_now().await;
         }
-        let input = poll_fn(|cx| network.poll(cx, alarm.as_mut())).await;
+        let input = poll_fn(|cx| network.poll(cx, &stream, alarm.as_mut())).await;
         stream.handle(input, clock.now());
     }
     network.close_all();
@@ -174,9 +174,9 @@ impl<C: Connector> Network<C> {
         }
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>, alarm: Pin<&mut Sleep>) -> Poll<Input> {
+    fn poll(&mut self, cx: &mut Context<'_>, stream: &Stream, alarm: Pin<&mut Sleep>) -> Poll<Input> {
         match self.commands.poll_recv(cx) {
-            Poll::Ready(Some(command)) => return Poll::Ready(command.into()),
+            Poll::Ready(Some(command)) => return Poll::Ready(command.into_input(stream)),
             Poll::Ready(None) => return Poll::Ready(Input::Abandon),
             Poll::Pending => {}
         }

@@ -10,7 +10,7 @@ use rtms_proto::{
     stream::Stream,
 };
 use rtms_wire::{codes::stop_reason::StopReason, ids::UserId, time::UnixMillis};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     clock::Clock,
@@ -35,23 +35,34 @@ pub struct StreamHandle {
 #[derive(Debug)]
 pub(crate) enum Command {
     Stopped(Option<StopReason>),
-    Restarted(Vec<String>),
-    Interrupted(Vec<String>),
+    Restarted(Vec<String>, oneshot::Sender<bool>),
+    Interrupted(Vec<String>, oneshot::Sender<bool>),
     Close,
     Abandon,
     SubscribeVideo { user_id: UserId, subscribe: bool, timestamp: UnixMillis },
 }
 
-impl From<Command> for Input {
-    fn from(command: Command) -> Self {
-        match command {
-            Command::Stopped(reason) => Self::Stopped(reason),
-            Command::Restarted(server_urls) => Self::Restarted { server_urls },
-            Command::Interrupted(server_urls) => Self::Interrupted { server_urls },
-            Command::Close => Self::Close,
-            Command::Abandon => Self::Abandon,
-            Command::SubscribeVideo { user_id, subscribe, timestamp } => {
-                Self::SubscribeVideo { user_id, subscribe, timestamp }
+impl Command {
+    /// What the stream is told. Who asked whether it acts on it is answered.
+    pub(crate) fn into_input(self, stream: &Stream) -> Input {
+        let answer = |acts: oneshot::Sender<bool>| {
+            // Who went away does not want to know.
+            let _ = acts.send(!stream.is_ending());
+        };
+        match self {
+            Self::Stopped(reason) => Input::Stopped(reason),
+            Self::Restarted(server_urls, acts) => {
+                answer(acts);
+                Input::Restarted { server_urls }
+            }
+            Self::Interrupted(server_urls, acts) => {
+                answer(acts);
+                Input::Interrupted { server_urls }
+            }
+            Self::Close => Input::Close,
+            Self::Abandon => Input::Abandon,
+            Self::SubscribeVideo { user_id, subscribe, timestamp } => {
+                Input::SubscribeVideo { user_id, subscribe, timestamp }
             }
         }
     }
@@ -100,13 +111,21 @@ impl StreamHandle {
     }
 
     /// A newer start webhook arrived: connect there.
-    pub async fn restarted(&self, server_urls: Vec<String>) {
-        self.tell(Command::Restarted(server_urls)).await;
+    ///
+    /// The answer is whether the stream acts on it. One that is at its end does not, and gives none if it is over: whoever
+    /// wants the newer start served joins anew then.
+    pub async fn restarted(&self, server_urls: Vec<String>) -> oneshot::Receiver<bool> {
+        let (acts, answer) = oneshot::channel();
+        self.tell(Command::Restarted(server_urls, acts)).await;
+        answer
     }
 
-    /// An interrupted webhook arrived: connect there, or where it was if there is no URL.
-    pub async fn interrupted(&self, server_urls: Vec<String>) {
-        self.tell(Command::Interrupted(server_urls)).await;
+    /// An interrupted webhook arrived: connect there, or where it was if there is no URL. The answer is as to
+    /// [`StreamHandle::restarted`].
+    pub async fn interrupted(&self, server_urls: Vec<String>) -> oneshot::Receiver<bool> {
+        let (acts, answer) = oneshot::channel();
+        self.tell(Command::Interrupted(server_urls, acts)).await;
+        answer
     }
 
     /// Asks Zoom to end the stream.

@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, time::Duration};
 use rtms_client::queue::Lost;
 use rtms_proto::{
     error::StreamError,
-    event::{Ending, Event, Interruption},
+    event::{Ending, Event, Interruption, Odd},
     output::Role,
 };
 use rtms_record::{
@@ -111,6 +111,10 @@ impl Accounting {
                 };
                 vec![Input::Change(change, when(*timestamp, now))]
             }
+            Event::Odd(Odd::Undecodable { medium: Some(medium), .. }) => {
+                vec![Input::Unreadable { medium: *medium, at: now }]
+            }
+            Event::DuplicatesRemoved { medium, count } => vec![Input::Repeats { medium: *medium, count: *count }],
             Event::SignalingOpen
             | Event::GrantDiffers { .. }
             | Event::Audio(_)
@@ -124,8 +128,7 @@ impl Accounting {
             | Event::VideoSubscription { .. }
             | Event::Reconnecting
             | Event::AttemptFailed { .. }
-            | Event::DuplicatesRemoved { .. }
-            | Event::Odd(_)
+            | Event::Odd(Odd::Undecodable { medium: None, .. } | Odd::UnknownMessage(_))
             | Event::Ended(_) => Vec::new(),
         }
     }
@@ -280,6 +283,16 @@ mod tests {
         assert_eq!(lost(Role::Signaling, Interruption::ToldByZoom), [interrupted(Scope::Stream, Cause::ZoomSignaling)]);
         assert_eq!(lost(Role::Signaling, Interruption::Failover), [interrupted(Scope::Stream, Cause::Failover)]);
         assert_eq!(lost(Role::Signaling, Interruption::Frozen), [interrupted(Scope::Stream, Cause::Frozen)]);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_told_of_its_medium_and_what_came_twice_is_counted() {
+        let changes = |event| Accounting::default().changes(&event, NOW);
+        let medium = Medium::Audio;
+        let odd = |medium| changes(Event::Odd(Odd::Undecodable { medium, why: "no JSON".into() }));
+        assert_eq!(odd(Some(medium)), [Input::Unreadable { medium, at: NOW }]);
+        assert_eq!(odd(None), []);
+        assert_eq!(changes(Event::DuplicatesRemoved { medium, count: 7 }), [Input::Repeats { medium, count: 7 }]);
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub mod config;
 mod dispatcher;
 pub mod http;
 pub mod intake;
+mod odd;
 mod recording;
 mod revoked;
 pub mod server;

@@ -9,7 +9,7 @@ use std::{
 };
 
 use rtms_client::{connect::TcpConnector, error::TlsSetupError};
-use rtms_record::Options;
+use rtms_record::{Options, private};
 use rtms_sink::delivery::Delivery;
 use rtms_store::{error::StoreError, lease::OwnerId, sqlite::SqliteStore, store::Store};
 use rtms_wire::{time::UnixMillis, webhook::server_url::ServerUrlPolicy};
@@ -149,7 +149,7 @@ impl Server {
         within: Duration,
     ) -> Result<Self, StartError> {
         let data_dir = &config.server.data_dir;
-        std::fs::create_dir_all(data_dir).map_err(|source| StartError::DataDir { path: data_dir.clone(), source })?;
+        private::make_folders(data_dir).map_err(|source| StartError::DataDir { path: data_dir.clone(), source })?;
         let store: Arc<dyn Store> = Arc::new(open_when_free(data_dir, within).await?);
         Self::start_on(config, apps, sinks, store).await
     }
@@ -190,7 +190,8 @@ impl Server {
         let wanted = config.media.stream_config()?;
         let recordings = config.server.data_dir.join(RECORDINGS);
         let captures = config.server.capture.clone().map(|path| {
-            Captures::new(path.clone(), recordings.clone()).map_err(|source| StartError::Capture { path, source })
+            Captures::new(path.clone(), recordings.clone(), metrics.clone())
+                .map_err(|source| StartError::Capture { path, source })
         });
         let captures = captures.transpose()?.map(Arc::new);
         let live = Arc::new(LiveStreams::new(owner.clone(), &wanted));

@@ -15,7 +15,7 @@ use rtms_proto::{
     aftermath::Aftermath,
     config::{Circumstances, StreamConfig},
     error::Misuse,
-    event::{Ending, Event, Interruption, Odd},
+    event::{Ending, Event, Interruption},
     output::Role,
     signaling::StreamStart,
 };
@@ -49,6 +49,7 @@ use crate::{
     accounting::{self, Accounting, ClockPair},
     capture::{Capture, Captures},
     clock,
+    odd::OddLog,
     recording::{Books, Recording, RecordingSetup, Unrecorded},
     revoked::{self, Revocations},
     streams::{Live, LiveStreams},
@@ -139,6 +140,7 @@ pub(crate) fn start(
         live,
         capture,
         accounting: Accounting::default(),
+        odd: OddLog::default(),
         stopped_at: handle.stopped_at.clone(),
         recall: handle.recall.clone(),
         connected: false,
@@ -157,6 +159,7 @@ struct StreamTask {
     live: Live,
     capture: Option<Capture>,
     accounting: Accounting,
+    odd: OddLog,
     stopped_at: Arc<OnceLock<UnixMillis>>,
     recall: Recall,
     /// Whether the steps of the receipt were noted.
@@ -220,12 +223,15 @@ impl StreamTask {
     async fn end(mut self, ending: Ending, mut books: Books) -> Finished {
         let (stop_reason, why) = explain(&ending);
         let next = next(&ending);
+        std::mem::take(&mut self.odd).finish();
         match (&ending, next) {
-            (Ending::Failed(_), _) => error!(why, ?next, "the stream failed"),
+            (Ending::Failed(_), _) => error!(why, next = word_of(next), "the stream failed"),
             (Ending::Stopped { .. } | Ending::Closed | Ending::Abandoned, Next::OperatorFirst) => {
-                warn!(why, ?next, "the stream ended");
+                warn!(why, next = word_of(next), "the stream ended");
             }
-            (Ending::Stopped { .. } | Ending::Closed | Ending::Abandoned, _) => info!(why, ?next, "the stream ended"),
+            (Ending::Stopped { .. } | Ending::Closed | Ending::Abandoned, _) => {
+                info!(why, next = word_of(next), "the stream ended");
+            }
         }
         self.surroundings.metrics.ended(word_of(next));
         if let Some(capture) = self.capture.take() {
@@ -330,7 +336,7 @@ impl StreamTask {
                 self.publish(Body::MediumUnavailable { medium, why });
             }
             Event::StreamState { state, reason, timestamp } => {
-                info!(%state, ?reason, "stream state");
+                info!(%state, reason = reason.map(tracing::field::display), "stream state");
                 record(note(
                     "stream_state",
                     json!({ "state": state, "name": state.name(), "reason": reason, "timestamp": timestamp }),
@@ -338,7 +344,7 @@ impl StreamTask {
                 self.publish(Body::StreamState { state, reason });
             }
             Event::SessionState { session, state, reason, timestamp } => {
-                info!(%state, ?reason, "session state");
+                info!(%state, reason = reason.map(tracing::field::display), "session state");
                 record(note(
                     "session_state",
                     json!({
@@ -377,11 +383,7 @@ impl StreamTask {
             }
             Event::Odd(odd) => {
                 self.surroundings.metrics.odd_message();
-                let what = match odd {
-                    Odd::UnknownMessage(msg_type) => msg_type.to_string(),
-                    Odd::Undecodable(why) => why,
-                };
-                warn!(what, "a message that means nothing here");
+                self.odd.take(&odd, tokio::time::Instant::now());
             }
             // The loop that calls this takes it.
             Event::Ended(_) => {}

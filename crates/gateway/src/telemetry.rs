@@ -39,6 +39,7 @@ pub struct Metrics {
     deletions: Family<WebhookLabel, Counter>,
     aftermaths: Family<AftermathLabel, Counter>,
     recording_seconds: Counter<f64, AtomicU64>,
+    capture_lost: Family<EndLabel, Counter>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -241,6 +242,11 @@ impl Metrics {
         self.aftermaths.get_or_create(&AftermathLabel { next }).inc();
     }
 
+    /// A wire log lacks so many lines more.
+    pub(crate) fn capture_lost(&self, lines: u64, why: &'static str) {
+        self.capture_lost.get_or_create(&EndLabel { why }).inc_by(lines);
+    }
+
     pub(crate) fn recorded_for(&self, cpu: std::time::Duration) {
         self.recording_seconds.inc_by(cpu.as_secs_f64());
     }
@@ -288,6 +294,11 @@ impl Metrics {
     /// CPU time that recording has taken so far, in seconds.
     pub fn recording_seconds(&self) -> f64 {
         self.recording_seconds.get()
+    }
+
+    /// Lines that wire logs lack, for this reason: a word of docs/operating.md.
+    pub fn capture_lost_lines(&self, why: &'static str) -> u64 {
+        self.capture_lost.get_or_create(&EndLabel { why }).get()
     }
 
     /// The text that `/metrics` answers.
@@ -346,6 +357,7 @@ impl Metrics {
             "CPU time taken by writing recordings",
             self.recording_seconds.clone(),
         );
+        registry.register("capture_lost_lines", "Lines that wire logs lack, by reason", self.capture_lost.clone());
         for (name, help, count) in [
             ("store_appends", "Webhooks that were made durable", store.appends),
             ("store_commits", "Commits of the store", store.commits),

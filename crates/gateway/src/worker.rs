@@ -3,7 +3,11 @@
 //! It is level-triggered. A hint only says where to look first; a look at everything, once a second, finds what a hint
 //! missed, so that a repeat, a reordering, a crash or a restart needs no case of its own.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
 use rtms_proto::{
     config::Circumstances,
@@ -21,7 +25,7 @@ use rtms_store::{
 };
 use rtms_wire::{
     Bytes,
-    codes::product::Product,
+    codes::{product::Product, stop_reason::StopReason},
     ids::{InstanceId, InstanceIdField, StreamId},
     message::Extra,
     signature::HandshakeSignature,
@@ -29,7 +33,7 @@ use rtms_wire::{
     webhook::{Webhook, event_name},
 };
 use tokio::{
-    sync::mpsc,
+    sync::{mpsc, oneshot},
     task::JoinSet,
     time::{Instant, MissedTickBehavior, interval, timeout},
 };
@@ -93,6 +97,8 @@ struct Running {
     /// What the task was last told.
     start_at: UnixMillis,
     interrupted_at: Option<UnixMillis>,
+    /// The times of the wishes that it was told and has not said yet whether it acts on them, oldest first.
+    told: VecDeque<(UnixMillis, oneshot::Receiver<bool>)>,
     stopped: bool,
 }
 
@@ -206,7 +212,8 @@ impl Worker {
             None => {
                 running.stopped = true;
                 let stop = record.wanted.stop.as_ref();
-                let reason = stop.and_then(|stop| stop.reason);
+                let newest = stop.and_then(|stop| stop.reason);
+                let reason = if is_revoked(record) { Some(StopReason::StreamRevoked) } else { newest };
                 if let Some(stop) = stop {
                     // It is set once: this is the first that the task hears of an end.
                     let _ = running.task.stopped_at.set(stop.at);
@@ -235,14 +242,15 @@ impl Worker {
         };
         debug!(%stream_id, token = lease.token, "claimed");
         let mut lease = lease;
-        lease.saw(&wish);
+        lease.saw(wish.at);
         let receipts = self.receipts(stream_id).await;
         let start_webhook = self.start_webhook(record).await;
         match self.join(record, &wish, &receipts, start_webhook) {
             Ok((task, id)) => {
                 let start_at = wish.start.at;
                 let interrupted_at = wish.interruption.map(|interruption| interruption.at);
-                let running = Running { task, id, lease, start_at, interrupted_at, stopped: false };
+                let running =
+                    Running { task, id, lease, start_at, interrupted_at, told: VecDeque::new(), stopped: false };
                 self.running.insert(stream_id.clone(), running);
                 Ok(())
             }
@@ -380,7 +388,8 @@ impl Worker {
                 return;
             }
         };
-        let Some(running) = self.running.remove(&stream_id) else { return };
+        let Some(mut running) = self.running.remove(&stream_id) else { return };
+        running.listen();
         self.recalls.insert(stream_id.clone(), running.task.recall.downgrade());
         let store = self.surroundings.store.clone();
         match store.release(&running.lease, outcome, clock::unix_millis()).await {
@@ -489,15 +498,28 @@ impl Running {
     /// Tells the task what changed since it was last told.
     async fn tell(&mut self, wish: &Wish<'_>) {
         let interrupted_at = wish.interruption.map(|interruption| interruption.at);
-        if wish.start.at != self.start_at {
-            self.task.stream.restarted(wish.server_urls.to_vec()).await;
+        let acts = if wish.start.at != self.start_at {
+            self.task.stream.restarted(wish.server_urls.to_vec()).await
         } else if interrupted_at != self.interrupted_at {
-            self.task.stream.interrupted(wish.server_urls.to_vec()).await;
+            self.task.stream.interrupted(wish.server_urls.to_vec()).await
         } else {
             return;
-        }
+        };
         self.start_at = wish.start.at;
         self.interrupted_at = interrupted_at;
-        self.lease.saw(wish);
+        self.listen();
+        self.told.push_back((wish.at, acts));
+    }
+
+    /// Puts down which wishes are acted on. One that comes when the stream is at its end is not: it stays open when the
+    /// lease is released, and the stream is claimed again for it.
+    fn listen(&mut self) {
+        while let Some((wish_at, acts)) = self.told.front_mut() {
+            if acts.try_recv() != Ok(true) {
+                return;
+            }
+            self.lease.saw(*wish_at);
+            self.told.pop_front();
+        }
     }
 }

@@ -18,7 +18,7 @@ use rtms_sim::{
     config::App as SimApp,
     serve::{Simulator, SimulatorConfig},
 };
-use rtms_store::{Class, receipts::Receipt};
+use rtms_store::{Class, Step, receipts::Receipt};
 use rtms_wire::codes::stop_reason::StopReason;
 use serde_json::{Value, json};
 use tokio::{io::AsyncWriteExt, net::TcpStream};
@@ -119,6 +119,33 @@ async fn a_stop_ends_the_stream_and_a_repeated_start_does_not_raise_it() {
     assert_eq!(ended.stop_reason, Some(StopReason::MeetingEnded));
     assert_eq!(classes(&receipts), [Class::First, Class::Stopped, Class::Repeat]);
     assert_eq!(simulator.counts().joins, 1);
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_newer_start_right_after_the_stop_is_joined_when_the_end_is_over() {
+    let data_dir = tempfile::tempdir().unwrap();
+    let gateway = Gateway::start(data_dir.path()).await;
+    let simulator = meeting(6, Duration::from_secs(8)).await;
+
+    assert_eq!(gateway.post(simulator.start_webhook()).await, 200);
+    until("sound arrives", async || (simulator.counts().audio > 10).then_some(())).await;
+    assert_eq!(gateway.post(&stop_webhook(&simulator, 1_000)).await, 200);
+    until("the stop is folded", async || gateway.record_of(simulator.stream()).await?.wanted.stop).await;
+    // The stream reads what was sent before its end for a second yet.
+    assert_eq!(gateway.post(&start_webhook(&simulator, 1_001, simulator.signaling_url())).await, 200);
+    until("it is joined again", async || (simulator.counts().joins == 2).then_some(())).await;
+    simulator.finished().await;
+    let second = simulator.start_time() + Duration::from_millis(1_001);
+    until("it has ended again", async || {
+        gateway.record_of(simulator.stream()).await?.ended.filter(|ended| ended.wish_at == second)
+    })
+    .await;
+    let receipts = gateway.settled_receipts(3).await;
+
+    assert_eq!(classes(&receipts), [Class::First, Class::Stopped, Class::First]);
+    assert_eq!(simulator.counts().joins, 2);
+    assert!(receipts[2].steps.at(Step::Connected).is_some(), "{:?}", receipts[2].steps);
     gateway.stop().await;
 }
 

@@ -74,6 +74,25 @@ async fn a_stream_that_is_not_recorded_has_a_ledger_all_the_same() {
     assert!(received > 1_000, "{:?}", ledger[&Medium::Audio]);
 }
 
+/// The old servers are gone before the newer start is there: at first it is a loss like any other.
+#[tokio::test]
+async fn a_loss_that_turns_out_to_be_a_failover_is_called_one() {
+    let failover = Incident { at: Duration::from_millis(2_000), what: Trouble::Failover { overlap: Duration::ZERO } };
+    let data_dir = tempfile::tempdir().unwrap();
+    let (gateway, told, simulator) = play(config(data_dir.path()), vec![failover]).await;
+    let report = gateway.manifest_of(simulator.stream()).ledger.unwrap();
+    gateway.stop().await;
+
+    assert_eq!(simulator.counts().joins, 2);
+    let ledger = written(&report);
+    for (medium, line) in &ledger {
+        let interrupted = line.iter().filter(|(.., word)| word.starts_with("interrupted"));
+        assert!(interrupted.clone().all(|(.., word)| word == "interrupted failover"), "{medium}: {line:?}");
+    }
+    assert!(total(&ledger[&Medium::Chat], "interrupted failover") > 0, "{ledger:?}");
+    assert_eq!(told.ledger(), ledger);
+}
+
 /// When Zoom said on signaling that it is over; the stop webhook may be written later.
 fn end_of(simulator: &Simulator) -> UnixMillis {
     let is_end = |sent: &&Sent| matches!(sent.what, Sending::StreamState { state: StreamState::Terminated, .. });

@@ -105,6 +105,8 @@ pub enum Event {
         status: StatusCode,
     },
     /// A connection that stood is gone, and nothing that came since says that the stream is over; we try to get it back.
+    ///
+    /// Signaling whose loss was told is told once more, by [`Interruption::Failover`], if a newer start explains it.
     Interrupted {
         /// Which, and with it those of its media that were open.
         role: Role,
@@ -148,7 +150,7 @@ pub enum Interruption {
     Frozen,
     /// Signaling was lost. Zoom interrupts media with it.
     SignalingLost,
-    /// Zoom's server failed over: a newer start webhook came.
+    /// Zoom's server failed over: a newer start webhook came, before the connection was lost or while it was.
     Failover,
     /// Zoom said so, by event 7, state 2 or an interrupted webhook.
     ToldByZoom,
@@ -171,8 +173,13 @@ impl std::fmt::Display for Interruption {
 pub enum Odd {
     /// A message with a number that has no meaning here.
     UnknownMessage(MessageType),
-    /// Bytes that are no message, and why.
-    Undecodable(String),
+    /// Bytes that are no message.
+    Undecodable {
+        /// Which medium they were for, where that much can be told.
+        medium: Option<Medium>,
+        /// Why they are none.
+        why: String,
+    },
 }
 
 /// How a stream ended. [`Ending::aftermath`] says whether a new one is to be asked for.

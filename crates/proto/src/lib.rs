@@ -26,7 +26,8 @@
 //! start. An interrupted webhook may be about a connection that is long replaced, so a connection that stands is asked
 //! first (19, answered by 20) and left only if it does not answer. Event 7, state 2 and the close of a socket are one
 //! interruption. What is silent for 65 s is lost ([`keep_alive`]). What both the old and the new connection carry is told
-//! once ([`dedupe`]); sound that Zoom kept meanwhile comes late and is told.
+//! once ([`dedupe`]); sound that Zoom kept meanwhile comes late and is told. States that changed while signaling was away are
+//! asked for when all is back (19 and, for each session, 10), and told if they are news.
 //!
 //! A **refusal** decides by its number: the same again later, something else at once (Zoom's default parameters, another
 //! name of a webinar, a connection for each medium), or without that medium.

@@ -27,6 +27,11 @@ impl Sessions {
         self.states.insert(session.clone(), state);
     }
 
+    /// Whether this is what is known of a session.
+    pub(crate) fn is_known(&self, session: &RtmsSessionId, state: SessionState) -> bool {
+        self.states.get(session) == Some(&state)
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&RtmsSessionId, SessionState)> {
         self.states.iter().map(|(session, state)| (session, *state))
     }

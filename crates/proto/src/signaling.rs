@@ -2,14 +2,14 @@
 
 use rtms_wire::{
     codes::product::Product,
-    ids::{InstanceId, StreamId, UserId},
+    ids::{InstanceId, RtmsSessionId, StreamId, UserId},
     media::medium::{MediaTypes, Medium},
     message::{
         Extra, Message,
         client_ready::ClientReadyAck,
         event_subscription::{EventChange, EventSubscription},
         signaling_handshake::{MediaUrls, PROTOCOL_VERSION, SignalingHandShakeReq, SignalingHandShakeResp},
-        state::StreamStateReq,
+        state::{SessionStateReq, StreamStateReq},
         stream_close::StreamCloseReq,
         video_subscription::VideoSubscriptionReq,
     },
@@ -68,6 +68,8 @@ pub(crate) struct SignalingLine {
     pub(crate) doubted: Option<Doubt>,
     /// Whether a handshake ever succeeded: then Zoom knows us by this name.
     pub(crate) known: bool,
+    /// Whether signaling was away, and Zoom is still to be asked which states changed meanwhile.
+    pub(crate) has_missed: bool,
     /// Tries that did not lead to a connection that lasted.
     pub(crate) tries: u32,
 }
@@ -121,6 +123,11 @@ impl StreamStart {
     pub(crate) fn stream_close(&self) -> Message {
         Message::StreamCloseReq(StreamCloseReq { rtms_stream_id: self.stream_id.clone(), extra: Extra::new() })
     }
+}
+
+/// Message 10.
+pub(crate) fn session_state(rtms_session_id: RtmsSessionId) -> Message {
+    Message::SessionStateReq(SessionStateReq { rtms_session_id, extra: Extra::new() })
 }
 
 /// Message 28.

@@ -12,7 +12,12 @@ mod signaling;
 use std::collections::{BTreeSet, VecDeque};
 
 use rtms_wire::{
-    codes::{message_type::MessageType, state::SessionState, stop_reason::StopReason},
+    codes::{
+        message_type::MessageType,
+        state::{SessionState, StreamState},
+        stop_reason::StopReason,
+    },
+    error::DecodeError,
     ids::RtmsSessionId,
     media::{medium::Medium, params::MediaParams},
     message::{Message, signaling_handshake::MediaUrls},
@@ -59,6 +64,8 @@ pub struct Stream {
     media_urls: MediaUrls,
     /// When Zoom said that some media connection is interrupted, without saying which. The one that stays silent is.
     suspicion: Option<Moment>,
+    /// What was told of the stream's own state last.
+    state: Option<StreamState>,
     sessions: Sessions,
     video: VideoWish,
     duplicates: Duplicates,
@@ -117,6 +124,7 @@ impl Stream {
             media: Vec::new(),
             media_urls: MediaUrls::default(),
             suspicion: None,
+            state: None,
             sessions: Sessions::default(),
             video: VideoWish::default(),
             duplicates: Duplicates::default(),
@@ -148,7 +156,8 @@ impl Stream {
             Input::Undecodable(id, error) => {
                 if let Some(connection) = self.connection(id) {
                     connection.heard(now);
-                    self.tell(Event::Odd(Odd::Undecodable(error.to_string())));
+                    let medium = medium_of(&error, connection.role);
+                    self.tell(Event::Odd(Odd::Undecodable { medium, why: error.to_string() }));
                 }
             }
             Input::Lost(id, why) => self.lost(id, why, now),
@@ -168,6 +177,7 @@ impl Stream {
             }
             Input::TimePassed => {}
         }
+        self.ask_what_was_missed();
     }
 
     /// The next request or news, until there is none.
@@ -178,6 +188,11 @@ impl Stream {
     /// Whether [`Event::Ended`] was told.
     pub fn is_ended(&self) -> bool {
         matches!(self.stage, Stage::Ended)
+    }
+
+    /// Whether it is at its end: nothing that comes now, not even a newer start, is acted on.
+    pub fn is_ending(&self) -> bool {
+        !matches!(self.stage, Stage::Running)
     }
 
     /// Zoom's sessions inside the stream and the last state that was told of each, by id.
@@ -280,4 +295,26 @@ impl Stream {
     fn tell(&mut self, event: Event) {
         self.outputs.push_back(Output::Event(event));
     }
+}
+
+/// Which medium a message was for that cannot be read: by its number, otherwise by its connection.
+fn medium_of(error: &DecodeError, role: Role) -> Option<Medium> {
+    let msg_type = match error {
+        DecodeError::BadField { msg_type, .. } => *msg_type,
+        DecodeError::BadBase64 { msg_type } | DecodeError::LengthMismatch { msg_type, .. } => Some(*msg_type),
+        DecodeError::NotAnObject | DecodeError::NotJson(_) | DecodeError::NoMessageType => None,
+    };
+    let Some(msg_type) = msg_type else {
+        let Role::Media(types) = role else { return None };
+        let mut media = types.iter();
+        return media.next().filter(|_| media.next().is_none());
+    };
+    let numbers = [
+        (MessageType::MediaDataAudio, Medium::Audio),
+        (MessageType::MediaDataVideo, Medium::Video),
+        (MessageType::MediaDataShare, Medium::Deskshare),
+        (MessageType::MediaDataTranscript, Medium::Transcript),
+        (MessageType::MediaDataChat, Medium::Chat),
+    ];
+    numbers.into_iter().find(|(number, _)| *number == msg_type).map(|(_, medium)| medium)
 }

@@ -80,6 +80,18 @@ fn the_reason_is_told_whichever_word_of_the_end_carries_it() {
 }
 
 #[test]
+fn no_other_reason_outdoes_that_consent_was_withdrawn() {
+    let (ended, revoked) = (Some(StopReason::MeetingEnded), Some(StopReason::StreamRevoked));
+    for (webhook, state_4) in [(ended, revoked), (revoked, ended)] {
+        let mut pair = Pair::running();
+        pair.input(Input::Stopped(webhook));
+        pair.hear(Role::Signaling, json!({"msg_type": 8, "state": 4, "reason": state_4, "timestamp": 2}));
+        pair.pass(seconds(2));
+        assert_eq!(pair.ending(), Some(&Ending::Stopped { reason: revoked }));
+    }
+}
+
+#[test]
 fn our_wish_to_close_is_asked_and_granted() {
     let mut pair = Pair::running();
 

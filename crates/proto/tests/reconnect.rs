@@ -109,13 +109,61 @@ fn a_newer_start_dials_anew_at_its_urls_and_repeats_everything() {
     );
     assert_eq!(pair.dialed()[0], (Role::Signaling, "wss://new".to_owned()));
     assert!(pair.dials.iter().all(|(at, _)| *at == seconds(30)), "without a pause");
-    assert_eq!(pair.said(Role::Signaling), [1, 7, 5, 7, 7, 7, 7]);
+    assert_eq!(pair.said(Role::Signaling), [1, 7, 5, 7, 7, 7, 7, 19]);
     assert!(pair.events.contains(&Event::Reconnecting));
     let mut interrupted = pair.interrupted();
     interrupted.sort();
     assert_eq!(interrupted, every_role().map(|role| (role, Interruption::Failover)));
     pair.input(Input::Lost(first, "of the old connection".into()));
     assert!(!pair.stream.is_ended());
+}
+
+#[test]
+fn a_newer_start_explains_a_loss_that_was_not_told_yet() {
+    let mut pair = Pair::running();
+    pair.live(seconds(30));
+    pair.lose(Role::Signaling);
+    pair.lose(media(Medium::Audio));
+    pair.pass(EXPLANATION_LIMIT - INSTANT);
+    assert_eq!(pair.interrupted(), []);
+
+    pair.input(Input::Restarted { server_urls: vec!["wss://new".into()] });
+
+    let mut interrupted = pair.interrupted();
+    interrupted.sort();
+    assert_eq!(interrupted, every_role().map(|role| (role, Interruption::Failover)));
+}
+
+#[test]
+fn a_newer_start_explains_a_loss_that_was_told_already() {
+    let mut pair = Pair::running();
+    pair.live(seconds(30));
+    pair.zoom.refusing = vec![SIGNALING_URL];
+    pair.lose(Role::Signaling);
+    pair.pass(seconds(20));
+    assert_eq!(pair.interrupted()[0], (Role::Signaling, Interruption::ConnectionLost));
+    pair.events.clear();
+
+    pair.input(Input::Restarted { server_urls: vec!["wss://new".into()] });
+
+    assert!(pair.interrupted().contains(&(Role::Signaling, Interruption::Failover)), "{:?}", pair.events);
+    let since = |event: &Event| match event {
+        Event::Interrupted { role: Role::Signaling, unheard, .. } => Some(*unheard),
+        _ => None,
+    };
+    assert_eq!(pair.events.iter().find_map(since), Some(seconds(20)));
+}
+
+#[test]
+fn a_newer_start_before_the_first_connection_explains_nothing() {
+    let zoom = Zoom { refusing: vec![SIGNALING_URL], ..Zoom::default() };
+    let mut pair = Pair::new(start(Product::Meeting), StreamConfig::default(), zoom);
+    pair.pass(seconds(5));
+
+    pair.input(Input::Restarted { server_urls: vec!["wss://new".into()] });
+
+    assert_eq!(pair.interrupted(), [], "nothing stood");
+    assert_eq!(pair.open().len(), 5);
 }
 
 #[test]
@@ -160,7 +208,7 @@ fn a_loss_without_a_word_is_dialed_anew_after_two_seconds() {
 
     assert_eq!(pair.interrupted()[0], (Role::Signaling, Interruption::ConnectionLost));
     assert_eq!(pair.signaling_urls(), [SIGNALING_URL]);
-    assert_eq!(pair.said(Role::Signaling), [1, 7, 5, 7, 7, 7, 7], "all of it again");
+    assert_eq!(pair.said(Role::Signaling), [1, 7, 5, 7, 7, 7, 7, 19], "all of it again, and what was missed");
     assert_eq!(pair.open().len(), 10);
 }
 

@@ -6,7 +6,7 @@ use rtms_wire::{ids::StreamId, time::UnixMillis};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
-use crate::{error::StoreError, wanted::Wish};
+use crate::error::StoreError;
 
 /// Who owns streams: one process, by a name that no other process has.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -47,9 +47,9 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// Notes that the owner acts on this wish now. Ending the lease ends the wishes up to it and none after.
-    pub fn saw(&mut self, wish: &Wish<'_>) {
-        self.wish_at = self.wish_at.max(wish.at);
+    /// Notes that the owner acts on the wish of this time now. Ending the lease ends the wishes up to it and none after.
+    pub fn saw(&mut self, wish_at: UnixMillis) {
+        self.wish_at = self.wish_at.max(wish_at);
     }
 
     /// Whether it still runs.

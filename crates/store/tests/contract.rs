@@ -381,7 +381,7 @@ async fn a_wish_that_the_owner_has_not_seen_outlives_its_end(store: &dyn Store) 
 
     let mut lease = claim(store, "s", "a", NOW).await.unwrap();
     fold(store, start("s", 30)).await;
-    lease.saw(&store.get(&stream("s")).await.unwrap().unwrap().wanted.wish().unwrap());
+    lease.saw(store.get(&stream("s")).await.unwrap().unwrap().wanted.wish().unwrap().at);
     store.release(&lease, ended(), NOW).await.unwrap();
 
     assert_eq!(claim(store, "s", "a", NOW).await, None);

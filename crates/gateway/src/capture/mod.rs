@@ -18,7 +18,7 @@ use std::{
 
 use rtms_client::tap::{Seen, Tap};
 use rtms_proto::output::{ConnectionId, Role};
-use rtms_record::layout;
+use rtms_record::{layout, private};
 use rtms_wire::{capture::Header, codes::stop_reason::StopReason, ids::StreamId};
 use tokio::{
     sync::{mpsc, oneshot},
@@ -27,6 +27,7 @@ use tokio::{
 use tracing::{Span, warn};
 
 use self::writer::Writer;
+use crate::telemetry::Metrics;
 
 /// The longest file of one join. A day of everything is more; whoever captures looks for trouble, and finds it before.
 const MAX_FILE_BYTES: u64 = 1 << 30;
@@ -46,6 +47,7 @@ pub(crate) struct Captures {
     folder: PathBuf,
     /// Where the recordings are: what was deleted there on demand is not captured either.
     recordings: PathBuf,
+    metrics: Arc<Metrics>,
     max_file_bytes: u64,
 }
 
@@ -58,10 +60,25 @@ pub(crate) struct Capture {
 }
 
 /// What both ends of the queue know.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shared {
+    metrics: Arc<Metrics>,
     waiting_bytes: AtomicUsize,
+    /// Lines that are missing and of which the file does not tell yet.
     lost: AtomicU64,
+}
+
+/// Why a line is not in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Loss {
+    /// It did not fit into the queue.
+    TooFast,
+    /// No line may be as long.
+    TooLong,
+    /// The disk did not take it.
+    Disk,
+    /// The file had reached its bound, and says that it ends there.
+    FileFull,
 }
 
 /// Something for the file.
@@ -78,20 +95,15 @@ impl Captures {
     ///
     /// # Errors
     /// What the system says.
-    pub(crate) fn new(folder: PathBuf, recordings: PathBuf) -> io::Result<Self> {
-        let mut builder = fs::DirBuilder::new();
-        builder.recursive(true);
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(&folder)?;
-        Ok(Self { folder, recordings, max_file_bytes: MAX_FILE_BYTES })
+    pub(crate) fn new(folder: PathBuf, recordings: PathBuf, metrics: Arc<Metrics>) -> io::Result<Self> {
+        private::make_folders(&folder)?;
+        Ok(Self { folder, recordings, metrics, max_file_bytes: MAX_FILE_BYTES })
     }
 
     /// Begins a log. If it cannot be written, the log of the program says so, and the stream goes on.
     pub(crate) fn begin(&self, header: Header) -> Capture {
-        let (queue, items) = mpsc::channel(MAX_WAITING_LINES);
-        let shared = Arc::<Shared>::default();
-        let capture = Capture { begun: Instant::now(), queue, shared: shared.clone() };
+        let (capture, items) = self.queue();
+        let shared = capture.shared.clone();
         let (folder, max_file_bytes, span) = (self.folder.clone(), self.max_file_bytes, Span::current());
         let revoked = layout::deletion_record(&self.recordings, &header.rtms_stream_id);
         let write = move || {
@@ -99,15 +111,26 @@ impl Captures {
             if revoked.exists() {
                 return warn!("the stream was revoked: its wire log is not kept");
             }
-            match Writer::create(&folder, &header, max_file_bytes, shared) {
+            match Writer::create(&folder, &header, max_file_bytes, shared.clone()) {
                 Ok(writer) => writer.run(items),
-                Err(error) => warn!(%error, folder = %folder.display(), "the wire log cannot be written"),
+                Err(error) => {
+                    warn!(%error, folder = %folder.display(), "the wire log cannot be written");
+                    lose_all(items, &shared);
+                }
             }
         };
         if let Err(error) = std::thread::Builder::new().name("capture".into()).spawn(write) {
             warn!(%error, "the wire log has no thread to write it");
         }
         capture
+    }
+
+    /// Both ends of a queue.
+    fn queue(&self) -> (Capture, mpsc::Receiver<Item>) {
+        let (queue, items) = mpsc::channel(MAX_WAITING_LINES);
+        let metrics = self.metrics.clone();
+        let shared = Shared { metrics, waiting_bytes: AtomicUsize::new(0), lost: AtomicU64::new(0) };
+        (Capture { begun: Instant::now(), queue, shared: Arc::new(shared) }, items)
     }
 
     /// Deletes every log of a stream.
@@ -134,10 +157,42 @@ impl Captures {
     }
 }
 
+/// Until the stream is over, for want of a file.
+fn lose_all(mut items: mpsc::Receiver<Item>, shared: &Shared) {
+    while let Some(Item::Seen { seen, .. }) = items.blocking_recv() {
+        shared.waiting_bytes.fetch_sub(payload_bytes(&seen), Ordering::Relaxed);
+        shared.count(1, Loss::Disk);
+    }
+}
+
 /// The file of a stream's join; the first has no number.
 fn path(folder: &Path, stream_id: &StreamId, join: u32) -> PathBuf {
     let number = if join <= 1 { String::new() } else { format!(".{join}") };
     folder.join(format!("{}{number}.jsonl", layout::escape(stream_id.as_str())))
+}
+
+impl Shared {
+    /// Lines are missing, of which the file is to tell.
+    fn lose(&self, lines: u64, why: Loss) {
+        self.lost.fetch_add(lines, Ordering::Relaxed);
+        self.count(lines, why);
+    }
+
+    fn count(&self, lines: u64, why: Loss) {
+        self.metrics.capture_lost(lines, why.as_str());
+    }
+}
+
+impl Loss {
+    /// The word in the metrics.
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::TooFast => "too_fast",
+            Self::TooLong => "too_long",
+            Self::Disk => "disk",
+            Self::FileFull => "file_full",
+        }
+    }
 }
 
 impl Capture {
@@ -178,7 +233,7 @@ impl Tap for Capture {
                 }
             }
         }
-        self.shared.lost.fetch_add(1, Ordering::Relaxed);
+        self.shared.lose(1, Loss::TooFast);
     }
 }
 
@@ -193,6 +248,7 @@ fn payload_bytes(seen: &Seen) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use rtms_store::store::Stats;
     use rtms_wire::{
         Bytes,
         capture::{FORMAT, Frame, Line, VERSION, What},
@@ -224,7 +280,7 @@ mod tests {
     }
 
     fn captures(folder: &Path) -> Captures {
-        Captures::new(folder.join("captures"), folder.join("recordings")).unwrap()
+        Captures::new(folder.join("captures"), folder.join("recordings"), Arc::default()).unwrap()
     }
 
     /// The lines behind the header.
@@ -282,29 +338,79 @@ mod tests {
         let path = path(&folder.path().join("captures"), &"a".into(), 1);
         assert!(fs::metadata(&path).unwrap().len() <= 16 << 10);
         let lines = lines(&path);
-        let [.., before, stopped, ended] = &lines[..] else { panic!("{lines:#?}") };
+        let [written @ .., stopped, ended] = &lines[..] else { panic!("{lines:#?}") };
+        let Some(before) = written.last() else { panic!("{lines:#?}") };
         assert!(matches!(what(before), What::Received { .. }), "{before}");
         let What::Stopped { why } = what(stopped) else { panic!("{stopped}") };
         assert_eq!(why, "the file has reached its bound of 16384 bytes");
         assert!(matches!(what(ended), What::Ended { .. }), "{ended}");
+        assert_eq!(captures.metrics.capture_lost_lines("file_full"), 1000 - written.len() as u64);
+    }
+
+    /// Sees all of this before the disk takes anything; how many lines the file has and says that it lacks.
+    async fn seen_before_anything_is_written(captures: &Captures, seen: impl IntoIterator<Item = Seen>) -> (u64, u64) {
+        let (mut capture, items) = captures.queue();
+        for seen in seen {
+            capture.saw(ConnectionId(1), SOUND, seen);
+        }
+        let writer = Writer::create(&captures.folder, &header("a"), MAX_FILE_BYTES, capture.shared.clone()).unwrap();
+        let writing = std::thread::spawn(move || writer.run(items));
+        // Waits for room, behind all that was seen.
+        capture.finish(None, "over".into()).await;
+        writing.join().unwrap();
+
+        let (mut received, mut lost) = (0, 0);
+        for line in lines(&path(&captures.folder, &"a".into(), 1)) {
+            if let What::Lost { lines } = what(&line) {
+                lost += lines;
+            } else {
+                received += u64::from(matches!(what(&line), What::Received { .. }));
+            }
+        }
+        (received, lost)
     }
 
     #[tokio::test]
-    async fn what_does_not_fit_into_the_queue_is_counted_and_the_stream_does_not_wait() {
+    async fn lines_that_do_not_fit_into_the_queue_are_counted_and_the_stream_does_not_wait() {
         let folder = tempfile::tempdir().unwrap();
-        let mut capture = captures(folder.path()).begin(header("a"));
-        // As if the disk had not taken these yet.
-        capture.shared.waiting_bytes.fetch_add(MAX_WAITING_BYTES, Ordering::Relaxed);
-        for _ in 0..3 {
+        let captures = captures(folder.path());
+        let seen = (0..MAX_WAITING_LINES + 3).map(|_| received(b"{}"));
+
+        let (received, lost) = seen_before_anything_is_written(&captures, seen).await;
+
+        assert_eq!((received, lost), (MAX_WAITING_LINES as u64, 3));
+        assert_eq!(captures.metrics.capture_lost_lines("too_fast"), 3);
+    }
+
+    #[tokio::test]
+    async fn bytes_that_do_not_fit_into_the_queue_are_counted_and_what_comes_later_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let captures = captures(folder.path());
+        let picture = Bytes::from(vec![b'x'; MAX_WAITING_BYTES / 4]);
+        let pictures = (0..7).map(|_| Seen::Received { payload: picture.clone(), is_text: true });
+
+        let (received, lost) = seen_before_anything_is_written(&captures, pictures).await;
+
+        assert_eq!((received, lost), (4, 3));
+        assert_eq!(captures.metrics.capture_lost_lines("too_fast"), 3);
+        assert!(
+            captures.metrics.render(Stats::default()).contains(r#"rtms_capture_lost_lines_total{why="too_fast"} 3"#)
+        );
+    }
+
+    #[tokio::test]
+    async fn a_log_that_cannot_be_made_loses_every_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let captures = captures(folder.path());
+        fs::remove_dir(&captures.folder).unwrap();
+
+        let mut capture = captures.begin(header("a"));
+        for _ in 0..5 {
             capture.saw(ConnectionId(1), SOUND, received(b"{}"));
         }
-        capture.shared.waiting_bytes.fetch_sub(MAX_WAITING_BYTES, Ordering::Relaxed);
-        capture.saw(ConnectionId(1), SOUND, received(b"{}"));
         capture.finish(None, "over".into()).await;
 
-        let lines = lines(&path(&folder.path().join("captures"), &"a".into(), 1));
-        assert_eq!(what(&lines[0]), What::Lost { lines: 3 });
-        assert!(matches!(what(&lines[1]), What::Received { .. }), "{lines:#?}");
+        assert_eq!(captures.metrics.capture_lost_lines("disk"), 5);
     }
 
     #[tokio::test]

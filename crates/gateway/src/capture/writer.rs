@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    fs::{File, OpenOptions},
+    fs::File,
     io::{self, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
@@ -10,6 +10,7 @@ use std::{
 
 use rtms_client::tap::Seen;
 use rtms_proto::output::{ConnectionId, Role};
+use rtms_record::private;
 use rtms_wire::capture::{
     Channel, Frame, Header, Line, MAX_LINE_BYTES, Side, What, without_query_values, without_secrets,
 };
@@ -17,7 +18,7 @@ use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{info, warn};
 
-use super::{Item, Shared, path, payload_bytes};
+use super::{Item, Loss, Shared, path, payload_bytes};
 
 /// What is collected before it is written.
 const BATCH_BYTES: usize = 256 << 10;
@@ -38,9 +39,10 @@ pub(super) struct Writer {
     shared: Arc<Shared>,
     /// Whole lines in the file take so many bytes.
     written: u64,
-    /// Lines that wait to be written together, and how many they are, counting those that they say are lost.
+    /// Lines that wait to be written together, how many they are, and how many they say are lost.
     batch: Vec<u8>,
     batch_lines: u64,
+    batch_lost: u64,
     is_failing: bool,
     is_full: bool,
     /// Connections whose first frame has come.
@@ -53,10 +55,8 @@ impl Writer {
     /// # Errors
     /// What the system says.
     pub(super) fn create(folder: &Path, header: &Header, max_file_bytes: u64, shared: Arc<Shared>) -> io::Result<Self> {
-        let mut how = OpenOptions::new();
+        let mut how = private::file();
         how.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut how, 0o600);
         let mut join = 1;
         let (path, file) = loop {
             let path = path(folder, &header.rtms_stream_id, join);
@@ -74,6 +74,7 @@ impl Writer {
             written: 0,
             batch: Vec::new(),
             batch_lines: 0,
+            batch_lost: 0,
             is_failing: false,
             is_full: false,
             answered: BTreeSet::new(),
@@ -131,22 +132,20 @@ impl Writer {
                 warn!(lines, file = %self.path.display(), "lines of the wire log are lost: they came too fast");
             }
             self.add_last(&Line { ms, what: What::Lost { lines } });
-            // If this cannot be written either, they are still lost.
-            self.batch_lines += lines - 1;
+            self.batch_lost += lines;
         }
     }
 
     fn add(&mut self, line: &Line<'_>) {
         if self.is_full {
-            return;
+            return self.shared.count(1, Loss::FileFull);
         }
         match encoded(line) {
-            Ok(text) if text.len() > MAX_LINE_BYTES => {
-                self.shared.lost.fetch_add(1, Ordering::Relaxed);
-            }
+            Ok(text) if text.len() > MAX_LINE_BYTES => self.shared.lose(1, Loss::TooLong),
             Ok(text) => {
                 let end = self.written + (self.batch.len() + text.len()) as u64;
                 if end + LAST_LINES_BYTES > self.max_file_bytes {
+                    self.shared.count(1, Loss::FileFull);
                     self.stop(line.ms);
                 } else {
                     self.batch.extend_from_slice(&text);
@@ -166,14 +165,13 @@ impl Writer {
         self.add_last(&Line { ms, what: What::Stopped { why: why.into() } });
     }
 
-    /// A short line, for which there is room also at the bound.
+    /// A short line of ours, for which there is room also at the bound. It is not counted as one of the log's.
     fn add_last(&mut self, line: &Line<'_>) {
         let end = |text: &[u8]| self.written + (self.batch.len() + text.len()) as u64;
         if let Ok(text) = encoded(line)
             && end(&text) <= self.max_file_bytes
         {
             self.batch.extend_from_slice(&text);
-            self.batch_lines += 1;
         }
     }
 
@@ -193,13 +191,16 @@ impl Writer {
                 if !std::mem::replace(&mut self.is_failing, true) {
                     warn!(%error, file = %self.path.display(), "the wire log cannot be written, lines are lost");
                 }
-                self.shared.lost.fetch_add(self.batch_lines, Ordering::Relaxed);
+                self.shared.lose(self.batch_lines, Loss::Disk);
+                // If that cannot be written either, they are still lost, and were counted before.
+                self.shared.lost.fetch_add(self.batch_lost, Ordering::Relaxed);
                 // If this fails as well, the next line lands behind a torn one, and readers name its number.
                 let _ = self.file.set_len(self.written).and_then(|()| self.file.seek(SeekFrom::Start(self.written)));
             }
         }
         self.batch.clear();
         self.batch_lines = 0;
+        self.batch_lost = 0;
     }
 }
 
@@ -244,7 +245,7 @@ mod tests {
         time::UnixMillis,
     };
 
-    use super::*;
+    use super::{super::Captures, *};
 
     #[test]
     fn what_the_disk_does_not_take_is_counted_when_it_takes_something_again() {
@@ -259,7 +260,9 @@ mod tests {
             program: "test".into(),
             start_webhook: None,
         };
-        let mut writer = Writer::create(folder.path(), &header, 1 << 20, Arc::default()).unwrap();
+        let captures = Captures::new(folder.path().into(), "nowhere".into(), Arc::default()).unwrap();
+        let shared = captures.queue().0.shared;
+        let mut writer = Writer::create(folder.path(), &header, 1 << 20, shared).unwrap();
         let opened = |ms| Item::Seen { ms, connection: ConnectionId(1), role: Role::Signaling, seen: Seen::Opened };
         // A handle that cannot be written to is as good as a disk that is full.
         let good = std::mem::replace(&mut writer.file, File::open(&writer.path).unwrap());
@@ -277,5 +280,7 @@ mod tests {
             lines,
             [r#"{"ms":3,"what":"lost","lines":3}"#, r#"{"ms":3,"what":"opened","connection":1,"on":"signaling"}"#]
         );
+        // Each is counted once, however often the disk refused to be told of it.
+        assert_eq!(captures.metrics.capture_lost_lines("disk"), 3);
     }
 }

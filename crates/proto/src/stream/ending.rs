@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use rtms_wire::media::medium::{MediaTypes, Medium};
+use rtms_wire::{
+    codes::stop_reason::StopReason,
+    media::medium::{MediaTypes, Medium},
+};
 
 use super::{Stage, Stream};
 use crate::{
@@ -60,9 +63,11 @@ impl Stream {
     /// It is over. Connections whose handshake is pending are dropped; open ones are read until they close.
     pub(super) fn drain(&mut self, ending: Ending, now: Moment) {
         if let Stage::Draining { ending: told, .. } = &mut self.stage {
-            // Webhook and state 4 both tell of the end; either may be the one that carries the reason.
-            if let (Ending::Stopped { reason: told @ None }, Ending::Stopped { reason }) = (told, ending) {
-                *told = reason;
+            // Webhook and state 4 both tell of the end; either may be the one that carries the reason. No other reason
+            // outdoes that consent was withdrawn.
+            let is_revoked = ending == Ending::Stopped { reason: Some(StopReason::StreamRevoked) };
+            if is_revoked || matches!((&told, &ending), (Ending::Stopped { reason: None }, Ending::Stopped { .. })) {
+                *told = ending;
             }
             return;
         }

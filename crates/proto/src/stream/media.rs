@@ -205,13 +205,19 @@ impl Stream {
 
     /// One medium is refused; what else the connection was to carry is asked for without it.
     fn go_without(&mut self, types: MediaTypes, medium: Medium, error: StreamError, now: Moment) {
-        let others =
-            MediaTypes::of(types.iter().filter(|other| *other != medium && self.config.media.contains(*other)));
+        let others = types.iter().filter(|other| *other != medium && self.config.media.contains(*other));
+        // What Zoom has not granted it leaves out where everything is asked for, and refuses by name.
+        let (left_out, others): (Vec<_>, Vec<_>) =
+            others.partition(|other| is_left_out(&self.media_urls, *other, self.start.product));
+        let others = MediaTypes::of(others);
         if !types.contains(medium) || !others.is_valid() {
             return self.never(types, error);
         }
         self.refused.insert(medium);
         self.tell_unavailable(medium, error.clone());
+        for medium in left_out {
+            self.tell_unavailable(medium, StreamError::LeftOut { role: Role::Signaling });
+        }
         self.media_at_once(types, others, error, now);
     }
 

@@ -2,7 +2,10 @@
 
 use rtms_wire::{
     codes::{
-        event_type::EventType, message_type::MessageType, state::StreamState, status_code::StatusCode,
+        event_type::EventType,
+        message_type::MessageType,
+        state::{SessionState, StreamState},
+        status_code::StatusCode,
         stop_reason::StopReason,
     },
     media::medium::Medium,
@@ -20,7 +23,9 @@ use rtms_wire::{
 use super::{Stage, Stream};
 use crate::{
     event::{Ending, Event},
+    media::MediaLine,
     output::{ConnectionId, Output, Role},
+    signaling::session_state,
     time::Moment,
 };
 
@@ -56,13 +61,7 @@ impl Stream {
             Message::StreamStateUpdate(update) => self.stream_state_update(update, now),
             Message::StreamStateResp(response) => self.stream_state_answered(&response, now),
             Message::SessionStateUpdate(update) => self.session_state(update),
-            Message::SessionStateResp(response) => {
-                let SessionStateResp { rtms_session_id, state, timestamp, extra } = response;
-                let session = Some(rtms_session_id);
-                let update =
-                    SessionStateUpdate { rtms_session_id: session, state, stop_reason: None, timestamp, extra };
-                self.session_state(update);
-            }
+            Message::SessionStateResp(response) => self.session_state_answered(response),
             Message::StreamCloseResp(response) => self.close_answered(&response, now),
             Message::VideoSubscriptionResp(response) => self.video_answered(response),
             Message::Other(_)
@@ -122,6 +121,7 @@ impl Stream {
 
     fn stream_state_update(&mut self, update: StreamStateUpdate, now: Moment) {
         let StreamStateUpdate { state, reason, timestamp, .. } = update;
+        self.state = Some(state);
         self.tell(Event::StreamState { state, reason, timestamp });
         // Reason 13 would speak of signaling; but what it came on is the signaling connection, so that one works.
         if state == StreamState::Interrupted && reason != Some(StopReason::SignalConnectionInterrupted) {
@@ -130,9 +130,28 @@ impl Stream {
         self.state_is(state, reason, now);
     }
 
+    /// Asks for states that may have changed while signaling was away: what Zoom says of them then, it says to nobody.
+    ///
+    /// It waits until all media is back, before which the answer would be the interruption. What was asked and not answered
+    /// when signaling was lost is among it.
+    pub(super) fn ask_what_was_missed(&mut self) {
+        let is_back = self.signaling.is_open() && self.media.iter().all(MediaLine::is_open);
+        if !self.signaling.has_missed || !is_back || !self.wants_back() {
+            return;
+        }
+        self.signaling.has_missed = false;
+        self.say(self.start.stream_state());
+        let running = self.sessions.iter().filter(|(_, state)| *state != SessionState::Stopped);
+        for session in running.map(|(session, _)| session.clone()).collect::<Vec<_>>() {
+            self.say(session_state(session));
+        }
+    }
+
     fn stream_state_answered(&mut self, response: &StreamStateResp, now: Moment) {
         let StreamStateResp { state, timestamp, .. } = *response;
-        self.tell(Event::StreamState { state, reason: None, timestamp });
+        if self.state.replace(state) != Some(state) {
+            self.tell(Event::StreamState { state, reason: None, timestamp });
+        }
         // Whatever the state is, a connection that answers is not broken: while we come back it is INTERRUPTED.
         self.signaling.doubted = None;
         self.state_is(state, None, now);
@@ -166,6 +185,14 @@ impl Stream {
             | StreamState::Paused
             | StreamState::Resumed
             | StreamState::Unknown(_) => {}
+        }
+    }
+
+    fn session_state_answered(&mut self, response: SessionStateResp) {
+        let SessionStateResp { rtms_session_id, state, timestamp, extra } = response;
+        if !self.sessions.is_known(&rtms_session_id, state) {
+            let rtms_session_id = Some(rtms_session_id);
+            self.session_state(SessionStateUpdate { rtms_session_id, state, stop_reason: None, timestamp, extra });
         }
     }
 

@@ -107,6 +107,7 @@ impl Stream {
         self.tell(Event::SignalingOpen);
         if was_known {
             self.video.signaling_back();
+            self.signaling.has_missed = true;
         }
         self.plan_media(urls, now);
     }
@@ -251,8 +252,13 @@ impl Stream {
             self.disconnect(connection.id);
             losses.extend(connection.loss(Interruption::Failover, why));
         }
+        // It explains what was lost before it came, too: also a loss of signaling that was told of already.
+        if self.signaling.known && !losses.iter().any(|loss| loss.role == Role::Signaling) {
+            let heard = self.signaling.lost_at.unwrap_or(now);
+            losses.push(Loss { role: Role::Signaling, cause: Interruption::Failover, why: why.into(), heard });
+        }
         for loss in losses {
-            self.tell_loss(loss, now);
+            self.tell_loss(Loss { cause: Interruption::Failover, ..loss }, now);
         }
         self.tell(Event::Reconnecting);
         self.signaling.lost_at = Some(now);

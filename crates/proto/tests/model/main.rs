@@ -6,6 +6,7 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "a watch looks at a few of many messages, events and findings")]
 
 mod books;
+mod by_hand;
 mod mutation;
 mod rig;
 mod run;

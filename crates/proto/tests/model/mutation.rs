@@ -5,7 +5,10 @@ use std::{collections::VecDeque, time::Duration};
 use rtms_sim::world::{FromClient, Link, ToClient};
 use rtms_wire::time::UnixMillis;
 
-use crate::{watch::msg_type, world::log::Log};
+use crate::{
+    watch::msg_type,
+    world::{Gateway, log::Log},
+};
 
 /// What is wrong with the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,10 +43,12 @@ pub(crate) enum Mutation {
     MediaNotDialed,
     /// An end of the stream is told twice.
     EndedTwice,
+    /// How the stream ended is not in the store when the process starts again.
+    EndNotWritten,
 }
 
 impl Mutation {
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::NotReadyAgain,
         Self::FailoverIgnored,
         Self::DeadlineMoves,
@@ -59,6 +64,7 @@ impl Mutation {
         Self::NotSubscribedAgain,
         Self::MediaNotDialed,
         Self::EndedTwice,
+        Self::EndNotWritten,
     ];
 }
 
@@ -106,8 +112,11 @@ impl Mutant {
         self.mutation == Some(mutation)
     }
 
-    pub(crate) fn killed(&mut self) {
+    pub(crate) fn killed(&mut self, gateway: &mut Gateway) {
         self.later.clear();
+        if self.is(Mutation::EndNotWritten) {
+            gateway.forget_the_end();
+        }
     }
 
     /// The machine's time.

@@ -35,16 +35,16 @@ impl Rig {
         Self { gateway, watch, mutant, post, inbox: BTreeMap::new(), arrived: 0, did: VecDeque::new(), now }
     }
 
-    /// Whether something is still to be read.
+    /// Whether nothing is to be read or done any more. A process that was killed starts again.
     pub(crate) fn is_idle(&self) -> bool {
-        self.inbox.is_empty() && self.gateway.stream().is_none()
+        self.is_alive() && self.inbox.is_empty() && self.gateway.stream().is_none()
     }
 
     /// Its process was killed.
     pub(crate) fn killed(&mut self, now: UnixMillis) {
         self.gateway.killed(now);
-        self.watch.killed();
-        self.mutant.killed();
+        self.watch.killed(self.gateway.has_open_wish(), now);
+        self.mutant.killed(&mut self.gateway);
     }
 
     fn is_alive(&self) -> bool {
@@ -75,6 +75,10 @@ impl Rig {
             let post = entry.remove();
             self.give(ToClient::Webhook(post), now);
         }
+    }
+
+    fn gateway_deadline(&self) -> Option<UnixMillis> {
+        self.gateway.next_deadline().map(|at| self.mutant.time_back(at, self.now))
     }
 
     fn give(&mut self, event: ToClient, now: UnixMillis) {
@@ -123,6 +127,10 @@ impl Client for Rig {
             self.watch.did(&done, &self.gateway.log, now);
             self.did.push_back(done);
         }
+        // What is due in this very moment comes before what is read in it: the machine sees to that, too.
+        if self.gateway_deadline().is_some_and(|at| at <= now) {
+            self.give(ToClient::Time, now);
+        }
         self.read(now);
         match event {
             ToClient::Webhook(post) => {
@@ -139,8 +147,7 @@ impl Client for Rig {
     }
 
     fn next_deadline(&self) -> Option<UnixMillis> {
-        let gateway = self.gateway.next_deadline().map(|at| self.mutant.time_back(at, self.now));
         let inbox = self.inbox.first_key_value().map(|((at, _), _)| *at).filter(|_| self.is_alive());
-        gateway.into_iter().chain(inbox).chain(self.mutant.next_deadline()).min()
+        self.gateway_deadline().into_iter().chain(inbox).chain(self.mutant.next_deadline()).min()
     }
 }

@@ -10,13 +10,17 @@ use rtms_proto::config::{MediaLayout, StreamConfig};
 use rtms_record::ledger::{LedgerReport, Span, What as Word};
 use rtms_sim::{
     fault::{Answer, Request, Trouble},
+    findings::{Finding, Mistake},
     plan::Plan,
     seed::Seed,
     sent::{Sent, What},
     world::{FromClient, Link, Step, ToClient, World},
 };
 use rtms_wire::{
-    codes::media::{MediaDataOption, MediaPayloadType},
+    codes::{
+        media::{MediaDataOption, MediaPayloadType},
+        product::Product,
+    },
     media::medium::Medium,
     time::UnixMillis,
 };
@@ -44,6 +48,8 @@ const LAST_STEPS: usize = 40;
 pub(crate) struct Verdict {
     /// What must not be and is.
     pub(crate) faults: Vec<String>,
+    /// What Zoom found, excused or not, by name.
+    pub(crate) findings: Vec<&'static str>,
     pub(crate) steps: u64,
     /// When Zoom's stream was over.
     pub(crate) over_at: UnixMillis,
@@ -104,7 +110,8 @@ pub(crate) fn play(plan: &Plan, mutation: Option<Mutation>, keep_story: bool) ->
     if faults.is_empty() {
         faults = judged(plan, &world, &rig, &sent);
     }
-    Verdict { faults, steps, over_at: over_at.unwrap_or(world.now()), story }
+    let findings = world.zoom().findings().iter().map(|finding| finding.mistake.name()).collect();
+    Verdict { faults, findings, steps, over_at: over_at.unwrap_or(world.now()), story }
 }
 
 fn options(plan: &Plan, world: &World) -> Options {
@@ -204,7 +211,7 @@ fn judged(plan: &Plan, world: &World, rig: &Rig, sent: &[Sent]) -> Vec<String> {
     for finding in world.zoom().findings().iter() {
         let json = serde_json::to_value(finding).unwrap_or_default();
         let mistake = json["mistake"].as_str().unwrap_or_default();
-        if !is_excused(plan, rig, mistake, &json, finding.at) {
+        if !is_excused(plan, world, rig, mistake, &json, finding.at) {
             faults.push(format!("{}: Zoom found that the client {}", finding.at, finding.mistake));
         }
     }
@@ -294,7 +301,7 @@ fn is_lost_between(report: &LedgerReport, medium: Medium, from: u64, to: u64) ->
 }
 
 /// Whether a finding is the trouble's doing and not the client's.
-fn is_excused(plan: &Plan, rig: &Rig, mistake: &str, json: &serde_json::Value, at: UnixMillis) -> bool {
+fn is_excused(plan: &Plan, world: &World, rig: &Rig, mistake: &str, json: &serde_json::Value, at: UnixMillis) -> bool {
     let log = &rig.gateway.log;
     let near = |other: UnixMillis, within: Duration| other <= at + Duration::from_secs(1) && at <= other + within;
     let incident = |is: &dyn Fn(&Trouble) -> bool| plan.zoom.incidents.iter().any(|incident| is(&incident.what));
@@ -304,7 +311,7 @@ fn is_excused(plan: &Plan, rig: &Rig, mistake: &str, json: &serde_json::Value, a
     let second = Duration::from_secs(1);
     match mistake {
         "keep_alive_missed" => ghosts,
-        "window_missed" | "never_joined" => {
+        "window_missed" | "never_joined" | "stayed_away" | "no_media" => {
             let failed = rig.watch.failures.iter().any(|(failed, _)| near(*failed, Duration::from_secs(13)));
             let dead = !log.kills.is_empty();
             let ended = log.endings.iter().any(|(ended, _)| *ended <= at + second);
@@ -324,13 +331,18 @@ fn is_excused(plan: &Plan, rig: &Rig, mistake: &str, json: &serde_json::Value, a
             _ => false,
         },
         "handshake_too_late" => ghosts,
-        // Each connection is dialed at once when it is lost; several losses within a second add up.
-        "retried_too_fast" => rig.watch.losses.iter().filter(|(lost, _)| near(*lost, second)).count() > 0,
+        // Each connection is dialed at once when it is lost, and all of them when a process that starts again has shaken hands;
+        // what comes within a second adds up.
+        "retried_too_fast" => {
+            rig.watch.losses.iter().any(|(lost, _)| near(*lost, second))
+                || log.restarts.iter().any(|again| near(*again, second * 2))
+        }
         "abrupt_close" => !log.kills.is_empty(),
         "second_signaling" | "asked_again" => true,
         "second_media" => ghosts || rig.watch.losses.iter().any(|(lost, _)| near(*lost, second)),
         "came_back_after_the_end" => {
-            !log.kills.is_empty() || !plan.post.stop_late.is_zero() || !plan.post.late.is_empty()
+            let is_unread = !plan.post.stop_late.is_zero() || !plan.post.late.is_empty();
+            is_unread || came_back(world, at) <= asked_once_more(plan, rig, at)
         }
         "joined_late" => {
             !log.kills.is_empty()
@@ -339,14 +351,30 @@ fn is_excused(plan: &Plan, rig: &Rig, mistake: &str, json: &serde_json::Value, a
                 || !plan.zoom.temper.refusals.is_empty()
         }
         "no_ready" => ghosts,
-        // To Zoom, a process that starts again looks like one that reads a webhook again.
-        "acted_on_repeat" => !log.kills.is_empty(),
+        // To Zoom, a process that starts again looks like one that reads a webhook again, and one that reads a start late like
+        // one that reads its repeat.
+        "acted_on_repeat" => {
+            !log.kills.is_empty() || rig.watch.starts_read.iter().any(|read| near(*read, Duration::from_secs(2)))
+        }
         "ready_too_early" | "ready_too_early_or_wrong" | "ready_wrong" => {
             rig.watch.losses.iter().any(|(lost, _)| near(*lost, second)) || ghosts
         }
         "webhook_not_accepted" | "webhook_lost" | "repeat_not_accepted" => !log.kills.is_empty(),
         _ => false,
     }
+}
+
+/// How often Zoom was asked after the end by then.
+fn came_back(world: &World, by: UnixMillis) -> usize {
+    let is_it = |finding: &&Finding| matches!(finding.mistake, Mistake::CameBackAfterTheEnd { .. });
+    world.zoom().findings().iter().filter(is_it).filter(|finding| finding.at <= by).count()
+}
+
+/// How often it cannot but be asked by then: once by each process that starts where the one before it was killed with the end
+/// unwritten, under each name that the stream may have.
+fn asked_once_more(plan: &Plan, rig: &Rig, by: UnixMillis) -> usize {
+    let names = if plan.zoom.product == Product::Webinar { 2 } else { 1 };
+    rig.gateway.log.forgetful_kills.iter().filter(|killed| **killed <= by).count() * names
 }
 
 /// A step in words; what flows all the time is left out.

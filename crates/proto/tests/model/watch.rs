@@ -80,7 +80,7 @@ pub(crate) struct Watch {
     pub(crate) failures: Vec<(UnixMillis, Role)>,
     /// When connections that stood were lost or left.
     pub(crate) losses: Vec<(UnixMillis, Role)>,
-    /// When connections that stood were lost or left, each.
+    /// When each connection was lost or left, or was killed with the process.
     pub(crate) ended: BTreeMap<Link, UnixMillis>,
     wanted: MediaTypes,
     known: BTreeMap<Link, Known>,
@@ -94,6 +94,8 @@ pub(crate) struct Watch {
     unavailable: BTreeSet<Medium>,
     over: Option<&'static str>,
     newest_start: u64,
+    /// When a start was read that was newer than those before.
+    pub(crate) starts_read: Vec<UnixMillis>,
     server_at: u64,
     server: Option<String>,
     closing: bool,
@@ -125,6 +127,7 @@ impl Watch {
             unavailable: BTreeSet::new(),
             over: None,
             newest_start: 0,
+            starts_read: Vec::new(),
             server_at: 0,
             server: None,
             closing: false,
@@ -143,15 +146,15 @@ impl Watch {
         }
     }
 
-    pub(crate) fn killed(&mut self) {
-        self.known.clear();
+    pub(crate) fn killed(&mut self, has_open_wish: bool, now: UnixMillis) {
+        self.ended.extend(std::mem::take(&mut self.known).into_keys().map(|link| (link, now)));
         self.asked.clear();
         self.unready.clear();
         self.signaling = None;
         self.media.clear();
         self.unavailable.clear();
-        // What it read is forgotten with it; what the store knows comes back with its webhook.
-        if self.over != Some("the stop webhook was read") {
+        // Of an end, what the store knows stays. What was only read is forgotten with the process.
+        if has_open_wish {
             self.over = None;
         }
         self.closing = false;
@@ -220,17 +223,17 @@ impl Watch {
         let at = body["event_ts"].as_u64().unwrap_or_default();
         let object = &body["payload"];
         let url = object["server_urls"].as_str().or_else(|| object["object"]["server_urls"].as_str());
-        if let Some(url) = url.filter(|_| at > self.server_at) {
+        // A start counts for more than an interruption of the same millisecond.
+        let is_newer = at > self.server_at || (at == self.server_at && post.event.ends_with("rtms_started"));
+        if let Some(url) = url.filter(|_| is_newer) {
             self.server_at = at;
             self.server = Some(url.to_owned());
         }
         if post.event.ends_with("rtms_stopped") {
             self.over = Some("the stop webhook was read");
-        } else if post.event.ends_with("rtms_interrupted") && !runs {
-            // Whoever forgot how the stream ended, or only knows it by its webhooks, asks Zoom once more.
-            self.over = self.over.filter(|why| *why == "the stop webhook was read");
         } else if post.event.ends_with("rtms_started") && at > self.newest_start {
             self.newest_start = at;
+            self.starts_read.push(now);
             if runs && !self.closing && self.over != Some("the stop webhook was read") {
                 self.over = None;
                 // A window of its own.
@@ -271,11 +274,11 @@ impl Watch {
 
     fn gone(&mut self, link: Link, now: UnixMillis) {
         let Some(known) = self.known.remove(&link) else { return };
-        if !known.stands {
-            self.failures.push((now, known.role));
-        } else {
-            self.ended.insert(link, now);
+        self.ended.insert(link, now);
+        if known.stands {
             self.losses.push((now, known.role));
+        } else {
+            self.failures.push((now, known.role));
         }
         match known.role {
             Role::Signaling if known.stands => {

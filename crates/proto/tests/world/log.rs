@@ -59,6 +59,8 @@ pub(crate) struct Log {
     pub(crate) closing_at: Option<UnixMillis>,
     /// When the process was killed and started again.
     pub(crate) kills: Vec<UnixMillis>,
+    /// Those of them at which the store knew of no end: what had been heard of one is forgotten.
+    pub(crate) forgetful_kills: Vec<UnixMillis>,
     pub(crate) restarts: Vec<UnixMillis>,
     /// What must not happen, and did.
     pub(crate) violations: Vec<String>,
@@ -67,9 +69,14 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    pub(crate) fn killed(&mut self, now: UnixMillis) {
+    pub(crate) fn killed(&mut self, now: UnixMillis, has_open_wish: bool) {
         self.kills.push(now);
         self.open.clear();
+        if has_open_wish {
+            self.forgetful_kills.push(now);
+            self.stop_known_at = None;
+            self.terminated = false;
+        }
     }
 
     pub(crate) fn restarted(&mut self, now: UnixMillis) {

@@ -142,6 +142,11 @@ impl Gateway {
         matches!(self.deeds.front(), Some((at, Deed::Kill)) if *at <= now)
     }
 
+    /// Whether the store holds a wish that is not done. Whoever starts on such a store dials, whatever was heard before.
+    pub(crate) fn has_open_wish(&self) -> bool {
+        self.wanted.wish().is_some_and(|wish| self.done_to.is_none_or(|done_to| wish.start.at > done_to))
+    }
+
     /// Its process was killed. All is forgotten but what the store holds.
     pub(crate) fn killed(&mut self, now: UnixMillis) {
         if self.is_to_be_killed(now) {
@@ -150,7 +155,12 @@ impl Gateway {
         self.is_alive = false;
         self.running = None;
         self.did.clear();
-        self.log.killed(now);
+        self.log.killed(now, self.has_open_wish());
+    }
+
+    /// The store loses how the stream ended.
+    pub(crate) fn forget_the_end(&mut self) {
+        self.done_to = None;
     }
 
     /// Its process starts again.
@@ -287,7 +297,7 @@ impl Gateway {
                 }
             }
             (Some(wish), None) => {
-                if self.done_to.is_none_or(|done_to| wish.start.at > done_to) {
+                if self.has_open_wish() {
                     self.join(&wish, now);
                 }
             }
