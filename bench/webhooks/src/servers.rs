@@ -171,11 +171,10 @@ impl Server {
             let lines = text.lines().filter(|line| line.starts_with(name));
             lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok()).sum()
         };
-        let syncs = sum("rtms_store_syncs_total ");
-        ensure!(syncs > 0, "/metrics does not count the syncs of the store");
+        ensure!(text.contains("\nrtms_store_syncs_total "), "/metrics does not count the syncs of the store");
         Ok(Some(Stored {
             appends: sum("rtms_store_appends_total "),
-            syncs,
+            syncs: sum("rtms_store_syncs_total "),
             folded: sum("rtms_webhook_classes_total{"),
         }))
     }

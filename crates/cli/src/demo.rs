@@ -18,7 +18,7 @@ use cpu_time::ThreadTime;
 use rtms_gateway::{
     apps::Apps,
     config::{Config, secrets::App},
-    server::Server,
+    server::{Server, StartError},
     telemetry::Metrics,
 };
 use rtms_sim::{
@@ -108,7 +108,7 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     let interrupted = loop {
         tokio::select! {
             biased;
-            () = signals.first() => break true,
+            () = signals.next() => break true,
             () = &mut over => break false,
             _ = tick.tick() => report::counters(&gateway.metrics, started.elapsed())?,
         }
@@ -169,7 +169,7 @@ impl Gateway {
                         cpu
                     }
                     Err(error) => {
-                        let _ = started.send(Err(anyhow!(error)));
+                        let _ = started.send(Err(cannot_start(error)));
                         Duration::ZERO
                     }
                 }
@@ -185,6 +185,16 @@ impl Gateway {
         let cpu = tokio::task::spawn_blocking(move || self.thread.join()).await?;
         Ok((self.metrics, cpu.map_err(|_| anyhow!("the gateway's thread broke"))?))
     }
+}
+
+/// The server's own words but for its flags, which the demo has others of.
+fn cannot_start(error: StartError) -> anyhow::Error {
+    if let StartError::Listen { address, source } = &error {
+        return anyhow!(
+            "cannot listen on {address}: {source}; choose another with --port, or leave it out for a free one"
+        );
+    }
+    error.into()
 }
 
 /// Where the recordings of a data folder are.

@@ -8,6 +8,11 @@ pub(crate) fn failed() -> ExitCode {
     ExitCode::from(1)
 }
 
+/// The arguments contradict each other in a way that only the command itself can tell.
+pub(crate) fn wrong_arguments() -> ExitCode {
+    ExitCode::from(2)
+}
+
 /// A second Ctrl-C: the program left without finishing what the first one had asked for.
 pub(crate) fn interrupted() -> ExitCode {
     ExitCode::from(130)

@@ -98,16 +98,16 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let server = tokio::select! {
         server = starting => server.context("cannot start")?,
         // Whoever waits for another process can be told to give up.
-        () = signals.first() => return Ok(ExitCode::SUCCESS),
+        () = signals.next() => return Ok(ExitCode::SUCCESS),
     };
     crate::signals::on_hangup(move || match apps.reload() {
         Ok(()) => tracing::info!("SIGHUP: secrets were read again"),
         Err(error) => tracing::warn!(%error, "SIGHUP: secrets cannot be read, the former ones stay"),
     })?;
-    signals.first().await;
+    signals.next().await;
     let stopping = server.stop();
     tokio::select! {
         () = stopping => Ok(ExitCode::SUCCESS),
-        () = signals.second() => Ok(crate::exit_code::interrupted()),
+        () = signals.next() => Ok(crate::exit_code::interrupted()),
     }
 }

@@ -42,13 +42,8 @@ impl Signals {
         Ok(Self { arrived })
     }
 
-    /// Waits for the first.
-    pub(crate) async fn first(&mut self) {
-        self.arrived.recv().await;
-    }
-
-    /// Waits for the one after that.
-    pub(crate) async fn second(&mut self) {
+    /// Waits for the next: the first asks to stop in order, the one after that to leave at once.
+    pub(crate) async fn next(&mut self) {
         self.arrived.recv().await;
     }
 }

@@ -20,7 +20,7 @@ use std::{
 };
 
 use anyhow::Context;
-use clap::{ArgGroup, Args};
+use clap::{ArgGroup, Args, CommandFactory, error::ErrorKind};
 use rtms_sim::{
     config::Timing,
     serve::{Simulator, SimulatorConfig, load::LoadConfig},
@@ -29,13 +29,15 @@ use rtms_wire::{Uri, codes::stop_reason::StopReason};
 
 use credentials::AppArgs;
 use event_websocket::EventWebSocket;
-use grade::GradeArgs;
+use grade::{GradeArgs, Judge};
 use load::LoadArgs;
 use meeting::MeetingArgs;
 use replay::ReplayArgs;
 use scenario::ScenarioArgs;
 use servers::ServerArgs;
 use webhooks::WebhookArgs;
+
+use crate::signals::Signals;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -50,8 +52,9 @@ Examples:
     rtms simulate --event-websocket > rtms.toml
     rtms serve --dev --config rtms.toml       # in the same folder, while the line above waits
 
-  The same over TLS, whose authority is made for this run: by name, with media on a port of its own, as Zoom does it:
-    rtms simulate --print-webhook --tls --ca-out ca.pem --host rtms-sjc1.localhost > webhook.json
+  The same over TLS, whose authority is made for this run: by name, with media on a port of its own, as Zoom does it. Names
+  such as rtms-sjc1.localhost are no use to clients that do not resolve *.localhost, as Zoom's SDK and some systems do not:
+    rtms simulate --print-webhook --tls --ca-out ca.pem --host localhost > webhook.json
     ZM_RTMS_CA=ca.pem python my_bot.py        # Zoom's SDK; other clients have an option for it
 
   A hundred meetings at once, each with its own seed, ids, path and webhooks:
@@ -89,8 +92,10 @@ after 3xx and 4xx. What the receiver did wrong is listed as findings at the end.
 Without credentials the test ones are used: client id `sim-client-id`, client secret `sim-client-secret`,
 secret token `sim-secret-token`.
 
+Ctrl-C and SIGTERM end the meeting in order, with all that is said at the end; a second one leaves at once.
+
 Exit codes: 0 every stream was joined, and went as its scenario expects; 1 one was or did not, or it could not start; 2 wrong
-arguments. With --grade, 0 means that the client passed: a finding that is a fault is 1 as well.";
+arguments; 130 a second Ctrl-C. With --grade, 0 means that the client passed: a finding that is a fault is 1 as well.";
 
 /// Play Zoom: one meeting with people who speak, share and chat, over real sockets.
 #[derive(Args, Debug)]
@@ -134,23 +139,28 @@ pub(crate) struct SimulateArgs {
     replay: ReplayArgs,
 }
 
-/// Runs until the meeting is over or somebody presses Ctrl-C.
+/// Runs until the meeting is over or a signal asks to stop.
 pub(crate) async fn run(args: SimulateArgs) -> anyhow::Result<ExitCode> {
+    if let Err(wrong) = args.check() {
+        wrong.print()?;
+        return Ok(crate::exit_code::wrong_arguments());
+    }
     if args.scenario.list {
         return scenario::list();
     }
+    let mut signals = Signals::listen()?;
     if args.load.load {
         let print = args.print_webhook;
-        return load::run(load_config(args)?, print).await;
+        return load::run(load_config(args)?, print, signals).await;
     }
     if args.replay.is_asked() {
-        return replay::run(args).await;
+        return replay::run(args, signals).await;
     }
     let record = args.sent.as_ref().map(create_record).transpose()?;
     let (print, push) = (args.print_webhook, args.event_websocket);
     let meetings = usize::from(args.meetings);
     let scenario = args.scenario.read()?;
-    let (mut config, grade) = config(args)?;
+    let (mut config, judge) = config(args)?;
     if let Some(scenario) = scenario {
         scenario::announce(&scenario);
         config.play(scenario);
@@ -162,8 +172,7 @@ pub(crate) async fn run(args: SimulateArgs) -> anyhow::Result<ExitCode> {
         tokio::select! {
             biased;
             () = events.opened() => {}
-            pressed = tokio::signal::ctrl_c() => {
-                pressed.context("failed to listen for Ctrl-C")?;
+            () = signals.next() => {
                 eprintln!("{}", events.report());
                 eprintln!("nobody opened the event WebSocket");
                 return Ok(ExitCode::FAILURE);
@@ -183,25 +192,63 @@ pub(crate) async fn run(args: SimulateArgs) -> anyhow::Result<ExitCode> {
         for simulator in &simulators {
             simulator.finished().await;
         }
+        if let Some(events) = &events {
+            events.close().await;
+            eprintln!("{}", events.report());
+        }
     };
     tokio::pin!(all_finished);
-    tokio::select! {
+    let is_asked_to_stop = tokio::select! {
         biased;
-        () = &mut all_finished => {}
-        pressed = tokio::signal::ctrl_c() => {
-            pressed.context("failed to listen for Ctrl-C")?;
-            eprintln!("stopping");
+        () = &mut all_finished => false,
+        () = signals.next() => true,
+    };
+    if is_asked_to_stop {
+        eprintln!("stopping");
+        let stopped = async {
             for simulator in &simulators {
                 simulator.stop(StopReason::HostTriggered).await;
             }
             all_finished.await;
+        };
+        tokio::select! {
+            biased;
+            () = stopped => {}
+            () = signals.next() => return Ok(crate::exit_code::interrupted()),
         }
     }
-    if let Some(events) = events {
-        events.close().await;
-        eprintln!("{}", events.report());
+    match judge {
+        Some(judge) => judge.tell(&simulators),
+        None => Ok(report::all(&simulators, print)),
     }
-    if grade.grade { grade.tell(&simulators) } else { Ok(report::all(&simulators, print)) }
+}
+
+impl SimulateArgs {
+    /// Finds options that would have no effect. What needs another option says so to clap as well, which lets it pass when the
+    /// other one could not be given beside a third that is there.
+    fn check(&self) -> Result<(), clap::Error> {
+        let needs = [
+            ("--speed", self.replay.speed.is_some(), "--replay FILE", self.replay.is_asked()),
+            ("--streams", self.load.streams.is_some(), "--load", self.load.load),
+            ("--rate", self.load.rate.is_some(), "--load", self.load.load),
+            ("--report", self.grade.report.is_some(), "--grade", self.grade.grade),
+        ];
+        let wrong = |kind, why: String| {
+            let mut command = crate::Arguments::command();
+            // The usage then names the whole command.
+            command.build();
+            command.find_subcommand_mut("simulate").unwrap_or(&mut clap::Command::new("simulate")).error(kind, why)
+        };
+        if let Some((option, _, needed, _)) = needs.into_iter().find(|(_, given, _, is_met)| *given && !is_met) {
+            let why = format!("{option} has no effect without {needed}: add that, or leave {option} out");
+            return Err(wrong(ErrorKind::MissingRequiredArgument, why));
+        }
+        if self.replay.is_asked() && self.servers.hosts.len() > 1 {
+            let why = "--replay is played by one server: give it one --host".to_owned();
+            return Err(wrong(ErrorKind::ArgumentConflict, why));
+        }
+        Ok(())
+    }
 }
 
 fn load_config(args: SimulateArgs) -> anyhow::Result<LoadConfig> {
@@ -209,8 +256,8 @@ fn load_config(args: SimulateArgs) -> anyhow::Result<LoadConfig> {
         app: args.app.app()?,
         listen: args.servers.listen,
         media_listen: args.servers.media_listen,
-        streams: usize::try_from(args.load.streams)?,
-        rate: args.load.rate,
+        streams: usize::try_from(args.load.streams.unwrap_or(load::STREAMS))?,
+        rate: args.load.rate.unwrap_or(load::RATE),
         duration: args.meeting.duration,
         webhook_url: args.webhook,
         product: args.meeting.product,
@@ -219,7 +266,7 @@ fn load_config(args: SimulateArgs) -> anyhow::Result<LoadConfig> {
     })
 }
 
-fn config(args: SimulateArgs) -> anyhow::Result<(SimulatorConfig, GradeArgs)> {
+fn config(args: SimulateArgs) -> anyhow::Result<(SimulatorConfig, Option<Judge>)> {
     let mut config = SimulatorConfig {
         webhook_url: args.webhook,
         webhooks: args.webhooks.options(),
@@ -234,7 +281,7 @@ fn config(args: SimulateArgs) -> anyhow::Result<(SimulatorConfig, GradeArgs)> {
         ..SimulatorConfig::default()
     };
     args.servers.configure(&mut config);
-    Ok((config, args.grade))
+    Ok((config, args.grade.judge()?))
 }
 
 /// A body a line.

@@ -1,5 +1,7 @@
 //! `rtms webhook`: sign a webhook as Zoom would, and post it.
 
+mod stdin;
+
 use std::{path::PathBuf, process::ExitCode, time::SystemTime};
 
 use anyhow::{Context, bail};
@@ -23,12 +25,14 @@ Examples:
   Post it to a gateway that runs here, and print the answer:
     ZOOM_SECRET_TOKEN=… rtms webhook send started.json --to http://127.0.0.1:8080/webhook
 
-  The same with the body from standard input:
+  The same with bodies from standard input, each as soon as it is there, until the meeting is over:
     rtms simulate --print-webhook | rtms webhook send - --to http://127.0.0.1:8080/webhook
 
-The bytes are signed as they stand in the file: a trailing newline belongs to them.
+The bytes are signed as they stand in the file: a trailing newline belongs to them. On standard input a body ends with the
+line on which its JSON is complete, and that line's end does not belong to it; what is no JSON goes on to the end of the
+input and is taken as it stands.
 
-Exit codes: 0 signed, or answered with 2xx; 1 answered with anything else, or not at all; 2 wrong arguments.";
+Exit codes: 0 all were signed, or answered with 2xx; 1 one was answered with anything else, or not at all; 2 wrong arguments.";
 
 /// Sign a webhook as Zoom does: print its headers, or post it.
 #[derive(Args, Debug)]
@@ -59,7 +63,7 @@ enum Action {
 
 #[derive(Args, Debug)]
 struct BodyArgs {
-    /// The body, as JSON; `-` reads standard input
+    /// The body, as JSON; `-` reads one body after another from standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// The app's secret token
@@ -70,6 +74,12 @@ struct BodyArgs {
     timestamp: Option<u64>,
 }
 
+/// What bodies are signed with.
+struct Signer {
+    secret: SecretToken,
+    timestamp: Option<u64>,
+}
+
 struct Signed {
     body: Vec<u8>,
     timestamp: String,
@@ -77,33 +87,54 @@ struct Signed {
 }
 
 pub(crate) async fn run(args: WebhookArgs) -> anyhow::Result<ExitCode> {
-    match args.action {
-        Action::Sign { body } => {
-            let signed = sign(body)?;
-            crate::output::print(&format!(
-                "{TIMESTAMP_HEADER}: {}\n{SIGNATURE_HEADER}: {}\n",
-                signed.timestamp, signed.signature
-            ))?;
-            Ok(ExitCode::SUCCESS)
-        }
-        Action::Send { body, to } => send(sign(body)?, to).await,
+    let (BodyArgs { file, secret_token, timestamp }, to) = match args.action {
+        Action::Sign { body } => (body, None),
+        Action::Send { body, to } => (body, Some(to)),
+    };
+    let secret = SecretToken::new(&secret_token).context("--secret-token or ZOOM_SECRET_TOKEN")?;
+    let signer = Signer { secret, timestamp };
+    if file.as_os_str() != "-" {
+        let body = std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        let is_done = signer.sign(body)?.hand_over(to.as_ref()).await?;
+        return Ok(exit_code(is_done));
+    }
+    let (mut input, mut bodies, mut all_done) = (std::io::stdin().lock(), 0, true);
+    while let Some(body) = stdin::next_body(&mut input).context("cannot read standard input")? {
+        bodies += 1;
+        all_done &= signer.sign(body)?.hand_over(to.as_ref()).await?;
+    }
+    if bodies == 0 {
+        bail!("there is no body on standard input; pipe one in, or name a file in place of `-`");
+    }
+    Ok(exit_code(all_done))
+}
+
+fn exit_code(is_done: bool) -> ExitCode {
+    if is_done { ExitCode::SUCCESS } else { crate::exit_code::failed() }
+}
+
+impl Signer {
+    fn sign(&self, body: Vec<u8>) -> anyhow::Result<Signed> {
+        let now = || SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map(|since| since.as_secs());
+        let timestamp = self.timestamp.map_or_else(now, Ok).context("this machine's clock is before 1970")?.to_string();
+        let signature = webhook_signature(&self.secret, &timestamp, &body);
+        Ok(Signed { body, timestamp, signature })
     }
 }
 
-fn sign(args: BodyArgs) -> anyhow::Result<Signed> {
-    let body = if args.file.as_os_str() == "-" {
-        std::io::read_to_string(std::io::stdin()).context("cannot read standard input")?.into_bytes()
-    } else {
-        std::fs::read(&args.file).with_context(|| format!("cannot read {}", args.file.display()))?
-    };
-    let secret = SecretToken::new(&args.secret_token).context("--secret-token or ZOOM_SECRET_TOKEN")?;
-    let now = || SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map(|since| since.as_secs());
-    let timestamp = args.timestamp.map_or_else(now, Ok).context("this machine's clock is before 1970")?.to_string();
-    let signature = webhook_signature(&secret, &timestamp, &body);
-    Ok(Signed { body, timestamp, signature })
+impl Signed {
+    /// Posts it, or prints its headers where there is nobody to post it to. Whether it was taken.
+    async fn hand_over(self, to: Option<&Uri>) -> anyhow::Result<bool> {
+        let Some(to) = to else {
+            let (timestamp, signature) = (self.timestamp, self.signature);
+            crate::output::print(&format!("{TIMESTAMP_HEADER}: {timestamp}\n{SIGNATURE_HEADER}: {signature}\n"))?;
+            return Ok(true);
+        };
+        send(self, to).await
+    }
 }
 
-async fn send(signed: Signed, to: Uri) -> anyhow::Result<ExitCode> {
+async fn send(signed: Signed, to: &Uri) -> anyhow::Result<bool> {
     if to.scheme_str() != Some("http") {
         bail!("{to} is not an http URL: this command posts to a gateway near by, without TLS");
     }
@@ -120,5 +151,5 @@ async fn send(signed: Signed, to: Uri) -> anyhow::Result<ExitCode> {
     if !body.is_empty() {
         crate::output::print(&format!("{}\n", String::from_utf8_lossy(&body)))?;
     }
-    Ok(if status.is_success() { ExitCode::SUCCESS } else { crate::exit_code::failed() })
+    Ok(status.is_success())
 }

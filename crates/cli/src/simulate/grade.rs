@@ -1,6 +1,6 @@
 //! `rtms simulate --grade`: a verdict on the client, in words and as JSON.
 
-use std::{path::PathBuf, process::ExitCode, time::Duration};
+use std::{fs::File, io::Write, path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::Context;
 use clap::Args;
@@ -22,7 +22,12 @@ pub(crate) struct GradeArgs {
     pub(super) grade: bool,
     /// Write the judgement to this file, too, as one JSON object
     #[arg(long, value_name = "FILE", requires = "grade")]
-    report: Option<PathBuf>,
+    pub(super) report: Option<PathBuf>,
+}
+
+/// Who says what is to be said of a client.
+pub(super) struct Judge {
+    report: Option<(PathBuf, File)>,
 }
 
 impl GradeArgs {
@@ -31,12 +36,30 @@ impl GradeArgs {
         if self.grade { STAY } else { Duration::ZERO }
     }
 
+    /// The judge, if there is to be one.
+    ///
+    /// # Errors
+    /// If the file for the judgement cannot be made. It is made before the meeting, which nobody wants to hold in vain, and
+    /// is empty until the end, so that no former judgement is taken for this one.
+    pub(super) fn judge(self) -> anyhow::Result<Option<Judge>> {
+        let created = self.report.map(|path| {
+            let file =
+                File::create(&path).with_context(|| format!("cannot write the --report to {}", path.display()))?;
+            anyhow::Ok((path, file))
+        });
+        let report = created.transpose()?;
+        Ok(self.grade.then_some(Judge { report }))
+    }
+}
+
+impl Judge {
     /// Tells what is to be said of streams that are finished.
-    pub(super) fn tell(&self, simulators: &[Simulator]) -> anyhow::Result<ExitCode> {
+    pub(super) fn tell(self, simulators: &[Simulator]) -> anyhow::Result<ExitCode> {
         let report = Report::new(simulators.iter().filter_map(Simulator::report).collect());
         eprintln!("{report}");
-        if let Some(path) = &self.report {
-            std::fs::write(path, report.to_json()).with_context(|| format!("failed to write {}", path.display()))?;
+        if let Some((path, mut file)) = self.report {
+            let written = file.write_all(report.to_json().as_bytes());
+            written.with_context(|| format!("failed to write {}", path.display()))?;
         }
         Ok(match report.verdict {
             Verdict::Pass => ExitCode::SUCCESS,

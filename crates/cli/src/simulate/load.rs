@@ -8,11 +8,19 @@ use cpu_time::ProcessTime;
 use rtms_sim::serve::load::{LoadConfig, LoadCounts, LoadServer};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
+use crate::signals::Signals;
+
 /// How often a line is printed while it runs.
 const TELL_EVERY: Duration = Duration::from_secs(5);
 
 /// Open files beside the streams' two connections each: listeners, webhooks, standard streams, the runtime's.
 const OTHER_FILES: u64 = 128;
+
+/// Streams, where nothing else is said.
+pub(super) const STREAMS: u32 = 100;
+
+/// Packets a second, where nothing else is said: as fast as sound is said.
+pub(super) const RATE: u32 = 50;
 
 /// Load in place of a meeting.
 #[derive(Args, Debug)]
@@ -25,16 +33,16 @@ pub(crate) struct LoadArgs {
         "tls", "ca_dir", "ca_out", "meetings", "participants", "media", "audio_from", "video_from", "flash_and_beep", "everything", "sent",
     ])]
     pub(super) load: bool,
-    /// How many streams
-    #[arg(long, value_name = "N", default_value_t = 100, requires = "load", value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    pub(super) streams: u32,
-    /// How many packets a second each is sent; a packet is 640 bytes, 20 ms of sound, so 50 are as fast as it is said
-    #[arg(long, value_name = "R", default_value_t = 50, requires = "load", value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    pub(super) rate: u32,
+    /// How many streams [default: 100]
+    #[arg(long, value_name = "N", requires = "load", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(super) streams: Option<u32>,
+    /// How many packets a second each is sent; a packet is 640 bytes, 20 ms of sound, so 50 are as fast as it is said [default: 50]
+    #[arg(long, value_name = "R", requires = "load", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(super) rate: Option<u32>,
 }
 
-/// Runs until the time is over or somebody presses Ctrl-C.
-pub(super) async fn run(config: LoadConfig, print: bool) -> anyhow::Result<ExitCode> {
+/// Runs until the time is over or a signal asks to stop.
+pub(super) async fn run(config: LoadConfig, print: bool, mut signals: Signals) -> anyhow::Result<ExitCode> {
     let streams = config.streams as u64;
     allow_open_files(streams * 2 + OTHER_FILES)?;
     eprintln!(
@@ -63,8 +71,10 @@ pub(super) async fn run(config: LoadConfig, print: bool) -> anyhow::Result<ExitC
         tokio::select! {
             biased;
             () = &mut finished => break,
-            pressed = tokio::signal::ctrl_c(), if !is_stopping => {
-                pressed.context("failed to listen for Ctrl-C")?;
+            () = signals.next() => {
+                if is_stopping {
+                    return Ok(crate::exit_code::interrupted());
+                }
                 eprintln!("stopping");
                 is_stopping = true;
                 server.stop();

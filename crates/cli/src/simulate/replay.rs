@@ -10,10 +10,12 @@ use rtms_sim::{
         SimulatorConfig,
         replay::{ReplayConfig, ReplayEnding, Replaying, Speed, Summary},
     },
+    webhook::WebhookAnswer,
 };
 use rtms_wire::media::medium::Medium;
 
 use super::SimulateArgs;
+use crate::signals::Signals;
 
 /// How often it is said how far it has come.
 const TELL_EVERY: Duration = Duration::from_secs(5);
@@ -30,8 +32,9 @@ pub(crate) struct ReplayArgs {
     ])]
     replay: Option<PathBuf>,
     /// Play it so many times as fast, such as 0.5 or 10, or as fast as the client reads: max. Times inside of messages stay
-    #[arg(long, value_name = "N|max", default_value = "1", requires = "replay")]
-    speed: Speed,
+    /// [default: 1]
+    #[arg(long, value_name = "N|max", requires = "replay")]
+    pub(super) speed: Option<Speed>,
 }
 
 impl ReplayArgs {
@@ -41,8 +44,8 @@ impl ReplayArgs {
     }
 }
 
-/// Runs until the tape is over or somebody presses Ctrl-C.
-pub(super) async fn run(args: SimulateArgs) -> anyhow::Result<ExitCode> {
+/// Runs until the tape is over or a signal asks to stop.
+pub(super) async fn run(args: SimulateArgs, mut signals: Signals) -> anyhow::Result<ExitCode> {
     let print = args.print_webhook;
     let mut replaying = Replaying::start(config(args)?).await?;
     let length_ms = replaying.contents().length_ms;
@@ -59,11 +62,13 @@ pub(super) async fn run(args: SimulateArgs) -> anyhow::Result<ExitCode> {
         tokio::select! {
             biased;
             summary = replaying.finished() => break summary?,
-            pressed = tokio::signal::ctrl_c() => {
-                pressed.context("failed to listen for Ctrl-C")?;
+            () = signals.next() => {
                 eprintln!("stopping");
                 replaying.stop();
-                break replaying.finished().await?;
+                tokio::select! {
+                    summary = replaying.finished() => break summary?,
+                    () = signals.next() => return Ok(crate::exit_code::interrupted()),
+                }
             }
             _ = every.tick() => {
                 eprintln!("at {} of {}", clock(replaying.progress_ms()), clock(length_ms));
@@ -76,10 +81,10 @@ pub(super) async fn run(args: SimulateArgs) -> anyhow::Result<ExitCode> {
 fn config(args: SimulateArgs) -> anyhow::Result<ReplayConfig> {
     let app = args.app.app()?;
     let tape = args.replay.replay.context("--replay names a file")?;
+    let as_it_was = ReplayConfig::new(tape);
     let mut places = SimulatorConfig::default();
     args.servers.configure(&mut places);
     Ok(ReplayConfig {
-        speed: args.replay.speed,
         app,
         listen: places.listen,
         media_listen: places.media_listen,
@@ -88,7 +93,8 @@ fn config(args: SimulateArgs) -> anyhow::Result<ReplayConfig> {
         ca_dir: places.ca_dir,
         ca_out: places.ca_out,
         webhook_url: args.webhook,
-        ..ReplayConfig::new(tape)
+        speed: args.replay.speed.unwrap_or(as_it_was.speed),
+        ..as_it_was
     })
 }
 
@@ -124,7 +130,7 @@ fn tell(summary: &Summary, length_ms: u64) -> ExitCode {
         eprintln!("refused: {}", crate::output::one_line(refusal));
     }
     if let Some(answer) = stop_webhook.as_ref().filter(|answer| !answer.is_accepted()) {
-        eprintln!("the stop webhook was not accepted: {answer:?}");
+        eprintln!("the stop webhook was not accepted: {}", why_not(answer));
     }
     match ending {
         ReplayEnding::Played | ReplayEnding::Stopped if *joins > 0 => return ExitCode::SUCCESS,
@@ -136,6 +142,14 @@ fn tell(summary: &Summary, length_ms: u64) -> ExitCode {
         }
     }
     ExitCode::FAILURE
+}
+
+fn why_not(answer: &WebhookAnswer) -> String {
+    match answer {
+        WebhookAnswer::Status(status) | WebhookAnswer::Body { status, .. } => format!("it was answered with {status}"),
+        WebhookAnswer::TimedOut => "there was no answer in 3 s".to_owned(),
+        WebhookAnswer::Failed(why) => crate::output::one_line(why),
+    }
 }
 
 /// Minutes and seconds of the tape.

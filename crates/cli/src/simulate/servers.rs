@@ -18,9 +18,10 @@ pub(crate) struct ServerArgs {
     /// Listen as this many of Zoom's servers; a stream moves to the next when its server fails. All but the first take free ports
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=16))]
     servers: u16,
-    /// Name the servers so in URLs, in turns; the client has to be able to resolve it, as many do with *.localhost [default: the address]
+    /// Name the servers so in URLs, in turns. The client has to be able to resolve it: localhost always, *.localhost not
+    /// everywhere (Zoom's SDK does not) [default: the address]
     #[arg(long = "host", value_name = "NAME")]
-    hosts: Vec<String>,
+    pub(super) hosts: Vec<String>,
     /// Serve wss:// with a certificate for 127.0.0.1, localhost, *.localhost and the --host names, made for this run
     #[arg(long, requires = "authority")]
     tls: bool,
