@@ -245,7 +245,7 @@ fn a_failover_explains_nothing_that_is_over_or_has_another_explanation() {
     // Our own doing.
     let mut ledger = lost(Cause::ZoomSignaling);
     ledger.advance(at(7_500));
-    ledger.gap(Cause::Restart);
+    ledger.gap(Cause::Restart, None);
     failover(&mut ledger);
     let told = ends(&ledger, Medium::Transcript);
     let spans = [
@@ -628,6 +628,35 @@ fn after_a_stop_in_order_the_gap_begins_where_the_ledger_ended() {
         assert_eq!((gap.0, gap.2.as_str()), (stopped, "interrupted by takeover"), "{spans:?}");
         assert!(spans.iter().any(|span| span.1 == gap.0 && span.2 == "silent"), "{spans:?}");
     }
+}
+
+#[test]
+fn words_that_last_beyond_a_stop_in_order_hide_no_gap() {
+    let room = Room::new();
+    let media = || [open_medium(Medium::Chat), open_medium(Medium::Transcript)];
+    let mut recorder = room.open();
+    let said = MediaDataTranscript {
+        data: "words".into(),
+        start_time: Some(at(5_000)),
+        end_time: Some(at(7_000)),
+        ..MediaDataTranscript::default()
+    };
+    for input in media().into_iter().chain([Input::Transcript(said)]) {
+        recorder.handle(input, at(5_000)).expect("recorded");
+    }
+    recorder.finish(rtms_record::Ending { at: at(5_100), ..ending() }).expect("a proper end");
+    let mut recorder = rtms_record::Recorder::open(room.root.path(), about("stream-1"), at(5_200)).expect("a recorder");
+    for input in media() {
+        recorder.handle(input, at(5_300)).expect("recorded");
+    }
+    recorder.sync(at(9_000)).expect("synced");
+
+    let ledger = recorder.describe().ledger.expect("a ledger");
+    flawless(&ledger);
+    let chat = [(0, 5_000, "before_start"), (5_000, 5_100, "silent"), (5_100, 5_300, "interrupted by takeover")];
+    assert_eq!(words(&ledger, Medium::Chat)[..3], expected(&chat));
+    let transcript = words(&ledger, Medium::Transcript);
+    assert_eq!(transcript[1], (5_000, 7_000, "received".into()), "{transcript:?}");
 }
 
 #[test]

@@ -36,7 +36,7 @@ impl Books {
 
     /// The process was gone until now.
     pub(crate) fn restarted(&mut self) {
-        self.ledger.gap(Cause::Restart);
+        self.ledger.gap(Cause::Restart, None);
     }
 
     pub(crate) fn delivered(&mut self, piece: &Piece, now: UnixMillis) {

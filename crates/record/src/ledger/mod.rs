@@ -283,10 +283,12 @@ impl Ledger {
     /// From the last that is known until a medium is opened again, nothing can have come: our doing.
     ///
     /// After a death ([`Cause::Restart`]) what was on its way to us at the last moment is lost too, so what looks like silence
-    /// just before is not one. After a stop in order the last moment is the one that was written down. Sound that Zoom
-    /// kept since the start is lost either way, if none had come yet.
-    pub fn gap(&mut self, cause: Cause) {
-        let since = self.end();
+    /// just before is not one. After a stop in order the last moment is when the recording was closed, `left_at` on our clock:
+    /// a line of transcript may have told of a later time. Sound that Zoom kept since the start is lost either way, if none
+    /// had come yet.
+    pub fn gap(&mut self, cause: Cause, left_at: Option<UnixMillis>) {
+        let left_at = left_at.map_or(u64::MAX, |ours| self.clock.to_zoom(ours).0.max(self.started_at.0));
+        let since = self.end().min(left_at);
         let under_way_ms = if cause == Cause::Restart { UNDER_WAY_MS } else { 0 };
         for account in &mut self.media {
             if account.off.is_none() {
@@ -299,7 +301,7 @@ impl Ledger {
                 account.line.state(from, since, |old| (*old == What::BeforeStart).then(interrupted)?);
                 account.line.state(since, u64::MAX, |_| interrupted());
             }
-            account.changed_at = account.changed_at.max(since);
+            account.changed_at = since;
         }
     }
 

@@ -79,10 +79,10 @@ impl Recorder {
         let mut ledger = Ledger::new(manifest.about.started_at, now);
         if let Some(state) = found_state {
             ledger = resumed_ledger(&manifest, audio.as_ref(), &layout, now)?;
-            ledger.gap(match state {
-                RecordingState::Recording => Cause::Restart,
-                RecordingState::Finished => Cause::Takeover,
-            });
+            match state {
+                RecordingState::Recording => ledger.gap(Cause::Restart, None),
+                RecordingState::Finished => ledger.gap(Cause::Takeover, Some(manifest.updated_at)),
+            }
         }
         let book = Bookkeeper::of(ledger, manifest.about.product);
         let appender = |path| Appender::open(path, options.max_held_bytes);
