@@ -2,7 +2,6 @@
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use smol_str::SmolStr;
 
 use crate::{
@@ -11,7 +10,7 @@ use crate::{
     error::DecodeError,
     ids::{ChannelId, UserId},
     lenient,
-    message::{Extra, body},
+    message::{Extra, content},
     time::UnixMillis,
 };
 
@@ -84,24 +83,9 @@ pub(crate) fn payload(text: &[u8], announced: Option<u64>, msg_type: MessageType
     }
 }
 
-/// Reads the general form, and the flattened old one where `content` itself is the base64 text.
-pub(super) fn decode(msg_type: MessageType, mut fields: Extra) -> Result<MediaData, DecodeError> {
-    let fields = match fields.remove("content") {
-        Some(Value::Object(content)) => content,
-        Some(data @ Value::String(_)) => {
-            fields.insert("data".into(), data);
-            fields
-        }
-        Some(other) => {
-            let source = serde::de::Error::custom(format_args!("content is {}", kind(&other)));
-            return Err(DecodeError::BadField { msg_type: Some(msg_type), source });
-        }
-        None => {
-            let source = serde::de::Error::missing_field("content");
-            return Err(DecodeError::BadField { msg_type: Some(msg_type), source });
-        }
-    };
-    let found: OnTheWire = body(msg_type, fields)?;
+/// Reads the general form.
+pub(super) fn decode(msg_type: MessageType, fields: Extra) -> Result<MediaData, DecodeError> {
+    let found: OnTheWire = content(msg_type, fields)?;
     Ok(MediaData {
         data: payload(found.data.as_bytes(), found.length, msg_type)?,
         user_id: found.user_id,
@@ -111,15 +95,4 @@ pub(super) fn decode(msg_type: MessageType, mut fields: Extra) -> Result<MediaDa
         attribute: found.attribute,
         extra: found.extra,
     })
-}
-
-fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "text",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
-    }
 }

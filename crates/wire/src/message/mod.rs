@@ -234,7 +234,7 @@ impl Message {
 }
 
 /// The wrapper that media data comes in.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 struct Content<T> {
     content: T,
 }
@@ -245,5 +245,30 @@ fn body<T: DeserializeOwned>(msg_type: MessageType, fields: Extra) -> Result<T, 
 }
 
 fn content<T: DeserializeOwned>(msg_type: MessageType, fields: Extra) -> Result<T, DecodeError> {
-    body::<Content<T>>(msg_type, fields).map(|outer| outer.content)
+    body(msg_type, content_fields(msg_type, fields)?)
+}
+
+/// What is in the wrapper; or the flattened old form, in which `content` itself is the data and the rest stands beside it.
+fn content_fields(msg_type: MessageType, mut fields: Extra) -> Result<Extra, DecodeError> {
+    let source = match fields.remove("content") {
+        Some(Value::Object(content)) => return Ok(content),
+        Some(data @ Value::String(_)) => {
+            fields.insert("data".into(), data);
+            return Ok(fields);
+        }
+        Some(other) => serde::de::Error::custom(format_args!("content is {}", kind(&other))),
+        None => serde::de::Error::missing_field("content"),
+    };
+    Err(DecodeError::BadField { msg_type: Some(msg_type), source })
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
 }

@@ -31,9 +31,11 @@ impl<'a> Fields<'a> {
         Self { flat, object }
     }
 
-    /// The raw value, in `object` before `payload`. Null counts as absent.
+    /// The raw value, in `object` before `payload`. Null and empty text count as absent: no field means something by them,
+    /// and two streams without an id are not one.
     pub(super) fn raw(&self, key: &str) -> Option<&'a RawValue> {
-        [&self.object, &self.flat].into_iter().find_map(|from| from.get(key).copied().filter(|raw| raw.get() != "null"))
+        let says_something = |raw: &&RawValue| !matches!(raw.get(), "null" | "\"\"");
+        [&self.object, &self.flat].into_iter().find_map(|from| from.get(key).copied().filter(says_something))
     }
 
     pub(super) fn text(&self, key: &str) -> Option<String> {
@@ -75,9 +77,13 @@ pub(super) fn text(raw: &RawValue) -> Option<String> {
     serde_json::from_str(raw.get()).ok()
 }
 
-/// A whole number, also in quotes.
+/// A whole number, also in quotes, or written with a point or an exponent.
 pub(super) fn number(raw: &RawValue) -> Option<u64> {
-    text_or_digits(raw)?.parse().ok()
+    /// Beyond this a float does not tell neighbours apart.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    let exact = |float: &f64| float.fract() == 0.0 && (0.0..=EXACT).contains(float);
+    let digits = text_or_digits(raw).and_then(|text| text.parse().ok());
+    digits.or_else(|| raw.get().parse().ok().filter(exact).map(|float: f64| float as u64))
 }
 
 /// Text, or the digits of a number however long.

@@ -100,7 +100,10 @@ impl Webhook {
     /// [`WebhookUnreadable`] for what is not JSON or has no event name. Everything else is a webhook: what is missing
     /// or odd in it shows as an absent field.
     pub fn decode(body: &[u8]) -> Result<Self, WebhookUnreadable> {
-        let envelope: fields::Envelope<'_> = serde_json::from_slice(body).map_err(WebhookUnreadable::NotJson)?;
+        // The reader of JSON looks into what is wanted only, and all of it has to be text.
+        let text = std::str::from_utf8(body)
+            .map_err(|error| WebhookUnreadable::NotJson(serde::de::Error::custom(error)))?;
+        let envelope: fields::Envelope<'_> = serde_json::from_str(text).map_err(WebhookUnreadable::NotJson)?;
         let event = envelope.event.and_then(fields::text).ok_or(WebhookUnreadable::NoEvent)?;
         let event = EventName::canonical(&event);
         let fields = Fields::new(envelope.payload.map(RawValue::get).unwrap_or_default());
@@ -119,7 +122,8 @@ impl Webhook {
             event_name::Kind::StartFailed => WebhookBody::StartFailed,
             event_name::Kind::RequestStatus => WebhookBody::RequestStatus,
             event_name::Kind::UrlValidation => {
-                WebhookBody::UrlValidation { plain_token: fields.text("plainToken").unwrap_or_default() }
+                let plain_token = fields.raw("plainToken").and_then(fields::text).unwrap_or_default();
+                WebhookBody::UrlValidation { plain_token }
             }
             event_name::Kind::Other => WebhookBody::Other,
         };

@@ -5,7 +5,7 @@ use http::Uri;
 /// Which hosts a signed handshake may be sent to.
 #[derive(Clone, Debug)]
 pub struct ServerUrlPolicy {
-    /// Domains under which hosts are allowed, without a leading dot.
+    /// Domains under which hosts are allowed, in lower case and without a leading dot.
     pub allowed_suffixes: Vec<String>,
     /// Whether `ws://` and loopback hosts are allowed too: for the simulator and for tests.
     pub allow_loopback: bool,
@@ -78,20 +78,24 @@ impl ServerUrlPolicy {
         }
         let host = authority.host().to_ascii_lowercase();
         let loopback = self.allow_loopback && is_loopback(&host);
-        if !(scheme == encrypted || scheme == plain && loopback) {
+        let is = |allowed: &str| scheme.eq_ignore_ascii_case(allowed);
+        if !(is(encrypted) || is(plain) && loopback) {
             return Err(UrlRefused::Scheme(scheme.into()));
         }
-        if loopback || self.allowed_suffixes.iter().any(|suffix| is_under(&host, suffix)) {
-            Ok(uri)
-        } else {
-            Err(UrlRefused::ForeignHost(host))
+        if !loopback && !self.allowed_suffixes.iter().any(|suffix| is_under(&host, suffix)) {
+            return Err(UrlRefused::ForeignHost(host));
         }
+        // Whoever connects compares it letter by letter.
+        let scheme = scheme.to_ascii_lowercase().parse().map_err(|_| UrlRefused::NotAUrl)?;
+        let mut parts = uri.into_parts();
+        parts.scheme = Some(scheme);
+        Uri::from_parts(parts).map_err(|_| UrlRefused::NotAUrl)
     }
 }
 
 fn is_under(host: &str, suffix: &str) -> bool {
-    // Label by label: `evilzoom.us` is not under `zoom.us`.
-    host == suffix || host.strip_suffix(suffix).is_some_and(|rest| rest.ends_with('.'))
+    // Label by label: `evilzoom.us` is not under `zoom.us`, and nothing is under no domain.
+    !suffix.is_empty() && (host == suffix || host.strip_suffix(suffix).is_some_and(|rest| rest.ends_with('.')))
 }
 
 fn is_loopback(host: &str) -> bool {
@@ -149,6 +153,7 @@ mod tests {
         let policy = ServerUrlPolicy::default();
 
         assert!(policy.check("wss://a.zoom.us/x").is_ok());
+        assert_eq!(policy.check("WSS://A.Zoom.US/x").unwrap().scheme_str(), Some("wss"));
         assert!(matches!(policy.check("wss://evilzoom.us/x"), Err(UrlRefused::ForeignHost(_))));
         assert!(matches!(policy.check("wss://zoom.us.evil.example"), Err(UrlRefused::ForeignHost(_))));
         assert!(matches!(policy.check("wss://zoom.us@evil.example"), Err(UrlRefused::UserInfo)));

@@ -61,7 +61,7 @@ pub enum NotFromZoom {
     #[error("the signature matches none of the secret tokens")]
     BadSignature,
     /// The signature is right, but the timestamp is too far from now: a replay, or a clock that is wrong.
-    #[error("the signature is right but the timestamp is {seconds} s {}", if *.seconds > 0 { "old" } else { "ahead" })]
+    #[error("the signature is right but the timestamp is {} s {}", .seconds.unsigned_abs(), if *.seconds > 0 { "old" } else { "ahead" })]
     Stale {
         /// Seconds behind now; negative when ahead of it.
         seconds: i64,
