@@ -1,7 +1,17 @@
 //! Logs go to standard error, so that standard output stays for what a command prints.
 
+use std::fmt::{self, Write};
+
 use clap::Args;
-use tracing_subscriber::EnvFilter;
+use tracing::field::Field;
+use tracing_subscriber::{
+    EnvFilter,
+    field::MakeExt,
+    fmt::format::{self, FormatFields},
+};
+
+/// Bytes of a value that are shown. Names and ids have some dozens; whoever sends more does not get to fill the log.
+const MAX_VALUE_BYTES: usize = 1024;
 
 #[derive(Args)]
 pub(crate) struct LoggingArgs {
@@ -14,6 +24,96 @@ impl LoggingArgs {
     pub(crate) fn start(&self, default: &str) {
         let filter = EnvFilter::builder().parse_lossy(self.log.as_deref().unwrap_or(default));
         let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(ansi).init();
+        tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(std::io::stderr)
+            .with_ansi(ansi)
+            .fmt_fields(fields())
+            .init();
+    }
+}
+
+/// Writes fields so that nothing in a value looks like another line, moves the cursor or goes on for ever: names and ids come
+/// from outside.
+fn fields() -> impl for<'writer> FormatFields<'writer> + 'static {
+    format::debug_fn(|writer: &mut format::Writer<'_>, field: &Field, value: &dyn fmt::Debug| {
+        if field.name() != "message" {
+            write!(writer, "{}=", field.name())?;
+        }
+        write!(Escaped { writer, left: MAX_VALUE_BYTES }, "{value:?}")
+    })
+    .delimited(" ")
+}
+
+/// What is written to it, on one line.
+struct Escaped<'a, W> {
+    writer: &'a mut W,
+    /// Bytes that may still come.
+    left: usize,
+}
+
+impl<W: Write> Write for Escaped<'_, W> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for symbol in text.chars() {
+            if self.left == 0 {
+                return Ok(());
+            }
+            self.left = self.left.saturating_sub(symbol.len_utf8());
+            if self.left == 0 {
+                return self.writer.write_char('…');
+            }
+            if symbol.is_control() {
+                write!(self.writer, "{}", symbol.escape_default())?;
+            } else {
+                self.writer.write_char(symbol)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io,
+        sync::{Arc, Mutex},
+    };
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().map_err(|_| io::ErrorKind::Other)?.write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    #[expect(clippy::unwrap_used, reason = "in a test, a panic is the answer")]
+    fn whatever_is_in_a_value_stays_in_its_line_and_has_an_end() {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_writer(move || writer.clone())
+            .with_ansi(false)
+            .without_time()
+            .fmt_fields(fields())
+            .finish();
+        tracing::subscriber::with_default(subscriber, || {
+            let _stream = tracing::info_span!("stream", stream_id = %"a\nb").entered();
+            tracing::info!(event = %"x\nINFO forged\u{1b}[2J", long = %"é".repeat(100_000), count = 7, "webhook");
+        });
+
+        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        let line = text.strip_suffix('\n').unwrap();
+        assert!(line.len() < 2 * MAX_VALUE_BYTES && !line.contains(char::is_control), "{line}");
+        assert!(line.contains(r"stream_id=a\nb") && line.contains(r"event=x\nINFO forged\u{1b}[2J long=éé"), "{line}");
+        assert!(line.contains("… count=7") && line.contains("webhook"), "{line}");
     }
 }

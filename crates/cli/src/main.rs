@@ -66,6 +66,9 @@ async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     // Only the server talks about itself; the others have something else to say.
     arguments.logging.start(if matches!(arguments.command, Command::Serve(_)) { "info" } else { "warn" });
+    if let Err(error) = signals::survive_file_size_limit() {
+        tracing::warn!(%error, "a limit on the size of files would end the process");
+    }
     let done = match arguments.command {
         Command::Serve(args) => serve::run(args).await,
         Command::Demo(args) => demo::run(args).await,

@@ -2,6 +2,20 @@
 
 use tokio::sync::mpsc;
 
+/// Has a write beyond the limit on the size of files fail as on a full disk, instead of ending the process without a word.
+///
+/// # Errors
+/// What the system says.
+pub(crate) fn survive_file_size_limit() -> std::io::Result<()> {
+    /// The number on Linux and macOS alike.
+    #[cfg(unix)]
+    const SIGXFSZ: i32 = 25;
+    #[cfg(unix)]
+    // Listening is enough; nobody has to hear it.
+    drop(tokio::signal::unix::signal(tokio::signal::unix::SignalKind::from_raw(SIGXFSZ))?);
+    Ok(())
+}
+
 /// Calls `what` whenever SIGHUP comes, which otherwise would end the process.
 pub(crate) fn on_hangup(what: impl Fn() + Send + 'static) -> anyhow::Result<()> {
     #[cfg(unix)]

@@ -57,7 +57,7 @@ async fn a_full_file_system() {
 async fn a_limit_on_the_size_of_files() {
     println!("used: a file-size limit of {LIMIT_KIB} KiB");
     let data_dir = tempfile::tempdir().unwrap();
-    let server = start_deaf_to_the_limit(data_dir.path(), &format!("ulimit -S -f {LIMIT_KIB};"), &[]).await;
+    let server = start_limited(data_dir.path(), &format!("ulimit -S -f {LIMIT_KIB};"), &[]).await;
 
     fill_and_recover(server, data_dir.path(), |process| limit_files(process, "unlimited")).await;
 }
@@ -66,7 +66,7 @@ async fn a_limit_on_the_size_of_files() {
 #[tokio::test]
 async fn a_server_that_gets_no_webhooks_gets_ready_again_by_itself() {
     let data_dir = tempfile::tempdir().unwrap();
-    let server = start_deaf_to_the_limit(data_dir.path(), "", &[]).await;
+    let server = start_limited(data_dir.path(), "", &[]).await;
     let mut door = Door::before(&server).await;
     assert_eq!(door.post(100).await, 200);
     let folder = data_dir.path().to_str().unwrap();
@@ -105,7 +105,7 @@ async fn events_by_websocket_wait_for_space_and_none_is_lost() {
     );
     fs::write(&settings, toml).unwrap();
     let data_dir = folder.path().join("data");
-    let server = start_deaf_to_the_limit(&data_dir, "", &["--dev", "--config", settings.to_str().unwrap()]).await;
+    let server = start_limited(&data_dir, "", &["--dev", "--config", settings.to_str().unwrap()]).await;
     until("the WebSocket stands", async || (zoom.counts().connections == 1).then_some(())).await;
     let bodies: Vec<_> = (0..40).map(|number| stop_of(&format!("s{number}"), 1000)).collect();
     let (before, meanwhile) = bodies.split_at(10);
@@ -135,13 +135,13 @@ async fn events_by_websocket_wait_for_space_and_none_is_lost() {
     assert_eq!(stored_bodies(&data_dir).await.0, bodies.into_iter().collect());
 }
 
-/// Starts a server that gets an error where the limit on the size of files would kill it.
-async fn start_deaf_to_the_limit(data_dir: &Path, limit: &str, more: &[&str]) -> Serving {
+/// Starts a server with limits of its own.
+async fn start_limited(data_dir: &Path, limit: &str, more: &[&str]) -> Serving {
     let arguments = ["serve", "--listen", "127.0.0.1:0", "--data-dir", data_dir.to_str().unwrap()];
     let plain = with_secrets(&[&arguments, more].concat());
     let plain = plain.as_std();
     let mut bash = tokio::process::Command::new("bash");
-    bash.args(["-c", &format!("trap '' XFSZ; {limit} exec \"$0\" \"$@\"")]);
+    bash.args(["-c", &format!("{limit} exec \"$0\" \"$@\"")]);
     bash.arg(plain.get_program()).args(plain.get_args());
     bash.env_clear().envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
     bash.env("PATH", std::env::var_os("PATH").unwrap_or_default()).stdin(Stdio::null()).kill_on_drop(true);

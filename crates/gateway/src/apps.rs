@@ -54,12 +54,14 @@ impl Apps {
     /// [`SecretsError`]; the secrets then stay as they were.
     pub fn reload(&self) -> Result<(), SecretsError> {
         let fresh = self.configured.iter().map(secrets::from_files).collect::<Result<Vec<_>, _>>()?;
-        self.current.rcu(|current| {
+        let with_those_that_stay = |current: &[App]| {
             let mut apps = fresh.clone();
             let from_files = |app: &App| self.configured.iter().any(|configured| configured.name == app.name);
             apps.extend(current.iter().filter(|app| !from_files(app)).cloned());
             apps
-        });
+        };
+        secrets::one_token_each(&with_those_that_stay(&self.now()))?;
+        self.current.rcu(|current| with_those_that_stay(current));
         Ok(())
     }
 

@@ -95,7 +95,11 @@ impl Dispatcher {
         let class = match self.judge(&entry) {
             Judgement::Settle(verdict) => {
                 let class = verdict.class;
-                info!(entry = %id, %class, reason = verdict.reason, "settled");
+                if class == Class::Unusable {
+                    warn!(entry = %id, %class, reason = verdict.reason, "settled: nothing can be done for it");
+                } else {
+                    info!(entry = %id, %class, reason = verdict.reason, "settled");
+                }
                 self.store.settle(id, verdict, clock::unix_millis()).await?;
                 class
             }

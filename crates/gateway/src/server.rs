@@ -33,7 +33,7 @@ use crate::{
         health::Health,
         streams::Streams,
         tls::{DoorTls, DoorTlsError},
-        webhook::Door,
+        webhook::{Door, Room},
     },
     intake::{IntakeUnusable, Intakes},
     recording::RecordingSetup,
@@ -180,7 +180,7 @@ impl Server {
         let address = listener.local_addr().map_err(|source| StartError::Listen { address, source })?;
 
         let policy = ServerUrlPolicy {
-            allowed_suffixes: config.zoom.allowed_hosts.clone(),
+            allowed_suffixes: config.zoom.allowed_hosts.iter().map(|host| host.to_ascii_lowercase()).collect(),
             allow_loopback: config.zoom.allow_loopback,
         };
         let connector = TcpConnector::new(policy.clone(), &config.zoom.extra_ca)?;
@@ -231,6 +231,7 @@ impl Server {
                 tolerance: config.webhook.tolerance,
                 max_body_bytes: config.webhook.max_body_bytes,
                 read_within: config.webhook.read_within,
+                room: Room::new(config.webhook.max_body_bytes),
             },
             metrics: metrics.clone(),
             health: Health { store: store.clone(), stopping: AtomicBool::new(false) },

@@ -102,6 +102,10 @@ pub enum WebhookResult {
     TooLarge,
     /// Too slow: 408.
     TooSlow,
+    /// The sender went away before the end of the body.
+    BrokenOff,
+    /// Too many requests or bytes at a time: 503.
+    Busy,
     /// Not JSON by its content type: 415.
     WrongType,
     /// It could not be stored: 503.
@@ -119,6 +123,8 @@ impl WebhookResult {
             Self::Unreadable => "unreadable",
             Self::TooLarge => "too_large",
             Self::TooSlow => "too_slow",
+            Self::BrokenOff => "broken_off",
+            Self::Busy => "busy",
             Self::WrongType => "wrong_type",
             Self::NotStored => "not_stored",
         }

@@ -23,6 +23,15 @@ const ENVIRONMENT: &str = "RTMS";
 /// The settings that are lists: in the environment, with commas between.
 const LISTS: &[&str] = &["media.want", "zoom.allowed_hosts", "zoom.extra_ca"];
 
+/// The shortest limit of a body: Zoom's have a few hundred bytes, and nothing is gained by less.
+const LEAST_BODY_BYTES: usize = 16 << 10;
+
+/// The longest limit of a body. It is held in memory.
+const MOST_BODY_BYTES: usize = 64 << 20;
+
+/// The highest limit of connections: more than one address and port can have.
+const MOST_CONNECTIONS: usize = 1_000_000;
+
 /// All settings.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -190,11 +199,34 @@ impl Config {
         if self.store.keep < Duration::from_secs(24 * 3600) {
             return unusable("store.keep", "must be at least 24h: Zoom's repeats must be recognised");
         }
+        let Webhook { tolerance, max_body_bytes, read_within, max_connections } = self.webhook;
+        if !(LEAST_BODY_BYTES..=MOST_BODY_BYTES).contains(&max_body_bytes) {
+            return unusable("webhook.max_body_bytes", "must be from 16384 to 67108864: too long is a loss for Zoom");
+        }
+        if read_within < Duration::from_millis(100) {
+            return unusable("webhook.read_within", "must be at least 100ms: too slow is a loss for Zoom");
+        }
+        if tolerance < Duration::from_secs(1) {
+            return unusable("webhook.tolerance", "must be at least 1s: timestamps have whole seconds, and clocks differ");
+        }
+        if !(1..=MOST_CONNECTIONS).contains(&max_connections) {
+            return unusable("webhook.max_connections", "must be from 1 to 1000000");
+        }
+        if let Some(host) = self.zoom.allowed_hosts.iter().find(|host| !is_domain(host)) {
+            let why = format!("{host:?} is not a domain: write it as in \"zoom.us\", which is meant with all under it");
+            return unusable("zoom.allowed_hosts", &why);
+        }
         self.media.stream_config()?.check().map_err(|misuse| ConfigError::Unusable {
             setting: "media",
             why: format!("Zoom would refuse this: {misuse}"),
         })
     }
+}
+
+/// Whether it may stand in a certificate: labels of letters, digits and hyphens.
+fn is_domain(text: &str) -> bool {
+    let is_label = |label: &str| !label.is_empty() && label.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'-');
+    text.split('.').all(is_label)
 }
 
 #[cfg(test)]
@@ -217,6 +249,31 @@ mod tests {
         let error = Config::load(Some(file.path())).unwrap_err().to_string();
 
         assert!(error.contains("sample_rate") && error.contains("OPUS goes with 48 kHz"), "{error}");
+    }
+
+    #[test]
+    fn a_value_out_of_range_is_named_before_it_loses_webhooks() {
+        let unusable = [
+            ("webhook", "max_connections = 0"),
+            ("webhook", "max_body_bytes = 0"),
+            ("webhook", "max_body_bytes = 1099511627776"),
+            ("webhook", "read_within = \"0s\""),
+            ("webhook", "tolerance = \"0s\""),
+            ("zoom", "allowed_hosts = [\"\"]"),
+            ("zoom", "allowed_hosts = [\"zoom.us\", \"*\"]"),
+            ("zoom", "allowed_hosts = [\".zoom.us\"]"),
+            ("zoom", "allowed_hosts = [\"zoom.us.\"]"),
+            ("zoom", "allowed_hosts = [\"https://zoom.us\"]"),
+        ];
+        for (section, line) in unusable {
+            let file = tempfile::Builder::new().suffix(".toml").tempfile().unwrap();
+            std::fs::write(file.path(), format!("[{section}]\n{line}\n")).unwrap();
+
+            let error = Config::load(Some(file.path())).unwrap_err().to_string();
+
+            let setting = line.split_once(' ').unwrap().0;
+            assert!(error.contains(&format!("{section}.{setting}: ")), "{line}: {error}");
+        }
     }
 
     #[test]

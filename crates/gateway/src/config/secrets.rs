@@ -157,6 +157,12 @@ pub enum SecretsError {
         /// What is wrong.
         why: WebSocketUnusable,
     },
+    /// The name of an app is the end of its address.
+    #[error("the app name {0:?} cannot end an address: use letters, digits, `-`, `_` and `.`, as in /webhook/meetings")]
+    Name(String),
+    /// The secret that matches says which app is meant.
+    #[error("the apps {0:?} and {1:?} have one secret token: each app of Zoom's has a token of its own")]
+    SameToken(String, String),
     /// Two apps have one name, so that a path or a receipt could mean either.
     #[error("two apps are called {0:?}: give each a name of its own")]
     SameName(String),
@@ -171,6 +177,10 @@ pub enum SecretsError {
 /// [`SecretsError`], which says what to set.
 pub fn load(apps: &[AppConfig], environment: impl Fn(&str) -> Option<String>) -> Result<Vec<App>, SecretsError> {
     for (position, app) in apps.iter().enumerate() {
+        let may_stand = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        if !app.name.bytes().all(may_stand) || app.name.bytes().all(|byte| byte == b'.') {
+            return Err(SecretsError::Name(app.name.clone()));
+        }
         if app.name == DEFAULT_APP || apps.iter().take(position).any(|other| other.name == app.name) {
             return Err(SecretsError::SameName(app.name.clone()));
         }
@@ -193,7 +203,20 @@ pub fn load(apps: &[AppConfig], environment: impl Fn(&str) -> Option<String>) ->
             ClientSecret::new(&secret).map_err(|EmptySecret| SecretsError::Empty { what: "client secret", place })?;
         loaded.push(App::new(DEFAULT_APP, vec![token], client_id.trim(), secret));
     }
+    one_token_each(&loaded)?;
     Ok(loaded)
+}
+
+/// Finds two apps with one secret token.
+pub(crate) fn one_token_each(apps: &[App]) -> Result<(), SecretsError> {
+    for (position, app) in apps.iter().enumerate() {
+        let is_mine = |token: &SecretToken| app.secret_tokens.iter().any(|mine| mine.expose() == token.expose());
+        let has_one_of = |other: &&App| other.secret_tokens.iter().any(is_mine);
+        if let Some(other) = apps.iter().take(position).find(has_one_of) {
+            return Err(SecretsError::SameToken(other.name.to_string(), app.name.to_string()));
+        }
+    }
+    Ok(())
 }
 
 /// Reads the secrets of one app from its files.

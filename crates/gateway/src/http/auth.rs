@@ -7,7 +7,12 @@ use std::{fmt, path::PathBuf};
 
 use aws_lc_rs::{constant_time, hmac};
 use axum::http::{HeaderMap, HeaderName, header};
-use rtms_wire::{base64, secret::ClientSecret, time::UnixMillis};
+use rtms_wire::{
+    base64,
+    secret::ClientSecret,
+    time::UnixMillis,
+    webhook::verify::{SIGNATURE_HEADER, TIMESTAMP_HEADER},
+};
 use serde::{Deserialize, Serialize};
 
 /// How long a token lives. Zoom wants at least 3599 s.
@@ -78,6 +83,9 @@ pub enum AuthUnusable {
     /// No header can have this name.
     #[error("{0:?} is not the name of a header")]
     HeaderName(String),
+    /// The header has another use.
+    #[error("the header {0:?} carries the signature: choose another name in the event subscription, and here")]
+    HeaderTaken(String),
 }
 
 /// The answer to a token request, as OAuth has it.
@@ -93,13 +101,13 @@ impl Auth {
         let secret_of = |text: &str| ClientSecret::new(text).map_err(|_| AuthUnusable::Empty);
         let basic = |user: &str| {
             let secret = secret.trim();
-            if secret.is_empty() { Err(AuthUnusable::Empty) } else { secret_of(&basic_value(user, secret)) }
+            if secret.is_empty() { Err(AuthUnusable::Empty) } else { secret_of(&basic_credentials(user, secret)) }
         };
         Ok(match config {
             AuthConfig::Basic { user, .. } => Self::Basic { expected: basic(user)? },
             AuthConfig::Token { client_id, .. } => Self::Token { expected: basic(client_id)?, key: secret_of(secret)? },
             AuthConfig::Header { name, .. } => Self::Header {
-                name: name.parse().map_err(|_| AuthUnusable::HeaderName(name.clone()))?,
+                name: header_name(name)?,
                 expected: secret_of(secret)?,
             },
         })
@@ -109,11 +117,15 @@ impl Auth {
     pub(crate) fn admits(&self, headers: &HeaderMap, now: UnixMillis) -> bool {
         let value = |name: &HeaderName| headers.get(name).map(|value| value.as_bytes()).unwrap_or_default();
         match self {
-            Self::Basic { expected } => same(value(&header::AUTHORIZATION), expected.expose()),
+            Self::Basic { expected } => {
+                let credentials = of_scheme("Basic", value(&header::AUTHORIZATION));
+                credentials.is_some_and(|credentials| same(credentials, expected.expose()))
+            }
             Self::Header { name, expected } => same(value(name), expected.expose()),
             Self::Token { key, .. } => {
-                let token = std::str::from_utf8(value(&header::AUTHORIZATION)).ok();
-                token.and_then(|token| token.strip_prefix("Bearer ")).is_some_and(|token| is_valid(token, key, now))
+                let token = of_scheme("Bearer", value(&header::AUTHORIZATION));
+                let token = token.and_then(|token| std::str::from_utf8(token).ok());
+                token.is_some_and(|token| is_valid(token, key, now))
             }
         }
     }
@@ -124,7 +136,8 @@ impl Auth {
     pub(crate) fn issue(&self, headers: &HeaderMap, now: UnixMillis) -> Option<TokenAnswer> {
         let Self::Token { expected, key } = self else { return None };
         let authorization = headers.get(header::AUTHORIZATION).map(|value| value.as_bytes()).unwrap_or_default();
-        same(authorization, expected.expose()).then(|| {
+        let credentials = of_scheme("Basic", authorization)?;
+        same(credentials, expected.expose()).then(|| {
             // A little longer than we say: the clock of whoever uses it may be behind.
             let expiry = now.as_secs() + TOKEN_SECONDS + 60;
             let access_token = format!("{expiry}.{}", mac(key, expiry));
@@ -133,10 +146,24 @@ impl Auth {
     }
 }
 
+/// What stands behind the word for its kind, which may be written in any case.
+fn of_scheme<'a>(scheme: &str, authorization: &'a [u8]) -> Option<&'a [u8]> {
+    let (word, rest) = authorization.split_at_checked(scheme.len())?;
+    rest.strip_prefix(b" ").filter(|_| word.eq_ignore_ascii_case(scheme.as_bytes())).map(<[u8]>::trim_ascii_start)
+}
+
 fn is_valid(token: &str, key: &ClientSecret, now: UnixMillis) -> bool {
     let Some((expiry, received)) = token.split_once('.') else { return false };
     let Ok(expiry) = expiry.parse::<u64>() else { return false };
     same(received.as_bytes(), mac(key, expiry).as_bytes()) && now.as_secs() < expiry
+}
+
+fn header_name(name: &str) -> Result<HeaderName, AuthUnusable> {
+    let is_taken = [SIGNATURE_HEADER, TIMESTAMP_HEADER].iter().any(|taken| name.eq_ignore_ascii_case(taken));
+    if is_taken {
+        return Err(AuthUnusable::HeaderTaken(name.to_owned()));
+    }
+    name.parse().map_err(|_| AuthUnusable::HeaderName(name.to_owned()))
 }
 
 fn mac(key: &ClientSecret, expiry: u64) -> String {
@@ -149,8 +176,8 @@ fn same(received: &[u8], expected: &[u8]) -> bool {
     constant_time::verify_slices_are_equal(received, expected).is_ok()
 }
 
-fn basic_value(user: &str, password: &str) -> String {
-    format!("Basic {}", base64::encode(format!("{user}:{password}").as_bytes()))
+fn basic_credentials(user: &str, password: &str) -> String {
+    base64::encode(format!("{user}:{password}").as_bytes())
 }
 
 #[cfg(test)]
@@ -164,6 +191,8 @@ mod tests {
         let auth = auth(AuthConfig::Basic { user: "zoom".into(), password_file: "x".into() }, "s3cret\n");
 
         assert!(auth.admits(&headers("authorization", "Basic em9vbTpzM2NyZXQ="), NOW));
+        assert!(auth.admits(&headers("authorization", "basic em9vbTpzM2NyZXQ="), NOW));
+        assert!(!auth.admits(&headers("authorization", "em9vbTpzM2NyZXQ="), NOW));
         assert!(!auth.admits(&headers("authorization", "Basic em9vbTpvdGhlcg=="), NOW));
         assert!(!auth.admits(&HeaderMap::new(), NOW));
     }
@@ -171,12 +200,13 @@ mod tests {
     #[test]
     fn a_token_is_issued_for_the_right_credentials_and_admits_until_it_expires() {
         let auth = auth(AuthConfig::Token { client_id: "id".into(), client_secret_file: "x".into() }, "s3cret");
-        let right = headers("authorization", &basic_value("id", "s3cret"));
-        let wrong = headers("authorization", &basic_value("id", "other"));
+        let right = headers("authorization", &format!("Basic {}", basic_credentials("id", "s3cret")));
+        let wrong = headers("authorization", &format!("Basic {}", basic_credentials("id", "other")));
 
         assert!(auth.issue(&wrong, NOW).is_none());
         let token = auth.issue(&right, NOW).unwrap();
-        let carried = headers("authorization", &format!("Bearer {}", token.access_token));
+        // As the answer spells it.
+        let carried = headers("authorization", &format!("{} {}", token.token_type, token.access_token));
 
         assert!(auth.admits(&carried, NOW));
         assert!(auth.admits(&carried, UnixMillis(NOW.0 + token.expires_in * 1000)));
@@ -197,6 +227,12 @@ mod tests {
     fn an_empty_secret_locks_nothing_and_is_refused() {
         let config = AuthConfig::Basic { user: "zoom".into(), password_file: "x".into() };
         assert_eq!(Auth::new(&config, " \n").unwrap_err(), AuthUnusable::Empty);
+    }
+
+    #[test]
+    fn a_header_that_carries_the_signature_is_no_second_lock() {
+        let config = AuthConfig::Header { name: "X-Zm-Signature".into(), value_file: "x".into() };
+        assert_eq!(Auth::new(&config, "open").unwrap_err(), AuthUnusable::HeaderTaken("X-Zm-Signature".into()));
     }
 
     fn auth(config: AuthConfig, secret: &str) -> Auth {

@@ -1,19 +1,18 @@
 //! One connection at the door: TLS if the door has it, HTTP/1.1 or HTTP/2, and a limit on every wait.
 
-use std::{convert::Infallible, io, time::Duration};
+use std::{convert::Infallible, io, pin::pin, time::Duration};
 
 use axum::response::Response;
 use hyper::{Request, body::Incoming, server::conn::http2, service::Service};
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::graceful::Watcher,
-};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite},
     net::TcpStream,
     time::timeout,
 };
 use tokio_rustls::TlsAcceptor;
+
+use crate::{http::idle, stop::Stop};
 
 /// Headers that a request may have. Zoom sends about fifteen.
 const MAX_HEADERS: usize = 64;
@@ -32,6 +31,8 @@ const HTTP2_OPENING: &[u8] = b"PRI";
 pub(crate) enum ConnectionError {
     #[error("nothing was sent in time")]
     Silent,
+    #[error("what was asked last was not answered in time")]
+    Unfinished,
     #[error("TLS: {0}")]
     Tls(#[source] io::Error),
     #[error("read: {0}")]
@@ -40,13 +41,14 @@ pub(crate) enum ConnectionError {
     Http(#[from] hyper::Error),
 }
 
-/// Serves one connection to its end. `within` limits the TLS handshake, the first bytes, and each request's headers.
+/// Serves one connection to its end, or until it is told to stop and its open requests are answered. `within` limits the
+/// TLS handshake, the first bytes, each request's headers, and how long nothing may be asked.
 pub(crate) async fn serve<S>(
     stream: TcpStream,
     tls: Option<TlsAcceptor>,
     service: S,
     within: Duration,
-    watcher: Watcher,
+    stop: Stop,
 ) -> Result<(), ConnectionError>
 where
     S: Service<Request<Incoming>, Response = Response, Error = Infallible> + Send + 'static,
@@ -57,13 +59,13 @@ where
     match tls {
         Some(tls) => {
             let accepted = timeout(within, tls.accept(stream)).await.map_err(|_| ConnectionError::Silent)?;
-            serve_either(accepted.map_err(ConnectionError::Tls)?, service, within, watcher).await
+            serve_either(accepted.map_err(ConnectionError::Tls)?, service, within, stop).await
         }
-        None => serve_either(stream, service, within, watcher).await,
+        None => serve_either(stream, service, within, stop).await,
     }
 }
 
-async fn serve_either<I, S>(stream: I, service: S, within: Duration, watcher: Watcher) -> Result<(), ConnectionError>
+async fn serve_either<I, S>(stream: I, service: S, within: Duration, mut stop: Stop) -> Result<(), ConnectionError>
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: Service<Request<Incoming>, Response = Response, Error = Infallible> + Send + 'static,
@@ -82,27 +84,54 @@ where
         }
         Ok::<_, io::Error>(())
     };
-    timeout(within, first_bytes).await.map_err(|_| ConnectionError::Silent)??;
+    tokio::select! {
+        first_bytes = timeout(within, first_bytes) => first_bytes.map_err(|_| ConnectionError::Silent)??,
+        () = stop.given() => return Ok(()),
+    }
     let opening = opening[..read].to_vec();
     let is_http2 = opening == HTTP2_OPENING;
     let whole = TokioIo::new(tokio::io::join(io::Cursor::new(opening).chain(reader), writer));
 
     if is_http2 {
-        let connection = http2::Builder::new(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .max_concurrent_streams(MAX_STREAMS)
-            .max_header_list_size(MAX_HEADER_BYTES as u32)
-            .keep_alive_interval(within)
-            .keep_alive_timeout(within)
-            .serve_connection(whole, service);
-        Ok(watcher.watch(connection).await?)
+        let (service, idle) = idle::watch(service);
+        let mut connection = pin!(
+            http2::Builder::new(TokioExecutor::new())
+                .timer(TokioTimer::new())
+                .max_concurrent_streams(MAX_STREAMS)
+                .max_header_list_size(MAX_HEADER_BYTES as u32)
+                .keep_alive_interval(within)
+                .keep_alive_timeout(within)
+                .serve_connection(whole, service)
+        );
+        tokio::select! {
+            biased;
+            served = connection.as_mut() => return Ok(served?),
+            () = idle.lasts(within) => {}
+            () = stop.given() => {}
+        }
+        connection.as_mut().graceful_shutdown();
+        finish(connection, within).await
     } else {
-        let connection = hyper::server::conn::http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(within)
-            .max_headers(MAX_HEADERS)
-            .max_buf_size(MAX_HEADER_BYTES)
-            .serve_connection(whole, service);
-        Ok(watcher.watch(connection).await?)
+        // It closes idle connections by itself: headers that do not come are too slow.
+        let mut connection = pin!(
+            hyper::server::conn::http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(within)
+                .max_headers(MAX_HEADERS)
+                .max_buf_size(MAX_HEADER_BYTES)
+                .serve_connection(whole, service)
+        );
+        tokio::select! {
+            biased;
+            served = connection.as_mut() => return Ok(served?),
+            () = stop.given() => {}
+        }
+        connection.as_mut().graceful_shutdown();
+        finish(connection, within).await
     }
+}
+
+/// Lets a connection that takes no more requests answer those that it has.
+async fn finish(connection: impl Future<Output = hyper::Result<()>>, within: Duration) -> Result<(), ConnectionError> {
+    Ok(timeout(within, connection).await.map_err(|_| ConnectionError::Unfinished)??)
 }

@@ -4,6 +4,7 @@ pub mod auth;
 mod connection;
 pub(crate) mod diagnosis;
 pub mod health;
+mod idle;
 mod local;
 pub mod receipts;
 pub mod streams;
@@ -18,7 +19,7 @@ use axum::{
     response::IntoResponse,
     routing::{get, post},
 };
-use hyper_util::{server::graceful::GracefulShutdown, service::TowerToHyperService};
+use hyper_util::service::TowerToHyperService;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -73,7 +74,6 @@ pub(crate) async fn serve(
     mut stop: Stop,
 ) {
     let places = Arc::new(Semaphore::new(limits.connections));
-    let graceful = GracefulShutdown::new();
     loop {
         let accepted = tokio::select! {
             biased;
@@ -82,7 +82,7 @@ pub(crate) async fn serve(
         };
         let Some((stream, peer, place)) = accepted else { continue };
         let service = local::from_peer(TowerToHyperService::new(router.clone()), peer);
-        let served = connection::serve(stream, tls.clone(), service, limits.header_within, graceful.watcher());
+        let served = connection::serve(stream, tls.clone(), service, limits.header_within, stop.clone());
         tokio::spawn(async move {
             if let Err(error) = served.await {
                 debug!(%peer, %error, "connection ended early");
@@ -91,7 +91,9 @@ pub(crate) async fn serve(
         });
     }
     drop(listener);
-    if tokio::time::timeout(FINISH_WITHIN, graceful.shutdown()).await.is_err() {
+    // Each connection has its place until it is closed.
+    let all = u32::try_from(limits.connections).unwrap_or(u32::MAX);
+    if tokio::time::timeout(FINISH_WITHIN, places.acquire_many(all)).await.is_err() {
         warn!("some requests did not finish in time");
     }
 }

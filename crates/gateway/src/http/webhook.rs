@@ -9,8 +9,9 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use bytes::Bytes;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+use hyper::body::Body as _;
 use rtms_store::{
     entry::NewEntry,
     receipts::{NotedOn, Step},
@@ -24,6 +25,7 @@ use rtms_wire::{
         verify::{Delivery, NotFromZoom, SIGNATURE_HEADER, TIMESTAMP_HEADER, Verified},
     },
 };
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tracing::{error, info, warn};
 
 use crate::{
@@ -34,6 +36,15 @@ use crate::{
     telemetry::{Metrics, WebhookResult},
 };
 
+/// What each body may take without asking. Zoom's have a few hundred bytes.
+const SMALL_BODY_BYTES: usize = 16 << 10;
+
+/// Requests at a time: over HTTP/2 a connection may have many. With what each body may take, a quarter of a gigabyte.
+const MAX_REQUESTS: usize = 16 << 10;
+
+/// What all bodies together may take beyond that, or as much as one may have.
+const LARGE_BODIES_BYTES: usize = 64 << 20;
+
 /// What the door needs.
 pub(crate) struct Door {
     pub(crate) apps: Apps,
@@ -43,6 +54,30 @@ pub(crate) struct Door {
     pub(crate) tolerance: Duration,
     pub(crate) max_body_bytes: usize,
     pub(crate) read_within: Duration,
+    pub(crate) room: Room,
+}
+
+/// Room for bodies of which it is not known yet whether they are Zoom's, so that strangers cannot fill the memory.
+pub(crate) struct Room {
+    /// Requests at a time; on a connection by HTTP/2 there may be many.
+    requests: Semaphore,
+    /// Bytes beyond what each may have.
+    bytes: Semaphore,
+}
+
+/// A body, and the room that it takes until it is dropped.
+struct Received<'a> {
+    body: Bytes,
+    _request: SemaphorePermit<'a>,
+    _bytes: Option<SemaphorePermit<'a>>,
+}
+
+impl Room {
+    /// For bodies up to this length.
+    pub(crate) fn new(max_body_bytes: usize) -> Self {
+        let bytes = LARGE_BODIES_BYTES.max(max_body_bytes).min(Semaphore::MAX_PERMITS);
+        Self { requests: Semaphore::new(MAX_REQUESTS), bytes: Semaphore::new(bytes) }
+    }
 }
 
 /// A request that is not taken. The sender is told the status and nothing else: it may be anybody.
@@ -80,7 +115,7 @@ pub(crate) async fn token(State(shared): State<Arc<Shared>>, Path(app): Path<Str
     let apps = shared.door.apps.now();
     let auth = apps.iter().find(|known| known.name == app).and_then(|app| app.auth.as_ref());
     match auth.map(|auth| auth.issue(&headers, clock::unix_millis())) {
-        Some(Some(token)) => Json(token).into_response(),
+        Some(Some(token)) => ([(header::CACHE_CONTROL, "no-store")], Json(token)).into_response(),
         Some(None) => StatusCode::UNAUTHORIZED.into_response(),
         None => StatusCode::NOT_FOUND.into_response(),
     }
@@ -101,13 +136,14 @@ impl Door {
         if !is_json(&parts.headers) {
             return Err(Refusal::new(WebhookResult::WrongType, StatusCode::UNSUPPORTED_MEDIA_TYPE));
         }
-        let body = tokio::time::timeout(self.read_within, self.read(body))
+        let received = tokio::time::timeout(self.read_within, self.read(body))
             .await
             .map_err(|_| Refusal::new(WebhookResult::TooSlow, StatusCode::REQUEST_TIMEOUT))??;
-        let (received_at, received) = (clock::unix_millis(), clock::unix_micros());
+        let body = &received.body;
+        let (received_at, complete_at) = (clock::unix_millis(), clock::unix_micros());
 
         let apps = self.apps.now();
-        let (app, verified) = self.verify(&apps, only, &parts.headers, &body)?;
+        let (app, verified) = self.verify(&apps, only, &parts.headers, body)?;
         let verified_at = clock::unix_micros();
         let webhook = Webhook::decode(verified.body()).map_err(|why| {
             warn!(%why, app = %app.name, "refused a signed body that is no webhook");
@@ -123,7 +159,7 @@ impl Door {
             Refusal::new(WebhookResult::NotStored, StatusCode::SERVICE_UNAVAILABLE)
         })?;
         let stored = clock::unix_micros();
-        let steps = [(Step::Received, received), (Step::Verified, verified_at), (Step::Stored, stored)];
+        let steps = [(Step::Received, complete_at), (Step::Verified, verified_at), (Step::Stored, stored)];
         // What comes after this is hyper's: one write to the kernel.
         for (step, at) in steps.into_iter().chain([(Step::Answered, clock::unix_micros())]) {
             self.store.note_step(NotedOn::from(id), step, at);
@@ -131,14 +167,36 @@ impl Door {
         Ok(answer)
     }
 
-    async fn read(&self, body: Body) -> Result<Bytes, Refusal> {
-        match Limited::new(body, self.max_body_bytes).collect().await {
-            Ok(collected) => Ok(collected.to_bytes()),
-            Err(error) if error.is::<LengthLimitError>() => {
-                Err(Refusal::new(WebhookResult::TooLarge, StatusCode::PAYLOAD_TOO_LARGE))
-            }
-            Err(_) => Err(Refusal::new(WebhookResult::Unreadable, StatusCode::BAD_REQUEST)),
+    /// Takes a body in, as far as there is room. What is announced too long is not waited for.
+    async fn read(&self, mut body: Body) -> Result<Received<'_>, Refusal> {
+        // Zoom sends again what is answered so.
+        let busy = |_| Refusal::new(WebhookResult::Busy, StatusCode::SERVICE_UNAVAILABLE);
+        let too_large = || Refusal::new(WebhookResult::TooLarge, StatusCode::PAYLOAD_TOO_LARGE);
+        if body.size_hint().lower() > self.max_body_bytes as u64 {
+            return Err(too_large());
         }
+        let request = self.room.requests.try_acquire().map_err(busy)?;
+        let (mut whole, mut bytes) = (BytesMut::new(), None::<SemaphorePermit<'_>>);
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|_| Refusal::new(WebhookResult::BrokenOff, StatusCode::BAD_REQUEST))?;
+            let Ok(data) = frame.into_data() else { continue };
+            let length = whole.len() + data.len();
+            if length > self.max_body_bytes {
+                return Err(too_large());
+            }
+            let taken = bytes.as_ref().map_or(0, SemaphorePermit::num_permits);
+            let more = length.saturating_sub(SMALL_BODY_BYTES + taken);
+            if more > 0 {
+                let more = u32::try_from(more).map_err(|_| too_large())?;
+                let more = self.room.bytes.try_acquire_many(more).map_err(busy)?;
+                match &mut bytes {
+                    Some(bytes) => bytes.merge(more),
+                    None => bytes = Some(more),
+                }
+            }
+            whole.extend_from_slice(&data);
+        }
+        Ok(Received { body: whole.freeze(), _request: request, _bytes: bytes })
     }
 
     /// Finds the app that the request is for, by the secret that it is signed with and by what else the app demands.

@@ -1,0 +1,85 @@
+//! When a connection by HTTP/2 is idle: its library asks whether the other side lives, and not whether it wants anything.
+
+use std::time::Duration;
+
+use hyper::{Request, body::Incoming, service::Service};
+use tokio::{sync::watch, time::timeout};
+
+/// A service that counts its open requests.
+pub(crate) struct Counted<S> {
+    service: S,
+    open: watch::Sender<usize>,
+}
+
+/// Where the count is read.
+pub(crate) struct Idle(watch::Receiver<usize>);
+
+/// One request, as long as it is open.
+struct Open(watch::Sender<usize>);
+
+/// Has the requests of a service counted.
+pub(crate) fn watch<S>(service: S) -> (Counted<S>, Idle) {
+    let (open, count) = watch::channel(0);
+    (Counted { service, open }, Idle(count))
+}
+
+impl Idle {
+    /// Returns when no request was open for so long.
+    pub(crate) async fn lasts(mut self, limit: Duration) {
+        loop {
+            // Without a service there is no request either.
+            let _ = self.0.wait_for(|open| *open == 0).await;
+            if timeout(limit, self.0.changed()).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+impl<S: Service<Request<Incoming>>> Service<Request<Incoming>> for Counted<S>
+where
+    S::Future: Send + 'static,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = std::pin::Pin<Box<dyn Future<Output = Result<S::Response, S::Error>> + Send>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        self.open.send_modify(|open| *open += 1);
+        let open = Open(self.open.clone());
+        let answer = self.service.call(request);
+        Box::pin(async move {
+            let _open = open;
+            answer.await
+        })
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.send_modify(|open| *open -= 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn it_is_idle_when_nothing_was_open_for_as_long_as_the_limit() {
+        const LIMIT: Duration = Duration::from_secs(5);
+        let (service, idle) = watch(());
+        let idle = tokio::spawn(idle.lasts(LIMIT));
+        let begun = tokio::time::Instant::now();
+
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        service.open.send_modify(|open| *open += 1);
+        let open = Open(service.open.clone());
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert!(!idle.is_finished());
+        drop(open);
+
+        idle.await.unwrap();
+        assert_eq!(begun.elapsed(), Duration::from_secs(4 + 60) + LIMIT);
+    }
+}

@@ -1,0 +1,149 @@
+//! What strangers can take of the door: neither its memory nor its connections, and nobody waits for them.
+
+#![allow(clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "in a test, a panic is the answer")]
+
+mod common;
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use common::{
+    Gateway, config,
+    http::{exchange, head, signed_now},
+    until,
+};
+use http_body_util::Full;
+use hyper::{Request, StatusCode};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use rtms_gateway::{config::secrets::App, telemetry::WebhookResult};
+use rtms_store::MemoryStore;
+use rtms_wire::secret::{ClientSecret, SecretToken};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::Instant,
+};
+
+const SIGNED: &[u8] = br#"{"event":"meeting.rtms_dreamt","payload":{}}"#;
+
+/// As long as a body may be.
+const LONGEST: usize = 1 << 20;
+
+#[tokio::test]
+async fn bodies_that_nobody_signed_take_so_much_memory_and_no_more() {
+    let data_dir = tempfile::tempdir().unwrap();
+    let gateway = open(&data_dir, Duration::from_secs(60)).await;
+    let metrics = gateway.server().metrics();
+    let mut request = head(&[("content-type", "application/json")]);
+    request.extend(format!("content-length: {LONGEST}\r\n\r\n").as_bytes());
+    // The last byte does not come.
+    request.resize(request.len() + LONGEST - 1, b' ');
+    let mut strangers = Vec::new();
+    let long = [b"{\"event\":\"long\",\"payload\":\"", vec![b'x'; LONGEST / 2].as_slice(), b"\"}"].concat();
+    let mut no_room = 0;
+    while no_room < 3 {
+        assert!(strangers.len() < 200, "200 MiB, and there is still room");
+        let mut stranger = TcpStream::connect(gateway.address()).await.unwrap();
+        // Whoever is refused is not listened to any more.
+        let _ = stranger.write_all(&request).await;
+        strangers.push(stranger);
+        no_room += u32::from(exchange(gateway.address(), &signed(&long)).await.status == 503);
+    }
+
+    assert!(metrics.webhooks(WebhookResult::Busy) >= 3);
+    assert_eq!(exchange(gateway.address(), &signed(SIGNED)).await.status, 200, "as small as Zoom's are");
+
+    drop(strangers);
+    until("the room is free again", async || {
+        (exchange(gateway.address(), &signed(&long)).await.status == 200).then_some(())
+    })
+    .await;
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_body_that_is_announced_too_long_is_not_waited_for() {
+    let data_dir = tempfile::tempdir().unwrap();
+    let gateway = open(&data_dir, Duration::from_secs(60)).await;
+
+    for asks in ["", "expect: 100-continue\r\n"] {
+        let mut request = head(&[("content-type", "application/json")]);
+        request.extend(format!("content-length: 99999999999\r\n{asks}\r\n").as_bytes());
+        assert_eq!(exchange(gateway.address(), &request).await.status, 413, "{asks}");
+    }
+    assert_eq!(gateway.server().metrics().webhooks(WebhookResult::TooLarge), 2);
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn who_hangs_up_in_the_middle_is_counted_as_that() {
+    let data_dir = tempfile::tempdir().unwrap();
+    let gateway = open(&data_dir, Duration::from_secs(60)).await;
+    let mut hasty = TcpStream::connect(gateway.address()).await.unwrap();
+    let whole = signed(SIGNED);
+    hasty.write_all(&whole[..whole.len() - 1]).await.unwrap();
+    drop(hasty);
+
+    let metrics = gateway.server().metrics();
+    until("it is counted", async || (metrics.webhooks(WebhookResult::BrokenOff) == 1).then_some(())).await;
+    assert_eq!(metrics.webhooks(WebhookResult::Unreadable), 0);
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_connection_by_http2_that_asks_nothing_is_closed_and_one_that_does_is_not() {
+    let data_dir = tempfile::tempdir().unwrap();
+    let limit = Duration::from_millis(500);
+    let gateway = open(&data_dir, limit).await;
+    let stream = TcpStream::connect(gateway.address()).await.unwrap();
+    // Its other half answers pings by itself.
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    let connection = tokio::spawn(connection);
+
+    let begun = Instant::now();
+    while begun.elapsed() < 2 * limit {
+        sender.ready().await.unwrap();
+        let request = Request::get(format!("http://{}/healthz", gateway.address())).body(Full::<Bytes>::default());
+        assert_eq!(sender.send_request(request.unwrap()).await.unwrap().status(), StatusCode::OK);
+        tokio::time::sleep(limit / 5).await;
+    }
+    assert!(!connection.is_finished(), "it was never idle for so long");
+
+    connection.await.unwrap().expect("it ends in order, because it was told so");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn who_opens_a_connection_and_says_nothing_does_not_hold_up_a_stop() {
+    let data_dir = tempfile::tempdir().unwrap();
+    let gateway = open(&data_dir, Duration::from_secs(60)).await;
+    let mut silent = TcpStream::connect(gateway.address()).await.unwrap();
+    let mut begun = TcpStream::connect(gateway.address()).await.unwrap();
+    begun.write_all(b"POST /webhook HTTP/1.1\r\n").await.unwrap();
+    // Both were accepted before the one that is answered.
+    assert_eq!(exchange(gateway.address(), &signed(SIGNED)).await.status, 200);
+
+    let asked = Instant::now();
+    gateway.stop().await;
+
+    // Open requests have 3 s.
+    assert!(asked.elapsed() < Duration::from_secs(20), "{:?}", asked.elapsed());
+    let mut rest = Vec::new();
+    assert_eq!(silent.read_to_end(&mut rest).await.unwrap_or_default(), 0);
+}
+
+async fn open(data_dir: &tempfile::TempDir, read_within: Duration) -> Gateway {
+    let mut config = config(data_dir.path());
+    config.webhook.read_within = read_within;
+    let app = App::new("one", vec![secret()], "client", ClientSecret::new("client secret").unwrap());
+    Gateway::start_on(config, vec![app], Arc::new(MemoryStore::new())).await
+}
+
+fn signed(body: &[u8]) -> Vec<u8> {
+    signed_now(&secret(), body)
+}
+
+fn secret() -> SecretToken {
+    SecretToken::new("secret").unwrap()
+}
