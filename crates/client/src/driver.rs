@@ -21,6 +21,7 @@ use rtms_proto::{
 use rtms_wire::message::Message;
 use tokio::{
     sync::mpsc,
+    task::JoinHandle,
     time::{Sleep, sleep_until, timeout},
 };
 use tracing::{Instrument, debug, trace};
@@ -39,6 +40,10 @@ const MAX_UNSENT: usize = 64;
 
 /// How long the other side may take to answer our close frame.
 const CLOSE_LIMIT: Duration = Duration::from_secs(1);
+
+/// How long a dial waits for the goodbye to what it replaces. Zoom allows one connection of a kind, and a new one that is read
+/// before the end of the old one is refused (status 8 or 16); one that is broken does not answer at all.
+const GOODBYE_FIRST: Duration = Duration::from_millis(200);
 
 /// Messages taken from ready sockets before the runtime gets a chance to run somebody else.
 const BATCH: usize = 64;
@@ -68,6 +73,8 @@ struct Network<C: Connector> {
     connector: Arc<C>,
     dialing: Vec<Dial<C::Socket>>,
     links: Vec<Link<C::Socket>>,
+    /// Goodbyes that are being said, by what was left.
+    leaving: Vec<(Role, JoinHandle<()>)>,
     /// Where the next look at the links begins, so that a busy one does not starve the others.
     first: usize,
     commands: mpsc::Receiver<Command>,
@@ -82,7 +89,8 @@ pub(crate) async fn drive<C: Connector>(
     events: EventSender,
     tap: Onlooker,
 ) {
-    let mut network = Network { connector, dialing: Vec::new(), links: Vec::new(), first: 0, commands, tap };
+    let (dialing, links, leaving) = (Vec::new(), Vec::new(), Vec::new());
+    let mut network = Network { connector, dialing, links, leaving, first: 0, commands, tap };
     let mut alarm = Box::pin(sleep_until(clock.instant(clock.now())));
     let mut handled = 0;
     loop {
@@ -118,7 +126,18 @@ impl<C: Connector> Network<C> {
             Output::Connect { connection, role, url } => {
                 debug!(%role, url, "dialing");
                 show(&mut self.tap, connection, role, || Seen::Dialed(url.clone()));
-                let attempt = Box::pin(self.connector.connect(url));
+                let goodbyes: Vec<_> = self.leaving.extract_if(.., |(left, _)| replaces(role, *left)).collect();
+                let attempt = self.connector.connect(url);
+                let attempt = Box::pin(async move {
+                    let said = async {
+                        for (_, goodbye) in goodbyes {
+                            // One that broke off is over, too.
+                            let _ = goodbye.await;
+                        }
+                    };
+                    let _ = timeout(GOODBYE_FIRST, said).await;
+                    attempt.await
+                });
                 self.dialing.push(Dial { connection, role, attempt });
             }
             Output::Send { connection, message } => {
@@ -152,7 +171,7 @@ impl<C: Connector> Network<C> {
                     let _ = poll_fn(|cx| socket.poll_close(cx)).await;
                 }
             };
-            tokio::spawn(async move { timeout(CLOSE_LIMIT, goodbye).await }.in_current_span());
+            self.leaving.push((role, said_in_time(goodbye)));
         }
     }
 
@@ -164,13 +183,15 @@ impl<C: Connector> Network<C> {
     }
 
     fn close(&mut self, which: impl Fn(&Link<C::Socket>) -> bool) {
+        self.leaving.retain(|(_, goodbye)| !goodbye.is_finished());
         for mut link in self.links.extract_if(.., |link| which(link)) {
+            let role = link.role;
             let goodbye = async move {
                 // What was said last is still said: a ready or a close request may be waiting.
                 let _ = poll_fn(|cx| link.poll_write(cx)).await;
                 let _ = poll_fn(|cx| link.socket.poll_close(cx)).await;
             };
-            tokio::spawn(async move { timeout(CLOSE_LIMIT, goodbye).await }.in_current_span());
+            self.leaving.push((role, said_in_time(goodbye)));
         }
     }
 
@@ -270,6 +291,23 @@ impl<S: Socket> Link<S> {
         }
         Poll::Ready(Ok(()))
     }
+}
+
+/// Whether Zoom takes a connection of one kind for another of a kind that was left.
+fn replaces(new: Role, left: Role) -> bool {
+    match (new, left) {
+        (Role::Signaling, Role::Signaling) => true,
+        (Role::Media(new), Role::Media(left)) => new.iter().any(|medium| left.contains(medium)),
+        (Role::Signaling, Role::Media(_)) | (Role::Media(_), Role::Signaling) => false,
+    }
+}
+
+/// Says goodbye on a task of its own, which lasts no longer than it may.
+fn said_in_time(goodbye: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+    let in_time = async move {
+        let _ = timeout(CLOSE_LIMIT, goodbye).await;
+    };
+    tokio::spawn(in_time.in_current_span())
 }
 
 /// Shows it to whoever looks on; nothing is made if nobody does.

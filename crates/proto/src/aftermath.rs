@@ -59,7 +59,7 @@ impl Ending {
         match self {
             // A stop without a reason is one form of the webhook, and says only that it is over.
             Self::Stopped { reason } => reason.map_or(Aftermath::Over, Aftermath::of),
-            Self::Closed | Self::Abandoned => Aftermath::Over,
+            Self::Closed { .. } | Self::Abandoned => Aftermath::Over,
             // Zoom does not know the stream any more: whatever it was, it is gone.
             Self::Failed(StreamError::Refused { status: StatusCode::InvalidRtmsStreamId, .. }) => {
                 Aftermath::AskForNewStream

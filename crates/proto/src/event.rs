@@ -182,6 +182,19 @@ pub enum Odd {
     },
 }
 
+/// What Zoom says when we want to close a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CloseAnswer {
+    /// It agreed, by message 22 or by ending the stream.
+    Agreed,
+    /// It refused with this status. The connections are closed all the same, which Zoom takes for a fault of ours.
+    Refused(StatusCode),
+    /// Nothing in time.
+    None,
+    /// It could not be asked, as there was no signaling connection.
+    NotAsked,
+}
+
 /// How a stream ended. [`Ending::aftermath`] says whether a new one is to be asked for.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Ending {
@@ -190,8 +203,11 @@ pub enum Ending {
         /// Why, where Zoom said so.
         reason: Option<StopReason>,
     },
-    /// We asked for it and Zoom agreed, or never answered.
-    Closed,
+    /// We closed it.
+    Closed {
+        /// What Zoom said to that.
+        answer: CloseAnswer,
+    },
     /// We left it to somebody else.
     Abandoned,
     /// It could not be had or kept.

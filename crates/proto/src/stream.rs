@@ -79,8 +79,8 @@ pub struct Stream {
 enum Stage {
     /// Connecting, connected, or on the way back.
     Running,
-    /// We asked Zoom to close.
-    Closing { until: Moment },
+    /// We asked Zoom to close, and it has agreed or has not said anything yet.
+    Closing { until: Moment, has_agreed: bool },
     /// It is over; what was sent before the end is still being read.
     Draining { until: Moment, ending: Ending },
     /// Nothing follows.

@@ -30,6 +30,16 @@ fn sound_that_both_connections_carry_is_delivered_once() {
 }
 
 #[test]
+fn an_empty_packet_takes_the_place_of_nothing() {
+    let mut pair = Pair::running();
+    let empty = json!({"msg_type": 14, "content": {"user_id": 1, "data": "", "length": 0, "timestamp": 1_000}});
+    pair.hear(media(Medium::Audio), empty);
+    pair.hear(media(Medium::Audio), audio(1_000));
+
+    assert_eq!(times(&pair, Medium::Audio), [1_000, 1_000]);
+}
+
+#[test]
 fn pictures_and_words_that_come_again_are_delivered_once() {
     let mut pair = Pair::running();
     for medium in [Medium::Video, Medium::Deskshare, Medium::Transcript, Medium::Chat] {

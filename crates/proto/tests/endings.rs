@@ -11,7 +11,7 @@ use rtms_proto::{
     aftermath::Aftermath,
     config::StreamConfig,
     error::StreamError,
-    event::{Ending, Event},
+    event::{CloseAnswer, Ending, Event},
     input::Input,
     output::{ConnectionId, Role},
 };
@@ -102,7 +102,7 @@ fn our_wish_to_close_is_asked_and_granted() {
         json!({"msg_type": 21, "rtms_stream_id": "3f6a0c9e"})
     );
     pair.pass(seconds(2));
-    assert_eq!(pair.ending(), Some(&Ending::Closed));
+    assert_eq!(pair.ending(), Some(&Ending::Closed { answer: CloseAnswer::Agreed }));
 }
 
 #[test]
@@ -115,7 +115,7 @@ fn our_wish_to_close_needs_no_order_of_answers() {
     pair.hear(Role::Signaling, json!({"msg_type": 22, "rtms_stream_id": "3f6a0c9e", "status_code": 0}));
     pair.pass(seconds(2));
 
-    assert_eq!(pair.ending(), Some(&Ending::Closed));
+    assert_eq!(pair.ending(), Some(&Ending::Closed { answer: CloseAnswer::Agreed }));
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn a_close_that_stays_unanswered_ends_after_five_seconds() {
     pair.input(Input::Close);
     pair.pass(Duration::from_millis(1));
 
-    assert_eq!(pair.ending(), Some(&Ending::Closed));
+    assert_eq!(pair.ending(), Some(&Ending::Closed { answer: CloseAnswer::None }));
     assert_eq!(pair.said(Role::Signaling).iter().filter(|number| **number == 21).count(), 1, "asked once");
 }
 
@@ -140,7 +140,10 @@ fn a_close_that_is_refused_or_answered_by_hanging_up_ends_too() {
     refused.input(Input::Close);
     refused.hear(Role::Signaling, json!({"msg_type": 22, "rtms_stream_id": "3f6a0c9e", "status_code": 2}));
     refused.pass(seconds(2));
-    assert_eq!(refused.ending(), Some(&Ending::Closed));
+    assert_eq!(
+        refused.ending(),
+        Some(&Ending::Closed { answer: CloseAnswer::Refused(StatusCode::InvalidRtmsStreamId) })
+    );
 
     let mut hung_up = Pair::new(start(Product::Meeting), StreamConfig::default(), unanswered());
     hung_up.input(Input::Close);
@@ -148,7 +151,7 @@ fn a_close_that_is_refused_or_answered_by_hanging_up_ends_too() {
         assert_eq!(hung_up.ending(), None);
         hung_up.lose(role);
     }
-    assert_eq!(hung_up.ending(), Some(&Ending::Closed));
+    assert_eq!(hung_up.ending(), Some(&Ending::Closed { answer: CloseAnswer::None }));
 }
 
 #[test]
@@ -158,7 +161,7 @@ fn a_close_before_signaling_stands_is_ours_alone() {
 
     pair.input(Input::Close);
 
-    assert_eq!(pair.ending(), Some(&Ending::Closed));
+    assert_eq!(pair.ending(), Some(&Ending::Closed { answer: CloseAnswer::NotAsked }));
     assert_eq!(pair.said(Role::Signaling), [1]);
 }
 
@@ -311,7 +314,7 @@ fn an_end_says_whether_a_new_stream_is_to_be_asked_for() {
     }
     assert_eq!(of(Some(StopReason::Unknown(99))), Aftermath::OperatorFirst, "it may withdraw consent");
     assert_eq!(of(None), Aftermath::Over);
-    assert_eq!(Ending::Closed.aftermath(), Aftermath::Over);
+    assert_eq!(Ending::Closed { answer: CloseAnswer::None }.aftermath(), Aftermath::Over);
     assert_eq!(Ending::Abandoned.aftermath(), Aftermath::Over);
     let role = Role::Signaling;
     let refused = |status| Ending::Failed(StreamError::Refused { role, status, reason: String::new() }).aftermath();

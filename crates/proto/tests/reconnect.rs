@@ -386,6 +386,30 @@ fn an_interruption_of_a_connection_that_answers_is_left_alone() {
 }
 
 #[test]
+fn an_interruption_that_a_connection_of_long_standing_confirms_dials_anew() {
+    let mut pair = Pair::running();
+    pair.live(seconds(20));
+    pair.input(Input::Interrupted { server_urls: vec![] });
+
+    pair.hear(Role::Signaling, json!({"msg_type": 20, "state": 2, "rtms_stream_id": "s"}));
+
+    assert_eq!(pair.dialed_at(Role::Signaling), [seconds(0), seconds(20)]);
+    assert_eq!(pair.interrupted()[0], (Role::Signaling, Interruption::ToldByZoom));
+}
+
+#[test]
+fn an_interruption_of_media_is_not_taken_for_one_of_signaling() {
+    let mut pair = Pair::running();
+    pair.live(seconds(20));
+    pair.hear(Role::Signaling, json!({"msg_type": 6, "event": {"event_type": 7, "timestamp": 1}}));
+    pair.input(Input::Interrupted { server_urls: vec![] });
+
+    pair.hear(Role::Signaling, json!({"msg_type": 20, "state": 2, "rtms_stream_id": "s"}));
+
+    assert_eq!(pair.signaling_urls(), [SIGNALING_URL]);
+}
+
+#[test]
 fn an_interruption_of_a_connection_that_does_not_answer_dials_anew() {
     let mut pair = Pair::running();
     pair.live(seconds(20));
@@ -579,15 +603,32 @@ fn the_only_media_connection_is_the_interrupted_one() {
 }
 
 #[test]
-fn an_interruption_of_signaling_that_signaling_tells_is_none() {
-    let mut pair = Pair::running();
+fn a_call_is_told_of_its_interrupted_connection_by_the_same_event() {
+    let mut pair = Pair::new(start(Product::ContactCenter), wanting([Medium::Audio]), Zoom::default());
     pair.live(seconds(20));
-    pair.did.clear();
 
-    pair.hear(Role::Signaling, json!({"msg_type": 8, "state": 2, "reason": 13, "timestamp": 1}));
-    pair.pass(seconds(20));
+    pair.hear(Role::Signaling, json!({"msg_type": 6, "event": {"event_type": 7, "event_ts": 1}}));
+    pair.pass(seconds(2));
 
-    assert_eq!(pair.did, []);
+    assert_eq!(pair.interrupted(), [(media(Medium::Audio), Interruption::ToldByZoom)]);
+    assert_eq!(pair.open().len(), 2);
+}
+
+#[test]
+fn signaling_that_tells_of_its_own_interruption_is_asked_and_left_only_if_it_says_so_again() {
+    for (answer, dials) in [(Some(1), 1), (Some(2), 2), (None, 2)] {
+        let mut pair = Pair::running();
+        pair.live(seconds(20));
+
+        pair.hear(Role::Signaling, json!({"msg_type": 8, "state": 2, "reason": 13, "timestamp": 1}));
+        assert_eq!(pair.said(Role::Signaling).last(), Some(&19));
+        if let Some(state) = answer {
+            pair.hear(Role::Signaling, json!({"msg_type": 20, "state": state, "rtms_stream_id": "s"}));
+        }
+        pair.pass(seconds(2));
+
+        assert_eq!(pair.signaling_urls().len(), dials, "{answer:?}");
+    }
 }
 
 // --- The end is near ---

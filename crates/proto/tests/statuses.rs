@@ -189,6 +189,15 @@ fn parameters_that_are_refused_become_zooms_defaults_once() {
 }
 
 #[test]
+fn parameters_that_are_the_defaults_already_are_not_asked_for_again() {
+    let zoom = Zoom { media_status: [(Medium::Chat, 38)].into(), ..Zoom::default() };
+    let pair = Pair::new(start(Product::Meeting), wanting([Medium::Audio, Medium::Chat]), zoom);
+
+    assert_eq!(pair.dialed().iter().filter(|(role, _)| *role == media(Medium::Chat)).count(), 1);
+    assert_eq!(pair.unavailable(), [Medium::Chat]);
+}
+
+#[test]
 fn one_persons_camera_stays_wanted_when_only_the_codec_is_refused() {
     for (code, kept) in
         [(27, MediaDataOption::VideoSingleIndividualStream), (29, MediaDataOption::VideoSingleActiveStream)]

@@ -502,6 +502,15 @@ fn unknown_fields_at_any_depth_come_back_from_every_message() {
 }
 
 #[test]
+fn words_may_be_flattened_as_media_may() {
+    let flat = decode(r#"{"msg_type":17,"content":"Grüße","user_id":5,"start_time":1000,"language":14}"#);
+    let nested = decode(r#"{"msg_type":17,"content":{"data":"Grüße","user_id":5,"start_time":1000,"language":14}}"#);
+    assert_eq!(flat, nested);
+    let chat = decode(r#"{"msg_type":18,"content":"hello","user_id":5,"timestamp":1000}"#);
+    assert_eq!(chat, decode(r#"{"msg_type":18,"content":{"data":"hello","user_id":5,"timestamp":1000}}"#));
+}
+
+#[test]
 fn unknown_fields_of_participants_and_servers_come_back() {
     for text in [
         r#"{"msg_type":6,"event":{"event_type":3,"participants":[{"user_id":1,"role":{"x":[1]}}]}}"#,

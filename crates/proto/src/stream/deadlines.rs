@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Stage, Stream};
+use super::{Stage, Stream, ending::closed};
 use crate::{
     connection::Connection,
     error::StreamError,
@@ -40,7 +40,7 @@ impl Stream {
     fn deadlines(&self) -> impl Iterator<Item = (Moment, Due)> {
         let stage = match &self.stage {
             Stage::Running | Stage::Ended => None,
-            Stage::Closing { until } | Stage::Draining { until, .. } => Some((*until, Due::Stage)),
+            Stage::Closing { until, .. } | Stage::Draining { until, .. } => Some((*until, Due::Stage)),
         };
         let media = self.media.iter().filter_map(|line| line.connection.as_ref());
         let connections = self.signaling.connection.iter().chain(media);
@@ -72,13 +72,13 @@ impl Stream {
         while let Some((_, due)) = self.deadlines().filter(|(at, _)| *at <= now).min() {
             match due {
                 Due::Stage => match &self.stage {
-                    Stage::Closing { .. } => self.end(Ending::Closed),
+                    Stage::Closing { has_agreed, .. } => self.end(closed(*has_agreed)),
                     Stage::Draining { ending, .. } => self.end(ending.clone()),
                     Stage::Running | Stage::Ended => {}
                 },
                 Due::Connection(id) => self.connection_overdue(id, now),
                 Due::Doubt => {
-                    self.doubt_confirmed(now);
+                    self.doubt_confirmed("Zoom says that it is interrupted, and it does not answer", now);
                     self.signaling.doubted = None;
                 }
                 Due::Suspicion => {

@@ -10,7 +10,7 @@ use rtms_wire::{
 use super::{Stage, Stream};
 use crate::{
     error::StreamError,
-    event::{Ending, Event},
+    event::{CloseAnswer, Ending, Event},
     signaling::SignalingLine,
     time::Moment,
 };
@@ -20,6 +20,11 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 
 /// How long media that was sent before the end may take to be read after it.
 const DRAIN_LIMIT: Duration = Duration::from_secs(1);
+
+/// The end that we asked for, if Zoom says nothing more.
+pub(super) fn closed(has_agreed: bool) -> Ending {
+    Ending::Closed { answer: if has_agreed { CloseAnswer::Agreed } else { CloseAnswer::None } }
+}
 
 impl Stream {
     /// These media are given up; if none is left, so is the stream.
@@ -49,13 +54,13 @@ impl Stream {
     pub(super) fn close(&mut self, now: Moment) {
         match &self.stage {
             Stage::Running if self.signaling.is_open() => {
-                self.stage = Stage::Closing { until: now + CLOSE_LIMIT };
+                self.stage = Stage::Closing { until: now + CLOSE_LIMIT, has_agreed: false };
                 self.signaling.doubted = None;
                 self.suspicion = None;
                 self.say(self.start.stream_close());
                 self.drop_pending();
             }
-            Stage::Running => self.end(Ending::Closed),
+            Stage::Running => self.end(Ending::Closed { answer: CloseAnswer::NotAsked }),
             Stage::Closing { .. } | Stage::Draining { .. } | Stage::Ended => {}
         }
     }

@@ -184,8 +184,13 @@ impl Stream {
                         None => self.never(types, error),
                     };
                 }
+                let asked = self.params.clone();
                 refusal::fall_back(&mut self.params, MediaTypes::of(untried), status);
-                self.media_at_once(types, types, error, now);
+                match medium {
+                    // The same again brings no other answer.
+                    Some(medium) if self.params == asked => self.go_without(types, medium, error, now),
+                    Some(_) | None => self.media_at_once(types, types, error, now),
+                }
             }
             Remedy::Without(medium) => self.go_without(types, medium, error, now),
             Remedy::Split if types.iter().count() > 1 => self.split(types, error, now),

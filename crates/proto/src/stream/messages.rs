@@ -20,11 +20,13 @@ use rtms_wire::{
     },
 };
 
-use super::{Stage, Stream};
+use super::{Stage, Stream, ending::closed};
 use crate::{
-    event::{Ending, Event},
+    connection::Connection,
+    event::{CloseAnswer, Ending, Event},
     media::MediaLine,
     output::{ConnectionId, Output, Role},
+    reconnect::STABLE_AFTER,
     signaling::session_state,
     time::Moment,
 };
@@ -82,15 +84,18 @@ impl Stream {
     }
 
     fn media_data(&mut self, id: ConnectionId, medium: Medium, data: MediaData, event: fn(MediaData) -> Event) {
-        if self.duplicates.is_new(medium, &data, id) {
+        // What is empty takes the place of nothing.
+        if data.data.is_empty() || self.duplicates.is_new(medium, &data, id) {
             self.tell_duplicates(medium);
             self.tell(event(data));
         }
     }
 
     fn event_update(&mut self, event: EventBody, now: Moment) {
-        // The Contact Center has other events under the same numbers, and no cameras.
-        let kind = if self.start.product.has_voice_events() { EventType::Undefined } else { event.meeting() };
+        // The Contact Center has other events under the numbers of cameras and chat, and no use for those below.
+        let kind = event.meeting();
+        let is_everywhere = kind == EventType::MediaConnectionInterrupted;
+        let kind = if self.start.product.has_voice_events() && !is_everywhere { EventType::Undefined } else { kind };
         let people = event.people();
         self.tell(Event::Update(event));
         match kind {
@@ -123,9 +128,13 @@ impl Stream {
         let StreamStateUpdate { state, reason, timestamp, .. } = update;
         self.state = Some(state);
         self.tell(Event::StreamState { state, reason, timestamp });
-        // Reason 13 would speak of signaling; but what it came on is the signaling connection, so that one works.
-        if state == StreamState::Interrupted && reason != Some(StopReason::SignalConnectionInterrupted) {
-            self.media_interrupted(now);
+        if state == StreamState::Interrupted {
+            if reason == Some(StopReason::SignalConnectionInterrupted) {
+                // What it came on is the signaling connection, so it may be about the one before.
+                self.doubt_signaling(now);
+            } else {
+                self.media_interrupted(now);
+            }
         }
         self.state_is(state, reason, now);
     }
@@ -152,9 +161,23 @@ impl Stream {
         if self.state.replace(state) != Some(state) {
             self.tell(Event::StreamState { state, reason: None, timestamp });
         }
-        // Whatever the state is, a connection that answers is not broken: while we come back it is INTERRUPTED.
+        // A connection that answers is not broken: while something comes back the state is INTERRUPTED. But where all has stood
+        // for long and nothing is said against media, what Zoom misses is this connection, which it has given up.
+        let is_given_up = state == StreamState::Interrupted && self.suspicion.is_none() && self.all_stand(now);
+        if self.signaling.doubted.is_some() && is_given_up {
+            return self.doubt_confirmed("Zoom says that it is interrupted, and says so again when asked", now);
+        }
         self.signaling.doubted = None;
         self.state_is(state, None, now);
+    }
+
+    /// Whether every connection has stood for so long that Zoom must have noticed.
+    fn all_stand(&self, now: Moment) -> bool {
+        let media = self.media.iter().map(|line| line.connection.as_ref());
+        media.chain([self.signaling.connection.as_ref()]).all(|connection| {
+            let opened = connection.and_then(Connection::liveness).map(|liveness| liveness.opened());
+            opened.is_some_and(|opened| now.since(opened) >= STABLE_AFTER)
+        })
     }
 
     fn state_is(&mut self, state: StreamState, reason: Option<StopReason>, now: Moment) {
@@ -172,7 +195,7 @@ impl Stream {
                 let reason = reason.or(self.terminating.flatten());
                 let ending = match self.stage {
                     // Another reason than our own wish overtook it, and may bring a duty with it.
-                    Stage::Closing { .. } if ours => Ending::Closed,
+                    Stage::Closing { .. } if ours => closed(true),
                     Stage::Closing { .. } | Stage::Running | Stage::Draining { .. } | Stage::Ended => {
                         Ending::Stopped { reason }
                     }
@@ -203,9 +226,13 @@ impl Stream {
     }
 
     fn close_answered(&mut self, response: &StreamCloseResp, now: Moment) {
-        // The end itself follows as state 4; a refusal leaves nothing to wait for.
-        if response.status_code != StatusCode::Ok && matches!(self.stage, Stage::Closing { .. }) {
-            self.drain(Ending::Closed, now);
+        let Stage::Closing { has_agreed, .. } = &mut self.stage else { return };
+        if response.status_code == StatusCode::Ok {
+            // The end itself follows as state 4.
+            *has_agreed = true;
+        } else {
+            // There is nothing to wait for.
+            self.drain(Ending::Closed { answer: CloseAnswer::Refused(response.status_code) }, now);
         }
     }
 

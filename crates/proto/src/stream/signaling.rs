@@ -8,7 +8,7 @@ use rtms_wire::{
     message::signaling_handshake::SignalingHandShakeResp,
 };
 
-use super::{Stage, Stream};
+use super::{Stage, Stream, ending::closed};
 use crate::{
     connection::{Connection, Loss},
     error::StreamError,
@@ -142,7 +142,7 @@ impl Stream {
         match &self.stage {
             Stage::Running => {}
             // Zoom may close without the state that the document promises.
-            Stage::Closing { .. } => return self.drain(Ending::Closed, now),
+            Stage::Closing { has_agreed, .. } => return self.drain(closed(*has_agreed), now),
             Stage::Draining { .. } => return self.end_if_drained(),
             Stage::Ended => return,
         }
@@ -203,12 +203,7 @@ impl Stream {
                 self.redial_signaling(now);
             }
             // One that shakes hands is newer than whatever broke, and has its own deadline.
-            Some(connection) => {
-                if connection.is_open() && self.signaling.doubted.is_none() {
-                    self.signaling.doubted = Some(Doubt { since: now, until: now + DOUBT_LIMIT });
-                    self.say(self.start.stream_state());
-                }
-            }
+            Some(_) => self.doubt_signaling(now),
             // It was lost, and this is the explanation: Zoom waits. One that flickers keeps its pauses.
             None => {
                 if elsewhere || self.signaling.recovery.as_ref().is_some_and(|recovery| recovery.tries <= 1) {
@@ -218,11 +213,18 @@ impl Stream {
         }
     }
 
-    /// The doubt was not answered.
-    pub(super) fn doubt_confirmed(&mut self, now: Moment) {
+    /// Asks the connection that stands whether it does, unless it is being asked.
+    pub(super) fn doubt_signaling(&mut self, now: Moment) {
+        if self.wants_back() && self.signaling.is_open() && self.signaling.doubted.is_none() {
+            self.signaling.doubted = Some(Doubt { since: now, until: now + DOUBT_LIMIT });
+            self.say(self.start.stream_state());
+        }
+    }
+
+    /// The doubt was not answered, or not in favour of the connection.
+    pub(super) fn doubt_confirmed(&mut self, why: &str, now: Moment) {
         let Some(connection) = self.signaling.connection.take() else { return };
         self.disconnect(connection.id);
-        let why = "an interrupted webhook came, and the connection does not answer";
         if let Some(loss) = connection.loss(Interruption::ToldByZoom, why) {
             self.signaling_gone(&connection, loss, now);
         }

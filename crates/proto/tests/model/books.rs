@@ -115,7 +115,7 @@ impl Books {
                 }
             }
             Event::Ended(ending) => match ending {
-                Ending::Stopped { .. } | Ending::Closed => self.ledger.tell(Change::Stopped, ours, now),
+                Ending::Stopped { .. } | Ending::Closed { .. } => self.ledger.tell(Change::Stopped, ours, now),
                 Ending::Abandoned => {}
                 Ending::Failed(_) => {
                     self.ledger.tell(Change::Interrupted(Scope::Stream, Cause::WindowMissed), ours, now);
