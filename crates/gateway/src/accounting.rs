@@ -137,7 +137,7 @@ impl Accounting {
     pub(crate) fn ending(&self, ending: &Ending, stopped_at: Option<UnixMillis>, now: UnixMillis) -> Option<Input> {
         match ending {
             Ending::Stopped { .. } => Some(Input::Change(Change::Stopped, when(stopped_at.or(self.ended_at), now))),
-            Ending::Closed => Some(Input::Change(Change::Stopped, When::Ours(now))),
+            Ending::Closed { .. } => Some(Input::Change(Change::Stopped, When::Ours(now))),
             // Whoever goes on says what lies between.
             Ending::Abandoned => None,
             Ending::Failed(error) => {

@@ -4,8 +4,11 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use cpu_time::ThreadTime;
 use rtms_record::{
-    Bookkeeper, Ending, Input, Options, RecordError, Recorder, RecordingAbout, Summary, ledger::SpanChange,
+    Bookkeeper, Ending, Input, Manifest, Options, RecordError, Recorder, RecordingAbout, Summary, layout,
+    ledger::{Change, SpanChange, When},
+    manifest::RecordingState,
 };
+use rtms_store::wanted::Stop;
 use rtms_wire::{codes::stop_reason::StopReason, time::UnixMillis};
 use tokio::{
     task::JoinHandle,
@@ -27,6 +30,26 @@ pub(crate) struct RecordingSetup {
     pub(crate) root: PathBuf,
     pub(crate) options: Options,
     pub(crate) sync_every: Duration,
+}
+
+/// Closes the recording of a stream that Zoom stopped while nobody ran it; whether there is one.
+///
+/// # Errors
+/// That it cannot be read or written.
+pub(crate) fn close_left_behind(
+    setup: &RecordingSetup,
+    about: RecordingAbout,
+    stop: &Stop,
+    why: String,
+    now: UnixMillis,
+) -> Result<bool, RecordError> {
+    let Some(found) = Manifest::read(&layout::folder(&setup.root, &about.stream_id))? else { return Ok(false) };
+    if found.state == RecordingState::Recording {
+        let mut recorder = Recorder::open_with(&setup.root, about, setup.options.clone(), now)?;
+        recorder.handle(Input::Change(Change::Stopped, When::Zoom(stop.at)), now)?;
+        recorder.finish(Ending { at: now, stop_reason: stop.reason, why })?;
+    }
+    Ok(true)
 }
 
 /// What is kept of a stream: its recording, or its ledger alone.

@@ -15,7 +15,7 @@ use rtms_proto::{
     aftermath::Aftermath,
     config::{Circumstances, StreamConfig},
     error::Misuse,
-    event::{Ending, Event, Interruption},
+    event::{CloseAnswer, Ending, Event, Interruption},
     output::Role,
     signaling::StreamStart,
 };
@@ -88,6 +88,8 @@ pub(crate) struct Joining {
     pub(crate) clocks: Option<ClockPair>,
     /// The body of the start webhook, for the wire log.
     pub(crate) start_webhook: Option<Bytes>,
+    /// Whether it is joined to be closed: an earlier process was told to, and did not get to it.
+    pub(crate) is_closing: bool,
 }
 
 /// What the worker has of a task.
@@ -114,13 +116,17 @@ pub(crate) fn start(
     let (stream_id, product, instance) = (start.stream_id.clone(), start.product, start.instance.clone());
     let queue_bytes = surroundings.queue_bytes;
     let known = start.clone();
-    let Joining { circumstances, clocks, start_webhook } = joining;
+    let Joining { circumstances, clocks, start_webhook, is_closing } = joining;
     let (config, connector) = (surroundings.config.clone(), surroundings.connector.clone());
     let header = |captures: &Arc<Captures>| captures.begin(capture_header(&known, start_webhook.as_deref()));
     let capture = surroundings.captures.as_ref().map(header);
     let tap = capture.clone().map(|capture| Box::new(capture) as Box<dyn Tap>);
     let (handle, events) = join_under(circumstances, start, config, connector, queue_bytes, tap)?;
     let live = surroundings.live.enter(&known, handle.clone());
+    let close_when_open = is_closing.then(|| handle.clone());
+    if is_closing {
+        live.stop_when_open();
+    }
     surroundings.metrics.stream_joined();
     let template = Envelope {
         version: VERSION,
@@ -141,6 +147,7 @@ pub(crate) fn start(
         capture,
         accounting: Accounting::default(),
         odd: OddLog::default(),
+        close_when_open,
         stopped_at: handle.stopped_at.clone(),
         recall: handle.recall.clone(),
         connected: false,
@@ -160,6 +167,8 @@ struct StreamTask {
     capture: Option<Capture>,
     accounting: Accounting,
     odd: OddLog,
+    /// Where Zoom is asked to end the stream as soon as signaling stands.
+    close_when_open: Option<StreamHandle>,
     stopped_at: Arc<OnceLock<UnixMillis>>,
     recall: Recall,
     /// Whether the steps of the receipt were noted.
@@ -189,6 +198,12 @@ impl StreamTask {
                 Some(News::Event(Event::Ended(ending))) => break ending,
                 Some(News::Event(event)) => {
                     self.live.take(&event);
+                    if event == Event::SignalingOpen
+                        && let Some(stream) = self.close_when_open.take()
+                    {
+                        info!("asking Zoom to end the stream, as was wanted before");
+                        stream.close().await;
+                    }
                     for input in self.accounting.changes(&event, clock::unix_millis()) {
                         books.push(input);
                     }
@@ -226,10 +241,10 @@ impl StreamTask {
         std::mem::take(&mut self.odd).finish();
         match (&ending, next) {
             (Ending::Failed(_), _) => error!(why, next = word_of(next), "the stream failed"),
-            (Ending::Stopped { .. } | Ending::Closed | Ending::Abandoned, Next::OperatorFirst) => {
+            (Ending::Stopped { .. } | Ending::Closed { .. } | Ending::Abandoned, Next::OperatorFirst) => {
                 warn!(why, next = word_of(next), "the stream ended");
             }
-            (Ending::Stopped { .. } | Ending::Closed | Ending::Abandoned, _) => {
+            (Ending::Stopped { .. } | Ending::Closed { .. } | Ending::Abandoned, _) => {
                 info!(why, next = word_of(next), "the stream ended");
             }
         }
@@ -258,7 +273,7 @@ impl StreamTask {
         self.publish(Body::Ended { stop_reason, why: why.clone(), next });
         let outcome = match ending {
             Ending::Abandoned => Outcome::HandedOver,
-            Ending::Stopped { .. } | Ending::Closed | Ending::Failed(_) => Outcome::Ended { stop_reason, why },
+            Ending::Stopped { .. } | Ending::Closed { .. } | Ending::Failed(_) => Outcome::Ended { stop_reason, why },
         };
         Finished { stream_id: self.stream_id, outcome }
     }
@@ -447,7 +462,12 @@ fn explain(ending: &Ending) -> (Option<StopReason>, String) {
     match ending {
         Ending::Stopped { reason: Some(reason) } => (Some(*reason), reason.to_string()),
         Ending::Stopped { reason: None } => (None, "stopped by Zoom without a reason".into()),
-        Ending::Closed => (Some(StopReason::ReceiverRequestClose), "closed by us".into()),
+        Ending::Closed { answer } => match answer {
+            CloseAnswer::Agreed => (Some(StopReason::ReceiverRequestClose), "closed by us".into()),
+            CloseAnswer::Refused(status) => (None, format!("closed by us, although Zoom refused to end it: {status}")),
+            CloseAnswer::None => (None, "closed by us; Zoom did not answer".into()),
+            CloseAnswer::NotAsked => (None, "closed by us; Zoom could not be asked, as signaling did not stand".into()),
+        },
         Ending::Abandoned => (None, "left by this process".into()),
         Ending::Failed(error) => (None, error.to_string()),
     }

@@ -196,6 +196,11 @@ impl LiveStreams {
 }
 
 impl Live {
+    /// See [`LiveStream::stop_when_open`].
+    pub(crate) fn stop_when_open(&self) {
+        self.stream.stop_when_open();
+    }
+
     /// Sees an event of the stream.
     pub(crate) fn take(&self, event: &Event) {
         self.stream.take(event, clock::unix_millis());
@@ -215,6 +220,11 @@ impl Drop for Live {
 impl LiveStream {
     pub(crate) fn stream_id(&self) -> &StreamId {
         &self.stream_id
+    }
+
+    /// Zoom is to be asked to end the stream, as soon as it can be asked.
+    pub(crate) fn stop_when_open(&self) {
+        self.stop_asked.store(true, Ordering::Relaxed);
     }
 
     /// Asks Zoom to end the stream; once is enough.

@@ -21,7 +21,7 @@ use rtms_store::{
     lease::{Lease, OwnerId},
     receipts::{NotedOn, Receipt, ReceiptFilter, Step},
     streams::{Outcome, StreamFilter, StreamRecord},
-    wanted::Wish,
+    wanted::{Start, Wish},
 };
 use rtms_wire::{
     Bytes,
@@ -43,6 +43,7 @@ use crate::{
     accounting::ClockPair,
     apps::Apps,
     clock,
+    recording::close_left_behind,
     revoked::{self, is_revoked},
     stop::Stop,
     stream_task::{self, Finished, Joining, Surroundings, TaskHandle},
@@ -273,19 +274,7 @@ impl Worker {
         let instance = wish.start.instance.clone().ok_or(CannotJoin::NoInstance)?;
         let product = wish.start.product.ok_or(CannotJoin::NoProduct)?;
         let signature = self.signature(stream_id, wish)?;
-        let mut extra = Extra::new();
-        extra.insert("app".into(), wish.start.app.as_str().into());
-        if let Some(region) = &wish.start.region {
-            extra.insert("region".into(), region.as_str().into());
-        }
-        let about = RecordingAbout {
-            stream_id: stream_id.clone(),
-            product,
-            instance: instance.clone(),
-            account_id: wish.start.account_id.clone(),
-            started_at: wish.start.at,
-            extra,
-        };
+        let about = about(stream_id, wish.start).ok_or(CannotJoin::NoInstance)?;
         let asked = receipts.iter().find(|receipt| Some(receipt.id) == record.connection_entry);
         let joining = Joining {
             circumstances: Circumstances {
@@ -299,6 +288,7 @@ impl Worker {
                 .map(|asked| ClockPair { zoom: wish.at, ours: asked.received_at })
                 .filter(|pair| pair.zoom != pair.ours),
             start_webhook,
+            is_closing: record.wanted.is_closing(),
         };
         let start = StreamStart {
             stream_id: stream_id.clone(),
@@ -419,10 +409,40 @@ impl Worker {
             return Ok(());
         }
         let filter = StreamFilter { open: Some(false), limit: LOOK_BACK };
-        for record in self.surroundings.store.list(filter).await?.iter().filter(|record| is_revoked(record)) {
-            self.revoke(&record.stream_id);
+        for record in self.surroundings.store.list(filter).await? {
+            if is_revoked(&record) {
+                self.revoke(&record.stream_id);
+            } else if record.is_left_behind() {
+                self.close_left_behind(&record).await?;
+            }
         }
         self.looked_back = true;
+        Ok(())
+    }
+
+    /// Closes the recording of a stream that Zoom stopped, and whose process died before it could.
+    async fn close_left_behind(&self, record: &StreamRecord) -> Result<(), StoreError> {
+        let Some(setup) = self.surroundings.recording.clone() else { return Ok(()) };
+        let wanted = &record.wanted;
+        let about = wanted.newest_start().and_then(|start| about(&record.stream_id, start));
+        let (Some(about), Some(stop)) = (about, wanted.stop.clone()) else { return Ok(()) };
+        let why =
+            stop.reason.map_or_else(|| "stopped by Zoom without a reason".to_owned(), |reason| reason.to_string());
+        let told = why.clone();
+        let now = clock::unix_millis();
+        let closed = tokio::task::spawn_blocking(move || close_left_behind(&setup, about, &stop, told, now)).await;
+        let stream_id = &record.stream_id;
+        match closed.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic())) {
+            Ok(true) => {
+                self.surroundings.store.conclude(stream_id, &self.owner, why, now).await?;
+                info!(%stream_id, "closed the recording of a stream that was stopped while nobody ran it");
+            }
+            Ok(false) => {}
+            Err(error) => {
+                self.surroundings.metrics.record_error();
+                error!(%stream_id, %error, "the recording of a stream that was stopped cannot be closed");
+            }
+        }
         Ok(())
     }
 
@@ -473,7 +493,12 @@ impl Worker {
         if !self.running.is_empty() {
             info!(streams = self.running.len(), "handing streams over");
         }
-        for running in self.running.values() {
+        // What has just been stopped ends with its own reason, within moments.
+        for stream_id in self.running.keys().cloned().collect::<Vec<_>>() {
+            let compared = self.compare_by_id(&stream_id).await;
+            self.report(compared);
+        }
+        for running in self.running.values().filter(|running| !running.stopped) {
             running.task.stream.abandon().await;
         }
         let all = async {
@@ -485,6 +510,23 @@ impl Worker {
             warn!("some streams could not be closed in time");
         }
     }
+}
+
+/// What the recording of a stream is about; none if its start does not say what is streamed.
+fn about(stream_id: &StreamId, start: &Start) -> Option<RecordingAbout> {
+    let mut extra = Extra::new();
+    extra.insert("app".into(), start.app.as_str().into());
+    if let Some(region) = &start.region {
+        extra.insert("region".into(), region.as_str().into());
+    }
+    Some(RecordingAbout {
+        stream_id: stream_id.clone(),
+        product: start.product?,
+        instance: start.instance.clone()?,
+        account_id: start.account_id.clone(),
+        started_at: start.at,
+        extra,
+    })
 }
 
 /// How long ago the window opened in which Zoom waits for us.

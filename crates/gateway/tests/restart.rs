@@ -4,16 +4,22 @@
 
 mod common;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use common::{Gateway, app, config, meeting, told::written, until};
 use rtms_gateway::{
     apps::Apps,
     server::{Server, StartError},
 };
-use rtms_record::check::check;
-use rtms_store::error::StoreError;
-use rtms_wire::{codes::stop_reason::StopReason, media::medium::Medium};
+use rtms_record::{Manifest, Recorder, RecordingAbout, check::check, layout, manifest::RecordingState};
+use rtms_store::{Inbox, MemoryStore, NewEntry, Streams, error::StoreError, folding::FoldInput};
+use rtms_wire::{
+    codes::{product::Product, stop_reason::StopReason},
+    media::medium::Medium,
+    message::Extra,
+    time::UnixMillis,
+    webhook::Webhook,
+};
 
 #[tokio::test]
 async fn a_successor_waits_for_the_data_folder_and_goes_on_with_the_streams() {
@@ -45,6 +51,103 @@ async fn a_successor_waits_for_the_data_folder_and_goes_on_with_the_streams() {
     let video = &written(&ledger)[&Medium::Video];
     let gaps: Vec<_> = video.iter().filter(|(.., word)| word.starts_with("interrupted")).collect();
     assert!(!gaps.is_empty() && gaps.iter().all(|(.., word)| word == "interrupted takeover"), "{video:?}");
+}
+
+#[tokio::test]
+async fn what_was_to_be_closed_is_closed_by_the_next_process() {
+    let data_dir = tempfile::tempdir().unwrap();
+    let first = Gateway::start(data_dir.path()).await;
+    let simulator = meeting(42, Duration::from_secs(60)).await;
+    assert_eq!(first.post(simulator.start_webhook()).await, 200);
+    until("sound arrives", async || (simulator.counts().audio > 10).then_some(())).await;
+    // As if the process had died between this and its word to Zoom.
+    assert!(first.server().store().ask_to_close(simulator.stream(), UnixMillis(1)).await.unwrap());
+    first.stop().await;
+
+    let second = Gateway::start(data_dir.path()).await;
+    simulator.finished().await;
+    let ended = second.ended(simulator.stream()).await;
+    second.stop().await;
+
+    assert_eq!(ended.stop_reason, Some(StopReason::ReceiverRequestClose));
+    assert_eq!(simulator.counts().joins, 2, "who wants to ask has to be connected");
+    let findings: Vec<_> = simulator.findings().iter().map(|finding| finding.mistake.to_string()).collect();
+    assert!(findings.is_empty(), "{findings:?}");
+}
+
+#[tokio::test]
+async fn a_process_that_leaves_when_a_stream_was_stopped_says_how_it_ended() {
+    let data_dir = tempfile::tempdir().unwrap();
+    let gateway = Gateway::start(data_dir.path()).await;
+    let simulator = meeting(43, Duration::from_secs(60)).await;
+    assert_eq!(gateway.post(simulator.start_webhook()).await, 200);
+    until("sound arrives", async || (simulator.counts().audio > 10).then_some(())).await;
+    let stopped = stop_of(simulator.start_webhook());
+
+    assert_eq!(gateway.post(&stopped).await, 200);
+    until("it is folded", async || gateway.record_of(simulator.stream()).await?.wanted.stop).await;
+    gateway.stop().await;
+
+    let root = data_dir.path().join(rtms_gateway::server::RECORDINGS);
+    let manifest = Manifest::read(&layout::folder(&root, simulator.stream())).unwrap().unwrap();
+    assert_eq!(manifest.ending.unwrap().stop_reason, Some(StopReason::HostTriggered));
+}
+
+#[tokio::test]
+async fn what_a_process_that_died_left_behind_is_closed_by_the_next_one() {
+    let data_dir = tempfile::tempdir().unwrap();
+    let store = Arc::new(MemoryStore::new());
+    let simulator = meeting(44, Duration::from_secs(60)).await;
+    let started = simulator.start_webhook().to_vec();
+    let webhook = Webhook::decode(&started).unwrap();
+    let now = webhook.event_ts.unwrap();
+    for body in [&started, &stop_of(&started)] {
+        let entry = NewEntry { received_at: now, app: "sim".into(), body: body.clone().into() };
+        let id = store.append(entry).await.unwrap();
+        let urls = vec![simulator.signaling_url().to_owned()];
+        let input = FoldInput::from_webhook(&Webhook::decode(body).unwrap(), urls).unwrap();
+        store.fold(id, input, now).await.unwrap();
+    }
+    let root = data_dir.path().join(rtms_gateway::server::RECORDINGS);
+    let about = RecordingAbout {
+        stream_id: simulator.stream().clone(),
+        product: Product::Meeting,
+        instance: webhook.instance.clone().unwrap(),
+        account_id: None,
+        started_at: now,
+        extra: Extra::new(),
+    };
+    let mut recorder = Recorder::open(&root, about, now).unwrap();
+    recorder.sync(now).unwrap();
+    // A process that dies closes nothing.
+    std::mem::forget(recorder);
+
+    let gateway = Gateway::start_on(config(data_dir.path()), vec![app()], store).await;
+    let ended = gateway.ended(simulator.stream()).await;
+    gateway.stop().await;
+
+    assert_eq!(ended.stop_reason, Some(StopReason::HostTriggered));
+    let folder = layout::folder(&root, simulator.stream());
+    let manifest = Manifest::read(&folder).unwrap().unwrap();
+    assert_eq!(manifest.state, RecordingState::Finished);
+    assert_eq!(manifest.ending.unwrap().stop_reason, Some(StopReason::HostTriggered));
+    let report = check(&folder);
+    assert!(report.is_fine(), "{report:?}");
+    assert_eq!(simulator.counts().joins, 0, "nobody goes there again");
+}
+
+/// The webhook that stops what this one starts, a second later.
+fn stop_of(start: &[u8]) -> Vec<u8> {
+    let mut body: serde_json::Value = serde_json::from_slice(start).unwrap();
+    body["event"] = "meeting.rtms_stopped".into();
+    body["event_ts"] = (body["event_ts"].as_u64().unwrap() + 1000).into();
+    let payload = match body["payload"].get("object") {
+        Some(_) => &mut body["payload"]["object"],
+        None => &mut body["payload"],
+    };
+    payload["stop_reason"] = 1.into();
+    payload.as_object_mut().unwrap().remove("server_urls");
+    body.to_string().into_bytes()
 }
 
 #[tokio::test]

@@ -54,6 +54,22 @@ impl MemoryStore {
         if state.closed { Err(StoreError::Closed) } else { Ok(state) }
     }
 
+    /// Changes the record of a stream, if there is one and `change` says so.
+    fn change(&self, stream_id: &StreamId, change: impl FnOnce(&mut StreamRecord) -> bool) -> Result<bool, StoreError> {
+        let mut guard = self.open()?;
+        let state = &mut *guard;
+        let Some(record) = state.shelf.records.get_mut(stream_id) else { return Ok(false) };
+        // Kept apart; what is decided here may depend on it.
+        record.lease = state.leases.of(stream_id).cloned();
+        let is_changed = change(record);
+        record.lease = None;
+        drop(guard);
+        if is_changed {
+            bump(&self.stream_changes);
+        }
+        Ok(is_changed)
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         // Nothing here panics half-way through a change, so the state is whole even then.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -154,6 +170,20 @@ impl Streams for MemoryStore {
         }
         bump(&self.stream_changes);
         Ok(())
+    }
+
+    async fn ask_to_close(&self, stream_id: &StreamId, now: UnixMillis) -> Result<bool, StoreError> {
+        self.change(stream_id, |record| record.close(now))
+    }
+
+    async fn conclude(
+        &self,
+        stream_id: &StreamId,
+        owner: &OwnerId,
+        why: String,
+        now: UnixMillis,
+    ) -> Result<bool, StoreError> {
+        self.change(stream_id, |record| record.conclude(owner.clone(), why, now))
     }
 
     async fn get(&self, stream_id: &StreamId) -> Result<Option<StreamRecord>, StoreError> {

@@ -54,6 +54,26 @@ pub trait Streams: Send + Sync {
     /// [`StoreError::LeaseLost`]; or that storage failed: the lease then stays, so that it can be tried again.
     async fn release(&self, lease: &Lease, outcome: Outcome, now: UnixMillis) -> Result<(), StoreError>;
 
+    /// Puts down that Zoom is to be asked to end a stream, so that it is asked after a restart, too. Durable when this
+    /// returns. Whether there is anything to end.
+    ///
+    /// # Errors
+    /// That storage failed.
+    async fn ask_to_close(&self, stream_id: &StreamId, now: UnixMillis) -> Result<bool, StoreError>;
+
+    /// Puts down the end of a stream that Zoom stopped while nobody ran it, its process having died; see
+    /// [`StreamRecord::is_left_behind`]. Durable when this returns. Whether it was one.
+    ///
+    /// # Errors
+    /// That storage failed.
+    async fn conclude(
+        &self,
+        stream_id: &StreamId,
+        owner: &OwnerId,
+        why: String,
+        now: UnixMillis,
+    ) -> Result<bool, StoreError>;
+
     /// The record of a stream.
     ///
     /// # Errors
@@ -111,6 +131,33 @@ impl StreamRecord {
     /// Whether a claim by anybody would succeed.
     pub fn is_claimable(&self, now: UnixMillis) -> bool {
         self.open_wish().is_some() && self.lease.as_ref().is_none_or(|lease| !lease.is_live(now))
+    }
+
+    /// Whether Zoom stopped it and nobody has said how its run ended: nobody ever ran it, or the process that did has died.
+    pub fn is_left_behind(&self) -> bool {
+        let done_to = self.ended.as_ref().map(|ended| ended.wish_at);
+        let start = self.wanted.newest_start().filter(|start| done_to.is_none_or(|done_to| start.at > done_to));
+        start.is_some() && !self.wanted.is_running() && self.lease.is_none()
+    }
+
+    /// Puts down that Zoom is to be asked to end it; whether there is anything to end.
+    pub(crate) fn close(&mut self, now: UnixMillis) -> bool {
+        let is_open = self.open_wish().is_some();
+        if is_open {
+            self.wanted.close();
+            self.changed_at = now;
+        }
+        is_open
+    }
+
+    /// Puts down that a stream that was left behind has ended as its stop says; whether it was.
+    pub(crate) fn conclude(&mut self, owner: OwnerId, why: String, now: UnixMillis) -> bool {
+        let start_at = self.wanted.newest_start().map(|start| start.at);
+        let Some(wish_at) = start_at.filter(|_| self.is_left_behind()) else { return false };
+        let stop_reason = self.wanted.stop.as_ref().and_then(|stop| stop.reason);
+        self.ended = Some(Ended { wish_at, at: now, owner, stop_reason, why });
+        self.changed_at = now;
+        true
     }
 
     /// Puts down how a run ended.

@@ -33,6 +33,9 @@ pub struct Wanted {
     /// Everything that its webhooks named as what is streamed; a stop without stream id comes through these.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub instances: BTreeSet<InstanceKey>,
+    /// The newest start of which somebody here wants that Zoom is asked to end it; no webhook says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) closing: Option<UnixMillis>,
 }
 
 /// A start of a stream.
@@ -133,6 +136,17 @@ impl Wanted {
         while self.instances.len() > Self::MAX_INSTANCES {
             self.instances.pop_last();
         }
+        self.closing = self.closing.max(other.closing);
+    }
+
+    /// That Zoom is to be asked to end what the newest start began.
+    pub(crate) fn close(&mut self) {
+        self.closing = self.closing.max(self.newest_start().map(|start| start.at));
+    }
+
+    /// Whether Zoom is to be asked to end what the newest start began.
+    pub fn is_closing(&self) -> bool {
+        self.closing.is_some() && self.closing >= self.newest_start().map(|start| start.at)
     }
 
     /// The start that counts.

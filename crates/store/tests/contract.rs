@@ -53,6 +53,8 @@ contract! {
     a_stream_that_ended_stays_closed_until_a_newer_start
     a_wish_that_the_owner_has_not_seen_outlives_its_end
     a_stream_handed_over_can_be_claimed_at_once
+    that_a_stream_is_to_be_closed_is_remembered_until_a_newer_start
+    a_stream_that_was_stopped_while_nobody_ran_it_can_be_concluded
     changes_of_streams_wake_workers
     lists_are_filtered_and_limited
     a_receipt_tells_what_became_of_a_webhook
@@ -370,6 +372,48 @@ async fn a_stream_that_ended_stays_closed_until_a_newer_start(store: &dyn Store)
     fold(store, start("s", 20)).await;
     let lease = claim(store, "s", "b", NOW).await.unwrap();
     assert_eq!(lease.wish_at, UnixMillis(20));
+}
+
+async fn that_a_stream_is_to_be_closed_is_remembered_until_a_newer_start(store: &dyn Store) {
+    assert!(!store.ask_to_close(&stream("s"), NOW).await.unwrap(), "nobody knows it");
+    fold(store, start("s", 10)).await;
+    let lease = claim(store, "s", "a", NOW).await.unwrap();
+
+    assert!(store.ask_to_close(&stream("s"), NOW).await.unwrap());
+
+    store.release(&lease, Outcome::HandedOver, NOW).await.unwrap();
+    let closing = async || store.get(&stream("s")).await.unwrap().unwrap().wanted.is_closing();
+    assert!(closing().await);
+    let lease = claim(store, "s", "b", NOW).await.expect("whoever goes on with it has to close it");
+    fold(store, interruption("s", 20, &[])).await;
+    assert!(closing().await, "an interruption begins nothing");
+    fold(store, start("s", 30)).await;
+    assert!(!closing().await, "a newer start does");
+    store.release(&lease, Outcome::HandedOver, NOW).await.unwrap();
+    fold(store, stop("s", 40)).await;
+    assert!(!store.ask_to_close(&stream("s"), NOW).await.unwrap(), "it is over");
+}
+
+async fn a_stream_that_was_stopped_while_nobody_ran_it_can_be_concluded(store: &dyn Store) {
+    let conclude = async || store.conclude(&stream("s"), &owner("b"), "stopped".into(), NOW).await.unwrap();
+    let record = async || store.get(&stream("s")).await.unwrap().unwrap();
+    assert!(!conclude().await, "nobody knows it");
+    fold(store, start("s", 10)).await;
+    assert!(!conclude().await, "it is wanted");
+    let lease = claim(store, "s", "a", NOW).await.unwrap();
+    fold(store, stop("s", 20)).await;
+    assert!(!record().await.is_left_behind() && !conclude().await, "somebody runs it");
+    store.release(&lease, Outcome::HandedOver, NOW).await.unwrap();
+
+    assert!(record().await.is_left_behind());
+    assert!(conclude().await);
+
+    let ended = record().await.ended.unwrap();
+    assert_eq!((ended.why.as_str(), ended.owner), ("stopped", owner("b")));
+    assert_eq!(ended.stop_reason, record().await.wanted.stop.unwrap().reason);
+    assert!(!record().await.is_left_behind() && !conclude().await, "once");
+    fold(store, start("s", 30)).await;
+    assert!(claim(store, "s", "a", NOW).await.is_some(), "a newer start opens it again");
 }
 
 async fn a_wish_that_the_owner_has_not_seen_outlives_its_end(store: &dyn Store) {

@@ -106,10 +106,7 @@ impl Auth {
         Ok(match config {
             AuthConfig::Basic { user, .. } => Self::Basic { expected: basic(user)? },
             AuthConfig::Token { client_id, .. } => Self::Token { expected: basic(client_id)?, key: secret_of(secret)? },
-            AuthConfig::Header { name, .. } => Self::Header {
-                name: header_name(name)?,
-                expected: secret_of(secret)?,
-            },
+            AuthConfig::Header { name, .. } => Self::Header { name: header_name(name)?, expected: secret_of(secret)? },
         })
     }
 

@@ -251,6 +251,8 @@ async fn stop(
         // What is wanted is so.
         return Ok((StatusCode::OK, PRIVATE, Json(line)));
     };
+    // First it is put down, so that whoever has the stream after this process asks for it again.
+    shared.health.store.ask_to_close(&stream_id, clock::unix_millis()).await?;
     live.stop().await;
     info!(%stream_id, "asked on /v1/streams to end the stream");
     let line = line_of(&shared, &stream_id, Some(&live)).await?;

@@ -74,6 +74,20 @@ impl Streams for Doctored {
         self.store.release(lease, outcome, now).await
     }
 
+    async fn ask_to_close(&self, stream_id: &StreamId, now: UnixMillis) -> Result<bool, StoreError> {
+        self.store.ask_to_close(stream_id, now).await
+    }
+
+    async fn conclude(
+        &self,
+        stream_id: &StreamId,
+        owner: &OwnerId,
+        why: String,
+        now: UnixMillis,
+    ) -> Result<bool, StoreError> {
+        self.store.conclude(stream_id, owner, why, now).await
+    }
+
     async fn get(&self, stream_id: &StreamId) -> Result<Option<StreamRecord>, StoreError> {
         self.store.get(stream_id).await
     }

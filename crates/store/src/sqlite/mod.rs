@@ -157,6 +157,31 @@ impl SqliteStore {
         answer.await.unwrap_or(Err(StoreError::Closed))
     }
 
+    /// Changes the record of a stream, if there is one and `change` says so, and syncs that.
+    async fn change(
+        &self,
+        stream_id: &StreamId,
+        change: impl FnOnce(&mut StreamRecord) -> bool + Send + 'static,
+    ) -> Result<bool, StoreError> {
+        let (stream_id, leases, changes) = (stream_id.clone(), Arc::clone(&self.leases), self.stream_changes.clone());
+        let work = move |connection: &Connection| {
+            let Some(mut record) = rows::load(connection, &stream_id)? else { return Ok(false) };
+            record.lease = locked(&leases).of(&stream_id).cloned();
+            let is_changed = change(&mut record);
+            if is_changed {
+                rows::save(connection, &record)?;
+            }
+            Ok(is_changed)
+        };
+        let after = move |is_changed, _: &Connection| {
+            if is_changed {
+                bump(&changes);
+            }
+            Ok(is_changed)
+        };
+        self.write(Needs::Sync, 0, work, after).await
+    }
+
     /// Has the commit thread do something between two groups, when all that is known is committed.
     async fn between_groups<Answer: Send + 'static>(
         &self,
@@ -316,6 +341,21 @@ impl Streams for SqliteStore {
             Ok(())
         };
         self.write(Needs::Sync, 0, end, after).await
+    }
+
+    async fn ask_to_close(&self, stream_id: &StreamId, now: UnixMillis) -> Result<bool, StoreError> {
+        self.change(stream_id, move |record| record.close(now)).await
+    }
+
+    async fn conclude(
+        &self,
+        stream_id: &StreamId,
+        owner: &OwnerId,
+        why: String,
+        now: UnixMillis,
+    ) -> Result<bool, StoreError> {
+        let owner = owner.clone();
+        self.change(stream_id, move |record| record.conclude(owner, why, now)).await
     }
 
     async fn get(&self, stream_id: &StreamId) -> Result<Option<StreamRecord>, StoreError> {
