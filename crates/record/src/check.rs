@@ -71,7 +71,7 @@ pub struct Problem {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ProblemKind {
-    /// The manifest is missing, makes no sense, or is of a newer version.
+    /// The manifest or the whole folder is missing, or the manifest makes no sense or is of a newer version.
     Manifest,
     /// The manifest names a file that would lie outside.
     Path,
@@ -128,6 +128,9 @@ pub fn check(folder: &Path) -> CheckReport {
             Some("manifest.json"),
             format!("its format is {:?}, not {FORMAT:?}", manifest.format),
         ),
+        Ok(None) if !folder.exists() => {
+            check.problem(ProblemKind::Manifest, None, "there is no such folder".to_owned());
+        }
         Ok(None) => check.problem(ProblemKind::Manifest, Some("manifest.json"), "is not there".to_owned()),
         Err(error) => check.problem(ProblemKind::Manifest, Some("manifest.json"), told(&error)),
     }
@@ -215,10 +218,6 @@ impl Check {
 
     /// Files that the manifest does not name.
     fn unlisted(&mut self, manifest: &Manifest) {
-        if manifest.files.is_empty() {
-            let what = "names no files, though the recording is finished".to_owned();
-            return self.problem(ProblemKind::Manifest, Some("manifest.json"), what);
-        }
         let named: BTreeSet<_> = manifest.files.iter().map(|entry| entry.path.as_str()).collect();
         match paths(&self.layout) {
             Ok(found) => {

@@ -202,15 +202,16 @@ impl Aside {
 }
 
 /// What the payload is by its first bytes, for want of a grant.
-pub(crate) fn codec_by_content(payload: &[u8]) -> MediaPayloadType {
-    if payload.starts_with(&[0xff, 0xd8, 0xff]) {
-        MediaPayloadType::Jpg
-    } else if payload.starts_with(&[0x89, b'P', b'N', b'G']) {
-        MediaPayloadType::Png
-    } else if payload.starts_with(&[0, 0, 0, 1]) || payload.starts_with(&[0, 0, 1]) {
-        MediaPayloadType::H264
+pub(crate) fn codec_by_content(payload: &[u8]) -> Option<MediaPayloadType> {
+    let begins = |with: &[u8]| payload.starts_with(with);
+    if begins(&[0xff, 0xd8, 0xff]) {
+        Some(MediaPayloadType::Jpg)
+    } else if begins(&[0x89, b'P', b'N', b'G']) {
+        Some(MediaPayloadType::Png)
+    } else if begins(&[0, 0, 0, 1]) || begins(&[0, 0, 1]) {
+        Some(MediaPayloadType::H264)
     } else {
-        MediaPayloadType::Undefined
+        None
     }
 }
 

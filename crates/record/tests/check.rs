@@ -219,9 +219,29 @@ fn counts_that_contradict_each_other_or_the_files_are_found() {
     }
 
     let mut manifest = whole.clone();
-    manifest.as_object_mut().expect("an object").remove("files");
+    let files = manifest.as_object_mut().expect("an object").remove("files").expect("a list");
     std::fs::write(room.path("manifest.json"), manifest.to_string()).expect("written");
-    assert_eq!(kinds(&check(&room.folder())), [ProblemKind::Manifest]);
+    let unlisted = vec![ProblemKind::Unlisted; files.as_array().expect("a list").len()];
+    assert_eq!(kinds(&check(&room.folder())), unlisted, "each file that is there is told of");
+}
+
+#[test]
+fn a_recording_that_never_got_anything_needs_no_files() {
+    let room = Room::new();
+    let summary = finish(room.open());
+    assert_eq!(summary.manifest.files, []);
+    let report = check(&room.folder());
+    assert_eq!((report.problems, report.state), (vec![], Some(RecordingState::Finished)));
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_told_from_one_without_a_manifest() {
+    let room = Room::new();
+    let told = |folder: &Path| check(folder).problems.into_iter().map(|problem| (problem.path, problem.what));
+    let nowhere = told(&room.path("nowhere")).collect::<Vec<_>>();
+    assert_eq!(nowhere, [(None, "there is no such folder".to_owned())]);
+    let empty = told(room.root.path()).collect::<Vec<_>>();
+    assert_eq!(empty, [(Some("manifest.json".to_owned()), "is not there".to_owned())]);
 }
 
 #[test]

@@ -46,7 +46,7 @@ fn individual_video_and_shares_are_files_by_person() {
     let granted = MediaParams { video: Some(video), ..MediaParams::default() };
     record(&mut recorder, [Input::Granted(Medium::Video, granted)]);
     record(&mut recorder, [Input::Video(data(5, 0, H264.into())), Input::Deskshare(data(6, 0, H264.into()))]);
-    // A granted codec is believed, whatever the bytes look like.
+    // A part of a sequence may begin with anything.
     record(&mut recorder, [Input::Video(data(5, 40, JPG.into()))]);
     finish(recorder);
     assert_eq!(std::fs::read(room.path("video/5.h264")).expect("video"), [H264, JPG].concat());
@@ -68,6 +68,20 @@ fn pictures_are_numbered_files_and_go_on_after_a_restart() {
     assert_eq!(std::fs::read(room.path("deskshare/images/00000002.png")).expect("a picture"), PNG);
     assert_eq!(std::fs::read(room.path("deskshare/images/00000003.jpg")).expect("a picture"), JPG);
     assert_eq!(room.lines("deskshare/index.jsonl").len(), 3);
+}
+
+#[test]
+fn a_picture_is_what_it_says_and_not_what_was_granted() {
+    let room = Room::new();
+    let mut recorder = room.open();
+    let share = VideoParams { codec: Some(MediaPayloadType::Jpg), fps: Some(1), ..VideoParams::default() };
+    let granted = MediaParams { deskshare: Some(share), ..MediaParams::default() };
+    record(&mut recorder, [Input::Granted(Medium::Deskshare, granted)]);
+    record(&mut recorder, [Input::Deskshare(data(6, 0, PNG.into())), Input::Deskshare(data(6, 40, b"what".into()))]);
+    finish(recorder);
+
+    assert_eq!(std::fs::read(room.path("deskshare/images/00000001.png")).expect("a picture"), PNG);
+    assert_eq!(std::fs::read(room.path("deskshare/images/00000002.jpg")).expect("as was granted"), b"what");
 }
 
 #[test]

@@ -2,7 +2,9 @@
 
 use std::sync::Mutex;
 
-use rtms_wire::{signature::webhook_signature_matches, time::UnixMillis, webhook::verify::Delivery};
+use rtms_wire::{
+    secret::SecretToken, signature::webhook_signature_matches, time::UnixMillis, webhook::verify::Delivery,
+};
 
 use crate::config::secrets::App;
 
@@ -23,7 +25,8 @@ pub(crate) enum Suspect {
     OtherApp,
     /// The client secret is configured where the secret token belongs, or the other way round.
     ClientSecret,
-    /// There is no signature, but an `authorization` header: the old verification token.
+    /// There is no signature, but an `authorization` header; or what it holds is configured as the secret token: the old
+    /// verification token.
     VerificationToken,
     /// None of these.
     Unknown,
@@ -54,7 +57,8 @@ impl Suspect {
                 "the signature is made with what is configured as client secret: the secret token goes there"
             }
             Self::VerificationToken => {
-                "only the old verification token came: a proxy drops the x-zm-* headers, or the app predates them"
+                "it has the old verification token: if that is configured as secret token, put the secret token in its place; \
+                 otherwise a proxy drops the x-zm-* headers, or the app predates them"
             }
             Self::Unknown => "nobody we know signed it: a wrong secret token, or not Zoom",
         }
@@ -70,20 +74,20 @@ pub(crate) struct Diagnosis {
 impl Diagnosis {
     /// The first suspect that fits; none if the last diagnosis was a moment ago.
     ///
-    /// `only` is the app that the path named.
+    /// `only` is the app that the path named, `authorization` what the header of that name holds.
     pub(crate) fn of(
         &self,
         delivery: &Delivery<'_>,
         apps: &[App],
         only: Option<&str>,
-        has_authorization: bool,
+        authorization: Option<&[u8]>,
         now: UnixMillis,
     ) -> Option<Suspect> {
         if !self.is_due(now) {
             return None;
         }
         let (Some(timestamp), Some(signature)) = (delivery.timestamp, delivery.signature) else {
-            return Some(if has_authorization { Suspect::VerificationToken } else { Suspect::Unknown });
+            return Some(if authorization.is_some() { Suspect::VerificationToken } else { Suspect::Unknown });
         };
         let body = delivery.body.get(..MAX_BODY_BYTES).unwrap_or(delivery.body);
         if body.len() < delivery.body.len() || delivery.body.len() > MAX_BODY_BYTES {
@@ -95,10 +99,13 @@ impl Diagnosis {
         };
         let by_named = |body: &[u8]| apps.iter().filter(named).any(|app| signed(app, body));
 
+        let is_token = |token: &SecretToken| authorization == Some(token.expose());
+        let has_old_token = apps.iter().filter(named).any(|app| app.secret_tokens.iter().any(is_token));
         let trimmed = body.trim_ascii_end();
         let with_newline = [body, b"\n"].concat();
         let reserialised = reserialise(body);
         let tries = [
+            (Suspect::VerificationToken, has_old_token),
             (Suspect::Newline, trimmed.len() != body.len() && by_named(trimmed) || by_named(&with_newline)),
             (Suspect::Reserialised, reserialised.is_some_and(|body| by_named(&body))),
             (Suspect::OtherApp, apps.iter().filter(|app| !named(app)).any(|app| signed(app, body))),
@@ -113,7 +120,8 @@ impl Diagnosis {
         Some(tries.into_iter().find(|(_, fits)| *fits).map_or(Suspect::Unknown, |(suspect, _)| suspect))
     }
 
-    fn is_due(&self, now: UnixMillis) -> bool {
+    /// Whether there is anything to be said yet, which then counts as said.
+    pub(crate) fn is_due(&self, now: UnixMillis) -> bool {
         let Ok(mut last) = self.last.try_lock() else { return false };
         if last.is_some_and(|last| now.0.abs_diff(last.0) < EVERY_MS) {
             return false;
@@ -134,10 +142,7 @@ fn reserialise(body: &[u8]) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use rtms_wire::{
-        secret::{ClientSecret, SecretToken},
-        signature::webhook_signature,
-    };
+    use rtms_wire::{secret::ClientSecret, signature::webhook_signature};
 
     use super::*;
 
@@ -158,7 +163,7 @@ mod tests {
             let signature = webhook_signature(&SecretToken::new(signed_with).unwrap(), "1795428001", signed_over);
             let delivery = Delivery { timestamp: Some("1795428001"), signature: Some(&signature), body: received };
 
-            let found = Diagnosis::default().of(&delivery, &apps(), Some("one"), false, UnixMillis(1));
+            let found = Diagnosis::default().of(&delivery, &apps(), Some("one"), None, UnixMillis(1));
 
             assert_eq!(found, Some(suspect), "{signed_with}");
         }
@@ -168,16 +173,28 @@ mod tests {
     fn an_old_verification_token_without_signature_is_named() {
         let delivery = Delivery { timestamp: None, signature: None, body: BODY };
         assert_eq!(
-            Diagnosis::default().of(&delivery, &apps(), None, true, UnixMillis(1)),
+            Diagnosis::default().of(&delivery, &apps(), None, Some(b"old token"), UnixMillis(1)),
             Some(Suspect::VerificationToken)
         );
+    }
+
+    #[test]
+    fn an_old_verification_token_in_the_place_of_the_secret_token_is_named() {
+        let signature = webhook_signature(&SecretToken::new("the real one").unwrap(), "1795428001", BODY);
+        let delivery = Delivery { timestamp: Some("1795428001"), signature: Some(&signature), body: BODY };
+        for (authorization, suspect) in
+            [(&b"one"[..], Suspect::VerificationToken), (b"Basic em9vbTp4", Suspect::Unknown)]
+        {
+            let found = Diagnosis::default().of(&delivery, &apps(), Some("one"), Some(authorization), UnixMillis(1));
+            assert_eq!(found, Some(suspect));
+        }
     }
 
     #[test]
     fn a_flood_of_wrong_signatures_is_not_diagnosed_one_by_one() {
         let diagnosis = Diagnosis::default();
         let delivery = Delivery { timestamp: Some("1795428001"), signature: Some("v0=00"), body: BODY };
-        let at = |ms| diagnosis.of(&delivery, &apps(), None, false, UnixMillis(ms)).is_some();
+        let at = |ms| diagnosis.of(&delivery, &apps(), None, None, UnixMillis(ms)).is_some();
 
         assert_eq!([at(1000), at(1001), at(1000 + EVERY_MS - 1), at(1000 + EVERY_MS)], [true, false, false, true]);
     }

@@ -134,18 +134,19 @@ impl Recorder {
         self.received(medium, data.timestamp, data.data.len(), now);
         let who = Who::of(data.user_id.as_ref(), data.channel_id.as_ref());
         self.people.learn(&who, data.user_name.as_ref());
-        let granted = self.picture_codecs.get(&medium).copied();
+        let granted = self.picture_codecs.get(&medium).copied().unwrap_or(MediaPayloadType::Undefined);
         let codec = match granted {
-            Some(codec @ (MediaPayloadType::H264 | MediaPayloadType::Jpg | MediaPayloadType::Png)) => codec,
-            Some(
-                MediaPayloadType::Undefined
-                | MediaPayloadType::L16
-                | MediaPayloadType::G711
-                | MediaPayloadType::G722
-                | MediaPayloadType::Opus
-                | MediaPayloadType::Unknown(_),
-            )
-            | None => codec_by_content(&data.data),
+            // A part of a sequence may begin with anything.
+            MediaPayloadType::H264 => granted,
+            // A picture says what it is, whatever was granted.
+            MediaPayloadType::Jpg
+            | MediaPayloadType::Png
+            | MediaPayloadType::Undefined
+            | MediaPayloadType::L16
+            | MediaPayloadType::G711
+            | MediaPayloadType::G722
+            | MediaPayloadType::Opus
+            | MediaPayloadType::Unknown(_) => codec_by_content(&data.data).unwrap_or(granted),
         };
         // The active speaker's pictures are one sequence, whoever it is.
         let stem = if medium == Medium::Video && self.active_speaker_video {
