@@ -2,6 +2,7 @@
 
 mod captions;
 mod report;
+mod screen;
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -27,10 +28,12 @@ use rtms_sim::{
     serve::{Simulator, SimulatorConfig},
 };
 use rtms_sink::delivery::{DEFAULT_QUEUE, Delivery};
+use rtms_store::error::StoreError;
 use tokio::sync::{oneshot, watch};
 
 use crate::signals::Signals;
 use captions::Captions;
+use screen::Screen;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -40,7 +43,8 @@ Examples:
   A longer one, kept elsewhere, always the same:
     rtms demo --duration 2m --data-dir /tmp/demo --seed 7
 
-Exit codes: 0 the meeting was recorded to its end; 1 it was not; 130 Ctrl-C.";
+Exit codes: 0 the meeting was recorded to its end; 1 it was not; 2 wrong arguments; 130 Ctrl-C.
+Whoever closes standard output, as `head` does, ends it early too: exit code 1.";
 
 /// See it work: a simulated meeting, received, captioned and recorded.
 #[derive(Args, Debug)]
@@ -72,9 +76,10 @@ const COUNTERS_EVERY: Duration = Duration::from_secs(5);
 pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::listen()?;
     let (ended, end) = watch::channel(None);
-    let gateway = Gateway::start(&args, Captions::new(ended)).await?;
+    let screen = Screen::default();
+    let gateway = Gateway::start(&args, Captions::new(screen.clone(), ended)).await?;
     let url = format!("http://{}/webhook", gateway.address);
-    report::opening(&url, &args)?;
+    report::opening(&screen, &url, &args)?;
 
     let seed = args
         .seed
@@ -105,24 +110,26 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     };
     tokio::pin!(over);
     let mut tick = tokio::time::interval_at((started + COUNTERS_EVERY).into(), COUNTERS_EVERY);
-    let interrupted = loop {
+    let cut_short = loop {
         tokio::select! {
             biased;
-            () = signals.next() => break true,
-            () = &mut over => break false,
-            _ = tick.tick() => report::counters(&gateway.metrics, started.elapsed())?,
+            () = signals.next() => break Some(crate::exit_code::interrupted()),
+            () = &mut over => break None,
+            // Nobody looks any more; nor would they read why it ends.
+            () = screen.closed() => break Some(crate::exit_code::failed()),
+            _ = tick.tick() => report::counters(&screen, &gateway.metrics, started.elapsed())?,
         }
     };
     let stream = simulator.stream().clone();
     let (metrics, cpu) = gateway.stop().await?;
-    report::counters(&metrics, started.elapsed())?;
-    report::cpu(&metrics, cpu)?;
-    report::files(&args.data_dir, &stream)?;
+    report::counters(&screen, &metrics, started.elapsed())?;
+    report::cpu(&screen, &metrics, cpu)?;
+    report::files(&screen, &args.data_dir, &stream)?;
     let ended = end.borrow().clone();
-    Ok(match (interrupted, ended) {
-        (true, _) => crate::exit_code::interrupted(),
-        (false, Some(_)) => ExitCode::SUCCESS,
-        (false, None) => {
+    Ok(match (cut_short, ended) {
+        (Some(code), _) => code,
+        (None, Some(_)) => ExitCode::SUCCESS,
+        (None, None) => {
             eprintln!("error: the stream did not end with the meeting; run again with --log debug to see why");
             crate::exit_code::failed()
         }
@@ -194,7 +201,9 @@ fn cannot_start(error: StartError) -> anyhow::Error {
             "cannot listen on {address}: {source}; choose another with --port, or leave it out for a free one"
         );
     }
-    error.into()
+    let is_locked = matches!(error, StartError::Store(StoreError::Locked { .. }));
+    let error = anyhow::Error::from(error);
+    if is_locked { error.context("choose another folder with --data-dir") } else { error }
 }
 
 /// Where the recordings of a data folder are.

@@ -16,10 +16,16 @@ pub(crate) fn print(text: &str) -> io::Result<()> {
 
 /// Prints bytes as they are.
 pub(crate) fn print_bytes(bytes: &[u8]) -> io::Result<()> {
+    print_to_reader(bytes).map(|_| ())
+}
+
+/// Prints bytes as they are. Whether there is still somebody who reads them.
+pub(crate) fn print_to_reader(bytes: &[u8]) -> io::Result<bool> {
     let mut out = io::stdout().lock();
     match out.write_all(bytes).and_then(|()| out.flush()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        result => result,
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(error),
     }
 }
 

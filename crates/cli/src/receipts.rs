@@ -1,6 +1,10 @@
 //! `rtms receipts`: what became of each webhook, from a server's data folder or from the server itself.
 
-use std::{path::PathBuf, process::ExitCode, time::SystemTime};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::SystemTime,
+};
 
 use anyhow::Context;
 use clap::Args;
@@ -8,11 +12,11 @@ use rtms_gateway::{
     config::Config,
     http::receipts::{DEFAULT_LIMIT, MAX_LIMIT, ReceiptLine, Since},
 };
-use rtms_store::{EntryId, ReceiptFilter, SqliteReader};
+use rtms_store::{EntryId, ReceiptFilter, SqliteReader, error::StoreError};
 use rtms_wire::{Uri, ids::StreamId, time::UnixMillis};
 
 use crate::{
-    ask::get,
+    ask::{Server, get, http_url},
     output::{self, REASON_CHARS, shown, time},
 };
 
@@ -58,12 +62,14 @@ pub(crate) struct ReceiptsArgs {
     #[arg(long, value_name = "DIR", conflicts_with = "server")]
     data_dir: Option<PathBuf>,
     /// Ask the server that runs at this URL (http)
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = http_url)]
     server: Option<Uri>,
 }
 
 pub(crate) async fn run(args: ReceiptsArgs) -> anyhow::Result<ExitCode> {
-    let bytes = match (&args.server, args.body) {
+    let way_out = "name it with --server, or its data folder with --data-dir";
+    let server = args.server.clone().map(|url| Server { url, way_out });
+    let bytes = match (&server, args.body) {
         (Some(server), Some(entry)) => get(server, &format!("/v1/receipts/{entry}/body")).await?,
         (Some(server), None) => get(server, &format!("/v1/receipts?{}", args.query())).await?,
         (None, Some(entry)) => {
@@ -92,8 +98,7 @@ impl ReceiptsArgs {
             Some(directory) => directory.clone(),
             None => Config::load(None)?.server.data_dir,
         };
-        SqliteReader::open(&directory)
-            .context("name the data folder with --data-dir, or a running server with --server")
+        open(&directory)
     }
 
     fn filter(&self) -> anyhow::Result<ReceiptFilter> {
@@ -118,6 +123,18 @@ impl ReceiptsArgs {
         }
         query.finish()
     }
+}
+
+/// Opens the store in a data folder for reading.
+pub(crate) fn open(folder: &Path) -> anyhow::Result<SqliteReader> {
+    SqliteReader::open(folder).map_err(|error| {
+        let context = if matches!(error, StoreError::Absent { .. }) {
+            "name the data folder with --data-dir, or a running server with --server".to_owned()
+        } else {
+            format!("cannot read the store in {}", folder.display())
+        };
+        anyhow::Error::from(error).context(context)
+    })
 }
 
 /// The server knows what time it means, so it stays text.

@@ -92,7 +92,13 @@ pub(crate) fn run(args: &RecordingArgs) -> anyhow::Result<ExitCode> {
         }
         Action::Show(args) => {
             let folder = args.folder.display();
-            let manifest = Manifest::read(&args.folder)?.with_context(|| format!("{folder} has no manifest.json"))?;
+            let manifest = Manifest::read(&args.folder)?.with_context(|| {
+                if args.folder.exists() {
+                    format!("{folder} has no manifest.json")
+                } else {
+                    format!("there is no folder {folder}")
+                }
+            })?;
             let ledger = manifest.ledger_now(&args.folder)?;
             let ledger = ledger.with_context(|| format!("{folder} was recorded by a version that kept no ledger"))?;
             let text = if args.json {

@@ -2,17 +2,17 @@
 
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
 
-use anyhow::Context;
 use clap::Args;
 use rtms_gateway::{
     apps::Apps,
-    config::{Config, DEFAULT_TOML, Sink},
-    server::Server,
+    config::{Config, DEFAULT_TOML, Sink, address},
+    server::{Server, StartError},
 };
 use rtms_sink::{
     delivery::{DEFAULT_QUEUE, Delivery},
     jsonl::Jsonl,
 };
+use rtms_store::error::StoreError;
 
 use crate::signals::Signals;
 
@@ -49,7 +49,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Serve webhooks here [default: 127.0.0.1:8080]
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = address)]
     listen: Option<SocketAddr>,
     /// Keep the store and the recordings here [default: data]
     #[arg(long, value_name = "DIR")]
@@ -96,7 +96,7 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
 
     let starting = Server::take_over(config, apps.clone(), sinks, args.take_over.unwrap_or_default());
     let server = tokio::select! {
-        server = starting => server.context("cannot start")?,
+        server = starting => server.map_err(|error| cannot_start(error, args.take_over))?,
         // Whoever waits for another process can be told to give up.
         () = signals.next() => return Ok(ExitCode::SUCCESS),
     };
@@ -110,4 +110,15 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
         () = stopping => Ok(ExitCode::SUCCESS),
         () = signals.next() => Ok(crate::exit_code::interrupted()),
     }
+}
+
+/// Why it cannot start, with the way out where the server's own words name none.
+fn cannot_start(error: StartError, take_over: Option<Duration>) -> anyhow::Error {
+    let is_locked = matches!(error, StartError::Store(StoreError::Locked { .. }));
+    let way_out = match (is_locked, take_over) {
+        (false, _) => "",
+        (true, None) => "; name another folder with --data-dir, or wait for whoever has this one with --take-over",
+        (true, Some(_)) => "; stop whoever has the folder, or wait longer: --take-over=DURATION",
+    };
+    anyhow::Error::from(error).context(format!("cannot start{way_out}"))
 }

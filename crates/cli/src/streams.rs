@@ -9,6 +9,7 @@ use std::{
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
+use humantime::format_duration;
 use hyper::{Method, body::Bytes};
 use rtms_gateway::{
     config::Config,
@@ -22,7 +23,7 @@ use rtms_gateway::{
     },
 };
 use rtms_record::{ledger::What, manifest::RecordingState};
-use rtms_store::{ReceiptFilter, SqliteReader, StreamFilter};
+use rtms_store::{ReceiptFilter, StreamFilter};
 use rtms_wire::{
     Uri,
     ids::{StreamId, UserId},
@@ -78,7 +79,7 @@ and the recording is closed. Without signaling nobody can be asked: the stream i
 
 Examples:
   rtms streams stop 'Qm9v/aw+=='
-  rtms streams stop --wait 5 'Qm9v/aw+=='
+  rtms streams stop --wait 5s 'Qm9v/aw+=='
 
 Exit codes: 0 it has ended, now or before; 1 there is no such stream, it runs elsewhere, or it has not ended in time;
 2 wrong arguments.";
@@ -100,6 +101,9 @@ arguments.";
 
 /// How often a server is asked what became of a wish.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// The longest wait: whoever waits longer has forgotten it.
+const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
 /// Characters of an id that are shown in a list: no real one has more.
 const ID_CHARS: usize = 64;
@@ -159,9 +163,9 @@ struct StopArgs {
     /// The stream
     #[arg(value_name = "ID", allow_hyphen_values = true)]
     stream: StreamIdArg,
-    /// Wait so long for the end
-    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(0..=3600))]
-    wait: u64,
+    /// Wait so long for the end, such as 5s or 1m; a number alone is seconds
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = wait)]
+    wait: Duration,
     /// Print what became of it as one JSON object
     #[arg(long)]
     json: bool,
@@ -175,14 +179,14 @@ struct VideoArgs {
     #[arg(value_name = "ID", allow_hyphen_values = true)]
     stream: StreamIdArg,
     /// Whose camera: the number inside the session
-    #[arg(long, value_name = "USER_ID")]
-    participant: String,
+    #[arg(long, value_name = "USER_ID", value_parser = participant)]
+    participant: UserId,
     /// Drop it instead
     #[arg(long)]
     off: bool,
-    /// Wait so long for pictures
-    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(0..=3600))]
-    wait: u64,
+    /// Wait so long for pictures, such as 5s or 1m; a number alone is seconds
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = wait)]
+    wait: Duration,
     /// Print what became of it as one JSON object
     #[arg(long)]
     json: bool,
@@ -193,7 +197,7 @@ struct VideoArgs {
 #[derive(Args, Debug)]
 struct ServerArgs {
     /// Ask the server that runs at this URL (http) [default: where `rtms serve` listens]
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = ask::http_url)]
     server: Option<Uri>,
 }
 
@@ -218,6 +222,20 @@ impl std::str::FromStr for StreamIdArg {
     }
 }
 
+/// Zoom numbers people.
+fn participant(text: &str) -> Result<UserId, &'static str> {
+    let user_id = UserId::new(text);
+    if user_id.as_u64().is_some() { Ok(user_id) } else { Err("a person is a number, as in `rtms streams show ID`") }
+}
+
+fn wait(text: &str) -> Result<Duration, String> {
+    let wait = match text.parse() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => humantime::parse_duration(text).map_err(|error| error.to_string())?,
+    };
+    if wait <= LONGEST_WAIT { Ok(wait) } else { Err("wait for an hour at most".to_owned()) }
+}
+
 pub(crate) async fn run(args: StreamsArgs) -> anyhow::Result<ExitCode> {
     match args.action {
         None => list(&args.list).await,
@@ -232,12 +250,12 @@ async fn list(args: &ListArgs) -> anyhow::Result<ExitCode> {
     let bytes: Bytes = match &args.place.data_dir {
         Some(folder) => {
             let filter = StreamFilter { open: (!args.all).then_some(true), limit };
-            let records = open(folder)?.streams(&filter)?;
+            let records = receipts::open(folder)?.streams(&filter)?;
             let now = now()?;
             let lines: Vec<_> = records.iter().map(|record| StreamLine::of_record(record, now)).collect();
             json_lines(&lines)?.into()
         }
-        None => ask::get(&args.place.server.url()?, &format!("/v1/streams?all={}&limit={limit}", args.all)).await?,
+        None => ask::get(&args.place.server()?, &format!("/v1/streams?all={}&limit={limit}", args.all)).await?,
     };
     if args.json {
         output::print_bytes(&bytes)?;
@@ -257,7 +275,7 @@ async fn show(args: &ShowArgs) -> anyhow::Result<ExitCode> {
     let StreamIdArg(stream) = &args.stream;
     let detail = match &args.place.data_dir {
         Some(folder) => at_rest(folder, stream)?,
-        None => understood(&ask::get(&args.place.server.url()?, &path_of(stream)).await?)?,
+        None => understood(&ask::get(&args.place.server()?, &path_of(stream)).await?)?,
     };
     output::print(&if args.json { json_line(&detail)? } else { told(&detail) })?;
     Ok(ExitCode::SUCCESS)
@@ -265,18 +283,18 @@ async fn show(args: &ShowArgs) -> anyhow::Result<ExitCode> {
 
 async fn stop(args: &StopArgs) -> anyhow::Result<ExitCode> {
     let StreamIdArg(stream) = &args.stream;
-    let server = args.server.url()?;
+    let server = args.server.server("name it with --server")?;
     let answer = ask::request(&server, Method::POST, &format!("{}/stop", path_of(stream)), None).await?;
     let mut line: StreamLine = understood(&answer)?;
     let had_ended = line.state == StreamStanding::Ended;
-    let deadline = Instant::now() + Duration::from_secs(args.wait);
+    let deadline = Instant::now() + args.wait;
     let mut told = None;
     while line.state != StreamStanding::Ended {
         if told.replace(line.state) != Some(line.state) {
             eprintln!("{}", progress(line.state));
         }
         if Instant::now() >= deadline {
-            bail!("it has not ended within {} s, its state is {}", args.wait, line.state);
+            bail!("it has not ended within {}, its state is {}", format_duration(args.wait), line.state);
         }
         sleep(LOOK_EVERY).await;
         match ask::find(&server, &path_of(stream)).await? {
@@ -312,8 +330,8 @@ fn progress(state: StreamStanding) -> &'static str {
 
 async fn video(args: &VideoArgs) -> anyhow::Result<ExitCode> {
     let StreamIdArg(stream) = &args.stream;
-    let server = args.server.url()?;
-    let choice = VideoChoice { user_id: UserId::new(&args.participant) };
+    let server = args.server.server("name it with --server")?;
+    let choice = VideoChoice { user_id: args.participant.clone() };
     let body = serde_json::to_vec(&choice)?.into();
     let method = if args.off { Method::DELETE } else { Method::PUT };
     let answer = ask::request(&server, method, &format!("{}/video", path_of(stream)), Some(body)).await?;
@@ -325,14 +343,14 @@ async fn video(args: &VideoArgs) -> anyhow::Result<ExitCode> {
         })?;
         return Ok(ExitCode::SUCCESS);
     };
-    let deadline = Instant::now() + Duration::from_secs(args.wait);
+    let deadline = Instant::now() + args.wait;
     let mut told = None;
     loop {
         let outcome = Outcome::of(&video, args.off);
         if outcome != Outcome::Open || Instant::now() >= deadline {
             output::print(&if args.json { json_line(&VideoAnswer { video: Some(video) })? } else { news(&video) })?;
             if outcome == Outcome::Open {
-                bail!("nothing else within {} s; the wish is kept", args.wait);
+                bail!("nothing else within {}; the wish is kept", format_duration(args.wait));
             }
             return Ok(if outcome == Outcome::Done { ExitCode::SUCCESS } else { exit_code::failed() });
         }
@@ -393,7 +411,17 @@ fn news(video: &VideoLine) -> String {
     format!("camera of {whose}: {news}\n")
 }
 
+impl PlaceArgs {
+    fn server(&self) -> anyhow::Result<ask::Server> {
+        self.server.server("name it with --server, or its data folder with --data-dir")
+    }
+}
+
 impl ServerArgs {
+    fn server(&self, way_out: &'static str) -> anyhow::Result<ask::Server> {
+        Ok(ask::Server { url: self.url()?, way_out })
+    }
+
     /// The server that is meant: the one that was named, or the one that `rtms serve` would be here.
     fn url(&self) -> anyhow::Result<Uri> {
         if let Some(server) = &self.server {
@@ -409,12 +437,8 @@ impl ServerArgs {
     }
 }
 
-fn open(folder: &Path) -> anyhow::Result<SqliteReader> {
-    SqliteReader::open(folder).context("name the data folder with --data-dir, or a running server with --server")
-}
-
 fn at_rest(folder: &Path, stream: &StreamId) -> anyhow::Result<StreamDetail> {
-    let store = open(folder)?;
+    let store = receipts::open(folder)?;
     let record = store.stream(stream)?;
     let record = record
         .with_context(|| format!("there is no stream {}; it may have been pruned", shown(stream.as_str(), ID_CHARS)))?;

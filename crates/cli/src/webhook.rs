@@ -17,6 +17,8 @@ use rtms_wire::{
     webhook::verify::{SIGNATURE_HEADER, TIMESTAMP_HEADER},
 };
 
+use crate::ask::http_url;
+
 const EXAMPLES: &str = "\
 Examples:
   Print the headers for a body:
@@ -49,8 +51,8 @@ enum Action {
     Send {
         #[command(flatten)]
         body: BodyArgs,
-        /// Where to
-        #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080/webhook")]
+        /// Where to (http)
+        #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080/webhook", value_parser = http_url)]
         to: Uri,
     },
     /// Print the headers, one per line
@@ -135,9 +137,6 @@ impl Signed {
 }
 
 async fn send(signed: Signed, to: &Uri) -> anyhow::Result<bool> {
-    if to.scheme_str() != Some("http") {
-        bail!("{to} is not an http URL: this command posts to a gateway near by, without TLS");
-    }
     let request = Request::post(to.clone())
         .header(CONTENT_TYPE, "application/json; charset=utf-8")
         .header(TIMESTAMP_HEADER, signed.timestamp)

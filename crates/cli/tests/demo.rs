@@ -4,10 +4,21 @@
 
 mod common;
 
-use std::{fs, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
 
-use common::{finish, rtms};
+use common::{PATIENCE, finish, rtms};
+use rtms_record::{Manifest, manifest::RecordingState};
 use rtms_sim::meeting::{Meeting, MeetingOptions};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, BufReader},
+    process::Command,
+    time::timeout,
+};
 
 #[tokio::test]
 async fn the_demo_ends_by_itself_and_leaves_every_word_and_the_sound() {
@@ -29,9 +40,8 @@ async fn the_demo_ends_by_itself_and_leaves_every_word_and_the_sound() {
         .iter()
         .map(|said| format!("{}: {}", meeting.participants[said.speaker].name, said.text))
         .collect();
-    let recordings: Vec<_> = fs::read_dir(data_dir.path().join("recordings")).unwrap().collect();
-    let [Ok(recording)] = &recordings[..] else { panic!("one recording: {recordings:?}") };
-    let transcript = fs::read_to_string(recording.path().join("transcript.txt")).unwrap();
+    let recording = recording(data_dir.path());
+    let transcript = fs::read_to_string(recording.join("transcript.txt")).unwrap();
     let written: Vec<_> = transcript.lines().map(|line| line.split_once("] ").unwrap().1).collect();
     assert_eq!(written, lines);
     for line in &lines {
@@ -39,11 +49,61 @@ async fn the_demo_ends_by_itself_and_leaves_every_word_and_the_sound() {
     }
     for said in &meeting.utterances {
         let user = meeting.participants[said.speaker].user_id.as_str();
-        assert!(fs::metadata(recording.path().join(format!("audio/{user}.wav"))).unwrap().len() > 44);
+        assert!(fs::metadata(recording.join(format!("audio/{user}.wav"))).unwrap().len() > 44);
     }
-    assert!(recording.path().join("audio/mixed.wav").is_file());
+    assert!(recording.join("audio/mixed.wav").is_file());
     for promise in ["CPU per packet: ", "audio/mixed.wav", "transcript.txt", "ffplay", "webhooks 2"] {
         assert!(shown.stdout.contains(promise), "{promise:?} was not said:\n{}", shown.stdout);
     }
-    assert!(shown.stdout.contains(recording.path().to_str().unwrap()), "where the files are");
+    assert!(shown.stdout.contains(recording.to_str().unwrap()), "where the files are");
+}
+
+#[tokio::test]
+async fn what_is_suggested_is_there_and_can_be_pasted_into_a_shell() {
+    let root = tempfile::tempdir().unwrap();
+    let data_dir = root.path().join("it's $HOME here");
+
+    let arguments = ["demo", "--duration", "1s", "--seed", "3", "--data-dir", data_dir.to_str().unwrap()];
+    let shown = finish(rtms(&arguments)).await;
+
+    assert_eq!(shown.code, Some(0), "{shown:?}");
+    let is_there = |file: &str| recording(&data_dir).join(file).exists();
+    for (file, line) in
+        [("transcript.txt", "Read it: "), ("audio/mixed.wav", "Hear it: "), ("video/active.h264", "See it: ")]
+    {
+        let suggested = shown.stdout.lines().find(|shown| shown.starts_with(line));
+        assert_eq!(suggested.is_some(), is_there(file), "{file}: {}", shown.stdout);
+        let Some(suggested) = suggested else { continue };
+        let path = suggested.split_once(" less ").or(suggested.split_once(" -autoexit ")).unwrap().1;
+        let status = Command::new("sh").args(["-c", &format!("test -f {path}")]).status().await.unwrap();
+        assert!(status.success(), "{suggested}");
+    }
+    assert!(is_there("video/active.h264") && !is_there("transcript.txt"), "some of it, for the test to mean anything");
+}
+
+#[tokio::test]
+async fn without_a_reader_it_ends_early_and_says_by_its_exit_code_that_not_all_was_recorded() {
+    let data_dir = tempfile::tempdir().unwrap();
+    let mut command = rtms(&["demo", "--duration", "10m", "--data-dir", data_dir.path().to_str().unwrap()]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    timeout(PATIENCE, async { while !lines.next_line().await.unwrap().expect("a line").contains("is open") {} })
+        .await
+        .expect("it joins");
+
+    drop(lines);
+    let status = timeout(PATIENCE, child.wait()).await.expect("it ends").unwrap();
+
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).await.unwrap();
+    assert_eq!((status.code(), said.as_str()), (Some(1), ""));
+    let manifest = Manifest::read(&recording(data_dir.path())).unwrap().unwrap();
+    assert_eq!(manifest.state, RecordingState::Finished, "what came until then is closed properly");
+}
+
+/// The folder of the only recording.
+fn recording(data_dir: &Path) -> PathBuf {
+    let recordings: Vec<_> = fs::read_dir(data_dir.join("recordings")).unwrap().collect();
+    let [Ok(recording)] = &recordings[..] else { panic!("one recording: {recordings:?}") };
+    recording.path()
 }

@@ -160,19 +160,25 @@ async fn where_there_is_nothing_to_read_it_says_so_and_fails() {
     let no_store = finish(rtms(&["receipts", "--data-dir", path])).await;
     // Nobody can listen on port 0.
     let no_server = finish(rtms(&["receipts", "--server", "http://127.0.0.1:0"])).await;
-    let tls = finish(rtms(&["receipts", "--server", "https://gateway.test"])).await;
+    // Nor can a file be a folder, which is no question of its name.
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let no_folder = finish(rtms(&["receipts", "--data-dir", file.path().to_str().unwrap()])).await;
 
     for (failed, words) in [(&no_store, ["no store", "--data-dir"]), (&no_server, ["cannot ask", "127.0.0.1:0"])] {
         assert_eq!((failed.code, failed.stdout.as_str()), (Some(1), ""), "{failed:?}");
         assert!(words.iter().all(|word| failed.stderr.contains(word)), "{failed:?}");
     }
-    assert!(tls.code == Some(1) && tls.stderr.contains("not an http URL"), "{tls:?}");
+    assert!(no_server.stderr.contains("is it running?") && no_server.stderr.contains("--server"), "{no_server:?}");
+    assert!(no_folder.code == Some(1) && no_folder.stderr.contains("cannot read the store in "), "{no_folder:?}");
+    assert!(!no_folder.stderr.contains("--data-dir"), "{no_folder:?}");
     assert_eq!(folder.path().read_dir().unwrap().count(), 0, "and leaves nothing behind");
 }
 
 #[tokio::test]
 async fn arguments_that_make_no_sense_are_refused() {
-    let wrong: [(&[&str], &str); 6] = [
+    let wrong: [(&[&str], &str); 8] = [
+        (&["--server", "https://gateway.test"], "not an http URL"),
+        (&["--server", "gateway.test"], "not an http URL"),
         (&["--limit", "0"], "0"),
         (&["--limit", "10001"], "10000"),
         (&["--since", "soon"], "1h"),

@@ -157,13 +157,17 @@ async fn what_is_wrong_is_named_and_the_exit_code_is_1() {
     let (code, report) = json("check", &folder).await;
     assert_eq!((code, &report["problems"][0]["kind"]), (Some(1), &json!("size")));
 
-    for folder in [root.path(), Path::new("/nowhere/at/all")] {
+    let nowhere = Path::new("/nowhere/at/all");
+    for (folder, problem, why) in [
+        (root.path(), "problem: manifest.json is not there", "has no manifest.json"),
+        (nowhere, "problem: there is no such folder", "there is no folder /nowhere/at/all"),
+    ] {
         let checked = run("check", folder, &[]).await;
         assert_eq!(checked.code, Some(1), "{checked:?}");
-        assert!(checked.stdout.contains("problem: manifest.json is not there"), "{}", checked.stdout);
+        assert!(checked.stdout.contains(problem), "{}", checked.stdout);
         let shown = run("show", folder, &[]).await;
         assert_eq!((shown.code, &*shown.stdout), (Some(1), ""), "{shown:?}");
-        assert!(shown.stderr.contains("has no manifest.json"), "{}", shown.stderr);
+        assert!(shown.stderr.contains(why), "{}", shown.stderr);
     }
 }
 

@@ -82,6 +82,16 @@ async fn a_setting_that_does_not_exist_is_named() {
 }
 
 #[tokio::test]
+async fn an_address_that_is_none_is_a_wrong_argument_and_told_how_to_be_written() {
+    for listen in ["localhost:8080", "127.0.0.1", "8080"] {
+        let failed = finish(with_secrets(&["serve", "--listen", listen])).await;
+
+        assert_eq!(failed.code, Some(2), "{listen}: {failed:?}");
+        assert!(failed.stderr.contains("write an address and a port, as in 127.0.0.1:8080"), "{listen}: {failed:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_port_in_use_is_named_with_the_way_out() {
     let data_dir = tempfile::tempdir().unwrap();
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -103,7 +113,9 @@ async fn a_second_server_on_the_same_folder_names_the_lock() {
     let second = finish(with_secrets(&arguments)).await;
 
     assert_eq!(second.code, Some(1));
-    assert!(second.stderr.contains("held by another process"), "{second:?}");
+    for word in ["held by another process", "--data-dir", "--take-over"] {
+        assert!(second.stderr.contains(word), "{word}: {second:?}");
+    }
     assert!(second.stderr.contains(data_dir.path().to_str().unwrap()), "{second:?}");
     assert_eq!(get(first.address, "/healthz").await.0, 200, "the first goes on");
     assert_eq!(first.end_by("TERM").await, Some(0));

@@ -251,18 +251,59 @@ async fn without_being_told_it_asks_where_the_server_would_listen() {
     command.env("RTMS__SERVER__LISTEN", format!("0.0.0.0:{}", server.address.port()));
     let asked = finish(command).await;
     // Nobody can listen on port 0.
-    let mut command = rtms(&["streams"]);
-    command.env("RTMS__SERVER__LISTEN", "127.0.0.1:0");
-    let nobody = finish(command).await;
+    let nobody = async |arguments: &[&str]| {
+        let mut command = rtms(&[&["streams"], arguments].concat());
+        command.env("RTMS__SERVER__LISTEN", "127.0.0.1:0");
+        finish(command).await
+    };
+    let (listed, stopped) = (nobody(&[]).await, nobody(&["stop", "x"]).await);
 
     assert_eq!((asked.code, asked.stderr.as_str()), (Some(0), "no streams\n"));
-    assert!(nobody.code == Some(1) && nobody.stderr.contains("cannot ask http://127.0.0.1:0"), "{nobody:?}");
+    for nobody in [&listed, &stopped] {
+        let words = ["cannot ask http://127.0.0.1:0", "is it running?", "--server"];
+        assert!(nobody.code == Some(1) && words.iter().all(|word| nobody.stderr.contains(word)), "{nobody:?}");
+    }
+    assert!(listed.stderr.contains("--data-dir") && !stopped.stderr.contains("--data-dir"), "{listed:?} {stopped:?}");
+    assert_eq!(server.end_by("TERM").await, Some(0));
+}
+
+#[tokio::test]
+async fn a_folder_that_cannot_be_read_is_told_from_one_without_a_store() {
+    let folder = tempfile::tempdir().unwrap();
+    // Even for those who may read everything, a file is no folder.
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let ask = async |place: &Path| finish(rtms(&["streams", "--data-dir", place.to_str().unwrap()])).await;
+
+    let (empty, unreadable) = (ask(folder.path()).await, ask(file.path()).await);
+
+    assert!(empty.code == Some(1) && empty.stderr.contains("name the data folder with --data-dir"), "{empty:?}");
+    assert!(unreadable.code == Some(1) && unreadable.stderr.contains("cannot read the store in "), "{unreadable:?}");
+    assert!(!unreadable.stderr.contains("--data-dir"), "{unreadable:?}");
+}
+
+#[tokio::test]
+async fn a_wait_is_a_duration_or_a_number_of_seconds() {
+    let data_dir = tempfile::tempdir().unwrap();
+    let server = Serving::start(data_dir.path(), &["--dev"]).await;
+    let url = url(&server);
+
+    for wait in ["0", "5", "5s", "1m", "1h"] {
+        for action in [&["stop", "--wait", wait][..], &["video", "--participant", "1", "--wait", wait]] {
+            let gone = finish(rtms(&[&["streams"], action, &["--server", &url, "x"]].concat())).await;
+            assert!(gone.code == Some(1) && gone.stderr.contains("there is no stream x"), "{wait}: {gone:?}");
+        }
+    }
     assert_eq!(server.end_by("TERM").await, Some(0));
 }
 
 #[tokio::test]
 async fn arguments_that_make_no_sense_are_refused_and_help_has_examples() {
-    let wrong: [(&[&str], &str); 7] = [
+    let wrong: [(&[&str], &str); 12] = [
+        (&["--server", "https://127.0.0.1:1"], "not an http URL"),
+        (&["stop", "x", "--wait", "soon"], "--wait"),
+        (&["stop", "x", "--wait", "61m"], "an hour at most"),
+        (&["video", "x", "--participant", "abc"], "a person is a number"),
+        (&["video", "x", "--participant", ""], "a person is a number"),
         (&["--limit", "0"], "0"),
         (&["--data-dir", "data", "--server", "http://127.0.0.1:1"], "--server"),
         (&["show"], "ID"),

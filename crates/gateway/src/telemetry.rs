@@ -1,6 +1,6 @@
 //! Every metric, by name. Labels are words of ours, never an id or text from outside.
 
-use std::sync::atomic::AtomicU64;
+use std::{hash::Hash, sync::atomic::AtomicU64};
 
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
@@ -12,11 +12,14 @@ use prometheus_client::{
     registry::Registry,
 };
 use rtms_client::queue::Dropped;
-use rtms_store::store::Stats;
+use rtms_store::{class::Class, store::Stats};
 use rtms_wire::media::medium::Medium;
 
 /// What the server counts. Cheap to share by reference; counters may be read at any time.
-#[derive(Debug, Default)]
+///
+/// Every word that a label may have is there from the start, with 0: an alarm on a rise does not see a series that begins
+/// with 1.
+#[derive(Debug)]
 pub struct Metrics {
     webhooks: Family<WebhookLabel, Counter>,
     classes: Family<ClassLabel, Counter>,
@@ -113,6 +116,21 @@ pub enum WebhookResult {
 }
 
 impl WebhookResult {
+    const ALL: [Self; 12] = [
+        Self::Stored,
+        Self::Validated,
+        Self::BadSignature,
+        Self::Stale,
+        Self::BadAuth,
+        Self::Unreadable,
+        Self::TooLarge,
+        Self::TooSlow,
+        Self::BrokenOff,
+        Self::Busy,
+        Self::WrongType,
+        Self::NotStored,
+    ];
+
     fn as_str(self) -> &'static str {
         match self {
             Self::Stored => "stored",
@@ -147,6 +165,8 @@ pub enum IntakeResult {
 }
 
 impl IntakeResult {
+    const ALL: [Self; 5] = [Self::Stored, Self::Unreadable, Self::TooLarge, Self::NotStored, Self::Other];
+
     fn as_str(self) -> &'static str {
         match self {
             Self::Stored => "stored",
@@ -154,6 +174,37 @@ impl IntakeResult {
             Self::TooLarge => "too_large",
             Self::NotStored => "not_stored",
             Self::Other => "other",
+        }
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self {
+            webhooks: from_zero(WebhookResult::ALL.map(|result| WebhookLabel { result: result.as_str() })),
+            classes: from_zero(Class::ALL.map(|class| ClassLabel { class: class.as_str() })),
+            suspects: from_zero(SUSPECTS.map(|suspect| SuspectLabel { suspect })),
+            account_events: from_zero(ACCOUNT_EVENTS.map(|event| EventLabel { event })),
+            intake_messages: from_zero(IntakeResult::ALL.map(|result| WebhookLabel { result: result.as_str() })),
+            intake_ends: from_zero(INTAKE_ENDS.map(|why| EndLabel { why })),
+            intake_connected: Gauge::default(),
+            concurrency_number: Gauge::default(),
+            concurrency_limit: Gauge::default(),
+            streams_joined: Counter::default(),
+            streams_running: Gauge::default(),
+            packets: from_zero(Medium::ALL.map(|medium| MediumLabel { medium: medium.as_str() })),
+            bytes: from_zero(Medium::ALL.map(|medium| MediumLabel { medium: medium.as_str() })),
+            dropped: from_zero(by_medium(Dropped::default()).map(|(medium, _)| MediumLabel { medium })),
+            odd_messages: Counter::default(),
+            record_errors: Counter::default(),
+            store_errors: Counter::default(),
+            interruptions: from_zero(CONNECTIONS.into_iter().flat_map(|connection| {
+                INTERRUPTION_CAUSES.into_iter().map(move |cause| CauseLabel { connection, cause })
+            })),
+            deletions: from_zero([true, false].map(|done| WebhookLabel { result: deletion(done) })),
+            aftermaths: from_zero(AFTERMATHS.map(|next| AftermathLabel { next })),
+            recording_seconds: Counter::default(),
+            capture_lost: from_zero(CAPTURE_LOSSES.map(|why| EndLabel { why })),
         }
     }
 }
@@ -204,13 +255,7 @@ impl Metrics {
 
     pub(crate) fn stream_left(&self, dropped: Dropped) {
         self.streams_running.dec();
-        let by_medium = [
-            (Medium::Video.as_str(), dropped.video),
-            (Medium::Deskshare.as_str(), dropped.deskshare),
-            (Medium::Audio.as_str(), dropped.audio),
-            ("other", dropped.other),
-        ];
-        for (medium, count) in by_medium {
+        for (medium, count) in by_medium(dropped) {
             self.dropped.get_or_create(&MediumLabel { medium }).inc_by(count);
         }
     }
@@ -239,8 +284,7 @@ impl Metrics {
 
     /// A recording whose consent was withdrawn is gone, or could not be deleted for now.
     pub(crate) fn deleted(&self, done: bool) {
-        let result = if done { "done" } else { "failed" };
-        self.deletions.get_or_create(&WebhookLabel { result }).inc();
+        self.deletions.get_or_create(&WebhookLabel { result: deletion(done) }).inc();
     }
 
     /// A stream ended, and this is to be done.
@@ -376,5 +420,92 @@ impl Metrics {
         // Writing into a string does not fail.
         let _ = encode(&mut text, &registry);
         text
+    }
+}
+
+/// Counters with these labels, each 0.
+fn from_zero<L: Clone + Eq + Hash>(labels: impl IntoIterator<Item = L>) -> Family<L, Counter> {
+    let family = Family::default();
+    for label in labels {
+        drop(family.get_or_create_owned(&label));
+    }
+    family
+}
+
+fn by_medium(dropped: Dropped) -> [(&'static str, u64); 4] {
+    [
+        (Medium::Video.as_str(), dropped.video),
+        (Medium::Deskshare.as_str(), dropped.deskshare),
+        (Medium::Audio.as_str(), dropped.audio),
+        ("other", dropped.other),
+    ]
+}
+
+fn deletion(done: bool) -> &'static str {
+    if done { "done" } else { "failed" }
+}
+
+/// What would have made a signature right: the words of `http/diagnosis.rs`.
+const SUSPECTS: [&str; 6] = ["reserialised", "newline", "other_app", "client_secret", "verification_token", "unknown"];
+
+/// Events about the account: their kinds in `rtms_wire::webhook`.
+const ACCOUNT_EVENTS: [&str; 4] = ["concurrency_near_limit", "concurrency_limited", "start_failed", "request_status"];
+
+/// Why event WebSockets end: the words of `intake/session.rs`, and a replacement.
+const INTAKE_ENDS: [&str; 8] =
+    ["no_token", "not_connected", "refused", "silent", "closed", "broken", "replaced", "stopping"];
+
+/// Which connections of a stream may be lost, and why: the words of `stream_task.rs`.
+const CONNECTIONS: [&str; 2] = ["signaling", "media"];
+const INTERRUPTION_CAUSES: [&str; 5] = ["connection_lost", "frozen", "signaling_lost", "failover", "told_by_zoom"];
+
+/// What is to be done about a stream that ended: the words of `stream_task.rs`.
+const AFTERMATHS: [&str; 5] = ["nothing", "handed_over", "ask_for_new_stream", "operator_first", "delete"];
+
+/// Why wire logs lack lines: the words of `capture/mod.rs`.
+const CAPTURE_LOSSES: [&str; 4] = ["too_fast", "too_long", "disk", "file_full"];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    const OPERATING: &str = include_str!("../../../docs/operating.md");
+
+    #[test]
+    fn every_documented_word_of_a_label_is_there_from_the_start_and_every_word_is_documented() {
+        let text = Metrics::default().render(Stats::default());
+        let table = OPERATING.lines().filter_map(|line| line.strip_prefix("| `rtms_")?.split_once("}` | "));
+        for (head, meaning) in table {
+            let name = format!("rtms_{}{{", head.split('{').next().unwrap());
+            let from_zero = text.lines().filter_map(|line| line.strip_prefix(&name)?.strip_suffix("} 0"));
+            let counted: BTreeSet<_> =
+                from_zero.flat_map(|labels| labels.split(',')).filter_map(|label| label.split('"').nth(1)).collect();
+            assert!(!counted.is_empty(), "{name} is not there from the start:\n{text}");
+            let is_word = |word: &&str| word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+            let documented: BTreeSet<_> = meaning.split('`').skip(1).step_by(2).filter(is_word).collect();
+            // Media and classes have their words elsewhere.
+            assert!(documented.is_empty() || documented == counted, "{name}: {documented:?}, and counted: {counted:?}");
+        }
+        for name in text.lines().filter_map(|line| line.split_once('{')).map(|(name, _)| name) {
+            assert!(OPERATING.contains(&format!("`{name}{{")), "{name} is not documented");
+        }
+    }
+
+    #[test]
+    fn what_is_counted_goes_on_from_zero() {
+        let metrics = Metrics::default();
+        metrics.webhook(WebhookResult::Busy);
+        metrics.interrupted("media", "frozen");
+        let text = metrics.render(Stats::default());
+        for line in [
+            r#"rtms_webhooks_total{result="busy"} 1"#,
+            r#"rtms_webhooks_total{result="broken_off"} 0"#,
+            r#"rtms_interruptions_total{connection="media",cause="frozen"} 1"#,
+            r#"rtms_interruptions_total{connection="signaling",cause="frozen"} 0"#,
+        ] {
+            assert!(text.lines().any(|shown| shown == line), "{line}:\n{text}");
+        }
     }
 }

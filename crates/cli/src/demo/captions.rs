@@ -17,16 +17,19 @@ use rtms_wire::{
 use serde_json::Value;
 use tokio::sync::watch;
 
+use crate::demo::screen::Screen;
+
 /// Prints captions, and tells when the stream has ended and why.
 pub(super) struct Captions {
+    screen: Screen,
     ended: watch::Sender<Option<String>>,
     zero: Option<UnixMillis>,
     names: BTreeMap<UserId, SmolStr>,
 }
 
 impl Captions {
-    pub(super) fn new(ended: watch::Sender<Option<String>>) -> Self {
-        Self { ended, zero: None, names: BTreeMap::new() }
+    pub(super) fn new(screen: Screen, ended: watch::Sender<Option<String>>) -> Self {
+        Self { screen, ended, zero: None, names: BTreeMap::new() }
     }
 
     fn name(&mut self, speaker: &Speaker) -> SmolStr {
@@ -97,7 +100,7 @@ impl Sink for Captions {
         let zero = *self.zero.get_or_insert(envelope.received_at);
         if let Some(line) = self.line(&envelope.body) {
             let seconds = envelope.received_at.since(zero).as_secs_f64();
-            crate::output::print(&format!("{seconds:6.1} s  {}\n", printable(&line)))?;
+            self.screen.show(&format!("{seconds:6.1} s  {}\n", printable(&line)))?;
         }
         if let Body::Ended { why, .. } = &envelope.body {
             self.ended.send_replace(Some(why.clone()));

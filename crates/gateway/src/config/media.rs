@@ -1,6 +1,9 @@
 //! `[media]`: what is asked of Zoom, in words instead of Zoom's numbers.
 
-use rtms_proto::config::{MediaLayout, StreamConfig};
+use rtms_proto::{
+    config::{MediaLayout, StreamConfig},
+    error::Misuse,
+};
 use rtms_wire::{
     codes::{
         language::TranscriptLanguage,
@@ -9,22 +12,24 @@ use rtms_wire::{
     media::{
         audio::AudioParams,
         medium::{MediaTypes, Medium},
-        params::MediaParams,
+        params::{MAX_FPS, MAX_IMAGE_FPS, MediaParams, ParamsRefused},
         text::{ChatParams, TranscriptParams},
         video::VideoParams,
     },
 };
 use serde::Deserialize;
 
-use crate::config::ConfigError;
+use crate::config::{ConfigError, word, words};
 
 /// `[media]`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Media {
     /// Which media.
+    #[serde(deserialize_with = "words")]
     pub want: Vec<Medium>,
     /// How they are spread over connections.
+    #[serde(deserialize_with = "word")]
     pub layout: Layout,
     /// Whether the sound before our connection is wanted.
     pub backlog: bool,
@@ -55,12 +60,14 @@ pub enum Layout {
 #[serde(deny_unknown_fields)]
 pub struct Audio {
     /// `l16`, `opus`, `g711` or `g722`.
+    #[serde(deserialize_with = "word")]
     pub codec: Codec,
     /// Hertz.
     pub sample_rate: u32,
     /// 1 or 2.
     pub channels: u16,
     /// `multi` or `mixed`.
+    #[serde(deserialize_with = "word")]
     pub streams: AudioStreams,
     /// Milliseconds of sound in a packet.
     pub send_rate: u32,
@@ -71,12 +78,15 @@ pub struct Audio {
 #[serde(deny_unknown_fields)]
 pub struct Video {
     /// `h264`, `jpg` or `png`.
+    #[serde(deserialize_with = "word")]
     pub codec: Codec,
     /// An upper wish.
+    #[serde(deserialize_with = "word")]
     pub resolution: Resolution,
     /// Pictures a second.
     pub fps: u32,
     /// `active` or `individual`.
+    #[serde(deserialize_with = "word")]
     pub streams: VideoStreams,
 }
 
@@ -85,8 +95,10 @@ pub struct Video {
 #[serde(deny_unknown_fields)]
 pub struct Deskshare {
     /// `h264`, `jpg` or `png`.
+    #[serde(deserialize_with = "word")]
     pub codec: Codec,
     /// An upper wish.
+    #[serde(deserialize_with = "word")]
     pub resolution: Resolution,
     /// Pictures a second.
     pub fps: u32,
@@ -206,6 +218,88 @@ impl Media {
             },
             buffer_data: self.backlog,
         })
+    }
+
+    /// Why Zoom would refuse what is asked for: the setting with the value that it has, and what would do.
+    pub(super) fn unusable(&self, misuse: &Misuse) -> ConfigError {
+        let (setting, why) = match misuse {
+            Misuse::NoMedia => {
+                ("media.want", "name one at least of audio, video, deskshare, transcript and chat".into())
+            }
+            Misuse::Params(refused) => self.refused(refused),
+            Misuse::NoServerUrl => ("media", misuse.to_string()),
+        };
+        ConfigError::Unusable { setting, why }
+    }
+
+    fn refused(&self, refused: &ParamsRefused) -> (&'static str, String) {
+        let not_here = |value: &dyn std::fmt::Display, rule: &str| format!("{value} is not taken by Zoom: {rule}");
+        let quoted = |codec: Codec| format!("\"{}\"", codec.as_str());
+        let Audio { codec, sample_rate, channels, send_rate, .. } = &self.audio;
+        let pictures = |codec: Codec, fps: u32, least: u32| {
+            let rule = match codec {
+                Codec::Jpg | Codec::Png => format!("with fps = {fps}; it goes with fps up to {MAX_IMAGE_FPS}"),
+                Codec::H264 => format!("with fps = {fps}; it goes with fps from {least} on"),
+                Codec::L16 | Codec::G711 | Codec::G722 | Codec::Opus => "here; use h264, jpg or png".to_owned(),
+            };
+            format!("{} is not taken by Zoom {rule}", quoted(codec))
+        };
+        let fps = |fps: u32| not_here(&fps, &format!("use 1 to {MAX_FPS}"));
+        match (refused.medium, refused.field) {
+            (Medium::Audio, "sample_rate") => {
+                let rate = match codec {
+                    Codec::Opus => "48000",
+                    Codec::G711 => "8000",
+                    Codec::G722 => "16000",
+                    Codec::L16 | Codec::Jpg | Codec::Png | Codec::H264 => "8000, 16000, 32000 or 48000",
+                };
+                let rule = format!("{} goes with {rate}", codec.as_str());
+                ("media.audio.sample_rate", not_here(sample_rate, &rule))
+            }
+            (Medium::Audio, "channel") => {
+                ("media.audio.channels", not_here(channels, &format!("{} goes with 1", codec.as_str())))
+            }
+            (Medium::Audio, "send_rate") => {
+                let rule = match codec {
+                    Codec::L16 => "use 20 to 1000 in steps of 20".to_owned(),
+                    codec @ (Codec::Opus | Codec::G711 | Codec::G722 | Codec::Jpg | Codec::Png | Codec::H264) => {
+                        format!("{} goes with 20", codec.as_str())
+                    }
+                };
+                ("media.audio.send_rate", not_here(send_rate, &rule))
+            }
+            (Medium::Audio, "codec") => ("media.audio.codec", not_here(&quoted(*codec), "use l16, opus, g711 or g722")),
+            (Medium::Video, "fps") => ("media.video.fps", fps(self.video.fps)),
+            (Medium::Deskshare, "fps") => ("media.deskshare.fps", fps(self.deskshare.fps)),
+            (Medium::Video, "codec") => {
+                ("media.video.codec", pictures(self.video.codec, self.video.fps, MAX_IMAGE_FPS + 1))
+            }
+            (Medium::Deskshare, "codec") => {
+                ("media.deskshare.codec", pictures(self.deskshare.codec, self.deskshare.fps, 2))
+            }
+            (Medium::Transcript, "src_language") => {
+                let rule = "9 is English, -1 leaves it to detection; crates/wire/src/codes/language.rs has the others";
+                ("media.transcript.language", not_here(&self.transcript.language, rule))
+            }
+            // What else there is in Zoom's matrix follows from the settings and fits.
+            (Medium::Audio | Medium::Video | Medium::Deskshare | Medium::Transcript | Medium::Chat, _) => {
+                ("media", format!("Zoom would refuse this: {refused}"))
+            }
+        }
+    }
+}
+
+impl Codec {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::L16 => "l16",
+            Self::G711 => "g711",
+            Self::G722 => "g722",
+            Self::Opus => "opus",
+            Self::Jpg => "jpg",
+            Self::Png => "png",
+            Self::H264 => "h264",
+        }
     }
 }
 

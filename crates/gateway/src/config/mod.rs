@@ -10,7 +10,10 @@ use std::{
     time::Duration,
 };
 
-use serde::Deserialize;
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, Error as _, IntoDeserializer},
+};
 
 use crate::config::{media::Media, secrets::AppConfig};
 
@@ -63,6 +66,7 @@ pub struct Config {
 #[serde(deny_unknown_fields)]
 pub struct Server {
     /// Where webhooks, health and metrics are served.
+    #[serde(deserialize_with = "listen_address")]
     pub listen: SocketAddr,
     /// Where the store and the recordings lie.
     pub data_dir: PathBuf,
@@ -207,7 +211,10 @@ impl Config {
             return unusable("webhook.read_within", "must be at least 100ms: too slow is a loss for Zoom");
         }
         if tolerance < Duration::from_secs(1) {
-            return unusable("webhook.tolerance", "must be at least 1s: timestamps have whole seconds, and clocks differ");
+            return unusable(
+                "webhook.tolerance",
+                "must be at least 1s: timestamps have whole seconds, and clocks differ",
+            );
         }
         if !(1..=MOST_CONNECTIONS).contains(&max_connections) {
             return unusable("webhook.max_connections", "must be from 1 to 1000000");
@@ -216,11 +223,39 @@ impl Config {
             let why = format!("{host:?} is not a domain: write it as in \"zoom.us\", which is meant with all under it");
             return unusable("zoom.allowed_hosts", &why);
         }
-        self.media.stream_config()?.check().map_err(|misuse| ConfigError::Unusable {
-            setting: "media",
-            why: format!("Zoom would refuse this: {misuse}"),
-        })
+        self.media.stream_config()?.check().map_err(|misuse| self.media.unusable(&misuse))
     }
+}
+
+/// The text is not where one can listen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("write an address and a port, as in 127.0.0.1:8080")]
+pub struct NoAddress;
+
+/// Reads the address of `server.listen`. A name is none: it may have several addresses.
+///
+/// # Errors
+/// [`NoAddress`], which says how one is written.
+pub fn address(text: &str) -> Result<SocketAddr, NoAddress> {
+    text.parse().map_err(|_| NoAddress)
+}
+
+fn listen_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    address(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+}
+
+/// Reads a setting that is one of a few words. An error names those, which the layers of `config` by themselves do not.
+fn word<'de, D: Deserializer<'de>, W: DeserializeOwned>(deserializer: D) -> Result<W, D::Error> {
+    W::deserialize(String::deserialize(deserializer)?.into_deserializer())
+}
+
+/// Reads a list of them.
+fn words<'de, D: Deserializer<'de>, W: DeserializeOwned>(deserializer: D) -> Result<Vec<W>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(bound = "W: DeserializeOwned")]
+    struct Word<W>(#[serde(deserialize_with = "word")] W);
+
+    Ok(Vec::<Word<W>>::deserialize(deserializer)?.into_iter().map(|Word(word)| word).collect())
 }
 
 /// Whether it may stand in a certificate: labels of letters, digits and hyphens.
@@ -242,13 +277,60 @@ mod tests {
     }
 
     #[test]
-    fn what_zoom_would_refuse_is_refused_before_anything_is_dialed() {
-        let file = tempfile::Builder::new().suffix(".toml").tempfile().unwrap();
-        std::fs::write(file.path(), "[media.audio]\ncodec = \"opus\"\n").unwrap();
+    fn what_zoom_would_refuse_is_refused_before_anything_is_dialed_in_the_words_of_the_settings() {
+        let refused: [(&str, &[&str]); 13] = [
+            ("audio.codec = \"opus\"", &["media.audio.sample_rate: 16000 ", "opus goes with 48000"]),
+            ("audio.codec = \"g711\"\naudio.sample_rate = 48000", &["media.audio.sample_rate: 48000 ", "with 8000"]),
+            ("audio.codec = \"g722\"\naudio.channels = 2", &["media.audio.channels: 2 ", "g722 goes with 1"]),
+            (
+                "audio.codec = \"opus\"\naudio.sample_rate = 48000\naudio.send_rate = 40",
+                &["media.audio.send_rate: 40 ", "opus goes with 20"],
+            ),
+            ("audio.send_rate = 30", &["media.audio.send_rate: 30 ", "steps of 20"]),
+            ("audio.codec = \"h264\"", &["media.audio.codec: \"h264\" ", "l16, opus, g711 or g722"]),
+            ("audio.sample_rate = 44100", &["media.audio.sample_rate: ", "8000, 16000, 32000 or 48000"]),
+            ("video.fps = 99", &["media.video.fps: 99 ", "1 to 30"]),
+            ("video.codec = \"jpg\"", &["media.video.codec: \"jpg\" ", "fps = 25", "up to 5"]),
+            ("video.codec = \"l16\"", &["media.video.codec: \"l16\" ", "h264, jpg or png"]),
+            ("deskshare.codec = \"h264\"", &["media.deskshare.codec: \"h264\" ", "fps = 1", "from 2 on"]),
+            ("transcript.language = 77", &["media.transcript.language: 77 ", "9 is English"]),
+            ("want = []", &["media.want: ", "audio"]),
+        ];
+        for (settings, words) in refused {
+            let error = refusal(&format!("[media]\n{settings}\n"));
 
-        let error = Config::load(Some(file.path())).unwrap_err().to_string();
+            assert!(words.iter().all(|word| error.contains(word)), "{settings}: {error}");
+            assert!(!error.contains("STATUS_"), "{settings}: {error}");
+        }
+    }
 
-        assert!(error.contains("sample_rate") && error.contains("OPUS goes with 48 kHz"), "{error}");
+    #[test]
+    fn a_word_that_is_none_is_answered_with_those_that_are() {
+        let unknown: [(&str, &[&str]); 7] = [
+            ("want = [\"chat\", \"audi\"]", &["`audi`", "media.want[1]", "`audio`", "`deskshare`", "`chat`"]),
+            ("layout = \"both\"", &["`both`", "media.layout", "`split`", "`unified`"]),
+            ("audio.codec = \"mp3\"", &["`mp3`", "media.audio.codec", "`l16`", "`opus`"]),
+            ("audio.streams = \"active\"", &["`active`", "media.audio.streams", "`multi`", "`mixed`"]),
+            ("video.streams = \"multi\"", &["`multi`", "media.video.streams", "`active`", "`individual`"]),
+            ("video.resolution = \"4k\"", &["`4k`", "media.video.resolution", "`fhd`"]),
+            ("deskshare.codec = \"gif\"", &["`gif`", "media.deskshare.codec", "`png`"]),
+        ];
+        for (setting, words) in unknown {
+            let error = refusal(&format!("[media]\n{setting}\n"));
+
+            assert!(words.iter().all(|word| error.contains(word)), "{setting}: {error}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_told_how_to_be_written() {
+        for listen in ["localhost:8080", "127.0.0.1", ":8080", ""] {
+            let error = refusal(&format!("[server]\nlisten = \"{listen}\"\n"));
+
+            assert!(error.contains("an address and a port, as in 127.0.0.1:8080"), "{listen}: {error}");
+            assert!(error.contains("server.listen"), "{listen}: {error}");
+        }
+        assert_eq!(address("[::1]:8080"), Ok("[::1]:8080".parse().unwrap()));
     }
 
     #[test]
@@ -266,10 +348,7 @@ mod tests {
             ("zoom", "allowed_hosts = [\"https://zoom.us\"]"),
         ];
         for (section, line) in unusable {
-            let file = tempfile::Builder::new().suffix(".toml").tempfile().unwrap();
-            std::fs::write(file.path(), format!("[{section}]\n{line}\n")).unwrap();
-
-            let error = Config::load(Some(file.path())).unwrap_err().to_string();
+            let error = refusal(&format!("[{section}]\n{line}\n"));
 
             let setting = line.split_once(' ').unwrap().0;
             assert!(error.contains(&format!("{section}.{setting}: ")), "{line}: {error}");
@@ -278,11 +357,15 @@ mod tests {
 
     #[test]
     fn an_unknown_setting_is_named() {
-        let file = tempfile::Builder::new().suffix(".toml").tempfile().unwrap();
-        std::fs::write(file.path(), "[server]\nlisen = \"127.0.0.1:1\"\n").unwrap();
-
-        let error = Config::load(Some(file.path())).unwrap_err().to_string();
+        let error = refusal("[server]\nlisen = \"127.0.0.1:1\"\n");
 
         assert!(error.contains("lisen"), "{error}");
+    }
+
+    /// What is said of a file that cannot be used.
+    fn refusal(text: &str) -> String {
+        let file = tempfile::Builder::new().suffix(".toml").tempfile().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        Config::load(Some(file.path())).unwrap_err().to_string()
     }
 }
