@@ -101,8 +101,8 @@ impl Webhook {
     /// or odd in it shows as an absent field.
     pub fn decode(body: &[u8]) -> Result<Self, WebhookUnreadable> {
         // The reader of JSON looks into what is wanted only, and all of it has to be text.
-        let text = std::str::from_utf8(body)
-            .map_err(|error| WebhookUnreadable::NotJson(serde::de::Error::custom(error)))?;
+        let text =
+            std::str::from_utf8(body).map_err(|error| WebhookUnreadable::NotJson(serde::de::Error::custom(error)))?;
         let envelope: fields::Envelope<'_> = serde_json::from_str(text).map_err(WebhookUnreadable::NotJson)?;
         let event = envelope.event.and_then(fields::text).ok_or(WebhookUnreadable::NoEvent)?;
         let event = EventName::canonical(&event);
