@@ -24,8 +24,10 @@ use clap::{ArgGroup, Args, CommandFactory, error::ErrorKind};
 use rtms_sim::{
     config::Timing,
     serve::{Simulator, SimulatorConfig, load::LoadConfig},
+    webhook::WebhookPost,
 };
 use rtms_wire::{Uri, codes::stop_reason::StopReason};
+use tokio::sync::mpsc;
 
 use credentials::AppArgs;
 use event_websocket::EventWebSocket;
@@ -105,7 +107,8 @@ pub(crate) struct SimulateArgs {
     /// Post the webhooks to this URL (http), signed as Zoom signs them
     #[arg(long, value_name = "URL")]
     webhook: Option<Uri>,
-    /// Print the start webhook's body as one JSON line on standard output, one for each meeting, and post nothing
+    /// Print the start webhook's body as one JSON line on standard output, one for each meeting, and post nothing. With --scenario,
+    /// later webhooks of starts and interruptions follow, a line each, at their time
     #[arg(long, visible_alias = "print-webhooks")]
     print_webhook: bool,
     /// Push the events on an event WebSocket, as to an app that subscribed so, and print the settings of an app for `rtms
@@ -161,9 +164,12 @@ pub(crate) async fn run(args: SimulateArgs) -> anyhow::Result<ExitCode> {
     let meetings = usize::from(args.meetings);
     let scenario = args.scenario.read()?;
     let (mut config, judge) = config(args)?;
+    let mut later = None;
     if let Some(scenario) = scenario {
         scenario::announce(&scenario);
         config.play(scenario);
+        let (unposted, webhooks) = mpsc::unbounded_channel();
+        (config.unposted, later) = (Some(unposted), Some(webhooks).filter(|_| print));
     }
     let events = if push { Some(EventWebSocket::start(config.app.clone()).await?) } else { None };
     if let Some(events) = &events {
@@ -186,6 +192,9 @@ pub(crate) async fn run(args: SimulateArgs) -> anyhow::Result<ExitCode> {
     }
     if print {
         print_webhooks(&simulators).context("failed to print the webhook")?;
+    }
+    if let Some(webhooks) = later {
+        tokio::spawn(print_later_webhooks(webhooks));
     }
 
     let all_finished = async {
@@ -243,6 +252,9 @@ impl SimulateArgs {
             let why = format!("{option} has no effect without {needed}: add that, or leave {option} out");
             return Err(wrong(ErrorKind::MissingRequiredArgument, why));
         }
+        if let Some(why) = self.scenario.unknown() {
+            return Err(wrong(ErrorKind::InvalidValue, why));
+        }
         if self.replay.is_asked() && self.servers.hosts.len() > 1 {
             let why = "--replay is played by one server: give it one --host".to_owned();
             return Err(wrong(ErrorKind::ArgumentConflict, why));
@@ -292,6 +304,16 @@ fn print_webhooks(simulators: &[Simulator]) -> std::io::Result<()> {
         lines.push(b'\n');
     }
     crate::output::print_bytes(&lines)
+}
+
+/// What a story goes on to tell by webhooks. The end is left out: it is told on signaling, and what reads these lines is to join.
+async fn print_later_webhooks(mut webhooks: mpsc::UnboundedReceiver<WebhookPost>) {
+    while let Some(post) = webhooks.recv().await {
+        let is_to_join = post.event.ends_with("rtms_started") || post.event.ends_with("rtms_interrupted");
+        if is_to_join && let Err(error) = crate::output::print_bytes(&[&post.body, &b"\n"[..]].concat()) {
+            return eprintln!("failed to print a webhook: {error}");
+        }
+    }
 }
 
 fn create_record(path: &PathBuf) -> anyhow::Result<Box<dyn Write + Send>> {

@@ -56,7 +56,33 @@ async fn a_scenario_is_played_by_name_or_from_a_file_and_a_wrong_one_is_told_wit
     assert!(by_name.stderr.contains("scenario stop-before-anybody-joined: The stream ends"), "{by_name:?}");
     assert!(from_file.stderr.contains("scenario mine: Nothing."), "{from_file:?}");
     assert!(from_broken.stderr.contains("broken.toml:6: unknown field `expects`"), "{from_broken:?}");
-    assert!(unknown.stderr.contains("no scenario \"no-such-story\"") && unknown.code == Some(1), "{unknown:?}");
+    assert!(unknown.stderr.contains("no scenario \"no-such-story\"") && unknown.code == Some(2), "{unknown:?}");
+}
+
+#[tokio::test]
+async fn what_a_story_tells_by_later_webhooks_is_printed_too_but_for_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let story = folder.path().join("story.toml");
+    let text = "name = \"story\"\nwhat = \"Moves.\"\nclient = \"Joins.\"\nstandby = 1\n[meeting]\nduration = \"600ms\"\n\
+        [[incident]]\nat = \"200ms\"\nwhat = { failover = { overlap = \"0s\" } }\n[expect]\nended = 6\n";
+    fs::write(&story, text).unwrap();
+
+    let played = finish(rtms(&["simulate", "--print-webhook", "--scenario", story.to_str().unwrap()])).await;
+
+    let lines: Vec<Value> = played.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let [first, second] = &lines[..] else { panic!("{played:?}") };
+    assert_eq!((&first["event"], &second["event"]), (&"meeting.rtms_started".into(), &"meeting.rtms_started".into()));
+    assert_eq!(first["payload"]["rtms_stream_id"], second["payload"]["rtms_stream_id"]);
+    assert_ne!(first["payload"]["server_urls"], second["payload"]["server_urls"]);
+}
+
+#[tokio::test]
+async fn a_host_that_cannot_stand_in_a_url_is_a_wrong_argument() {
+    for host in ["", "a b", "localhost:8080", "a/b", "::1"] {
+        let refused = finish(rtms(&["simulate", "--print-webhook", "--duration", "100ms", "--host", host])).await;
+        assert_eq!(refused.code, Some(2), "{host:?}: {refused:?}");
+        assert!(refused.stderr.contains("a host has letters"), "{refused:?}");
+    }
 }
 
 #[tokio::test]

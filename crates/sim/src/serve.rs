@@ -24,6 +24,7 @@ mod door;
 pub mod intake;
 mod line;
 pub mod load;
+mod lobby;
 mod post;
 mod pump;
 pub mod replay;
@@ -95,6 +96,8 @@ pub struct SimulatorConfig {
     pub ca_out: Option<PathBuf>,
     /// Where webhooks are posted (`http` only); none means that nobody is told and the caller reads [`Simulator::start_webhook`].
     pub webhook_url: Option<Uri>,
+    /// Who is told of webhooks that are posted nowhere, other than the first, at their time.
+    pub unposted: Option<mpsc::UnboundedSender<WebhookPost>>,
     /// What is posted beside the stream's webhooks, and how fast time runs between posts; nothing without a URL.
     pub webhooks: WebhookOptions,
     /// Which product streams.
@@ -134,6 +137,7 @@ impl Default for SimulatorConfig {
             ca_dir: None,
             ca_out: None,
             webhook_url: None,
+            unposted: None,
             webhooks: WebhookOptions::default(),
             product: Product::Meeting,
             meeting: MeetingOptions::default(),
@@ -171,8 +175,12 @@ impl SimulatorConfig {
 /// Bounds on what clients can make the simulator hold.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Connections at a time for each stream; a rightful client has six at most.
+    /// WebSockets at a time for each stream; a rightful client has six at most. Who finds no room waits for it as long as an upgrade
+    /// may take.
     pub connections: usize,
+    /// TCP connections at a time that have not asked for a WebSocket yet; with more the oldest is closed. As many as there may be
+    /// WebSockets are let wait in any case.
+    pub without_upgrade: usize,
     /// Bytes of one message from a client; the longest rightful one is about a kilobyte.
     pub message_bytes: usize,
     /// From a TCP connection to the end of its WebSocket upgrade.
@@ -185,6 +193,8 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 64,
+            // Many more than come at once, and few enough for a system that lets a process have a thousand files.
+            without_upgrade: 256,
             message_bytes: 1 << 20,
             upgrade_within: Duration::from_secs(10),
             waiting_bytes: 64 << 20,
@@ -333,6 +343,7 @@ impl Simulator {
                 linger: config.linger,
                 record: record.clone(),
                 target: target.clone(),
+                unposted: config.unposted.clone(),
                 events_in,
                 seen: Arc::default(),
                 _door: Arc::clone(&opened),
@@ -507,6 +518,7 @@ fn zoom_config(
         timing: config.timing.clone(),
         // Nobody can answer what is not posted.
         webhooks: if is_posted { config.webhooks.clone() } else { WebhookOptions::default() },
+        webhooks_are_posted: is_posted,
         run: run_number(),
     }
 }

@@ -228,6 +228,8 @@ pub(crate) struct Webhooks {
     chance: Seed,
     last_id: u64,
     open: BTreeMap<WebhookId, Undelivered>,
+    /// Repeats that were not accepted, by the first copy, whose answer says whether they were known already.
+    unaccepted_repeats: BTreeMap<WebhookId, Mistake>,
     /// Attempts that Zoom has given up and whose answer may still come.
     late: BTreeMap<(WebhookId, u32), Late>,
     /// When the URL is validated next; none while a validation is under way, or if it never is.
@@ -243,6 +245,8 @@ struct Undelivered {
     question: Option<Question>,
     body: Bytes,
     purpose: Purpose,
+    /// What it is a repeat of, if it is one.
+    first: Option<WebhookId>,
     attempts: u32,
     /// When the last attempt was made.
     posted: UnixMillis,
@@ -276,6 +280,7 @@ impl Webhooks {
             chance: seed.fork("webhooks", 0),
             last_id: 0,
             open: BTreeMap::new(),
+            unaccepted_repeats: BTreeMap::new(),
             late: BTreeMap::new(),
             validate_at: options.validate_url.then_some(now),
             failed_in_a_row: 0,
@@ -335,11 +340,12 @@ impl Webhooks {
             self.deliveries.begin(Delivery { webhook, event, purpose, attempt: 0, at: now, outcome, took: None });
             return;
         }
+        let first = self.open(Purpose::Event, event.clone(), body.clone(), None, now);
         if self.options.deliver_twice {
-            self.open(Purpose::Event, event.clone(), body.clone(), None, now);
-            self.open(Purpose::Again, event, body, None, now);
-        } else {
-            self.open(Purpose::Event, event, body, None, now);
+            let repeat = self.open(Purpose::Again, event, body, None, now);
+            if let Some(repeat) = self.open.get_mut(&repeat) {
+                repeat.first = Some(first);
+            }
         }
     }
 
@@ -407,14 +413,28 @@ impl Webhooks {
                     Some(_) | None => self.open.remove(&id).is_some(),
                 };
                 mistakes.extend(refusal(&event, answer));
+                mistakes.extend(self.unaccepted_repeats.remove(&id).filter(|_| answer.is_accepted()));
                 if is_over && answer.is_retried() {
                     mistakes.push(Mistake::WebhookLost { event: event.clone(), attempts: attempt });
                 }
             }
             Purpose::Again => {
-                self.open.remove(&id);
-                if let Some(why) = why_not_accepted(answer) {
-                    mistakes.push(Mistake::RepeatNotAccepted { event: event.clone(), why });
+                let first = self.open.remove(&id).and_then(|it| it.first);
+                if let (Some(first), Some(why)) = (first, why_not_accepted(answer)) {
+                    let mistake = Mistake::RepeatNotAccepted { event: event.clone(), why };
+                    match self.deliveries.of_first_attempt(first) {
+                        Some(Outcome::UnderWay) => drop(self.unaccepted_repeats.insert(first, mistake)),
+                        Some(Outcome::Status(200..=299)) => mistakes.push(mistake),
+                        // Where the first copy came to nothing, nothing is known already.
+                        Some(
+                            Outcome::Status(_)
+                            | Outcome::Late(_)
+                            | Outcome::TimedOut
+                            | Outcome::Failed(_)
+                            | Outcome::Withheld,
+                        )
+                        | None => {}
+                    }
                 }
             }
             Purpose::Validation => {
@@ -505,10 +525,18 @@ impl Webhooks {
         WebhookId(self.last_id)
     }
 
-    fn open(&mut self, purpose: Purpose, event: String, body: Bytes, question: Option<Question>, now: UnixMillis) {
+    fn open(
+        &mut self,
+        purpose: Purpose,
+        event: String,
+        body: Bytes,
+        question: Option<Question>,
+        now: UnixMillis,
+    ) -> WebhookId {
         let id = self.next_id();
-        let again_at = Some(now);
-        self.open.insert(id, Undelivered { event, question, body, purpose, attempts: 0, posted: now, again_at });
+        let (first, again_at) = (None, Some(now));
+        self.open.insert(id, Undelivered { event, question, body, purpose, first, attempts: 0, posted: now, again_at });
+        id
     }
 
     fn ask(&mut self, purpose: Purpose, question: Question, now: UnixMillis) {

@@ -335,6 +335,37 @@ async fn a_client_for_which_more_waits_than_the_bound_is_cut_off_and_signaling_t
 }
 
 #[tokio::test]
+async fn a_crowd_that_asks_for_nothing_keeps_nobody_out() {
+    let limits = Limits { connections: 6, without_upgrade: 20, ..Limits::default() };
+    let simulator = Simulator::start(SimulatorConfig { limits, ..config(Duration::from_secs(60)) }).await.unwrap();
+    let mut crowd = Vec::new();
+    for _ in 0..100 {
+        crowd.push(TcpStream::connect(simulator.address()).await.unwrap());
+    }
+
+    let joined = tokio::time::timeout(Duration::from_secs(5), async {
+        let mut signaling = connect(simulator.signaling_url()).await;
+        say(&mut signaling, &request(&simulator, 1)).await;
+        hear(&mut signaling).await.unwrap()
+    });
+
+    assert_eq!(joined.await.unwrap()["status_code"], 0, "it waits for nobody's ten seconds");
+    // The oldest had to go.
+    assert_eq!(tokio::io::AsyncReadExt::read(&mut crowd[0], &mut [0]).await.unwrap_or(0), 0);
+}
+
+#[tokio::test]
+async fn who_finds_no_room_for_a_websocket_is_turned_away_when_the_time_for_it_is_over() {
+    let limits = Limits { connections: 1, upgrade_within: Duration::from_millis(200), ..Limits::default() };
+    let simulator = Simulator::start(SimulatorConfig { limits, ..config(Duration::from_secs(60)) }).await.unwrap();
+    let first = connect(simulator.signaling_url()).await;
+
+    assert_eq!(refused(simulator.signaling_url()).await, 503);
+    drop(first);
+    connect(simulator.signaling_url()).await;
+}
+
+#[tokio::test]
 async fn an_unknown_path_and_a_foreign_protocol_are_turned_away() {
     let simulator = Simulator::start(config(Duration::from_secs(60))).await.unwrap();
     assert_eq!(refused(&format!("ws://{}/elsewhere", simulator.address())).await, 404);

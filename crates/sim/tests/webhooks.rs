@@ -112,6 +112,22 @@ fn a_webhook_delivered_twice_has_the_same_body_and_its_repeat_is_never_retried()
 }
 
 #[test]
+fn a_repeat_that_fails_like_the_first_copy_is_not_blamed_whichever_is_answered_first() {
+    let blamed = |answers: [(usize, u16); 2]| {
+        let mut run = waiting_run(WebhookOptions { deliver_twice: true, ..WebhookOptions::default() });
+        for (webhook, status) in answers {
+            answer(&mut run, webhook, WebhookAnswer::Status(status));
+        }
+        run.mistakes().iter().filter(|it| matches!(it, Mistake::RepeatNotAccepted { .. })).count()
+    };
+
+    assert_eq!(blamed([(0, 503), (1, 503)]), 0);
+    assert_eq!(blamed([(1, 503), (0, 503)]), 0);
+    assert_eq!(blamed([(0, 200), (1, 503)]), 1);
+    assert_eq!(blamed([(1, 503), (0, 200)]), 1);
+}
+
+#[test]
 fn the_url_is_validated_before_the_start_and_every_72_hours_and_a_right_answer_is_no_finding() {
     let mut run = validating_run(72 * 60);
 
@@ -196,7 +212,7 @@ fn failures_warn_after_2_and_4_and_after_6_in_a_row_nothing_more_is_sent() {
     );
     let posted = run.webhooks.len();
     run.input(Input::Stop { reason: rtms_wire::codes::stop_reason::StopReason::HostTriggered });
-    run.live_until(3 * HOUR_MS + 1_000);
+    run.live_until(3 * HOUR_MS + 2_000);
 
     assert_eq!(run.webhooks.len(), posted, "the stop is withheld");
     let last = run.zoom.deliveries().iter().last().unwrap();

@@ -16,13 +16,21 @@ pub(super) fn all(simulators: &[Simulator], printed: bool) -> ExitCode {
     let (mut unjoined, mut unmet) = (0, 0);
     for simulator in simulators {
         let counts = simulator.counts();
+        let report = simulator.report();
         if simulators.len() > 1 {
             eprintln!("stream {}:", simulator.stream());
         }
-        tell(&counts, if printed { "no webhooks (one was printed)".to_owned() } else { webhooks(&counts) });
+        let is_story = report.as_ref().is_some_and(|report| report.scenario.is_some());
+        tell(
+            &counts,
+            match printed {
+                true if is_story => "no webhooks (starts and interruptions were printed)".to_owned(),
+                true => "no webhooks (one was printed)".to_owned(),
+                false => webhooks(&counts),
+            },
+        );
         report_deliveries(simulator);
         report_findings(simulator);
-        let report = simulator.report();
         if let Some(scenario) = report.as_ref().and_then(|report| report.scenario.as_ref()) {
             eprint!("{scenario}");
         }

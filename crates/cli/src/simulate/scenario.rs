@@ -2,7 +2,7 @@
 
 use std::{path::Path, process::ExitCode};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::Args;
 use rtms_sim::scenario::{Delays, Scenario};
 
@@ -24,15 +24,19 @@ impl ScenarioArgs {
     /// The scenario that is asked for, if one is.
     pub(super) fn read(&self) -> anyhow::Result<Option<Scenario>> {
         let Some(asked) = &self.scenario else { return Ok(None) };
-        // What looks like a file is one, so that a typing error in its name is told as that.
-        if asked.ends_with(".toml") || asked.contains(std::path::MAIN_SEPARATOR) {
-            return Ok(Some(Scenario::load(Path::new(asked))?));
-        }
-        match Scenario::named(asked) {
-            Some(scenario) => Ok(Some(scenario)),
-            None => bail!("there is no scenario {asked:?}; `rtms simulate --list` has their names"),
-        }
+        Ok(if is_file(asked) { Some(Scenario::load(Path::new(asked))?) } else { Scenario::named(asked) })
     }
+
+    /// What is wrong with the name of the scenario, if it has one that none has.
+    pub(super) fn unknown(&self) -> Option<String> {
+        let asked = self.scenario.as_deref().filter(|asked| !is_file(asked) && Scenario::named(asked).is_none())?;
+        Some(format!("there is no scenario {asked:?}; `rtms simulate --list` has their names"))
+    }
+}
+
+/// What looks like a file is one, so that a typing error in its name is told as that.
+fn is_file(asked: &str) -> bool {
+    asked.ends_with(".toml") || asked.contains(std::path::MAIN_SEPARATOR)
 }
 
 /// Tells all scenarios.

@@ -1,6 +1,9 @@
 //! Where `rtms simulate` is reached: addresses, names, ports and TLS.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    net::{Ipv6Addr, SocketAddr},
+    path::PathBuf,
+};
 
 use clap::Args;
 use rtms_sim::serve::SimulatorConfig;
@@ -20,7 +23,7 @@ pub(crate) struct ServerArgs {
     servers: u16,
     /// Name the servers so in URLs, in turns. The client has to be able to resolve it: localhost always, *.localhost not
     /// everywhere (Zoom's SDK does not) [default: the address]
-    #[arg(long = "host", value_name = "NAME")]
+    #[arg(long = "host", value_name = "NAME", value_parser = host)]
     pub(super) hosts: Vec<String>,
     /// Serve wss:// with a certificate for 127.0.0.1, localhost, *.localhost and the --host names, made for this run
     #[arg(long, requires = "authority")]
@@ -44,5 +47,18 @@ impl ServerArgs {
         config.tls = self.tls;
         config.ca_dir = self.ca_dir;
         config.ca_out = self.ca_out;
+    }
+}
+
+/// A name as it stands in a URL; an IPv6 address has its brackets there.
+fn host(text: &str) -> Result<String, String> {
+    let is_of_a_name = |letter: char| letter.is_ascii_alphanumeric() || "-._".contains(letter);
+    let inside = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let is_name = !text.is_empty() && text.chars().all(is_of_a_name);
+    if is_name || inside.is_some_and(|address| address.parse::<Ipv6Addr>().is_ok()) {
+        Ok(text.to_owned())
+    } else {
+        Err("a host has letters, digits, dots and hyphens, or is an IPv6 address in brackets, without a port"
+            .to_owned())
     }
 }

@@ -17,7 +17,12 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use crate::{
-    serve::{AbortOnDrop, Limits, StartError, connection::FromConnection, upgrade},
+    serve::{
+        AbortOnDrop, Limits, StartError,
+        connection::FromConnection,
+        lobby::{Lobby, Place},
+        upgrade,
+    },
     zoom::{Admission, Endpoint},
 };
 
@@ -147,11 +152,16 @@ impl Door {
         tls: Option<TlsAcceptor>,
         limits: &Limits,
     ) -> Vec<AbortOnDrop> {
-        let room =
-            Arc::new(Semaphore::new(limits.connections.saturating_mul(streams.len()).min(Semaphore::MAX_PERMITS)));
-        let ways = Arc::new(Ways { streams, tls, upgrade_within: limits.upgrade_within });
+        let connections = limits.connections.saturating_mul(streams.len()).min(Semaphore::MAX_PERMITS);
+        let ways = Arc::new(Ways {
+            streams,
+            tls,
+            upgrade_within: limits.upgrade_within,
+            lobby: Lobby::new(limits.without_upgrade.max(connections)),
+            room: Arc::new(Semaphore::new(connections)),
+        });
         let listening = self.listeners.into_iter().map(|(listener, server, serves)| {
-            let task = tokio::spawn(accept(listener, server, serves, Arc::clone(&ways), Arc::clone(&room)));
+            let task = tokio::spawn(accept(listener, server, serves, Arc::clone(&ways)));
             AbortOnDrop(task.abort_handle())
         });
         listening.collect()
@@ -171,17 +181,20 @@ struct Ways {
     streams: Vec<mpsc::Sender<FromConnection>>,
     tls: Option<TlsAcceptor>,
     upgrade_within: Duration,
+    /// Where connections are until they have asked for a WebSocket.
+    lobby: Lobby,
+    /// What WebSockets there may be.
+    room: Arc<Semaphore>,
 }
 
-async fn accept(listener: TcpListener, server: usize, serves: Serves, ways: Arc<Ways>, room: Arc<Semaphore>) {
+async fn accept(listener: TcpListener, server: usize, serves: Serves, ways: Arc<Ways>) {
     let mut tasks = JoinSet::new();
-    // The semaphore is never closed. Who finds no room waits in the system's queue.
-    while let Ok(room) = Arc::clone(&room).acquire_owned().await {
+    loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
                 tracing::debug!(%peer, "connection accepted");
-                let ways = Arc::clone(&ways);
-                tasks.spawn(async move { ways.receive(stream, server, serves, room).await });
+                let (ways, place) = (Arc::clone(&ways), ways.lobby.enter());
+                tasks.spawn(async move { ways.receive(stream, server, serves, place).await });
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -194,7 +207,7 @@ async fn accept(listener: TcpListener, server: usize, serves: Serves, ways: Arc<
 }
 
 impl Ways {
-    async fn receive(&self, stream: TcpStream, server: usize, serves: Serves, room: OwnedSemaphorePermit) {
+    async fn receive(&self, stream: TcpStream, server: usize, serves: Serves, mut place: Place) {
         // A failure costs latency only.
         let _ = stream.set_nodelay(true);
         let asked = timeout(self.upgrade_within, async {
@@ -205,7 +218,12 @@ impl Ways {
             let request = upgrade::read(&mut io).await?;
             Ok::<_, std::io::Error>((io, request))
         });
-        let (mut io, request) = match asked.await {
+        let asked = tokio::select! {
+            biased;
+            asked = asked => asked,
+            () = place.lost() => return tracing::debug!("a connection made room for another"),
+        };
+        let (mut io, request) = match asked {
             Ok(Ok((io, Some(request)))) => (io, request),
             Ok(Ok((io, None))) => return send_away(io, 400).await,
             Ok(Err(error)) => return tracing::debug!(%error, "a connection was no WebSocket"),
@@ -217,6 +235,7 @@ impl Ways {
             tracing::warn!(path = request.path, "somebody asked for a path that is not there");
             return send_away(io, 404).await;
         };
+        let Some(room) = self.room(place).await else { return send_away(io, 503).await };
         let arrival = Arrival { endpoint, server };
         let (answer, answered) = oneshot::channel();
         // Either fails only when the stream is over and everything of it is gone.
@@ -235,6 +254,20 @@ impl Ways {
                 while tokio::io::AsyncReadExt::read(&mut io, &mut ignored).await.is_ok_and(|read| read > 0) {}
             }
             Admission::Cut => {}
+        }
+    }
+
+    /// Waits for room for a WebSocket; none if there is none in time, or somebody else needs the place in the lobby.
+    async fn room(&self, mut place: Place) -> Option<OwnedSemaphorePermit> {
+        if let Ok(room) = Arc::clone(&self.room).try_acquire_owned() {
+            return Some(room);
+        }
+        tracing::warn!("all WebSockets that there may be are there; one more waits until another one ends");
+        tokio::select! {
+            biased;
+            // The semaphore is never closed.
+            room = timeout(self.upgrade_within, Arc::clone(&self.room).acquire_owned()) => room.ok()?.ok(),
+            () = place.lost() => None,
         }
     }
 }

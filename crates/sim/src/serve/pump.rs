@@ -58,6 +58,7 @@ pub(super) struct Pump {
     pub(super) linger: Duration,
     pub(super) record: Option<Record>,
     pub(super) target: Option<post::Target>,
+    pub(super) unposted: Option<mpsc::UnboundedSender<WebhookPost>>,
     pub(super) events_in: mpsc::Sender<FromConnection>,
     pub(super) seen: Arc<Mutex<Seen>>,
     /// Nobody is let in any more when the last stream is over.
@@ -234,7 +235,13 @@ impl Pump {
                         let _ = outbox.queue.send(Outgoing::Close(code));
                     }
                 }
-                Output::Webhook(post) => self.post(post),
+                Output::Webhook(post) => {
+                    if let (None, Some(unposted)) = (&self.target, &self.unposted) {
+                        // It fails only when nobody cares any more.
+                        let _ = unposted.send(post.clone());
+                    }
+                    self.post(post);
+                }
             }
         }
         self.set_lines(true);

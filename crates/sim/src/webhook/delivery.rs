@@ -106,6 +106,11 @@ impl Deliveries {
         Some(took)
     }
 
+    /// What became of a webhook's first attempt, if that is still known.
+    pub(super) fn of_first_attempt(&self, webhook: WebhookId) -> Option<&Outcome> {
+        self.kept.iter().rev().find(|it| it.webhook == webhook && it.attempt == 1).map(|it| &it.outcome)
+    }
+
     /// Those that are kept, oldest first.
     pub fn iter(&self) -> impl Iterator<Item = &Delivery> {
         self.kept.iter()
