@@ -1,22 +1,20 @@
 //! What Zoom checks of requests, and the status it answers. The order of the checks is ours where no document gives one.
 
+pub(crate) mod kinds;
+
 use rtms_wire::{
     codes::{media::MediaPayloadType, status_code::StatusCode},
     error::DecodeError,
     ids::{InstanceId, InstanceIdField, StreamId},
     media::{
-        audio::AudioParams,
         medium::{MediaTypes, Medium},
         params::MediaParams,
-        text::{ChatParams, TranscriptParams},
-        video::VideoParams,
     },
     message::{
         data_handshake::DataHandShakeReq, signaling_handshake::InstanceIds, signaling_handshake::SignalingHandShakeReq,
     },
     signature::HandshakeSignature,
 };
-use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{config::App, webhook::Identity};
@@ -131,9 +129,9 @@ fn not_supported(medium: Medium) -> StatusCode {
     }
 }
 
-/// The status for a message 1 or 3 that has the right number but fields that are missing or of the wrong type.
-pub(crate) fn malformed(payload: &[u8], error: &DecodeError) -> Refusal {
-    let fields: Value = serde_json::from_slice(payload).unwrap_or_default();
+/// The status for a message 1 or 3 of which a field is missing. What is of the wrong kind, [`kinds::check`] has found before.
+pub(crate) fn incomplete(payload: &[u8], error: &DecodeError) -> Refusal {
+    let fields = kinds::fields(payload);
     let reason = match error {
         DecodeError::BadField { source, .. } => source.to_string(),
         DecodeError::NotAnObject
@@ -143,36 +141,7 @@ pub(crate) fn malformed(payload: &[u8], error: &DecodeError) -> Refusal {
         | DecodeError::LengthMismatch { .. } => error.to_string(),
     };
     let is_data = fields.get("msg_type").and_then(Value::as_i64) == Some(3);
-    let status = if is_data { malformed_data(&fields) } else { None };
-    Refusal { status: status.unwrap_or(StatusCode::InvalidPayload), reason }
-}
-
-fn malformed_data(fields: &Value) -> Option<StatusCode> {
-    let Some(wanted) = fields.get("media_type").and_then(|media_type| MediaTypes::deserialize(media_type).ok()) else {
-        return Some(StatusCode::InvalidMediaType);
-    };
-    let params = match fields.get("media_params") {
-        None | Some(Value::Null) => return None,
-        Some(Value::Object(params)) => params,
-        Some(Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_)) => {
-            return Some(StatusCode::InvalidMediaParams);
-        }
-    };
-    fn bad<T: serde::de::DeserializeOwned>(value: Option<&Value>) -> bool {
-        value.is_some_and(|value| serde_json::from_value::<Option<T>>(value.clone()).is_err())
-    }
-    let of = |medium: Medium| params.get(medium.as_str()).filter(|_| wanted.contains(medium));
-    if bad::<AudioParams>(of(Medium::Audio)) {
-        Some(StatusCode::InvalidMediaAudioParams)
-    } else if bad::<VideoParams>(of(Medium::Video)) {
-        Some(StatusCode::InvalidMediaVideoParams)
-    } else if bad::<VideoParams>(of(Medium::Deskshare)) {
-        Some(StatusCode::InvalidMediaDeskshareParams)
-    } else if bad::<TranscriptParams>(of(Medium::Transcript)) {
-        Some(StatusCode::InvalidMediaTranscriptParams)
-    } else if bad::<ChatParams>(of(Medium::Chat)) {
-        Some(StatusCode::InvalidMediaChatParams)
-    } else {
-        None
-    }
+    let lacks_media_type = is_data && fields.get("media_type").is_none_or(Value::is_null);
+    let status = if lacks_media_type { StatusCode::InvalidMediaType } else { StatusCode::InvalidPayload };
+    Refusal { status, reason }
 }

@@ -42,6 +42,8 @@ pub struct ZoomConfig {
     pub timing: Timing,
     /// What is posted beside the stream's webhooks, and how fast time runs between posts.
     pub webhooks: WebhookOptions,
+    /// Whether anybody gets the webhooks, so that the client can know what only they tell.
+    pub webhooks_are_posted: bool,
     /// Tells this run from another one with the same seed that starts in the same millisecond, as two programs on one
     /// machine may: the ids follow from it too, and nothing else does. Without it, virtual time gives the same bytes.
     pub run: u64,
@@ -69,6 +71,7 @@ impl Default for ZoomConfig {
             client_away: None,
             timing: Timing::default(),
             webhooks: WebhookOptions::default(),
+            webhooks_are_posted: true,
             run: 0,
         }
     }

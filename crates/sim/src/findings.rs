@@ -136,6 +136,18 @@ pub enum Mistake {
         /// How long was waited.
         after_ms: u64,
     },
+    /// A version of the protocol that is not spoken here.
+    #[error("asked for version {version} of the protocol, and only version 1 is spoken here")]
+    OtherVersion {
+        /// What it asked for.
+        version: u32,
+    },
+    /// Message 5 in one of the two forms that only single documents have; it has no effect.
+    #[error("subscribed to events {how}, which has no effect here")]
+    OddSubscription {
+        /// In which form.
+        how: &'static str,
+    },
     /// Message 5 for an event that comes by itself.
     #[error("subscribed to event {event_type}, which comes by itself")]
     SubscribedToAutomatic {
@@ -359,8 +371,9 @@ struct Explained<'a>(&'a [Suspect]);
 impl std::fmt::Display for Explained<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Some((first, rest)) = self.0.split_first() else {
-            return f
-                .write_str("no mistake that is known explains it; are client id and client secret those of this app?");
+            return f.write_str(
+                "no mistake that is known explains it; check that client id and client secret are those of this app",
+            );
         };
         write!(f, "it is made as if {first}")?;
         rest.iter().try_for_each(|suspect| write!(f, " and {suspect}"))

@@ -104,8 +104,7 @@ impl Media {
     /// Everything that is due by now. `selected` is whose camera was chosen.
     pub(crate) fn due(&mut self, studio: &mut Studio, now_ms: u64, selected: Option<usize>) -> Vec<Due> {
         let mut out = Vec::new();
-        let language =
-            self.params.transcript.as_ref().filter(|it| it.enable_lid == Some(false)).and_then(|it| it.src_language);
+        let told = self.params.transcript.clone().unwrap_or_default();
         let Some(tracks) = &mut self.tracks else { return out };
         if let Some(audio) = &mut tracks.audio {
             audio.due(studio, now_ms, &mut out);
@@ -118,7 +117,7 @@ impl Media {
         }
         if let Some(transcript) = &mut tracks.transcript {
             let lines = transcript.take(now_ms).into_iter();
-            out.extend(lines.filter_map(|line| text::transcript_line(studio, line, language)));
+            out.extend(lines.filter_map(|line| text::transcript_line(studio, line, &told)));
         }
         if let Some(chat) = &mut tracks.chat {
             out.extend(chat.take(now_ms).into_iter().filter_map(|index| text::chat_line(studio, index)));

@@ -28,7 +28,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    checks::{self, Expected, Refusal},
+    checks::{self, Expected, Refusal, kinds},
     config::{App, Timing},
     media, signaling,
     webhook::{Purpose, WebhookId, WebhookPost},
@@ -222,6 +222,15 @@ impl Replay {
 
     /// The payload of a text or binary frame came.
     pub fn received(&mut self, connection: ConnectionId, payload: &[u8], now: UnixMillis) -> Vec<Act> {
+        if let (Some(Client::New(endpoint)), Err(ill_typed)) =
+            (self.clients.get(&connection), kinds::check(&kinds::fields(payload)))
+        {
+            let message = match endpoint {
+                Endpoint::Signaling => signaling::refusal,
+                Endpoint::Media => media::refusal,
+            };
+            return self.refuse(connection, &ill_typed.refusal, message);
+        }
         let message = Message::decode(payload);
         match self.clients.get(&connection) {
             Some(Client::New(endpoint)) => match (endpoint, message) {
@@ -239,10 +248,10 @@ impl Replay {
                     }
                 }
                 (Endpoint::Signaling, Err(error @ DecodeError::BadField { .. })) => {
-                    self.refuse(connection, &checks::malformed(payload, &error), signaling::refusal)
+                    self.refuse(connection, &checks::incomplete(payload, &error), signaling::refusal)
                 }
                 (Endpoint::Media, Err(error @ DecodeError::BadField { .. })) => {
-                    self.refuse(connection, &checks::malformed(payload, &error), media::refusal)
+                    self.refuse(connection, &checks::incomplete(payload, &error), media::refusal)
                 }
                 (Endpoint::Signaling | Endpoint::Media, Ok(_) | Err(_)) => Vec::new(),
             },

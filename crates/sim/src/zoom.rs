@@ -226,8 +226,8 @@ pub struct Zoom {
     told: usize,
     /// Until when signaling may come back, and why the stream ends if it does not.
     signaling_window: Option<(UnixMillis, StopReason)>,
-    /// Until when each lost medium may come back.
-    media_windows: BTreeMap<Medium, UnixMillis>,
+    /// Until when each lost medium may come back, and why the stream ends if it does not.
+    media_windows: BTreeMap<Medium, (UnixMillis, StopReason)>,
     /// Whether the network lost the goodbye of what was given up last, so that the client may not know.
     lost_unheard: bool,
 
@@ -417,7 +417,7 @@ impl Zoom {
             Input::Stop { reason } => {
                 // Whoever stops it wants to go.
                 self.webhooks.wait_no_longer();
-                self.end(reason, now);
+                self.begin_end(reason, now);
             }
             Input::Time => {}
         }
@@ -451,7 +451,7 @@ impl Zoom {
         let thaws = self.frozen.values().map(|frozen| frozen.until);
         let connections = self.connections.iter().filter_map(waiting).chain(cuts).chain(thaws).chain(incident);
         let webhooks = self.webhooks.next_at();
-        let windows = self.signaling_window.iter().map(|(until, _)| *until).chain(self.media_windows.values().copied());
+        let windows = self.signaling_window.iter().chain(self.media_windows.values()).map(|(until, _)| *until);
         let meeting = (self.phase != Phase::Ended).then(|| {
             let change = self.meeting.happenings.get(self.told).map(|it| self.at(it.at_ms));
             let next = match self.phase {

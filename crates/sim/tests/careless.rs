@@ -99,7 +99,7 @@ fn each_fault_has_exactly_the_finding_that_names_it() {
         (Fault::MeetsRefusalRightly, Scene::default(), &["warning refused"]),
         (Fault::DataHandshakeOnSignaling, Scene::default(), &["fault handshake_misplaced"]),
         (Fault::SubscribesBeforeTheHandshake, Scene::default(), &["fault out_of_place"]),
-        (Fault::SubscribesToAutomaticEvents, Scene::default(), &["fault subscribed_to_automatic"]),
+        (Fault::SubscribesToAutomaticEvents, Scene::default(), &["warning subscribed_to_automatic"]),
         (Fault::SubscribesToUnknownEvents, Scene::default(), &["warning bad_subscription"]),
         (Fault::SendsMedia, Scene::default(), &["fault sent_media"]),
         (Fault::SendsUnknownMessages, Scene::default(), &["fault unknown_message"]),

@@ -170,8 +170,12 @@ fn somebody_can_end_the_stream_for_any_reason() {
     run.heard(signaling);
     run.input(Input::Stop { reason: StopReason::StreamRevoked });
 
-    assert_eq!(run.heard(signaling)[0]["reason"], 8);
-    run.live_until(1_000);
+    let told = run.heard(signaling);
+    assert_eq!((&told[0]["state"], &told[0]["reason"]), (&json!(3), &json!(8)));
+    run.live_until(300);
+    let told = run.heard(signaling);
+    assert_eq!((&told[0]["state"], &told[0]["reason"]), (&json!(4), &json!(8)));
+    run.live_until(1_300);
     assert_eq!(run.last_webhook()["payload"]["stop_reason"], 8);
 }
 
@@ -226,6 +230,75 @@ fn a_media_connection_that_stays_away_ends_the_stream_with_19() {
     let last = told.iter().rfind(|message| message["msg_type"] != 12).unwrap();
     assert_eq!((&last["msg_type"], &last["state"], &last["reason"]), (&json!(8), &json!(4), &json!(19)));
     assert_eq!(run.mistakes(), [Mistake::WindowMissed { medium: Some(Medium::Transcript) }]);
+}
+
+#[test]
+fn a_media_connection_that_is_given_up_for_its_silence_and_stays_away_ends_the_stream_with_24() {
+    let mut run = Run::of_seconds(200);
+    let signaling = run.join();
+    run.open_media(8, json!({}));
+    run.ready(signaling);
+    for at_ms in (10_000..=110_000).step_by(10_000) {
+        run.until(at_ms);
+        run.answer_keep_alives(signaling);
+    }
+
+    assert_eq!(run.last_webhook()["event"], "meeting.rtms_stopped");
+    assert_eq!(run.last_webhook()["payload"]["stop_reason"], 24);
+}
+
+#[test]
+fn whoever_reads_state_4_and_comes_back_is_found_at_once() {
+    let mut run = Run::of_seconds(5);
+    run.join();
+    run.live_until(5_501);
+    run.connect(Endpoint::Signaling);
+
+    assert_eq!(run.mistakes(), [Mistake::CameBackAfterTheEnd { after_ms: 201 }]);
+}
+
+#[test]
+fn a_connection_that_was_being_opened_when_state_4_came_is_no_mistake() {
+    let mut run = Run::of_seconds(5);
+    run.join();
+    run.live_until(5_500);
+    run.connect(Endpoint::Media);
+
+    assert_eq!(run.mistakes(), []);
+}
+
+#[test]
+fn whoever_learns_of_the_end_by_the_webhook_alone_has_two_seconds() {
+    for is_posted in [true, false] {
+        let mut run = Run::new(ZoomConfig { webhooks_are_posted: is_posted, ..common::config(200) });
+        let signaling = run.join();
+        run.live_until(5_000);
+        run.hang_up(signaling);
+        run.live_until(65_000);
+        let webhook = run.webhooks.last().unwrap().id;
+        run.input(Input::WebhookAnswered { webhook, answer: WebhookAnswer::Status(200) });
+        let came_back = |run: &Run| run.mistakes().iter().any(|it| it.name() == "came_back_after_the_end");
+
+        run.live_until(67_000);
+        run.connect(Endpoint::Signaling);
+        assert!(!came_back(&run));
+        run.live_until(67_001);
+        run.connect(Endpoint::Signaling);
+
+        assert_eq!(came_back(&run), is_posted, "what nobody is told, nobody can know");
+    }
+}
+
+#[test]
+fn a_first_join_that_comes_too_late_is_no_coming_back() {
+    let mut run = Run::of_seconds(100);
+    run.until(60_000);
+    let webhook = run.webhooks.last().unwrap().id;
+    run.input(Input::WebhookAnswered { webhook, answer: WebhookAnswer::Status(200) });
+    run.until(90_000);
+    run.connect(Endpoint::Signaling);
+
+    assert_eq!(run.mistakes(), [Mistake::NeverJoined]);
 }
 
 #[test]

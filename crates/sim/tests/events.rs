@@ -5,7 +5,7 @@ mod common;
 use std::collections::BTreeSet;
 
 use common::{Run, START, config, payloads::subscription};
-use rtms_sim::config::ZoomConfig;
+use rtms_sim::{config::ZoomConfig, findings::Severity};
 use rtms_wire::codes::product::Product;
 use serde_json::{Value, json};
 
@@ -62,6 +62,21 @@ fn subscribing_to_what_comes_by_itself_is_a_mistake() {
     run.say(signaling, &subscription(&[(1, true), (7, true), (99, true)]));
 
     assert_eq!(run.mistakes().len(), 3);
+    assert!(run.mistakes().iter().all(|mistake| mistake.severity() == Severity::Warning));
+}
+
+#[test]
+fn a_subscription_in_one_of_the_other_documented_forms_is_a_warning_that_says_what_is_right() {
+    for odd in [json!({"msg_type": 5, "events": [1, 2, 3]}), json!({"msg_type": 18, "event_type": [8, 9]})] {
+        let mut run = Run::of_seconds(20);
+        let signaling = run.join();
+        run.say(signaling, &odd);
+
+        assert!(run.heard(signaling).is_empty());
+        let [mistake] = &run.mistakes()[..] else { panic!("{odd}: {:?}", run.mistakes()) };
+        assert_eq!((mistake.name(), mistake.severity()), ("odd_subscription", Severity::Warning));
+        assert!(mistake.advice().contains("event_type") && mistake.advice().contains("subscribe"));
+    }
 }
 
 #[test]

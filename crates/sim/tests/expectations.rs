@@ -19,6 +19,15 @@ use rtms_wire::time::UnixMillis;
 const START: UnixMillis = UnixMillis(1_795_420_800_000);
 
 #[test]
+fn the_scenario_that_the_manual_shows_is_the_file_of_that_name() {
+    let manual = include_str!("../../../docs/simulator.md");
+
+    let shown = manual.split_once("```toml\n").and_then(|(_, rest)| rest.split_once("```")).map(|(shown, _)| shown);
+
+    assert_eq!(shown, Some(include_str!("../scenarios/cut-signaling.toml")));
+}
+
+#[test]
 fn a_good_client_of_another_make_passes_and_is_not_asked_for_media_that_it_does_not_want() {
     let names = [
         "plain-meeting",

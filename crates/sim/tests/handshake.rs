@@ -4,7 +4,11 @@
 mod common;
 
 use common::{Run, config};
-use rtms_sim::{config::ZoomConfig, findings::Mistake, zoom::Endpoint};
+use rtms_sim::{
+    config::ZoomConfig,
+    findings::{KeepAliveFault, Mistake, Severity},
+    zoom::Endpoint,
+};
 use rtms_wire::{
     codes::{product::Product, status_code::StatusCode},
     media::medium::{MediaTypes, Medium},
@@ -232,7 +236,6 @@ fn each_wrong_media_parameter_has_its_own_status() {
         (1, json!({"audio": {"codec": 4, "sample_rate": 3, "send_rate": 40}}), 24),
         (1, json!({"audio": "loud"}), 18),
         (2, json!({"video": []}), 25),
-        (2, json!({"video": {"fps": 25.0}}), 25),
         (2, json!({"video": {"content_type": 2}}), 26),
         (2, json!({"video": {"codec": 5, "fps": 25}}), 27),
         (2, json!({"video": {"codec": 7, "fps": 5}}), 27),
@@ -257,6 +260,175 @@ fn each_wrong_media_parameter_has_its_own_status() {
     let media = run.connect(Endpoint::Media);
     for (media_type, params, status) in cases {
         assert_eq!(run.ask_media(media, media_type, params.clone()).code(), status, "{params}");
+    }
+}
+
+#[test]
+fn a_parameter_that_is_no_whole_number_has_the_status_of_its_field() {
+    let cases = [
+        ("audio", "content_type", json!("RAW_AUDIO"), 19),
+        ("audio", "sample_rate", json!("1"), 20),
+        ("audio", "channel", json!(1.0), 21),
+        ("audio", "codec", json!("L16"), 22),
+        ("audio", "codec", json!(u64::MAX), 22),
+        ("audio", "data_opt", json!(true), 23),
+        ("audio", "send_rate", json!("20"), 24),
+        ("audio", "send_rate", json!(-20), 24),
+        ("video", "content_type", json!([3]), 26),
+        ("video", "codec", json!("JPG"), 27),
+        ("video", "resolution", json!("HD"), 28),
+        ("video", "data_opt", json!({}), 29),
+        ("video", "fps", json!(25.0), 30),
+        ("video", "fps", json!(-5), 30),
+        ("deskshare", "content_type", json!("3"), 32),
+        ("deskshare", "codec", json!("JPG"), 33),
+        ("deskshare", "resolution", json!(3.0), 34),
+        ("deskshare", "fps", json!("1"), 35),
+        ("transcript", "content_type", json!("TEXT"), 37),
+        ("transcript", "src_language", json!("LANGUAGE_ID_ENGLISH"), 43),
+        ("transcript", "language", json!("9"), 43),
+        ("transcript", "enable_lid", json!("true"), 36),
+        ("chat", "content_type", json!("5"), 39),
+    ];
+    let mut run = Run::of_seconds(20);
+    run.join();
+    let media = run.connect(Endpoint::Media);
+    for (medium, field, value, status) in cases {
+        let media_type = medium.parse::<Medium>().unwrap().bit();
+        let request = run.data_request(media_type, json!({medium: {field: value}}));
+        run.say(media, &request);
+        let answer = run.heard(media).remove(0);
+        assert_eq!(answer["status_code"], status, "{medium}.{field} {value}");
+        let reason = answer["reason"].as_str().unwrap();
+        assert!(reason.starts_with(&format!("media_params.{medium}.{field} is ")), "{reason}");
+    }
+    let positional = json!({"audio": [2, 1, 1, 1, 1, 20]});
+    assert_eq!(run.ask_media(media, 1, positional), StatusCode::InvalidMediaAudioParams);
+}
+
+#[test]
+fn parameters_that_zooms_sdk_and_library_send_are_taken() {
+    for params in [
+        json!({"transcript": null}),
+        json!({"transcript": {"content_type": 5, "src_language": 9, "language": "en", "enable_lid": true}}),
+        json!({"transcript": {"language": 9}, "audio": "all", "sharescreen": {"codec": 5}}),
+        json!({"transcript": {"src_language": -1, "target": ["de"]}}),
+    ] {
+        let mut run = Run::of_seconds(20);
+        run.join();
+        run.open_media(8, params);
+        assert_eq!(run.mistakes(), []);
+    }
+}
+
+#[test]
+fn ill_typed_fields_of_both_handshakes_are_refused_with_4_and_media_type_has_its_own() {
+    let wrong = [
+        ("protocol_version", json!("1")),
+        ("protocol_version", json!(1.0)),
+        ("protocol_version", json!(-1)),
+        ("sequence", json!("1")),
+        ("meeting_uuid", json!(81234)),
+        ("rtms_stream_id", json!(4711)),
+        ("signature", json!(0)),
+    ];
+    for (field, value) in wrong {
+        assert_eq!(signaling_status(|request| request[field] = value.clone()), 4, "{field} {value}");
+        assert_eq!(media_status(|request| request[field] = value.clone()), 4, "{field} {value}");
+    }
+    assert_eq!(signaling_status(|request| request["buffer_data"] = "false".into()), 4);
+    assert_eq!(media_status(|request| request["payload_encryption"] = 0.into()), 4);
+    for (media_type, status) in
+        [(json!("1"), 7), (json!(1.0), 7), (json!(null), 7), (json!(-1), 14), (json!(1_u64 << 33), 14)]
+    {
+        assert_eq!(media_status(|request| request["media_type"] = media_type.clone()), status, "{media_type}");
+    }
+}
+
+#[test]
+fn a_msg_type_that_is_no_whole_number_is_no_message_and_on_a_new_connection_is_answered_with_1() {
+    for (endpoint, answer) in [(Endpoint::Signaling, 2), (Endpoint::Media, 4)] {
+        for msg_type in [json!("1"), json!("SIGNALING_HAND_SHAKE_REQ"), json!(3.0), json!(null)] {
+            let mut run = Run::of_seconds(20);
+            let connection = run.connect(endpoint);
+            let mut request = run.data_request(1, json!({}));
+            request["msg_type"] = msg_type.clone();
+
+            run.say(connection, &request);
+
+            let heard = run.heard(connection);
+            assert_eq!((&heard[0]["msg_type"], &heard[0]["status_code"]), (&json!(answer), &json!(1)), "{msg_type}");
+            assert!(matches!(run.mistakes()[..], [Mistake::NotAMessage { .. }]), "{:?}", run.mistakes());
+        }
+    }
+}
+
+#[test]
+fn requests_after_the_handshake_are_read_by_the_letter() {
+    let cases = [
+        json!({"msg_type": 5, "events": {"event_type": 2, "subscribe": true}}),
+        json!({"msg_type": 5, "events": [{"event_type": "2", "subscribe": true}]}),
+        json!({"msg_type": 5, "events": [[2, true]]}),
+        json!({"msg_type": 7, "rtms_stream_id": 1}),
+        json!({"msg_type": 10, "rtms_session_id": 1}),
+        json!({"msg_type": 19, "rtms_stream_id": 1}),
+    ];
+    for message in cases {
+        let mut run = Run::of_seconds(20);
+        let signaling = run.join();
+        run.say(signaling, &message);
+
+        assert!(run.heard(signaling).is_empty(), "{message}");
+        assert!(matches!(run.mistakes()[..], [Mistake::NotAMessage { .. }]), "{message}: {:?}", run.mistakes());
+    }
+    let answered = [
+        (json!({"msg_type": 21, "rtms_stream_id": 1}), 22),
+        (json!({"msg_type": 28, "user_id": "16785408", "subscribe": true, "timestamp": 1}), 29),
+        (json!({"msg_type": 28, "user_id": 16785408, "subscribe": true, "timestamp": "1"}), 29),
+    ];
+    for (message, answer) in answered {
+        let mut run = Run::of_seconds(20);
+        let signaling = run.join();
+        run.say(signaling, &message);
+
+        let heard = run.heard(signaling);
+        // Where nothing can be made of a request at all, it has no answer.
+        let is_answered = heard.first().is_some_and(|it| it["msg_type"] == answer && it["status_code"] == 4);
+        assert!(is_answered || heard.is_empty() && message["timestamp"].is_string(), "{message}: {heard:?}");
+        assert_eq!(run.mistakes().len(), 1, "{message}");
+    }
+}
+
+#[test]
+fn a_keep_alive_answer_in_quotes_repeats_nothing() {
+    let mut run = Run::of_seconds(60);
+    let signaling = run.join();
+    run.until(10_000);
+    let asked = run.heard(signaling).remove(0);
+
+    run.say(signaling, &json!({"msg_type": 13, "timestamp": asked["timestamp"].to_string(), "sequence": 1}));
+
+    assert_eq!(run.mistakes(), [Mistake::KeepAliveMismatch { how: KeepAliveFault::Timestamp }]);
+}
+
+#[test]
+fn another_version_is_answered_in_version_1_and_told_once() {
+    for (version, expected) in [(json!(null), None), (json!(1), None), (json!(2), Some(2)), (json!(0), Some(0))] {
+        let mut run = Run::of_seconds(20);
+        let signaling = run.connect(Endpoint::Signaling);
+        let mut request = run.signaling_request();
+        request["protocol_version"] = version.clone();
+        run.say(signaling, &request);
+        let media = run.connect(Endpoint::Media);
+        let mut request = run.data_request(1, json!({}));
+        request["protocol_version"] = version;
+        run.say(media, &request);
+
+        assert_eq!(run.heard(signaling)[0]["status_code"], 0);
+        assert_eq!(run.heard(media)[0]["protocol_version"], 1);
+        let expected: Vec<_> = expected.map(|version| Mistake::OtherVersion { version }).into_iter().collect();
+        assert_eq!(run.mistakes(), expected);
+        assert!(expected.iter().all(|mistake| mistake.severity() == Severity::Warning));
     }
 }
 

@@ -112,6 +112,42 @@ async fn handshakes_and_keep_alives_are_checked_as_ever() {
 }
 
 #[tokio::test]
+async fn whoever_asks_for_a_medium_that_a_load_has_none_of_is_refused_and_not_blamed() {
+    let config = LoadConfig { streams: 1, duration: Duration::from_secs(60), ..LoadConfig::default() };
+    let server = LoadServer::start(config).await.unwrap();
+    let request = Request::of(&server.start_webhooks()[0]);
+    let mut signaling = connect(&request.url).await;
+    say(&mut signaling, &request.message(1)).await;
+    let welcome = hear(&mut signaling).await.unwrap();
+    let url = welcome["media_server"]["server_urls"]["all"].as_str().unwrap();
+
+    for (media_type, status) in [(2, 10), (4, 11), (8, 12), (16, 13)] {
+        let mut media = connect(url).await;
+        let mut ask = request.message(3);
+        ask["media_type"] = media_type.into();
+        say(&mut media, &ask).await;
+        assert_eq!(hear(&mut media).await.unwrap()["status_code"], status);
+    }
+
+    assert!(server.findings().is_empty(), "{:?}", server.findings());
+}
+
+#[tokio::test]
+async fn an_ill_typed_handshake_is_refused_under_load_as_ever() {
+    let config = LoadConfig { streams: 1, duration: Duration::from_secs(60), ..LoadConfig::default() };
+    let server = LoadServer::start(config).await.unwrap();
+    let request = Request::of(&server.start_webhooks()[0]);
+    let mut signaling = connect(&request.url).await;
+    let mut ask = request.message(1);
+    ask["protocol_version"] = "1".into();
+
+    say(&mut signaling, &ask).await;
+
+    assert_eq!(hear(&mut signaling).await.unwrap()["status_code"], 4);
+    assert_eq!(server.findings().len(), 1);
+}
+
+#[tokio::test]
 async fn pings_are_answered_before_and_after_the_handshake() {
     let server = LoadServer::start(LoadConfig::default()).await.unwrap();
     let request = Request::of(&server.start_webhooks()[0]);

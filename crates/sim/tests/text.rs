@@ -31,7 +31,7 @@ use serde_json::{Value, json};
 fn transcript_lines_are_the_utterances_word_for_word() {
     let mut run = Run::of_seconds(30);
     let signaling = run.join();
-    let transcript = run.open_media(8, Value::Null);
+    let transcript = run.open_media(8, json!({"transcript": {"src_language": -1}}));
     run.ready(signaling);
     run.live_until(30_000);
 
@@ -46,6 +46,33 @@ fn transcript_lines_are_the_utterances_word_for_word() {
         assert_eq!(content["timestamp"], content["start_time"]);
         assert_eq!(content["language"], said.language.code());
         assert_eq!(content["user_name"], meeting.participants[said.speaker].name.as_str());
+    }
+}
+
+#[test]
+fn for_thirty_seconds_lines_claim_the_language_that_zoom_was_told_and_then_the_one_that_is_detected() {
+    for (params, claimed) in [(Value::Null, 9), (json!({"transcript": {"src_language": 14}}), 14)] {
+        let mut run = Run::of_seconds(70);
+        let signaling = run.join();
+        let transcript = run.open_media(8, params);
+        run.ready(signaling);
+        run.live_until(70_000);
+
+        let lines: Vec<_> = run.heard(transcript).into_iter().filter(|message| message["msg_type"] == 17).collect();
+        let (mut early, mut late) = (0, BTreeSet::new());
+        for line in &lines {
+            let content = &line["content"];
+            let meeting = run.zoom.meeting();
+            let said = meeting.utterances.iter().find(|said| content["start_time"] == START.0 + said.start_ms).unwrap();
+            if said.start_ms < 30_000 {
+                assert_eq!(content["language"], claimed);
+                early += 1;
+            } else {
+                assert_eq!(content["language"], said.language.code());
+                late.insert(said.language);
+            }
+        }
+        assert!(early > 0 && late.len() >= 2, "{early} early lines, {late:?}");
     }
 }
 

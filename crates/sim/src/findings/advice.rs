@@ -116,8 +116,16 @@ impl Mistake {
                 Fault,
                 "Send message 7 on signaling after each data handshake; without it no media flows: docs/protocol.md#7",
             ),
+            Self::OtherVersion { .. } => {
+                ("other_version", Warning, "Send protocol_version 1, or leave it out: docs/protocol.md#1")
+            }
+            Self::OddSubscription { .. } => (
+                "odd_subscription",
+                Warning,
+                "Send message 5 with events, a list of objects with event_type (a number) and subscribe (true or false): docs/protocol.md#5",
+            ),
             Self::SubscribedToAutomatic { .. } => {
-                ("subscribed_to_automatic", Fault, "Leave events 1 and 7 out of message 5: docs/protocol.md#5")
+                ("subscribed_to_automatic", Warning, "Leave events 1 and 7 out of message 5: docs/protocol.md#5")
             }
             Self::BadSubscription { .. } => {
                 ("bad_subscription", Warning, "Subscribe to events that the product has: docs/protocol.md#5")

@@ -21,7 +21,10 @@ use crate::{
 /// From a data handshake to message 7. No document says how long Zoom waits; Zoom's SDK sends it in milliseconds.
 pub(super) const READY_WITHIN: Duration = Duration::from_secs(5);
 
-/// What was on its way when the stream ended is nobody's fault.
+/// From state 4 on signaling to the moment when the client has read it: until then a connection may be one that was being opened.
+const AFTER_STATE_4: Duration = Duration::from_millis(200);
+
+/// The same for the end of a stream that the client knows of by the webhook alone: what comes of an answer takes its time.
 const AFTER_THE_END: Duration = Duration::from_secs(2);
 
 /// So long the first of two connections must still live for the second to be one too many: a close may be on its way.
@@ -52,7 +55,9 @@ pub(crate) struct Conduct {
     /// When Zoom last got in the way on purpose.
     hindered_at: Option<UnixMillis>,
     ended_at: Option<UnixMillis>,
-    /// Since when the client can know that the stream is over.
+    /// When state 4 was sent on the client's signaling connection.
+    state_4_at: Option<UnixMillis>,
+    /// When the client took the webhook that says that the stream is over.
     end_told_at: Option<UnixMillis>,
     signaling_attempts: Attempts,
     media_attempts: Attempts,
@@ -173,9 +178,14 @@ impl Conduct {
 
     /// A connection was opened.
     pub(crate) fn arrived(&self, now: UnixMillis) -> Option<Mistake> {
-        let since = self.ended_at?.max(self.end_told_at?);
+        // Who was never there cannot come back.
+        self.joined_at?;
+        let by_state = self.state_4_at.map(|at| (at, AFTER_STATE_4));
+        let by_webhook = self.ended_at.zip(self.end_told_at).map(|(ended, told)| (ended.max(told), AFTER_THE_END));
+        let since = [by_state, by_webhook].into_iter().flatten().find(|(since, grace)| now.since(*since) > *grace);
+        let (since, _) = since?;
         let after_ms = u64::try_from(now.since(since).as_millis()).unwrap_or(u64::MAX);
-        (now.since(since) > AFTER_THE_END).then_some(Mistake::CameBackAfterTheEnd { after_ms })
+        Some(Mistake::CameBackAfterTheEnd { after_ms })
     }
 
     /// Zoom got in the way on purpose.
@@ -432,12 +442,18 @@ impl Conduct {
 
     /// Another stream starts after the one that is over.
     pub(crate) fn starts_again(&mut self) {
-        (self.ended_at, self.end_told_at, self.left_at, self.repeated_at) = (None, None, None, None);
+        (self.ended_at, self.state_4_at, self.end_told_at) = (None, None, None);
+        (self.left_at, self.repeated_at) = (None, None);
         (self.asked_to_close, self.turned_away_for_good, self.has_had_media) = (false, false, false);
         (self.joined_at, self.media_is_settled, self.media_refused) = (None, false, None);
     }
 
-    /// The client can know that the stream is over.
+    /// State 4 is on its way on the client's signaling connection.
+    pub(crate) fn state_4_was_sent(&mut self, now: UnixMillis) {
+        self.state_4_at.get_or_insert(now);
+    }
+
+    /// The client took the webhook that says that the stream is over.
     pub(crate) fn end_was_told(&mut self, now: UnixMillis) {
         self.end_told_at.get_or_insert(now);
     }

@@ -9,6 +9,7 @@ use rtms_wire::{
         language::TranscriptLanguage,
     },
     ids::UserId,
+    media::text::TranscriptParams,
     message::{
         Extra, Message,
         event_update::Participant,
@@ -20,6 +21,7 @@ use serde_json::{Value, json};
 use crate::{
     media::{Due, studio::Studio},
     meeting::{
+        Utterance,
         chat::{Audience, ChatForm, ChatLine},
         transcript::TranscriptLine,
     },
@@ -48,15 +50,10 @@ impl<Line> TextTrack<Line> {
     }
 }
 
-pub(super) fn transcript_line(
-    studio: &Studio,
-    line: TranscriptLine,
-    forced: Option<TranscriptLanguage>,
-) -> Option<Due> {
+pub(super) fn transcript_line(studio: &Studio, line: TranscriptLine, told: &TranscriptParams) -> Option<Due> {
     let said = studio.meeting.utterances.get(line.utterance)?;
     let who = studio.meeting.participants.get(said.speaker)?;
-    // Without detection Zoom stays with the language it was told.
-    let language = forced.unwrap_or(said.language);
+    let language = language_of(said, told);
     let (start_time, end_time) = (studio.at(said.start_ms), studio.at(line.end_ms));
     let (user_id, user_name, channel_id) = studio.owner(said.speaker);
     let what = What::Transcript {
@@ -85,6 +82,19 @@ pub(super) fn transcript_line(
     });
     Some((message, what))
 }
+
+/// The language that a line is marked with: the one that Zoom was told, until it has found out for itself, if it is to.
+fn language_of(said: &Utterance, told: &TranscriptParams) -> TranscriptLanguage {
+    let is_detected = told.enable_lid != Some(false) && said.start_ms >= BEFORE_DETECTION_MS;
+    match told.src_language {
+        Some(TranscriptLanguage::None) | None => said.language,
+        Some(_) if is_detected => said.language,
+        Some(language) => language,
+    }
+}
+
+/// For so long Zoom takes the language that it was told for the one that is spoken. Basis: documented.
+const BEFORE_DETECTION_MS: u64 = 30_000;
 
 pub(super) fn chat_line(studio: &Studio, index: usize) -> Option<Due> {
     let line = studio.meeting.chat.get(index)?;

@@ -274,6 +274,19 @@ fn a_handshake_is_checked_as_zoom_checks_it() {
 }
 
 #[test]
+fn an_ill_typed_handshake_is_refused_with_the_status_of_its_field() {
+    let mut stage = Stage::new(&meeting());
+    stage.replay.connected(SIGNALING, Endpoint::Signaling);
+
+    let request = signaling_request(App::TEST_CLIENT_SECRET).encode().replace(r#""msg_type":1"#, r#""msg_type":"1""#);
+    let acts = stage.replay.received(SIGNALING, request.as_bytes(), START);
+
+    let (_, answer) = told(acts.into_iter().next().unwrap());
+    let answer: Value = serde_json::from_str(&answer).unwrap();
+    assert_eq!(answer["status_code"], StatusCode::InvalidMessageType.code());
+}
+
+#[test]
 fn the_webhooks_say_what_they_said_then_but_for_the_place() {
     let start = r#"{"event":"meeting.rtms_started","event_ts":1795427999000,"payload":{"object":{"meeting_uuid":"m==","rtms_stream_id":"s","server_urls":"wss://zoom","operator_id":"o","signature":""}}}"#;
     let mut header: Header = serde_json::from_str(HEADER).unwrap();

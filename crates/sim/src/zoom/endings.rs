@@ -26,24 +26,25 @@ impl Zoom {
         let media: Vec<_> = self.media().map(|(connection, _)| connection).collect();
         for connection in media {
             if let Some(Role::Media(media)) = self.close(connection) {
-                self.open_media_window(&media, now);
+                self.open_media_window(&media, reason, now);
             }
         }
     }
 
-    /// From now on these media may come back for a while; a window that is open already stays as it is.
-    pub(super) fn open_media_window(&mut self, media: &Media, now: UnixMillis) {
+    /// From now on these media may come back for a while; a window that is open already stays as it is. `reason` is why the stream
+    /// ends if they do not.
+    pub(super) fn open_media_window(&mut self, media: &Media, reason: StopReason, now: UnixMillis) {
         for medium in media.carries.iter() {
-            self.media_windows.entry(medium).or_insert(now + self.config.timing.media_window);
+            self.media_windows.entry(medium).or_insert((now + self.config.timing.media_window, reason));
         }
     }
 
     /// Only these media are interrupted; signaling tells so.
-    pub(super) fn media_lost(&mut self, media: &Media, now: UnixMillis) {
+    pub(super) fn media_lost(&mut self, media: &Media, reason: StopReason, now: UnixMillis) {
         if self.is_over() {
             return;
         }
-        self.open_media_window(media, now);
+        self.open_media_window(media, reason, now);
         if let Some(connection) = self.signaling {
             self.send_event(connection, signaling::media_interrupted(now), now);
         }

@@ -3,10 +3,18 @@
 use rtms_wire::codes::media::MediaDataOption;
 
 use super::*;
+use crate::checks::kinds::{self, IllTyped};
 
 impl Zoom {
     pub(super) fn received(&mut self, connection: ConnectionId, payload: &[u8], now: UnixMillis) {
         let Some(known) = self.connections.get(&connection) else { return };
+        let fields = kinds::fields(payload);
+        if let Some(how) = kinds::odd_subscription(&fields) {
+            return self.find(now, Some(connection), Mistake::OddSubscription { how });
+        }
+        if let Err(ill_typed) = kinds::check(&fields) {
+            return self.ill_typed(connection, payload, ill_typed, now);
+        }
         let message = match Message::decode(payload) {
             Ok(message) => message,
             Err(error) => return self.undecodable(connection, payload, &error, now),
@@ -60,7 +68,44 @@ impl Zoom {
         }
     }
 
-    /// A malformed handshake is refused with its status; anything else that cannot be read is noted and ignored.
+    /// What has an answer is refused with the status of the field; anything else is noted and ignored.
+    fn ill_typed(&mut self, connection: ConnectionId, payload: &[u8], ill_typed: IllTyped, now: UnixMillis) {
+        self.conduct.asks(payload);
+        let IllTyped { msg_type, refusal } = ill_typed;
+        let Refusal { status, reason } = &refusal;
+        let role = self.connections.get(&connection).map(|known| &known.role);
+        match (msg_type, role) {
+            (Some(MessageType::SignalingHandShakeReq), Some(Role::SignalingNew)) => {
+                return self.refuse_signaling(connection, &refusal, now);
+            }
+            (Some(MessageType::DataHandShakeReq), Some(Role::MediaNew)) => {
+                return self.refuse_data(connection, &refusal, now);
+            }
+            (Some(MessageType::StreamCloseReq), Some(Role::Signaling(_))) => {
+                if let Ok(Message::StreamCloseReq(request)) = Message::decode(payload) {
+                    self.answer_close(connection, request.rtms_stream_id, *status, reason, now);
+                    return self.find_refused(connection, MessageType::StreamCloseReq, *status, reason, now);
+                }
+            }
+            (Some(MessageType::VideoSubscriptionReq), Some(Role::Signaling(_))) => {
+                if let Ok(Message::VideoSubscriptionReq(request)) = Message::decode(payload) {
+                    self.answer_video(connection, request.user_id, *status, reason, now);
+                    return self.find_refused(connection, MessageType::VideoSubscriptionReq, *status, reason, now);
+                }
+            }
+            // The first message is a handshake, whatever it calls itself.
+            (None, Some(Role::SignalingNew)) => self.say_no_to_signaling(connection, &refusal, now),
+            (None, Some(Role::MediaNew)) => self.say_no_to_data(connection, &refusal, now),
+            (Some(_) | None, Some(_) | None) => {}
+        }
+        let why = match msg_type {
+            Some(msg_type) => format!("in message {msg_type}, {reason}"),
+            None => refusal.reason,
+        };
+        self.find(now, Some(connection), Mistake::NotAMessage { why });
+    }
+
+    /// A handshake that lacks something is refused with its status; anything else that cannot be read is noted and ignored.
     pub(super) fn undecodable(
         &mut self,
         connection: ConnectionId,
@@ -73,10 +118,10 @@ impl Zoom {
         let is_new_media = matches!(self.connections.get(&connection).map(|it| &it.role), Some(Role::MediaNew));
         match error {
             DecodeError::BadField { msg_type: Some(MessageType::SignalingHandShakeReq), .. } if is_new_signaling => {
-                self.refuse_signaling(connection, &checks::malformed(payload, error), now);
+                self.refuse_signaling(connection, &checks::incomplete(payload, error), now);
             }
             DecodeError::BadField { msg_type: Some(MessageType::DataHandShakeReq), .. } if is_new_media => {
-                self.refuse_data(connection, &checks::malformed(payload, error), now);
+                self.refuse_data(connection, &checks::incomplete(payload, error), now);
             }
             DecodeError::BadField { .. }
             | DecodeError::NotAnObject
@@ -95,6 +140,7 @@ impl Zoom {
         request: &SignalingHandShakeReq,
         now: UnixMillis,
     ) {
+        self.watch_version(connection, request.protocol_version, now);
         let checked = if self.is_over() {
             Err(Refusal::new(StatusCode::InvalidRtmsStreamId, "the stream is over"))
         } else {
@@ -139,6 +185,7 @@ impl Zoom {
     }
 
     pub(super) fn data_handshake(&mut self, connection: ConnectionId, request: &DataHandShakeReq, now: UnixMillis) {
+        self.watch_version(connection, request.protocol_version, now);
         self.conduct.tally.asked.extend(request.media_type.iter());
         let carried: Vec<_> =
             self.media().map(|(_, media)| if media.asked.is_all() { media.asked } else { media.carries }).collect();
@@ -188,9 +235,7 @@ impl Zoom {
     /// The connection stays open: whether Zoom closes it is not documented. It may try again until the handshake is overdue, unless
     /// there is nothing left to join.
     pub(super) fn refuse_signaling(&mut self, connection: ConnectionId, refusal: &Refusal, now: UnixMillis) {
-        let what = What::SignalingHandshake { status: refusal.status };
-        self.send(connection, &signaling::refusal(refusal.status, &refusal.reason), what, now);
-        self.conduct.signaling_in_vain(now);
+        self.say_no_to_signaling(connection, refusal, now);
         self.find_refused(connection, MessageType::SignalingHandShakeReq, refusal.status, &refusal.reason, now);
         if self.is_over() {
             self.close(connection);
@@ -198,13 +243,23 @@ impl Zoom {
     }
 
     pub(super) fn refuse_data(&mut self, connection: ConnectionId, refusal: &Refusal, now: UnixMillis) {
-        let what = What::DataHandshake { status: refusal.status, media_params: None };
-        self.send(connection, &media::refusal(refusal.status, &refusal.reason), what, now);
-        self.conduct.media_was_refused(refusal.status);
+        self.say_no_to_data(connection, refusal, now);
         self.find_refused(connection, MessageType::DataHandShakeReq, refusal.status, &refusal.reason, now);
         if self.is_over() {
             self.close(connection);
         }
+    }
+
+    fn say_no_to_signaling(&mut self, connection: ConnectionId, refusal: &Refusal, now: UnixMillis) {
+        let what = What::SignalingHandshake { status: refusal.status };
+        self.send(connection, &signaling::refusal(refusal.status, &refusal.reason), what, now);
+        self.conduct.signaling_in_vain(now);
+    }
+
+    fn say_no_to_data(&mut self, connection: ConnectionId, refusal: &Refusal, now: UnixMillis) {
+        let what = What::DataHandshake { status: refusal.status, media_params: None };
+        self.send(connection, &media::refusal(refusal.status, &refusal.reason), what, now);
+        self.conduct.media_was_refused(refusal.status);
     }
 
     pub(super) fn subscribe(&mut self, connection: ConnectionId, request: &EventSubscription, now: UnixMillis) {
@@ -318,24 +373,18 @@ impl Zoom {
         let known = request.rtms_stream_id == self.identity.stream;
         let (status_code, reason) =
             if known { (StatusCode::Ok, "OK") } else { (StatusCode::InvalidRtmsStreamId, "unknown rtms_stream_id") };
-        let answer = Message::StreamCloseResp(StreamCloseResp {
-            rtms_stream_id: request.rtms_stream_id.clone(),
-            status_code,
-            reason: Some(Reason::from(reason)),
-            timestamp: Some(now),
-            extra: Extra::new(),
-        });
+        let stream = request.rtms_stream_id.clone();
         if known {
             self.conduct.asks_to_close();
         }
         let how = self.config.temper.close_answer;
         if !known || how == CloseAnswer::First {
-            self.answer(connection, &answer, now);
+            self.answer_close(connection, stream.clone(), status_code, reason, now);
         }
         if known && how != CloseAnswer::Silence {
             self.begin_end(StopReason::ReceiverRequestClose, now);
             if how == CloseAnswer::Last {
-                self.answer(connection, &answer, now);
+                self.answer_close(connection, stream, status_code, reason, now);
             }
         }
         if !known {
@@ -343,18 +392,29 @@ impl Zoom {
         }
     }
 
+    fn answer_close(
+        &mut self,
+        connection: ConnectionId,
+        rtms_stream_id: StreamId,
+        status_code: StatusCode,
+        reason: &str,
+        now: UnixMillis,
+    ) {
+        let answer = Message::StreamCloseResp(StreamCloseResp {
+            rtms_stream_id,
+            status_code,
+            reason: Some(Reason::from(reason)),
+            timestamp: Some(now),
+            extra: Extra::new(),
+        });
+        self.answer(connection, &answer, now);
+    }
+
     pub(super) fn choose_video(&mut self, connection: ConnectionId, request: VideoSubscriptionReq, now: UnixMillis) {
         if let Some(Answer::Status(status_code) | Answer::StatusAndClose(status_code)) =
             self.refused(Request::Video, now)
         {
-            let answer = Message::VideoSubscriptionResp(VideoSubscriptionResp {
-                user_id: request.user_id,
-                status_code,
-                reason: Some(Reason::from("refused")),
-                timestamp: Some(now),
-                extra: Extra::new(),
-            });
-            return self.answer(connection, &answer, now);
+            return self.answer_video(connection, request.user_id, status_code, "refused", now);
         }
         let now_ms = self.since_start(now);
         let index =
@@ -381,8 +441,19 @@ impl Zoom {
             // To ask once more for what one has is no mistake: after a reconnection nobody can know.
             self.find_refused(connection, MessageType::VideoSubscriptionReq, status_code, reason, now);
         }
+        self.answer_video(connection, request.user_id, status_code, reason, now);
+    }
+
+    fn answer_video(
+        &mut self,
+        connection: ConnectionId,
+        user_id: UserId,
+        status_code: StatusCode,
+        reason: &str,
+        now: UnixMillis,
+    ) {
         let answer = Message::VideoSubscriptionResp(VideoSubscriptionResp {
-            user_id: request.user_id,
+            user_id,
             status_code,
             reason: Some(Reason::from(reason)),
             timestamp: Some(now),
@@ -417,12 +488,12 @@ impl Zoom {
                 }
                 self.signaling_lost(StopReason::AwaitReconnectionTimeout, now);
             }
-            Role::Media(media) => self.media_lost(&media, now),
+            Role::Media(media) => self.media_lost(&media, StopReason::AwaitReconnectionTimeout, now),
         }
     }
 
     pub(super) fn webhook_answered(&mut self, webhook: WebhookId, answer: &WebhookAnswer, now: UnixMillis) {
-        if answer.is_accepted() && self.webhooks.tells_the_end(webhook) {
+        if self.config.webhooks_are_posted && answer.is_accepted() && self.webhooks.tells_the_end(webhook) {
             self.conduct.end_was_told(now);
         }
         let mistakes = self.webhooks.answered(webhook, answer, now);

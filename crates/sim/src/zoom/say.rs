@@ -91,8 +91,11 @@ impl Zoom {
         self.outputs.push_back(output);
         let Some(sent) = sent else { return };
         self.conduct.tally.counts.count(&sent.what);
-        if let What::StreamState { state: StreamState::Terminated, .. } = sent.what {
-            self.conduct.end_was_told(sent.at);
+        // What a server that hung says late may be of the stream before.
+        if let What::StreamState { state: StreamState::Terminated, .. } = sent.what
+            && self.is_over()
+        {
+            self.conduct.state_4_was_sent(sent.at);
         }
         self.sent.push_back(sent);
     }

@@ -54,14 +54,13 @@ impl Zoom {
             self.nobody_is_awaited();
             self.end(reason, now);
         }
-        let missed =
-            self.media_windows.iter().find(|(_, until)| now >= **until).map(|(medium, until)| (*medium, *until));
-        if let Some((medium, until)) = missed {
+        let missed = self.media_windows.iter().find(|(_, (until, _))| now >= *until);
+        if let Some((medium, (until, reason))) = missed.map(|(medium, window)| (*medium, *window)) {
             if !self.was_down_until(until) && !self.conduct.asked_to_close() {
                 self.find_unless_hindered(Mistake::WindowMissed { medium: Some(medium) }, now);
             }
             self.nobody_is_awaited();
-            self.end(StopReason::AwaitReconnectionTimeout, now);
+            self.end(reason, now);
         }
     }
 
@@ -173,7 +172,7 @@ impl Zoom {
                     self.lost_unheard = self.is_void(connection);
                     match self.close(connection) {
                         Some(Role::Signaling(_)) => self.signaling_lost(StopReason::KeepAliveTimeout, now),
-                        Some(Role::Media(media)) => self.media_lost(&media, now),
+                        Some(Role::Media(media)) => self.media_lost(&media, StopReason::KeepAliveTimeout, now),
                         Some(Role::SignalingNew | Role::MediaNew) | None => {}
                     }
                 }

@@ -181,10 +181,11 @@ impl Zoom {
         }
         for role in &lost {
             if let Role::Media(media) = role {
+                let reason = StopReason::AwaitReconnectionTimeout;
                 if self.signaling.is_some() {
-                    self.media_lost(media, now);
+                    self.media_lost(media, reason, now);
                 } else {
-                    self.open_media_window(media, now);
+                    self.open_media_window(media, reason, now);
                 }
             }
         }
@@ -195,11 +196,12 @@ impl Zoom {
         let timing = &self.config.timing;
         let carried: Vec<_> = self.media().flat_map(|(_, media)| media.carries.iter().collect::<Vec<_>>()).collect();
         let (signaling_window, media_window) = (now + timing.signaling_window, now + timing.media_window);
+        let reason = StopReason::AwaitReconnectionTimeout;
         if self.phase == Phase::Joined {
-            self.signaling_window = Some((signaling_window, StopReason::AwaitReconnectionTimeout));
+            self.signaling_window = Some((signaling_window, reason));
         }
         for medium in carried {
-            self.media_windows.insert(medium, media_window);
+            self.media_windows.insert(medium, (media_window, reason));
         }
         self.signaling = None;
         for known in self.connections.values_mut() {

@@ -1,6 +1,6 @@
 //! What is told to the judge, and what the judge finds.
 
-use rtms_wire::codes::product::Product;
+use rtms_wire::{codes::product::Product, message::signaling_handshake::PROTOCOL_VERSION};
 
 use super::*;
 use crate::{
@@ -172,6 +172,14 @@ impl Zoom {
         self.find(now, Some(connection), mistake);
     }
 
+    /// Another version than ours, told once. It is answered all the same, in version 1.
+    pub(super) fn watch_version(&mut self, connection: ConnectionId, version: Option<u32>, now: UnixMillis) {
+        let is_told = || self.findings.iter().any(|found| matches!(found.mistake, Mistake::OtherVersion { .. }));
+        if let Some(version) = version.filter(|version| *version != PROTOCOL_VERSION && !is_told()) {
+            self.find(now, Some(connection), Mistake::OtherVersion { version });
+        }
+    }
+
     /// A message that has no place where it came.
     pub(super) fn watch_out_of_place(
         &mut self,
@@ -284,7 +292,7 @@ impl Zoom {
         let (endpoint, medium, lost) = match self.signaling_window {
             Some((until, _)) => (Endpoint::Signaling, None, before(until, signaling_window)),
             None => {
-                let Some((medium, until)) = self.media_windows.first_key_value() else { return };
+                let Some((medium, (until, _))) = self.media_windows.first_key_value() else { return };
                 (Endpoint::Media, Some(*medium), before(*until, media_window))
             }
         };

@@ -35,7 +35,10 @@ use super::{
     sound::Sound,
 };
 use crate::{
-    checks::{self, Expected, Refusal},
+    checks::{
+        self, Expected, Refusal,
+        kinds::{self, IllTyped},
+    },
     config::{App, WebhookOptions},
     fault::{KeepAliveForm, MediaUrlForm},
     keep_alive::{Due, KeepAlive},
@@ -155,6 +158,9 @@ impl Stream {
         let mut state = self.state();
         let is = |known: &Option<Connection>| known.as_ref().is_some_and(|it| Arc::ptr_eq(&it.pipe, pipe));
         let is_known = is(&state.signaling) || is(&state.media);
+        if let Err(ill_typed) = kinds::check(&kinds::fields(payload)) {
+            return ill_written(pipe, endpoint, is_known, ill_typed);
+        }
         let message = match Message::decode(payload) {
             Ok(message) => message,
             Err(error) => return undecodable(pipe, endpoint, is_known, payload, &error),
@@ -226,7 +232,9 @@ impl Stream {
             self.expected.check_data(request, granted(), &carried)
         };
         if let Err(refusal) = checked {
-            return refuse(pipe, Endpoint::Media, refusal);
+            let is_found_out_by_asking = is_of_a_medium_without_load(refusal.status);
+            let outcome = refuse(pipe, Endpoint::Media, refusal);
+            return if is_found_out_by_asking { Outcome::Fine } else { outcome };
         }
         state.media = Some(self.connection(pipe, now));
         say(pipe, &media::welcome(Sound::params(), false));
@@ -358,7 +366,30 @@ fn refuse(pipe: &Pipe, endpoint: Endpoint, refusal: Refusal) -> Outcome {
     Outcome::Wrong(format!("sent message {request}, which was refused with {status}: {reason}"))
 }
 
-/// A malformed handshake is refused with its status; anything else that cannot be read is noted and ignored.
+/// Whether a medium is refused that there is none of here: a load is sound alone, and whoever wants more cannot know that.
+fn is_of_a_medium_without_load(status: StatusCode) -> bool {
+    use StatusCode::{
+        MediaTypeChatNotSupport, MediaTypeDeskshareNotSupport, MediaTypeTranscriptNotSupport, MediaTypeVideoNotSupport,
+    };
+    matches!(
+        status,
+        MediaTypeVideoNotSupport
+            | MediaTypeDeskshareNotSupport
+            | MediaTypeTranscriptNotSupport
+            | MediaTypeChatNotSupport
+    )
+}
+
+/// An ill-typed handshake is refused with the status of its field; anything else is noted and ignored.
+fn ill_written(pipe: &Pipe, endpoint: Endpoint, is_known: bool, ill_typed: IllTyped) -> Outcome {
+    if is_known {
+        Outcome::Wrong(format!("sent something that is no message: {}", ill_typed.refusal.reason))
+    } else {
+        refuse(pipe, endpoint, ill_typed.refusal)
+    }
+}
+
+/// A handshake that lacks something is refused with its status; anything else that cannot be read is noted and ignored.
 fn undecodable(pipe: &Pipe, endpoint: Endpoint, is_known: bool, payload: &[u8], error: &DecodeError) -> Outcome {
     let wanted = match endpoint {
         Endpoint::Signaling => MessageType::SignalingHandShakeReq,
@@ -366,7 +397,7 @@ fn undecodable(pipe: &Pipe, endpoint: Endpoint, is_known: bool, payload: &[u8], 
     };
     match error {
         DecodeError::BadField { msg_type: Some(msg_type), .. } if *msg_type == wanted && !is_known => {
-            refuse(pipe, endpoint, checks::malformed(payload, error))
+            refuse(pipe, endpoint, checks::incomplete(payload, error))
         }
         DecodeError::BadField { .. }
         | DecodeError::NotAnObject
