@@ -62,7 +62,7 @@ impl<W: Write> Write for Escaped<'_, W> {
             if self.left == 0 {
                 return self.writer.write_char('…');
             }
-            if symbol.is_control() {
+            if symbol.is_control() || moves_text(symbol) {
                 write!(self.writer, "{}", symbol.escape_default())?;
             } else {
                 self.writer.write_char(symbol)?;
@@ -70,6 +70,11 @@ impl<W: Write> Write for Escaped<'_, W> {
         }
         Ok(())
     }
+}
+
+/// Whether it breaks a line, turns the direction of text or is not seen, for whoever shows it.
+fn moves_text(symbol: char) -> bool {
+    matches!(symbol, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 #[cfg(test)]
@@ -107,13 +112,16 @@ mod tests {
             .finish();
         tracing::subscriber::with_default(subscriber, || {
             let _stream = tracing::info_span!("stream", stream_id = %"a\nb").entered();
-            tracing::info!(event = %"x\nINFO forged\u{1b}[2J", long = %"é".repeat(100_000), count = 7, "webhook");
+            tracing::info!(event = %"x\nINFO forged\u{1b}[2J\u{202e}\u{2028}", long = %"é".repeat(100_000), count = 7, "webhook");
         });
 
         let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
         let line = text.strip_suffix('\n').unwrap();
         assert!(line.len() < 2 * MAX_VALUE_BYTES && !line.contains(char::is_control), "{line}");
-        assert!(line.contains(r"stream_id=a\nb") && line.contains(r"event=x\nINFO forged\u{1b}[2J long=éé"), "{line}");
+        assert!(
+            line.contains(r"stream_id=a\nb") && line.contains(r"event=x\nINFO forged\u{1b}[2J\u{202e}\u{2028} long=éé"),
+            "{line}"
+        );
         assert!(line.contains("… count=7") && line.contains("webhook"), "{line}");
     }
 }

@@ -14,7 +14,7 @@ use rtms_sink::delivery::Delivery;
 use rtms_store::{error::StoreError, lease::OwnerId, sqlite::SqliteStore, store::Store};
 use rtms_wire::{time::UnixMillis, webhook::server_url::ServerUrlPolicy};
 use tokio::{
-    net::TcpListener,
+    net::{TcpListener, TcpSocket},
     sync::mpsc,
     task::JoinHandle,
     time::{Instant, MissedTickBehavior, interval, sleep},
@@ -176,7 +176,7 @@ impl Server {
             }
         };
         let acceptor = tls.as_ref().map(DoorTls::acceptor).transpose()?;
-        let listener = TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
+        let listener = listen(address).map_err(|source| StartError::Listen { address, source })?;
         let address = listener.local_addr().map_err(|source| StartError::Listen { address, source })?;
 
         let policy = ServerUrlPolicy {
@@ -315,6 +315,18 @@ impl Server {
         }
         self.store.close().await;
     }
+}
+
+/// Connections that may wait to be accepted: a burst of webhooks must not wait for the system to try again after a second.
+const BACKLOG: u32 = 4096;
+
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // A successor takes the address over at once.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// Opens the store, and waits so long for another process to leave it.

@@ -2,6 +2,7 @@
 
 pub mod auth;
 mod connection;
+mod crowd;
 pub(crate) mod diagnosis;
 pub mod health;
 mod idle;

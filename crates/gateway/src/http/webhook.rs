@@ -6,7 +6,7 @@ use axum::{
     Json,
     body::Body,
     extract::{Path, Request, State},
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, StatusCode, Version, header},
     response::{IntoResponse, Response},
 };
 use bytes::{Bytes, BytesMut};
@@ -32,7 +32,11 @@ use crate::{
     apps::{Apps, secret_tokens},
     clock,
     config::secrets::App,
-    http::{Shared, diagnosis::Diagnosis},
+    http::{
+        Shared,
+        crowd::{Crowd, Place},
+        diagnosis::Diagnosis,
+    },
     telemetry::{Metrics, WebhookResult},
 };
 
@@ -60,7 +64,7 @@ pub(crate) struct Door {
 /// Room for bodies of which it is not known yet whether they are Zoom's, so that strangers cannot fill the memory.
 pub(crate) struct Room {
     /// Requests at a time; on a connection by HTTP/2 there may be many.
-    requests: Semaphore,
+    requests: Crowd,
     /// Bytes beyond what each may have.
     bytes: Semaphore,
 }
@@ -68,7 +72,7 @@ pub(crate) struct Room {
 /// A body, and the room that it takes until it is dropped.
 struct Received<'a> {
     body: Bytes,
-    _request: SemaphorePermit<'a>,
+    _request: Place,
     _bytes: Option<SemaphorePermit<'a>>,
 }
 
@@ -76,7 +80,7 @@ impl Room {
     /// For bodies up to this length.
     pub(crate) fn new(max_body_bytes: usize) -> Self {
         let bytes = LARGE_BODIES_BYTES.max(max_body_bytes).min(Semaphore::MAX_PERMITS);
-        Self { requests: Semaphore::new(MAX_REQUESTS), bytes: Semaphore::new(bytes) }
+        Self { requests: Crowd::new(MAX_REQUESTS), bytes: Semaphore::new(bytes) }
     }
 }
 
@@ -136,6 +140,11 @@ impl Door {
         if !is_json(&parts.headers) {
             return Err(Refusal::new(WebhookResult::WrongType, StatusCode::UNSUPPORTED_MEDIA_TYPE));
         }
+        // By HTTP/2 whoever is told early that it is too much may not hear it, as it still speaks.
+        let is_heard = parts.version != Version::HTTP_2;
+        if is_heard && body.size_hint().lower() > self.max_body_bytes as u64 {
+            return Err(Refusal::new(WebhookResult::TooLarge, StatusCode::PAYLOAD_TOO_LARGE));
+        }
         let received = tokio::time::timeout(self.read_within, self.read(body))
             .await
             .map_err(|_| Refusal::new(WebhookResult::TooSlow, StatusCode::REQUEST_TIMEOUT))??;
@@ -167,17 +176,20 @@ impl Door {
         Ok(answer)
     }
 
-    /// Takes a body in, as far as there is room. What is announced too long is not waited for.
+    /// Takes a body in, as far as there is room.
     async fn read(&self, mut body: Body) -> Result<Received<'_>, Refusal> {
         // Zoom sends again what is answered so.
-        let busy = |_| Refusal::new(WebhookResult::Busy, StatusCode::SERVICE_UNAVAILABLE);
+        let busy = || Refusal::new(WebhookResult::Busy, StatusCode::SERVICE_UNAVAILABLE);
         let too_large = || Refusal::new(WebhookResult::TooLarge, StatusCode::PAYLOAD_TOO_LARGE);
-        if body.size_hint().lower() > self.max_body_bytes as u64 {
-            return Err(too_large());
-        }
-        let request = self.room.requests.try_acquire().map_err(busy)?;
+        let mut request = self.room.requests.enter();
         let (mut whole, mut bytes) = (BytesMut::new(), None::<SemaphorePermit<'_>>);
-        while let Some(frame) = body.frame().await {
+        loop {
+            let frame = tokio::select! {
+                biased;
+                frame = body.frame() => frame,
+                () = request.lost() => return Err(busy()),
+            };
+            let Some(frame) = frame else { break };
             let frame = frame.map_err(|_| Refusal::new(WebhookResult::BrokenOff, StatusCode::BAD_REQUEST))?;
             let Ok(data) = frame.into_data() else { continue };
             let length = whole.len() + data.len();
@@ -188,7 +200,7 @@ impl Door {
             let more = length.saturating_sub(SMALL_BODY_BYTES + taken);
             if more > 0 {
                 let more = u32::try_from(more).map_err(|_| too_large())?;
-                let more = self.room.bytes.try_acquire_many(more).map_err(busy)?;
+                let more = self.room.bytes.try_acquire_many(more).map_err(|_| busy())?;
                 match &mut bytes {
                     Some(bytes) => bytes.merge(more),
                     None => bytes = Some(more),
