@@ -214,6 +214,14 @@ impl StreamTask {
                 None => break Ending::Abandoned,
             }
         };
+        // Who was joined to be closed, and could not be joined any more, is closed.
+        let ending = match ending {
+            Ending::Failed(error) if self.close_when_open.is_some() => {
+                info!(%error, "Zoom could not be asked to end the stream");
+                Ending::Closed { answer: CloseAnswer::NotAsked }
+            }
+            ending => ending,
+        };
         let dropped = events.dropped();
         if dropped.total() > 0 {
             warn!(?dropped, "events were dropped because the disk was too slow");

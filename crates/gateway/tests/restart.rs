@@ -6,12 +6,13 @@ mod common;
 
 use std::{sync::Arc, time::Duration};
 
-use common::{Gateway, app, config, meeting, told::written, until};
+use common::{Gateway, app, config, meeting, simulator, told::written, until};
 use rtms_gateway::{
     apps::Apps,
     server::{Server, StartError},
 };
 use rtms_record::{Manifest, Recorder, RecordingAbout, check::check, layout, manifest::RecordingState};
+use rtms_sim::serve::{Simulator, SimulatorConfig};
 use rtms_store::{Inbox, MemoryStore, NewEntry, Streams, error::StoreError, folding::FoldInput};
 use rtms_wire::{
     codes::{product::Product, stop_reason::StopReason},
@@ -73,6 +74,28 @@ async fn what_was_to_be_closed_is_closed_by_the_next_process() {
     assert_eq!(simulator.counts().joins, 2, "who wants to ask has to be connected");
     let findings: Vec<_> = simulator.findings().iter().map(|finding| finding.mistake.to_string()).collect();
     assert!(findings.is_empty(), "{findings:?}");
+}
+
+#[tokio::test]
+async fn what_was_to_be_closed_and_is_gone_is_closed() {
+    let data_dir = tempfile::tempdir().unwrap();
+    let first = Gateway::start(data_dir.path()).await;
+    // It stays to tell who comes that the stream is gone.
+    let settings = SimulatorConfig { linger: Duration::from_secs(30), ..simulator(45, Duration::from_secs(60)) };
+    let simulator = Simulator::start(settings).await.unwrap();
+    assert_eq!(first.post(simulator.start_webhook()).await, 200);
+    until("sound arrives", async || (simulator.counts().audio > 10).then_some(())).await;
+    assert!(first.server().store().ask_to_close(simulator.stream(), UnixMillis(1)).await.unwrap());
+    first.stop().await;
+    // Zoom ends it meanwhile, and its webhook gets lost.
+    simulator.stop(StopReason::HostTriggered).await;
+
+    let second = Gateway::start(data_dir.path()).await;
+    let ended = second.ended(simulator.stream()).await;
+    second.stop().await;
+
+    assert!(ended.why.starts_with("closed by us"), "{ended:?}");
+    assert_eq!(ended.stop_reason, None);
 }
 
 #[tokio::test]
