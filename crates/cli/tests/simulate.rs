@@ -292,7 +292,9 @@ async fn an_event_websocket_that_nobody_may_open_waits_until_it_is_interrupted_a
 
     let server = Serving::listening(serve_in(folder.path())).await;
     until("the wrong secret was refused", async || {
-        get(server.address, "/metrics").await.1.contains(r#"rtms_intake_ends_total{why="no_token"}"#).then_some(())
+        let metrics = get(server.address, "/metrics").await.1;
+        let count = metrics.lines().find_map(|line| line.strip_prefix(r#"rtms_intake_ends_total{why="no_token"} "#));
+        (count != Some("0") && count.is_some()).then_some(())
     })
     .await;
     player.interrupt().await;

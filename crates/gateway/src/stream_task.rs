@@ -220,7 +220,7 @@ impl StreamTask {
                 info!(%error, "Zoom could not be asked to end the stream");
                 Ending::Closed { answer: CloseAnswer::NotAsked }
             }
-            ending => ending,
+            Ending::Stopped { .. } | Ending::Closed { .. } | Ending::Abandoned | Ending::Failed(_) => ending,
         };
         let dropped = events.dropped();
         if dropped.total() > 0 {
