@@ -50,6 +50,9 @@ pub(crate) fn check(message: &Extra) -> Result<(), IllTyped> {
     };
     let msg_type = MessageType::from_code(msg_type);
     let ill_typed = |refusal| IllTyped { msg_type: Some(msg_type), refusal };
+    if [MessageType::SignalingHandShakeReq, MessageType::DataHandShakeReq].contains(&msg_type) {
+        check_fields(message, HANDSHAKE, "").map_err(ill_typed)?;
+    }
     check_fields(message, fields_of(msg_type), "").map_err(ill_typed)?;
     if msg_type == MessageType::EventSubscription {
         check_events(message).map_err(ill_typed)?;
@@ -119,7 +122,8 @@ type Field = (&'static str, Kind, StatusCode);
 
 const STREAM: Field = ("rtms_stream_id", Kind::Text, StatusCode::InvalidPayload);
 
-const SIGNALING_HANDSHAKE: &[Field] = &[
+/// What both handshakes have.
+const HANDSHAKE: &[Field] = &[
     ("protocol_version", Kind::Count, StatusCode::InvalidPayload),
     ("sequence", Kind::Whole, StatusCode::InvalidPayload),
     ("meeting_uuid", Kind::Text, StatusCode::InvalidPayload),
@@ -129,19 +133,9 @@ const SIGNALING_HANDSHAKE: &[Field] = &[
     ("call_id", Kind::Text, StatusCode::InvalidPayload),
     STREAM,
     ("signature", Kind::Text, StatusCode::InvalidPayload),
-    ("buffer_data", Kind::Truth, StatusCode::InvalidPayload),
 ];
 
 const DATA_HANDSHAKE: &[Field] = &[
-    ("protocol_version", Kind::Count, StatusCode::InvalidPayload),
-    ("sequence", Kind::Whole, StatusCode::InvalidPayload),
-    ("meeting_uuid", Kind::Text, StatusCode::InvalidPayload),
-    ("webinar_uuid", Kind::Text, StatusCode::InvalidPayload),
-    ("session_id", Kind::Text, StatusCode::InvalidPayload),
-    ("engagement_id", Kind::Text, StatusCode::InvalidPayload),
-    ("call_id", Kind::Text, StatusCode::InvalidPayload),
-    STREAM,
-    ("signature", Kind::Text, StatusCode::InvalidPayload),
     ("payload_encryption", Kind::Truth, StatusCode::InvalidPayload),
     ("media_type", Kind::Whole, StatusCode::InvalidMediaType),
     ("media_type", Kind::Count, StatusCode::MediaTypeInvalidValue),
@@ -161,7 +155,7 @@ const VIDEO_SUBSCRIPTION: &[Field] = &[
 
 fn fields_of(msg_type: MessageType) -> &'static [Field] {
     match msg_type {
-        MessageType::SignalingHandShakeReq => SIGNALING_HANDSHAKE,
+        MessageType::SignalingHandShakeReq => &[("buffer_data", Kind::Truth, StatusCode::InvalidPayload)],
         MessageType::DataHandShakeReq => DATA_HANDSHAKE,
         MessageType::EventSubscription => &[("events", Kind::List, StatusCode::InvalidEvents)],
         MessageType::ClientReadyAck | MessageType::StreamStateReq | MessageType::StreamCloseReq => &[STREAM],
