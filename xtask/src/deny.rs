@@ -15,6 +15,6 @@ pub(crate) fn run(workspace: &Workspace, table: &mut Table) {
     table.add(if there {
         step::command(NAME, workspace.cargo().args(["deny", "--all-features", "check", "licenses", "bans", "sources"]))
     } else {
-        step::missing(NAME, begun.elapsed(), Missing("run `cargo install --locked cargo-deny`".to_owned()))
+        step::missing(NAME, begun, Missing("run `cargo install --locked cargo-deny`".to_owned()))
     });
 }

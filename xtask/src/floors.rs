@@ -39,6 +39,11 @@ const FOR_TESTS: &str = "rtms-sim";
 /// What the tests of one crate may use besides. The model plays a gateway in small: its client folds webhooks and keeps a ledger.
 const FOR_TESTS_OF: (&str, &[&str]) = ("rtms-proto", &["rtms-record", "rtms-store"]);
 
+/// How high a package stands: its place in the table, from the ground.
+pub(crate) fn height(package: &str) -> usize {
+    FLOORS.iter().position(|(floor, _)| *floor == package).unwrap_or_default()
+}
+
 /// Every dependency that reaches up or sideways.
 pub(crate) fn check(workspace: &Workspace) -> anyhow::Result<Vec<String>> {
     check_packages(&workspace.packages)

@@ -6,12 +6,14 @@
 #![expect(clippy::print_stdout, reason = "a program for the terminal: its table goes to stdout")]
 
 mod bench;
+mod binaries;
 mod check;
 mod deadline;
 mod deny;
 mod documents;
 mod floors;
 mod openings;
+mod report;
 mod sdk;
 mod setup;
 mod sim;

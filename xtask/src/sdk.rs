@@ -1,12 +1,18 @@
 //! `cargo xtask sdk`: Zoom's SDK as a judge of the simulator. What it judges is written in `conformance/zoom_sdk`.
 
-use std::{fs, path::Path, process::Command};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Instant,
+};
 
 use anyhow::Context;
 use serde_json::Value;
 
 use crate::{
-    deadline, setup, step,
+    deadline, setup,
+    step::{self, Missing},
     table::{Outcome, Row, Table, Tally},
     workspace::Workspace,
 };
@@ -21,32 +27,31 @@ const BUILD_AFTER_TESTS: &[&str] = &["build", "--workspace", "--all-features", "
 
 /// Adds the judge's row.
 pub(crate) fn run(workspace: &Workspace, table: &mut Table) {
-    add(workspace, table, BUILD);
+    table.add(row(workspace, setup::sdk_python(workspace), BUILD));
 }
 
-/// Adds the judge's row where the tests were built before.
-pub(crate) fn run_after_tests(workspace: &Workspace, table: &mut Table) {
-    add(workspace, table, BUILD_AFTER_TESTS);
+/// The judge's row where the tests were built and Zoom's SDK was installed before.
+pub(crate) fn after_tests(workspace: &Workspace, python: Result<PathBuf, Missing>) -> Row {
+    row(workspace, python, BUILD_AFTER_TESTS)
 }
 
-fn add(workspace: &Workspace, table: &mut Table, build: &[&str]) {
+fn row(workspace: &Workspace, python: Result<PathBuf, Missing>, build: &[&str]) -> Row {
     let begun = step::begin(NAME);
-    let row = match setup::sdk_python(workspace) {
-        Ok(python) => judge(workspace, &python, build),
-        Err(missing) => step::missing(NAME, begun.elapsed(), missing),
-    };
-    table.add(Row { took: begun.elapsed(), ..row });
+    match python {
+        Ok(python) => judge(workspace, &python, build, begun),
+        Err(missing) => step::missing(NAME, begun, missing),
+    }
 }
 
-fn judge(workspace: &Workspace, python: &Path, build: &[&str]) -> Row {
+fn judge(workspace: &Workspace, python: &Path, build: &[&str], begun: Instant) -> Row {
     if let Err(why) = step::run(workspace.cargo().args(build)) {
-        return step::single(NAME, Default::default(), Err(why));
+        return step::single(NAME, begun, Err(why));
     }
     let program = workspace.target.join("debug").join(format!("rtms{}", std::env::consts::EXE_SUFFIX));
     let work = workspace.scratch().join("zoom-sdk");
     let verdicts = work.join("verdicts.json");
     if let Err(error) = fs::create_dir_all(&work).and_then(|()| remove(&verdicts)) {
-        return step::single(NAME, Default::default(), Err(format!("{}: {error}", work.display())));
+        return step::single(NAME, begun, Err(format!("{}: {error}", work.display())));
     }
 
     let mut judge = Command::new(python);
@@ -58,9 +63,9 @@ fn judge(workspace: &Workspace, python: &Path, build: &[&str]) -> Row {
             let outcome =
                 if ended.is_ok() && failed.is_empty() && tally.passed > 0 { Outcome::Ok } else { Outcome::Failed };
             let note = if failed.is_empty() { ended.err().unwrap_or_default() } else { failed.join("; ") };
-            Row { name: NAME.to_owned(), outcome, took: Default::default(), tally, note }
+            Row { name: NAME.to_owned(), outcome, begun, took: begun.elapsed(), tally, note }
         }
-        Err(error) => step::single(NAME, Default::default(), Err(format!("{error:#}"))),
+        Err(error) => step::single(NAME, begun, Err(format!("{error:#}"))),
     }
 }
 

@@ -16,11 +16,6 @@ use crate::{
 /// What Zoom's SDK is installed from; the version stands there.
 const SDK_REQUIREMENTS: &str = "conformance/zoom_sdk/requirements.txt";
 
-/// `ffprobe`, which reads recordings as a stranger would.
-pub(crate) fn ffprobe(workspace: &Workspace) -> Result<PathBuf, Missing> {
-    program(workspace, "ffprobe", "ffmpeg")
-}
-
 /// A Python that has Zoom's SDK.
 pub(crate) fn sdk_python(workspace: &Workspace) -> Result<PathBuf, Missing> {
     let requirements = workspace.root.join(SDK_REQUIREMENTS);
@@ -59,7 +54,7 @@ fn make_environment(python: &Path, folder: &Path) -> bool {
 }
 
 /// A program from the path; if it is not there, from a system package.
-fn program(workspace: &Workspace, name: &str, package: &str) -> Result<PathBuf, Missing> {
+pub(crate) fn program(workspace: &Workspace, name: &str, package: &str) -> Result<PathBuf, Missing> {
     if let Some(path) = on_path(name) {
         return Ok(path);
     }

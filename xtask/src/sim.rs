@@ -6,11 +6,7 @@ use std::process::{Command, ExitCode};
 
 use anyhow::Context;
 
-use crate::{
-    step,
-    table::{Row, Table},
-    workspace::Workspace,
-};
+use crate::{step, table::Row, workspace::Workspace};
 
 const NAME: &str = "simulation";
 
@@ -23,23 +19,22 @@ const SEEDS: u64 = 500_000;
 /// The test that plays them.
 const TEST: &str = "whatever_goes_wrong_every_seed_keeps_what_must_hold";
 
-/// Adds the row of the normal run, where the tests were built before.
-pub(crate) fn run_after_tests(workspace: &Workspace, table: &mut Table) {
-    let row = step::command(NAME, &mut play(workspace, 0, SEEDS_AFTER_TESTS));
+/// The row of the normal run, where the tests were built before.
+pub(crate) fn after_tests(workspace: &Workspace) -> Row {
+    let row = step::aside(NAME, &mut play(workspace.cargo_in_background(), 0, SEEDS_AFTER_TESTS));
     let note = if row.note.is_empty() { format!("{SEEDS_AFTER_TESTS} seeds") } else { row.note };
-    table.add(Row { note, ..row });
+    Row { note, ..row }
 }
 
 /// Plays as many as the arguments say.
 pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> anyhow::Result<ExitCode> {
     let (from, seeds) = read(arguments)?;
-    step::run(&mut play(workspace, from, seeds)).map_err(anyhow::Error::msg)?;
+    step::run(&mut play(workspace.cargo(), from, seeds)).map_err(anyhow::Error::msg)?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// With the features of all tests, so that nothing is built twice.
-fn play(workspace: &Workspace, from: u64, seeds: u64) -> Command {
-    let mut cargo = workspace.cargo();
+fn play(mut cargo: Command, from: u64, seeds: u64) -> Command {
     cargo.args(["test", "--workspace", "--all-features", "--test", "model", "--", "--exact", TEST, "--nocapture"]);
     cargo.env("RTMS_FROM", from.to_string()).env("RTMS_SEEDS", seeds.to_string());
     cargo

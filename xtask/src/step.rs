@@ -1,7 +1,8 @@
 //! Runs one step and turns its end into a row of the table.
 
 use std::{
-    process::Command,
+    io::{self, BufRead, BufReader, Write as _},
+    process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -11,6 +12,7 @@ use crate::{
 };
 
 /// Something that is not there and that we cannot install; the text says what the reader can do.
+#[derive(Clone, Debug)]
 pub(crate) struct Missing(pub(crate) String);
 
 /// Says on stderr that a step begins, and remembers when.
@@ -23,7 +25,40 @@ pub(crate) fn begin(name: &str) -> Instant {
 pub(crate) fn command(name: &str, command: &mut Command) -> Row {
     let begun = begin(name);
     let result = run_within(command, deadline::of_steps());
-    single(name, begun.elapsed(), result)
+    single(name, begun, result)
+}
+
+/// Runs a command as a step beside others: what it prints is kept together and printed when it has ended.
+pub(crate) fn aside(name: &str, command: &mut Command) -> Row {
+    let begun = begin(name);
+    let result = read_lines(command, |_| ()).map_err(|why| format!("{}: {why}", words(command)));
+    single(name, begun, result)
+}
+
+/// Runs a command to its end or its deadline, hands each line that it prints on, and prints them together at the end.
+pub(crate) fn read_lines(command: &mut Command, mut read: impl FnMut(&str)) -> Result<(), String> {
+    let mut printed = Vec::new();
+    let ended = lines_of(command, &mut read, &mut printed);
+    // A terminal that is gone changes nothing: the table counts what ran.
+    let _ = io::stderr().write_all(&printed);
+    ended
+}
+
+fn lines_of(command: &mut Command, read: &mut dyn FnMut(&str), printed: &mut Vec<u8>) -> Result<(), String> {
+    let text = |error: io::Error| error.to_string();
+    let (reader, writer) = io::pipe().map_err(text)?;
+    command.stdin(Stdio::null()).stdout(writer.try_clone().map_err(text)?).stderr(writer);
+    let running = Running::start(command, deadline::of_steps()).map_err(text)?;
+    // The command holds ends of the pipe, and the reader waits until all are closed.
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    let mut reader = BufReader::new(reader);
+    let mut line = Vec::new();
+    // Bytes, because a test may print what is no UTF-8.
+    while reader.read_until(b'\n', &mut line).map_err(text)? > 0 {
+        read(String::from_utf8_lossy(&line).trim_end());
+        printed.append(&mut line);
+    }
+    running.wait()
 }
 
 /// Runs a check of ours as a step. Each finding is a line of its own on stderr.
@@ -42,7 +77,7 @@ pub(crate) fn findings(name: &str, check: impl FnOnce() -> anyhow::Result<Vec<St
         }
         Err(error) => Err(format!("{error:#}")),
     };
-    single(name, begun.elapsed(), result)
+    single(name, begun, result)
 }
 
 /// Runs a command to its end. Whatever is not success is a reason in words.
@@ -57,15 +92,16 @@ pub(crate) fn run_within(command: &mut Command, within: Option<Duration>) -> Res
 }
 
 /// A row for one check that held or did not.
-pub(crate) fn single(name: &str, took: Duration, result: Result<(), String>) -> Row {
+pub(crate) fn single(name: &str, begun: Instant, result: Result<(), String>) -> Row {
     let outcome = if result.is_ok() { Outcome::Ok } else { Outcome::Failed };
-    Row { name: name.to_owned(), outcome, took, tally: Tally::of(outcome), note: result.err().unwrap_or_default() }
+    let (tally, note) = (Tally::of(outcome), result.err().unwrap_or_default());
+    Row { name: name.to_owned(), outcome, begun, took: begun.elapsed(), tally, note }
 }
 
 /// A row for a step that did not run.
-pub(crate) fn missing(name: &str, took: Duration, Missing(note): Missing) -> Row {
+pub(crate) fn missing(name: &str, begun: Instant, Missing(note): Missing) -> Row {
     let outcome = Outcome::Missing;
-    Row { name: name.to_owned(), outcome, took, tally: Tally::of(outcome), note }
+    Row { name: name.to_owned(), outcome, begun, took: begun.elapsed(), tally: Tally::of(outcome), note }
 }
 
 /// A command as somebody would type it: the program's name and its arguments.

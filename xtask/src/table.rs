@@ -1,6 +1,9 @@
-//! What ran, what did not, and why: one row a step, printed when all is over.
+//! What ran, what did not, why, and where the time went: a row per step, printed when all is over.
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    time::{Duration, Instant},
+};
 
 /// How a step ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,14 +58,16 @@ impl fmt::Display for Tally {
 pub(crate) struct Row {
     pub(crate) name: String,
     pub(crate) outcome: Outcome,
+    pub(crate) begun: Instant,
     pub(crate) took: Duration,
     pub(crate) tally: Tally,
     /// Why it failed or is missing; otherwise what is worth knowing.
     pub(crate) note: String,
 }
 
-/// All steps of a recipe, in the order they ran.
+/// All steps of a recipe. Some run beside each other, so their times add up to more than the whole.
 pub(crate) struct Table {
+    begun: Instant,
     rows: Vec<Row>,
     /// Whether a missing thing is a failure.
     strict: bool,
@@ -71,7 +76,7 @@ pub(crate) struct Table {
 impl Table {
     /// An empty table; `strict` where nothing may be missing.
     pub(crate) fn new(strict: bool) -> Self {
-        Self { rows: Vec::new(), strict }
+        Self { begun: Instant::now(), rows: Vec::new(), strict }
     }
 
     /// Adds a step.
@@ -100,7 +105,7 @@ impl fmt::Display for Table {
     /// The last line is the one that CI reads, alone on its line: `N passed, N failed`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let width = self.rows.iter().map(|row| row.name.len()).max().unwrap_or_default();
-        writeln!(f, "\n{:width$}  outcome  seconds  passed  failed  skipped  note", "step")?;
+        writeln!(f, "\n{:width$}  outcome    begun  seconds  passed  failed  skipped  note", "step")?;
         for row in &self.rows {
             let outcome = match row.outcome {
                 Outcome::Ok => "ok",
@@ -108,14 +113,16 @@ impl fmt::Display for Table {
                 Outcome::Missing => "missing",
             };
             let Tally { passed, failed, skipped } = row.tally;
+            let begun = row.begun.saturating_duration_since(self.begun).as_secs_f64();
             let seconds = row.took.as_secs_f64();
             let line = format!(
-                "{:width$}  {outcome:7}  {seconds:7.1}  {passed:6}  {failed:6}  {skipped:7}  {}",
+                "{:width$}  {outcome:7}  {begun:7.1}  {seconds:7.1}  {passed:6}  {failed:6}  {skipped:7}  {}",
                 row.name, row.note
             );
             writeln!(f, "{}", line.trim_end())?;
         }
-        writeln!(f, "\n{}", self.total())
+        let whole = self.begun.elapsed().as_secs();
+        writeln!(f, "\nall steps took {} min {} s\n\n{}", whole / 60, whole % 60, self.total())
     }
 }
 
@@ -124,7 +131,14 @@ mod tests {
     use super::*;
 
     fn row(outcome: Outcome) -> Row {
-        Row { name: "a step".to_owned(), outcome, took: Duration::ZERO, tally: Tally::of(outcome), note: String::new() }
+        Row {
+            name: "a step".to_owned(),
+            outcome,
+            begun: Instant::now(),
+            took: Duration::ZERO,
+            tally: Tally::of(outcome),
+            note: String::new(),
+        }
     }
 
     #[test]

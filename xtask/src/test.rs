@@ -1,160 +1,103 @@
 //! `cargo xtask test`: the one test command. Everything that `check` says, every test, random trouble in virtual time, and Zoom's
 //! SDK as a judge.
+//!
+//! Steps that wait and steps that compute run beside each other. Tools are installed while the tests are built. Lints,
+//! documentation and the simulation compute while tests and judge wait for sockets.
 
-use std::{
-    io::{BufRead, BufReader},
-    path::Path,
-    process::{Command, Stdio},
-};
-
-use anyhow::Context;
+use std::{path::PathBuf, process::Command, thread};
 
 use crate::{
+    binaries::{self, Programs},
     check,
-    deadline::{self, Running},
-    sdk, setup, sim, step,
-    table::{Outcome, Row, Table, Tally},
+    report::Report,
+    sdk, setup, sim,
+    step::{self, Missing},
+    table::{Row, Table, Tally},
     workspace::Workspace,
 };
 
-/// Tests find `ffprobe` under this name; without it they say that they did not run.
-const FFPROBE: &str = "RTMS_FFPROBE";
+/// The programs of others that tests need: the variable that names it to them, the row, and what it is for.
+const TOOLS: [Tool; 1] = [Tool {
+    variable: "RTMS_FFPROBE",
+    name: "ffprobe",
+    package: "ffmpeg",
+    purpose: "for the tests that read recordings",
+}];
 
-/// What a test binary says of a test that takes its time.
-const SLOW: &str = " has been running for over 60 seconds";
+struct Tool {
+    variable: &'static str,
+    name: &'static str,
+    /// The package that brings it.
+    package: &'static str,
+    purpose: &'static str,
+}
+
+/// What is installed while the tests are built.
+struct Installed {
+    rows: Vec<Row>,
+    programs: Programs,
+    sdk: Result<PathBuf, Missing>,
+}
 
 /// Adds a row for every step.
 pub(crate) fn run(workspace: &Workspace, table: &mut Table) {
-    let begun = step::begin("ffprobe");
-    let ffprobe = match setup::ffprobe(workspace) {
-        Ok(path) => {
+    check::read(workspace, table);
+    let begun = step::begin("build");
+    let (binaries, installed) = thread::scope(|scope| {
+        let installing = scope.spawn(|| install(workspace));
+        let binaries = binaries::build(workspace);
+        let built = step::single("build", begun, binaries.as_ref().map(|_| ()).map_err(|error| format!("{error:#}")));
+        table.add(built);
+        (binaries.unwrap_or_default(), installing.join())
+    });
+    let Installed { rows, programs, sdk } = match installed {
+        Ok(installed) => installed,
+        Err(panic) => std::panic::resume_unwind(panic),
+    };
+    rows.into_iter().for_each(|row| table.add(row));
+
+    thread::scope(|scope| {
+        let computing = scope.spawn(|| {
+            let mut rows = check::aside(workspace);
+            rows.push(examples(workspace));
+            rows.push(sim::after_tests(workspace));
+            rows
+        });
+        table.add(binaries::run("tests", binaries, &programs));
+        table.add(sdk::after_tests(workspace, sdk));
+        match computing.join() {
+            Ok(rows) => rows.into_iter().for_each(|row| table.add(row)),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    });
+}
+
+fn install(workspace: &Workspace) -> Installed {
+    let mut rows = Vec::new();
+    let mut programs = Programs::new();
+    for Tool { variable, name, package, purpose } in TOOLS {
+        let begun = step::begin(name);
+        let program = setup::program(workspace, name, package);
+        rows.push(match &program {
             // Having a tool is no test, so it is not counted as one.
-            let row = step::single("ffprobe", begun.elapsed(), Ok(()));
-            table.add(Row { tally: Tally::default(), note: "for the tests that read recordings".to_owned(), ..row });
-            Some(path)
-        }
-        Err(missing) => {
-            table.add(step::missing("ffprobe", begun.elapsed(), missing));
-            None
-        }
-    };
-    check::run(workspace, table);
-    table.add(tests(workspace, ffprobe.as_deref()));
-    sim::run_after_tests(workspace, table);
-    sdk::run_after_tests(workspace, table);
+            Ok(_) => Row { tally: Tally::default(), note: purpose.to_owned(), ..step::single(name, begun, Ok(())) },
+            Err(missing) => step::missing(name, begun, missing.clone()),
+        });
+        programs.push((variable, program.ok()));
+    }
+    Installed { rows, programs, sdk: setup::sdk_python(workspace) }
 }
 
-/// Every test of every crate, those in documentation too.
-fn tests(workspace: &Workspace, ffprobe: Option<&Path>) -> Row {
-    const NAME: &str = "tests";
+/// The examples in the documentation. Cargo builds them itself, so they are no binaries of the list.
+fn examples(workspace: &Workspace) -> Row {
+    const NAME: &str = "doc examples";
     let begun = step::begin(NAME);
-    let mut cargo = workspace.cargo();
-    cargo.args(["test", "--workspace", "--all-features", "--no-fail-fast"]);
-    match ffprobe {
-        Some(path) => cargo.env(FFPROBE, path),
-        None => cargo.env_remove(FFPROBE),
-    };
+    let mut cargo: Command = workspace.cargo_in_background();
+    cargo.args(["test", "--workspace", "--all-features", "--no-fail-fast", "--doc"]);
     let mut report = Report::default();
-    let ended = stream(&mut cargo, &mut report).map_err(|error| format!("{error:#}"));
-    let took = begun.elapsed();
-
-    let mut tally = report.tally;
-    if ended.is_err() && tally.failed == 0 {
-        // Something did not build, or a test binary died: no result line counts it.
-        tally.failed = 1;
+    let ended = step::read_lines(&mut cargo, |line| report.read(line));
+    if let Err(why) = ended {
+        report.ended_badly(NAME, &why);
     }
-    let outcome = if ended.is_ok() && tally.failed == 0 && tally.passed > 0 { Outcome::Ok } else { Outcome::Failed };
-    let mut notes = Vec::new();
-    if !report.failed.is_empty() {
-        notes.push(format!("failed: {}", report.failed.join(", ")));
-    } else if let Err(why) = ended {
-        notes.push(why);
-    }
-    if !report.ignored.is_empty() {
-        notes.push(format!("ignored: {}", report.ignored.join(", ")));
-    }
-    Row { name: NAME.to_owned(), outcome, took, tally, note: notes.join("; ") }
-}
-
-/// Runs the tests and passes on what they print, line by line, on its way through the report.
-fn stream(cargo: &mut Command, report: &mut Report) -> anyhow::Result<()> {
-    let mut running =
-        Running::start(cargo.stdout(Stdio::piped()), deadline::of_steps()).context("failed to run cargo test")?;
-    let mut lines = BufReader::new(running.child.stdout.take().context("cargo test has no stdout")?);
-    let mut line = Vec::new();
-    // Bytes, because a test may print what is no UTF-8.
-    while lines.read_until(b'\n', &mut line).context("failed to read from cargo test")? > 0 {
-        let text = String::from_utf8_lossy(&line);
-        print!("{text}");
-        report.read(text.trim_end());
-        line.clear();
-    }
-    running.wait().map_err(|why| match report.slow.as_slice() {
-        [] => anyhow::anyhow!("cargo test: {why}"),
-        slow => anyhow::anyhow!("cargo test: {why}; still running: {}", slow.join(", ")),
-    })
-}
-
-/// What the test binaries say of themselves.
-#[derive(Debug, Default)]
-struct Report {
-    tally: Tally,
-    failed: Vec<String>,
-    ignored: Vec<String>,
-    /// Those that run for longer than a minute.
-    slow: Vec<String>,
-}
-
-impl Report {
-    fn read(&mut self, line: &str) {
-        if let Some(result) = line.strip_prefix("test result: ") {
-            for part in result.split([';', '.']) {
-                if let Some((number, word)) = part.trim().split_once(' ') {
-                    let number: u64 = number.parse().unwrap_or_default();
-                    match word {
-                        "passed" => self.tally.passed += number,
-                        "failed" => self.tally.failed += number,
-                        "ignored" => self.tally.skipped += number,
-                        _ => {}
-                    }
-                }
-            }
-        } else if let Some(name) = line.strip_prefix("test ").and_then(|test| test.strip_suffix(SLOW)) {
-            self.slow.push(name.to_owned());
-        } else if let Some((name, result)) = line.strip_prefix("test ").and_then(|test| test.rsplit_once(" ... ")) {
-            self.slow.retain(|slow| slow != name);
-            if result == "FAILED" {
-                self.failed.push(name.to_owned());
-            } else if result.starts_with("ignored") {
-                self.ignored.push(name.to_owned());
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn results_of_all_binaries_are_added_up() {
-        let mut report = Report::default();
-        for line in [
-            "running 3 tests",
-            "test a::holds ... ok",
-            "test a::does_not ... FAILED",
-            "test a::slow ... ignored, needs an hour",
-            "test a::hangs has been running for over 60 seconds",
-            "test a::takes_its_time has been running for over 60 seconds",
-            "test a::takes_its_time ... ok",
-            "test result: FAILED. 1 passed; 1 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s",
-            "test result: ok. 20 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1.25s",
-        ] {
-            report.read(line);
-        }
-        assert_eq!(report.tally, Tally { passed: 21, failed: 1, skipped: 1 });
-        assert_eq!(report.failed, ["a::does_not"]);
-        assert_eq!(report.ignored, ["a::slow"]);
-        assert_eq!(report.slow, ["a::hangs"]);
-    }
+    report.row(NAME, begun)
 }

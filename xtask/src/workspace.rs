@@ -41,6 +41,16 @@ impl Workspace {
         cargo_in(&self.root)
     }
 
+    /// Cargo for work that keeps the processors busy beside tests that wait for sockets: those come first.
+    pub(crate) fn cargo_in_background(&self) -> Command {
+        if cfg!(not(unix)) {
+            return self.cargo();
+        }
+        let mut nice = Command::new("nice");
+        nice.args(["-n", "10"]).arg(self.cargo().get_program()).current_dir(&self.root);
+        nice
+    }
+
     /// A folder for what recipes leave behind.
     pub(crate) fn scratch(&self) -> PathBuf {
         self.target.join("xtask")
