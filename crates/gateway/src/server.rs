@@ -14,7 +14,6 @@ use rtms_sink::delivery::Delivery;
 use rtms_store::{error::StoreError, lease::OwnerId, sqlite::SqliteStore, store::Store};
 use rtms_wire::{time::UnixMillis, webhook::server_url::ServerUrlPolicy};
 use tokio::{
-    net::{TcpListener, TcpSocket},
     sync::mpsc,
     task::JoinHandle,
     time::{Instant, MissedTickBehavior, interval, sleep},
@@ -29,6 +28,7 @@ use crate::{
     dispatcher::Dispatcher,
     http::{
         self, Shared,
+        api::ApiListeners,
         diagnosis::Diagnosis,
         health::Health,
         streams::Streams,
@@ -63,6 +63,7 @@ pub const RECORDINGS: &str = "recordings";
 /// A running server.
 pub struct Server {
     address: SocketAddr,
+    api_address: Option<SocketAddr>,
     metrics: Arc<Metrics>,
     shared: Arc<Shared>,
     store: Arc<dyn Store>,
@@ -176,8 +177,10 @@ impl Server {
             }
         };
         let acceptor = tls.as_ref().map(DoorTls::acceptor).transpose()?;
-        let listener = listen(address).map_err(|source| StartError::Listen { address, source })?;
+        let listener = http::listener::tcp(address).map_err(|source| StartError::Listen { address, source })?;
         let address = listener.local_addr().map_err(|source| StartError::Listen { address, source })?;
+        let api = ApiListeners::open(config.api.listen, &config.server.data_dir);
+        let (api_address, api_socket) = (api.address(), api.socket_text());
 
         let policy = ServerUrlPolicy {
             allowed_suffixes: config.zoom.allowed_hosts.iter().map(|host| host.to_ascii_lowercase()).collect(),
@@ -240,7 +243,7 @@ impl Server {
         let limits =
             http::Limits { connections: config.webhook.max_connections, header_within: config.webhook.read_within };
         let (http_stop, stopped) = stop::channel();
-        let http = tokio::spawn(http::serve(listener, acceptor, http::router(shared.clone()), limits, stopped));
+        let http = tokio::spawn(http::run(listener, acceptor, api, shared.clone(), limits, stopped));
 
         let (intake_stop, stopped) = stop::channel();
         let intake = tokio::spawn(intakes.run(stopped));
@@ -255,9 +258,11 @@ impl Server {
         });
         let (secrets_stop, stopped) = stop::channel();
         let secrets = tokio::spawn(apps.watch(stopped));
-        info!(%address, data_dir = %config.server.data_dir.display(), "listening");
+        let api_text = api_address.map_or_else(|| "off".to_owned(), |address| address.to_string());
+        info!(%address, api = api_text, socket = api_socket, data_dir = %config.server.data_dir.display(), "listening");
         Ok(Self {
             address,
+            api_address,
             metrics,
             shared,
             store,
@@ -279,6 +284,11 @@ impl Server {
     /// Where webhooks are taken.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The address of the API, if it has one beside its socket.
+    pub fn api_address(&self) -> Option<SocketAddr> {
+        self.api_address
     }
 
     /// What was counted so far.
@@ -315,18 +325,6 @@ impl Server {
         }
         self.store.close().await;
     }
-}
-
-/// Connections that may wait to be accepted: a burst of webhooks must not wait for the system to try again after a second.
-const BACKLOG: u32 = 4096;
-
-fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    // A successor takes the address over at once.
-    #[cfg(unix)]
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(BACKLOG)
 }
 
 /// Opens the store, and waits so long for another process to leave it.

@@ -109,14 +109,12 @@ pub enum WebhookResult {
     BrokenOff,
     /// Too many requests or bytes at a time: 503.
     Busy,
-    /// Not JSON by its content type: 415.
-    WrongType,
     /// It could not be stored: 503.
     NotStored,
 }
 
 impl WebhookResult {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 11] = [
         Self::Stored,
         Self::Validated,
         Self::BadSignature,
@@ -127,7 +125,6 @@ impl WebhookResult {
         Self::TooSlow,
         Self::BrokenOff,
         Self::Busy,
-        Self::WrongType,
         Self::NotStored,
     ];
 
@@ -143,7 +140,6 @@ impl WebhookResult {
             Self::TooSlow => "too_slow",
             Self::BrokenOff => "broken_off",
             Self::Busy => "busy",
-            Self::WrongType => "wrong_type",
             Self::NotStored => "not_stored",
         }
     }

@@ -41,6 +41,8 @@ const MOST_CONNECTIONS: usize = 1_000_000;
 pub struct Config {
     /// Addresses and folders.
     pub server: Server,
+    /// The API for this machine.
+    pub api: Api,
     /// The webhook door.
     pub webhook: Webhook,
     /// What may be connected to.
@@ -65,7 +67,7 @@ pub struct Config {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Server {
-    /// Where webhooks, health and metrics are served.
+    /// Where webhooks and health are served.
     #[serde(deserialize_with = "listen_address")]
     pub listen: SocketAddr,
     /// Where the store and the recordings lie.
@@ -82,6 +84,50 @@ pub struct Server {
     /// The folder of wire logs, if they are kept; set by `--capture`, never by a file: what people say and show is in them.
     #[serde(skip)]
     pub capture: Option<PathBuf>,
+}
+
+/// `[api]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Api {
+    /// Where streams, receipts and metrics are served beside the socket in the data folder.
+    #[serde(deserialize_with = "api_listen")]
+    pub listen: ApiListen,
+}
+
+/// The API's address, if it has one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ApiListen {
+    /// The socket in the data folder is enough.
+    Off,
+    /// An address that only this machine reaches.
+    At(SocketAddr),
+}
+
+/// The text is not where the API can listen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoApiAddress {
+    /// It is no address.
+    #[error("write an address and a port, as in 127.0.0.1:8081, or off")]
+    Unreadable,
+    /// Others could reach it.
+    #[error(
+        "{0} is not a loopback address, and the API asks nobody for a password: write 127.0.0.1 or [::1] and a port, or off; \
+         from elsewhere use a tunnel, as in ssh -L 8081:127.0.0.1:8081 HOST"
+    )]
+    Open(SocketAddr),
+}
+
+impl std::str::FromStr for ApiListen {
+    type Err = NoApiAddress;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.is_empty() || text == "off" {
+            return Ok(Self::Off);
+        }
+        let address = address(text).map_err(|NoAddress| NoApiAddress::Unreadable)?;
+        if address.ip().to_canonical().is_loopback() { Ok(Self::At(address)) } else { Err(NoApiAddress::Open(address)) }
+    }
 }
 
 /// `[webhook]`.
@@ -244,6 +290,10 @@ fn listen_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAd
     address(&String::deserialize(deserializer)?).map_err(D::Error::custom)
 }
 
+fn api_listen<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ApiListen, D::Error> {
+    String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+}
+
 /// Reads a setting that is one of a few words. An error names those, which the layers of `config` by themselves do not.
 fn word<'de, D: Deserializer<'de>, W: DeserializeOwned>(deserializer: D) -> Result<W, D::Error> {
     W::deserialize(String::deserialize(deserializer)?.into_deserializer())
@@ -331,6 +381,24 @@ mod tests {
             assert!(error.contains("server.listen"), "{listen}: {error}");
         }
         assert_eq!(address("[::1]:8080"), Ok("[::1]:8080".parse().unwrap()));
+    }
+
+    #[test]
+    fn the_api_listens_where_only_this_machine_can_ask_or_not_at_all() {
+        let of = |text: &str| text.parse::<ApiListen>();
+        for loopback in ["127.0.0.1:8081", "127.7.7.7:1", "[::1]:9000", "[::ffff:127.0.0.1]:9000"] {
+            assert_eq!(of(loopback), Ok(ApiListen::At(loopback.parse().unwrap())));
+        }
+        assert_eq!([of(""), of("off")], [Ok(ApiListen::Off); 2]);
+        for open in ["0.0.0.0:8081", "[::]:8081", "10.0.0.7:8081", "[::ffff:10.0.0.7]:1", "[fe80::1]:1"] {
+            let error = refusal(&format!("[api]\nlisten = \"{open}\"\n"));
+            assert!(error.contains("is not a loopback address") && error.contains("api.listen"), "{open}: {error}");
+        }
+        for wrong in ["localhost:8081", "8081", "on"] {
+            let error = refusal(&format!("[api]\nlisten = \"{wrong}\"\n"));
+            assert!(error.contains("as in 127.0.0.1:8081, or off"), "{wrong}: {error}");
+        }
+        assert_eq!(Config::load(None).unwrap().api.listen, of("127.0.0.1:8081").unwrap());
     }
 
     #[test]

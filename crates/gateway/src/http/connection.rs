@@ -1,4 +1,4 @@
-//! One connection at the door: TLS if the door has it, HTTP/1.1 or HTTP/2, and a limit on every wait.
+//! One connection: TLS if the listener has it, HTTP/1.1 or HTTP/2, and a limit on every wait.
 
 use std::{convert::Infallible, io, pin::pin, time::Duration};
 
@@ -7,7 +7,6 @@ use hyper::{Request, body::Incoming, server::conn::http2, service::Service};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite},
-    net::TcpStream,
     time::timeout,
 };
 use tokio_rustls::TlsAcceptor;
@@ -43,19 +42,18 @@ pub(crate) enum ConnectionError {
 
 /// Serves one connection to its end, or until it is told to stop and its open requests are answered. `within` limits the
 /// TLS handshake, the first bytes, each request's headers, and how long nothing may be asked.
-pub(crate) async fn serve<S>(
-    stream: TcpStream,
+pub(crate) async fn serve<I, S>(
+    stream: I,
     tls: Option<TlsAcceptor>,
     service: S,
     within: Duration,
     stop: Stop,
 ) -> Result<(), ConnectionError>
 where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: Service<Request<Incoming>, Response = Response, Error = Infallible> + Send + 'static,
     S::Future: Send + 'static,
 {
-    // An answer is one small packet that must not wait for more.
-    stream.set_nodelay(true)?;
     match tls {
         Some(tls) => {
             let accepted = timeout(within, tls.accept(stream)).await.map_err(|_| ConnectionError::Silent)?;

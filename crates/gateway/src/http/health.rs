@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use axum::{extract::State, http::StatusCode, response::IntoResponse};
+use axum::{Router, extract::State, http::StatusCode, response::IntoResponse, routing::get};
 use rtms_store::store::Store;
 
 use crate::http::Shared;
@@ -16,11 +16,15 @@ pub(crate) struct Health {
     pub(crate) stopping: AtomicBool,
 }
 
-pub(crate) async fn healthz() -> &'static str {
+pub(crate) fn routes() -> Router<Arc<Shared>> {
+    Router::new().route("/healthz", get(healthz)).route("/readyz", get(readyz))
+}
+
+async fn healthz() -> &'static str {
     "ok\n"
 }
 
-pub(crate) async fn readyz(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
+async fn readyz(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
     if shared.health.stopping.load(Ordering::Relaxed) {
         (StatusCode::SERVICE_UNAVAILABLE, "stopping\n")
     } else if shared.health.store.stats().is_failing {

@@ -1,13 +1,21 @@
-//! Everything served over HTTP: the webhook door, health, metrics, receipts, streams.
+//! Everything served over HTTP: webhooks and health at the door; health, metrics, receipts and streams at the API.
+//!
+//! Door and API are two routers on listeners of their own. The door faces the world; the API faces this machine.
 
+pub(crate) mod api;
 pub mod auth;
 mod connection;
 mod crowd;
 pub(crate) mod diagnosis;
 pub mod health;
+mod host;
 mod idle;
+pub(crate) mod listener;
 mod local;
+mod metrics;
 pub mod receipts;
+#[cfg(unix)]
+pub mod socket;
 pub mod streams;
 pub mod tls;
 pub mod webhook;
@@ -16,22 +24,29 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    extract::State,
-    response::IntoResponse,
+    middleware::from_fn,
     routing::{get, post},
 };
 use hyper_util::service::TowerToHyperService;
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::TcpListener,
     sync::{OwnedSemaphorePermit, Semaphore},
 };
 use tokio_rustls::TlsAcceptor;
 use tracing::{debug, warn};
 
-use crate::{http::webhook::Door, stop::Stop, telemetry::Metrics};
+use crate::{
+    http::{api::ApiListeners, listener::Listener, webhook::Door},
+    stop::Stop,
+    telemetry::Metrics,
+};
 
 /// How long connections may take to finish their request when the program stops.
 const FINISH_WITHIN: Duration = Duration::from_secs(3);
+
+/// Connections at a time to each of the API's listeners. They are apart from the door's, so that a flood of webhooks does
+/// not close the API.
+const API_CONNECTIONS: usize = 256;
 
 /// What the handlers share.
 pub(crate) struct Shared {
@@ -41,34 +56,65 @@ pub(crate) struct Shared {
     pub(crate) streams: streams::Streams,
 }
 
-pub(crate) fn router(shared: Arc<Shared>) -> Router {
+/// What anybody may reach: webhooks, tokens for them, health. Nothing else belongs here.
+fn door(shared: Arc<Shared>) -> Router {
     Router::new()
         .route("/webhook", post(webhook::receive))
         .route("/webhook/{app}", post(webhook::receive_for))
         .route("/webhook/{app}/token", post(webhook::token))
-        .route("/healthz", get(health::healthz))
-        .route("/readyz", get(health::readyz))
-        .route("/metrics", get(metrics))
-        .merge(receipts::routes())
-        .merge(streams::routes())
+        .merge(health::routes())
+        .layer(from_fn(host::one))
         .with_state(shared)
 }
 
-async fn metrics(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
-    let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(hyper::header::CONTENT_TYPE, content_type)], shared.metrics.render(shared.health.store.stats()))
+/// What the owner of the data folder may reach.
+fn api(shared: Arc<Shared>) -> Router {
+    Router::new()
+        .route("/metrics", get(metrics::show))
+        .merge(health::routes())
+        .merge(receipts::routes())
+        .merge(streams::routes())
+        .layer(from_fn(host::one))
+        .with_state(shared)
 }
 
-/// Limits of the listener.
+/// Limits of the listeners.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
+    /// Connections at the door at a time.
     pub(crate) connections: usize,
     pub(crate) header_within: Duration,
 }
 
-/// Accepts connections until told to stop, then lets the open requests finish.
-pub(crate) async fn serve(
+/// Serves door and API until told to stop, then lets the open requests finish.
+pub(crate) async fn run(
     listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    listeners: ApiListeners,
+    shared: Arc<Shared>,
+    limits: Limits,
+    stop: Stop,
+) {
+    let api = api(shared.clone());
+    let api_limits = Limits { connections: API_CONNECTIONS, ..limits };
+    let at_address = async {
+        if let Some(listener) = listeners.tcp {
+            let router = api.clone().layer(from_fn(local::only));
+            serve(listener, None, router, api_limits, stop.clone()).await;
+        }
+    };
+    let at_socket = async {
+        #[cfg(unix)]
+        if let Some(listener) = listeners.socket {
+            serve(listener, None, api.clone(), api_limits, stop.clone()).await;
+        }
+    };
+    tokio::join!(serve(listener, tls, door(shared), limits, stop.clone()), at_address, at_socket);
+}
+
+/// Accepts connections until told to stop, then lets the open requests finish.
+async fn serve(
+    listener: impl Listener,
     tls: Option<TlsAcceptor>,
     router: Router,
     limits: Limits,
@@ -86,7 +132,7 @@ pub(crate) async fn serve(
         let served = connection::serve(stream, tls.clone(), service, limits.header_within, stop.clone());
         tokio::spawn(async move {
             if let Err(error) = served.await {
-                debug!(%peer, %error, "connection ended early");
+                debug!(peer = peer.map(tracing::field::display), %error, "connection ended early");
             }
             drop(place);
         });
@@ -99,10 +145,10 @@ pub(crate) async fn serve(
     }
 }
 
-async fn accept(
-    listener: &TcpListener,
+async fn accept<L: Listener>(
+    listener: &L,
     places: &Arc<Semaphore>,
-) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+) -> Option<(L::Stream, Option<SocketAddr>, OwnedSemaphorePermit)> {
     let place = places.clone().acquire_owned().await.ok()?;
     match listener.accept().await {
         Ok((stream, peer)) => Some((stream, peer, place)),

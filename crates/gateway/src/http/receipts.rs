@@ -24,7 +24,7 @@ use rtms_wire::{ids::StreamId, time::UnixMillis};
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
-use crate::http::{Shared, local::Local};
+use crate::http::Shared;
 
 /// How many receipts are shown unless told otherwise.
 pub const DEFAULT_LIMIT: usize = 100;
@@ -184,7 +184,7 @@ struct Wanted {
     limit: Option<usize>,
 }
 
-async fn list(_: Local, State(shared): State<Arc<Shared>>, Query(wanted): Query<Wanted>) -> impl IntoResponse {
+async fn list(State(shared): State<Arc<Shared>>, Query(wanted): Query<Wanted>) -> impl IntoResponse {
     let limit = wanted.limit.unwrap_or(DEFAULT_LIMIT);
     if !(1..=MAX_LIMIT).contains(&limit) {
         return Err((StatusCode::BAD_REQUEST, format!("the limit is from 1 to {MAX_LIMIT}\n")));
@@ -196,7 +196,7 @@ async fn list(_: Local, State(shared): State<Arc<Shared>>, Query(wanted): Query<
     Ok((PRIVATE, [(header::CONTENT_TYPE, NDJSON)], lines))
 }
 
-async fn body(_: Local, State(shared): State<Arc<Shared>>, Path(entry): Path<u64>) -> impl IntoResponse {
+async fn body(State(shared): State<Arc<Shared>>, Path(entry): Path<u64>) -> impl IntoResponse {
     match shared.health.store.receipt_body(EntryId(entry)).await {
         Ok(Some(body)) => Ok((PRIVATE, [(header::CONTENT_TYPE, "application/octet-stream")], body)),
         Ok(None) => {

@@ -1,14 +1,13 @@
 //! `/v1/streams`: which streams there are, everything about one, and what can be told to one that runs here.
 //!
-//! It is for this machine alone, see `local.rs`. What changes something is refused to pages in a browser too, as any
-//! page could send such a request here.
+//! It is served at the API's listeners only, see `api.rs` and `local.rs`.
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use axum::{
     Json, Router,
-    extract::{DefaultBodyLimit, FromRequestParts, Path, Query, State},
-    http::{HeaderName, StatusCode, header, request::Parts},
+    extract::{DefaultBodyLimit, Path, Query, State},
+    http::{HeaderName, StatusCode, header},
     response::{IntoResponse, Response},
     routing::{get, post, put},
 };
@@ -23,7 +22,7 @@ use tracing::{info, warn};
 
 use crate::{
     clock,
-    http::{Shared, local::Local, receipts::ReceiptLine},
+    http::{Shared, receipts::ReceiptLine},
     streams::{
         CannotChoose, LiveStream, LiveStreams, RecordingLine, StreamDetail, StreamLine, StreamStanding, VideoLine,
     },
@@ -43,8 +42,6 @@ const MAX_BODY_BYTES: usize = 4096;
 
 /// The content type of JSON lines.
 const NDJSON: &str = "application/x-ndjson";
-
-const PAGE_REFUSAL: &str = "this is not done for a page in a browser\n";
 
 /// Answers are about meetings of people, so nobody in between keeps them or guesses what they are.
 const PRIVATE: [(HeaderName, &str); 2] =
@@ -95,22 +92,6 @@ pub struct VideoAnswer {
 
 /// Records by stream, with their places in the store's order.
 type IndexedRecords = BTreeMap<StreamId, (usize, StreamRecord)>;
-
-/// Proof that a request that changes something is from this machine, and not from a page that a browser shows.
-struct LocalCommand;
-
-impl<S: Sync> FromRequestParts<S> for LocalCommand {
-    type Rejection = (StatusCode, &'static str);
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
-        Local::from_request_parts(parts, state).await?;
-        // Browsers send it with everything that may change something.
-        if parts.headers.contains_key(header::ORIGIN) {
-            return Err((StatusCode::FORBIDDEN, PAGE_REFUSAL));
-        }
-        Ok(Self)
-    }
-}
 
 /// What is asked for.
 #[derive(Deserialize)]
@@ -170,7 +151,6 @@ impl IntoResponse for Refused {
 }
 
 async fn list(
-    _: Local,
     State(shared): State<Arc<Shared>>,
     Query(wanted): Query<Wanted>,
 ) -> Result<impl IntoResponse, Refused> {
@@ -219,7 +199,6 @@ pub fn json_lines(lines: &[StreamLine]) -> serde_json::Result<Vec<u8>> {
 }
 
 async fn show(
-    _: Local,
     State(shared): State<Arc<Shared>>,
     Path(stream_id): Path<StreamId>,
 ) -> Result<impl IntoResponse, Refused> {
@@ -238,7 +217,6 @@ async fn show(
 }
 
 async fn stop(
-    _: LocalCommand,
     State(shared): State<Arc<Shared>>,
     Path(stream_id): Path<StreamId>,
 ) -> Result<impl IntoResponse, Refused> {
@@ -260,7 +238,6 @@ async fn stop(
 }
 
 async fn choose_video(
-    _: LocalCommand,
     State(shared): State<Arc<Shared>>,
     Path(stream_id): Path<StreamId>,
     Json(choice): Json<VideoChoice>,
@@ -271,7 +248,6 @@ async fn choose_video(
 }
 
 async fn drop_video(
-    _: LocalCommand,
     State(shared): State<Arc<Shared>>,
     Path(stream_id): Path<StreamId>,
     choice: Option<Json<VideoChoice>>,

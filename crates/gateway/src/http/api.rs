@@ -1,0 +1,68 @@
+//! Where the API is served: on a Unix socket in the data folder, and on an address of this machine.
+//!
+//! The webhook address has nothing of it, so no proxy in front of that address can open it. A listener that cannot be had
+//! costs a line in the log, not the server: webhooks matter more.
+
+use std::{io, net::SocketAddr, path::Path};
+
+use tokio::net::TcpListener;
+use tracing::warn;
+
+#[cfg(unix)]
+use crate::http::socket::{self, Socket};
+use crate::{config::ApiListen, http::listener};
+
+/// The listeners of the API.
+pub(crate) struct ApiListeners {
+    pub(crate) tcp: Option<TcpListener>,
+    #[cfg(unix)]
+    pub(crate) socket: Option<Socket>,
+}
+
+impl ApiListeners {
+    /// Opens those that can be had.
+    pub(crate) fn open(listen: ApiListen, data_dir: &Path) -> Self {
+        #[cfg(unix)]
+        let socket = Socket::bind(data_dir)
+            .inspect_err(|error| {
+                let path = data_dir.join(socket::FILE_NAME);
+                warn!(path = %path.display(), %error, "cannot make the API's socket; commands need `--server URL`");
+            })
+            .ok();
+        #[cfg(not(unix))]
+        let _ = data_dir;
+        Self {
+            tcp: tcp(listen),
+            #[cfg(unix)]
+            socket,
+        }
+    }
+
+    /// The address, if the API has one.
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
+        self.tcp.as_ref()?.local_addr().ok()
+    }
+
+    /// The path of the socket, or that there is none.
+    pub(crate) fn socket_text(&self) -> String {
+        #[cfg(unix)]
+        if let Some(socket) = &self.socket {
+            return socket.path().display().to_string();
+        }
+        "off".into()
+    }
+}
+
+fn tcp(listen: ApiListen) -> Option<TcpListener> {
+    let ApiListen::At(address) = listen else { return None };
+    listener::tcp(address)
+        .inspect_err(|error| {
+            let why = if error.kind() == io::ErrorKind::AddrInUse {
+                "the port is taken".to_owned()
+            } else {
+                error.to_string()
+            };
+            warn!(%address, why, "the API has no address of its own and is served on its socket only; choose another address with --api-listen");
+        })
+        .ok()
+}
