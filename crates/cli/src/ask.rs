@@ -1,10 +1,18 @@
-//! Asking a server that runs, over HTTP.
+//! Asking a server that runs, over HTTP: at a URL, or at the socket in its data folder.
 
-use std::time::Duration;
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::{Context, bail};
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::{Method, Request, StatusCode, body::Bytes, header};
+use hyper::{
+    Method, Request, Response, StatusCode,
+    body::{Bytes, Incoming},
+    header,
+};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use rtms_wire::Uri;
 
@@ -16,10 +24,22 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 /// The longest answer that is read: room for as many receipts as may be asked for, with long reasons.
 const MAX_ANSWER_BYTES: usize = 256 << 20;
 
-/// A server, and what helps whoever finds nobody there.
-pub(crate) struct Server {
-    pub(crate) url: Uri,
-    pub(crate) way_out: &'static str,
+/// A server.
+#[derive(Clone, Debug)]
+pub(crate) enum Server {
+    /// The one whose API is at this URL.
+    At(Uri),
+    /// The one that runs on this data folder.
+    On(PathBuf),
+}
+
+impl fmt::Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::At(url) => write!(f, "{url}"),
+            Self::On(folder) => write!(f, "the server on {}", folder.display()),
+        }
+    }
 }
 
 /// Reads the URL of something near by that is spoken to without TLS.
@@ -27,7 +47,7 @@ pub(crate) fn http_url(text: &str) -> Result<Uri, String> {
     let url: Uri = text.parse().map_err(|error| format!("{error}"))?;
     match (url.scheme_str(), url.host()) {
         (Some("http"), Some(host)) if !host.is_empty() => Ok(url),
-        (Some(_) | None, _) => Err("it is not an http URL, as in http://127.0.0.1:8080".to_owned()),
+        (Some(_) | None, _) => Err("it is not an http URL, as in http://127.0.0.1:PORT".to_owned()),
     }
 }
 
@@ -50,7 +70,7 @@ pub(crate) async fn request(server: &Server, method: Method, path: &str, json: O
 
 fn success(server: &Server, status: StatusCode, answer: Bytes) -> anyhow::Result<Bytes> {
     if !status.is_success() {
-        bail!("{} answered {status}: {}", server.url, shown(String::from_utf8_lossy(&answer).trim(), REASON_CHARS));
+        bail!("{server} answered {status}: {}", shown(String::from_utf8_lossy(&answer).trim(), REASON_CHARS));
     }
     Ok(answer)
 }
@@ -61,20 +81,23 @@ async fn exchange(
     path: &str,
     json: Option<Bytes>,
 ) -> anyhow::Result<(StatusCode, Bytes)> {
-    let Server { url, way_out } = server;
-    let uri: Uri = format!("{}{path}", url.to_string().trim_end_matches('/')).parse()?;
     let exchange = async {
-        let client = Client::builder(TokioExecutor::new()).build_http();
-        let request = Request::builder().method(method).uri(uri);
+        let request = Request::builder().method(method);
         let request = match &json {
             Some(_) => request.header(header::CONTENT_TYPE, "application/json"),
             None => request,
         };
-        let request = request.body(Full::new(json.unwrap_or_default()))?;
-        let response = client.request(request).await.map_err(|error| {
-            let is_running = if error.is_connect() { format!("; is it running? {way_out}") } else { String::new() };
-            anyhow::Error::from(error).context(format!("cannot ask {url}{is_running}"))
-        })?;
+        let body = Full::new(json.unwrap_or_default());
+        let response = match server {
+            Server::At(url) => {
+                let uri = format!("{}{path}", url.to_string().trim_end_matches('/'));
+                at_url(url, request.uri(uri).body(body)?).await?
+            }
+            Server::On(folder) => {
+                let request = request.uri(path).header(header::HOST, "localhost").body(body)?;
+                at_socket(folder, request).await.with_context(|| format!("cannot ask {server}"))?
+            }
+        };
         let status = response.status();
         let answer = Limited::new(response.into_body(), MAX_ANSWER_BYTES).collect().await;
         // `Limited` has a boxed error, which is no `std::error::Error` by itself.
@@ -82,5 +105,33 @@ async fn exchange(
         Ok((status, answer))
     };
     let answered = tokio::time::timeout(ANSWER_WITHIN, exchange).await;
-    answered.with_context(|| format!("{url} did not answer within {} s", ANSWER_WITHIN.as_secs()))?
+    answered.with_context(|| format!("{server} did not answer within {} s", ANSWER_WITHIN.as_secs()))?
+}
+
+async fn at_url(url: &Uri, request: Request<Full<Bytes>>) -> anyhow::Result<Response<Incoming>> {
+    let client = Client::builder(TokioExecutor::new()).build_http();
+    client.request(request).await.map_err(|error| {
+        let way_out = if error.is_connect() {
+            "; is it running? name the address of its API (`api` in its first log line) with --server, or its data folder with \
+             --data-dir or --config"
+        } else {
+            ""
+        };
+        anyhow::Error::from(error).context(format!("cannot ask {url}{way_out}"))
+    })
+}
+
+#[cfg(unix)]
+async fn at_socket(folder: &Path, request: Request<Full<Bytes>>) -> anyhow::Result<Response<Incoming>> {
+    let stream = rtms_gateway::http::socket::connect(folder).await?;
+    let stream = hyper_util::rt::TokioIo::new(stream);
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await?;
+    // It ends with the answer, or with this program.
+    tokio::spawn(connection);
+    Ok(sender.send_request(request).await?)
+}
+
+#[cfg(not(unix))]
+async fn at_socket(_: &Path, _: Request<Full<Bytes>>) -> anyhow::Result<Response<Incoming>> {
+    bail!("this system has no such sockets; name the server with --server")
 }

@@ -18,7 +18,7 @@ use clap::Args;
 use cpu_time::ThreadTime;
 use rtms_gateway::{
     apps::Apps,
-    config::{Config, secrets::App},
+    config::{ApiListen, Config, secrets::App},
     server::{Server, StartError},
     telemetry::Metrics,
 };
@@ -149,6 +149,7 @@ impl Gateway {
         let mut config = Config::load(None)?;
         config.server.listen = SocketAddr::from((Ipv4Addr::LOCALHOST, args.port));
         config.server.data_dir.clone_from(&args.data_dir);
+        config.api.listen = ApiListen::Off;
         config.zoom.allow_loopback = true;
         let sim = SimApp::default();
         let app = App::new("demo", vec![sim.secret_token], sim.client_id, sim.client_secret);

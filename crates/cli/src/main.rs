@@ -5,6 +5,7 @@ mod demo;
 mod exit_code;
 mod logging;
 mod output;
+mod place;
 mod receipts;
 mod recording;
 mod serve;

@@ -1,23 +1,17 @@
 //! `rtms receipts`: what became of each webhook, from a server's data folder or from the server itself.
 
-use std::{
-    path::{Path, PathBuf},
-    process::ExitCode,
-    time::SystemTime,
-};
+use std::{process::ExitCode, time::SystemTime};
 
 use anyhow::Context;
 use clap::Args;
-use rtms_gateway::{
-    config::Config,
-    http::receipts::{DEFAULT_LIMIT, MAX_LIMIT, ReceiptLine, Since},
-};
-use rtms_store::{EntryId, ReceiptFilter, SqliteReader, error::StoreError};
-use rtms_wire::{Uri, ids::StreamId, time::UnixMillis};
+use rtms_gateway::http::receipts::{DEFAULT_LIMIT, MAX_LIMIT, ReceiptLine, Since};
+use rtms_store::{EntryId, ReceiptFilter};
+use rtms_wire::{ids::StreamId, time::UnixMillis};
 
 use crate::{
-    ask::{Server, get, http_url},
+    ask::get,
     output::{self, REASON_CHARS, shown, time},
+    place::{Place, PlaceArgs, open_store},
 };
 
 const EXAMPLES: &str = "\
@@ -25,17 +19,20 @@ Examples:
   What came in the last hour to the server whose data is in ./data, running or not:
     rtms receipts --since 1h
 
+  The same for a server with settings of its own:
+    rtms receipts --since 1h --config /etc/rtms.toml
+
   All that concerns one stream, as JSON lines:
     rtms receipts --data-dir /var/lib/rtms --stream 'Qm9vaw==' --json
 
-  The same from a running server, on the machine that it runs on:
-    rtms receipts --server http://127.0.0.1:8080 --stream 'Qm9vaw=='
+  The same from the API of a running server:
+    rtms receipts --server http://127.0.0.1:8081 --stream 'Qm9vaw=='
 
   The body of one webhook, byte for byte:
     rtms receipts --body 17 > webhook.json
 
 The newest comes first. Steps are in milliseconds after the last byte of the webhook, `-` where one was not done or not
-noted. A running server writes the last second of steps to its folder late; with --server they are all there.
+noted. The server on the data folder is asked if it runs; otherwise the store in the folder is read.
 
 Exit codes: 0 shown, even if there are none; 1 they cannot be read, or there is no such entry; 2 wrong arguments.";
 
@@ -58,27 +55,24 @@ pub(crate) struct ReceiptsArgs {
     /// Print the body of this entry instead, byte for byte
     #[arg(long, value_name = "ENTRY")]
     body: Option<u64>,
-    /// Read the store in this folder [default: that of `rtms serve`]
-    #[arg(long, value_name = "DIR", conflicts_with = "server")]
-    data_dir: Option<PathBuf>,
-    /// Ask the server that runs at this URL (http)
-    #[arg(long, value_name = "URL", value_parser = http_url)]
-    server: Option<Uri>,
+    #[command(flatten)]
+    place: PlaceArgs,
 }
 
 pub(crate) async fn run(args: ReceiptsArgs) -> anyhow::Result<ExitCode> {
-    let way_out = "name it with --server, or its data folder with --data-dir";
-    let server = args.server.clone().map(|url| Server { url, way_out });
-    let bytes = match (&server, args.body) {
-        (Some(server), Some(entry)) => get(server, &format!("/v1/receipts/{entry}/body")).await?,
-        (Some(server), None) => get(server, &format!("/v1/receipts?{}", args.query())).await?,
-        (None, Some(entry)) => {
-            let body = args.open()?.receipt_body(EntryId(entry))?;
+    let is_for_people = !args.json && args.body.is_none();
+    let bytes = match (args.place.find(is_for_people).await?, args.body) {
+        (Place::Server(server), Some(entry)) => get(&server, &format!("/v1/receipts/{entry}/body")).await?,
+        (Place::Server(server), None) => get(&server, &format!("/v1/receipts?{}", args.query())).await?,
+        (Place::Store(folder), Some(entry)) => {
+            let body = open_store(&folder)?.receipt_body(EntryId(entry))?;
             body.with_context(|| format!("there is no entry {entry}; it may have been pruned"))?
         }
-        (None, None) => ReceiptLine::json_lines(&args.open()?.receipts(&args.filter()?)?)?.into(),
+        (Place::Store(folder), None) => {
+            ReceiptLine::json_lines(&open_store(&folder)?.receipts(&args.filter()?)?)?.into()
+        }
     };
-    if args.body.is_some() || args.json {
+    if !is_for_people {
         output::print_bytes(&bytes)?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -93,14 +87,6 @@ pub(crate) async fn run(args: ReceiptsArgs) -> anyhow::Result<ExitCode> {
 }
 
 impl ReceiptsArgs {
-    fn open(&self) -> anyhow::Result<SqliteReader> {
-        let directory = match &self.data_dir {
-            Some(directory) => directory.clone(),
-            None => Config::load(None)?.server.data_dir,
-        };
-        open(&directory)
-    }
-
     fn filter(&self) -> anyhow::Result<ReceiptFilter> {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let now = now.context("this machine's clock is before 1970")?;
@@ -123,18 +109,6 @@ impl ReceiptsArgs {
         }
         query.finish()
     }
-}
-
-/// Opens the store in a data folder for reading.
-pub(crate) fn open(folder: &Path) -> anyhow::Result<SqliteReader> {
-    SqliteReader::open(folder).map_err(|error| {
-        let context = if matches!(error, StoreError::Absent { .. }) {
-            "name the data folder with --data-dir, or a running server with --server".to_owned()
-        } else {
-            format!("cannot read the store in {}", folder.display())
-        };
-        anyhow::Error::from(error).context(context)
-    })
 }
 
 /// The server knows what time it means, so it stays text.

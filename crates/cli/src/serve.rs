@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
 use clap::Args;
 use rtms_gateway::{
     apps::Apps,
-    config::{Config, DEFAULT_TOML, Sink, address},
+    config::{ApiListen, Config, DEFAULT_TOML, Sink, address},
     server::{Server, StartError},
 };
 use rtms_sink::{
@@ -37,7 +37,7 @@ Examples:
       rtms serve --dev
 
 Point the app's event notification endpoint at https://YOUR-HOST/webhook.
-Health: /healthz and /readyz. Metrics: /metrics. Recordings: DATA_DIR/recordings/.
+Health: /healthz and /readyz. Metrics: http://127.0.0.1:8081/metrics. Recordings: DATA_DIR/recordings/.
 
 Exit codes: 0 it was asked to stop and did; 1 it could not start; 2 wrong arguments; 130 a second Ctrl-C.";
 
@@ -51,6 +51,10 @@ pub(crate) struct ServeArgs {
     /// Serve webhooks here [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR", value_parser = address)]
     listen: Option<SocketAddr>,
+    /// Serve streams, receipts and metrics to this machine here, beside the socket in the data folder; "off" for the socket
+    /// alone [default: 127.0.0.1:8081]
+    #[arg(long, value_name = "ADDR")]
+    api_listen: Option<ApiListen>,
     /// Keep the store and the recordings here [default: data]
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
@@ -79,6 +83,9 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let mut config = Config::load(args.config.as_deref())?;
     if let Some(listen) = args.listen {
         config.server.listen = listen;
+    }
+    if let Some(listen) = args.api_listen {
+        config.api.listen = listen;
     }
     if let Some(data_dir) = args.data_dir {
         config.server.data_dir = data_dir;

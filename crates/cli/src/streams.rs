@@ -1,8 +1,7 @@
 //! `rtms streams`: which streams a server has, everything about one, ending one, and choosing one person's camera.
 
 use std::{
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    path::{Path, PathBuf},
+    path::Path,
     process::ExitCode,
     time::{Duration, SystemTime},
 };
@@ -12,7 +11,6 @@ use clap::{Args, Subcommand};
 use humantime::format_duration;
 use hyper::{Method, body::Bytes};
 use rtms_gateway::{
-    config::Config,
     http::{
         receipts::ReceiptLine,
         streams::{DEFAULT_LIMIT, MAX_LIMIT, RECEIPTS, VideoAnswer, VideoChoice, json_lines, path_of},
@@ -25,7 +23,6 @@ use rtms_gateway::{
 use rtms_record::{ledger::What, manifest::RecordingState};
 use rtms_store::{ReceiptFilter, StreamFilter};
 use rtms_wire::{
-    Uri,
     ids::{StreamId, UserId},
     media::medium::Medium,
     time::UnixMillis,
@@ -36,19 +33,21 @@ use tokio::time::{Instant, sleep};
 use crate::{
     ask, exit_code,
     output::{self, REASON_CHARS, one_line, shown, table, time},
+    place::{Place, PlaceArgs, open_store},
     receipts,
 };
 
 const EXAMPLES: &str = "\
 Examples:
-  The streams of the server that runs on this machine:
+  The streams of the server whose data is in ./data, and of one with settings of its own:
     rtms streams
+    rtms streams --config /etc/rtms.toml
 
   Those that have ended, too, as JSON lines:
     rtms streams --all --json
 
-  Of a server at another port, and of a server that is stopped:
-    rtms streams --server http://127.0.0.1:9090
+  Of the API at a URL, and of a data folder, whether a server runs on it or not:
+    rtms streams --server http://127.0.0.1:8081
     rtms streams --data-dir /var/lib/rtms --all
 
   Everything about one:
@@ -58,8 +57,8 @@ Examples:
     rtms streams stop 'Qm9v/aw+=='
     rtms streams video 'Qm9v/aw+==' --participant 16778240
 
-Streams that run come first. A data folder tells what is wanted and what has ended; who runs what, and how, only the
-server knows.
+Streams that run come first. If no server runs on the data folder, its store is read: it has what is wanted and what has
+ended. Who runs what, and how, only a running server knows.
 
 Exit codes: 0 shown, even if there are none; 1 the server or the folder cannot be read; 2 wrong arguments.";
 
@@ -170,7 +169,7 @@ struct StopArgs {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    server: ServerArgs,
+    place: PlaceArgs,
 }
 
 #[derive(Args, Debug)]
@@ -191,23 +190,7 @@ struct VideoArgs {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    server: ServerArgs,
-}
-
-#[derive(Args, Debug)]
-struct ServerArgs {
-    /// Ask the server that runs at this URL (http) [default: where `rtms serve` listens]
-    #[arg(long, value_name = "URL", value_parser = ask::http_url)]
-    server: Option<Uri>,
-}
-
-#[derive(Args, Debug)]
-struct PlaceArgs {
-    #[command(flatten)]
-    server: ServerArgs,
-    /// Read the store in this folder instead of asking a server
-    #[arg(long, value_name = "DIR", conflicts_with = "server")]
-    data_dir: Option<PathBuf>,
+    place: PlaceArgs,
 }
 
 /// An id as it was typed; an empty one names nothing.
@@ -247,15 +230,15 @@ pub(crate) async fn run(args: StreamsArgs) -> anyhow::Result<ExitCode> {
 
 async fn list(args: &ListArgs) -> anyhow::Result<ExitCode> {
     let limit = usize::try_from(args.limit).unwrap_or(MAX_LIMIT);
-    let bytes: Bytes = match &args.place.data_dir {
-        Some(folder) => {
+    let bytes: Bytes = match args.place.find(!args.json).await? {
+        Place::Store(folder) => {
             let filter = StreamFilter { open: (!args.all).then_some(true), limit };
-            let records = receipts::open(folder)?.streams(&filter)?;
+            let records = open_store(&folder)?.streams(&filter)?;
             let now = now()?;
             let lines: Vec<_> = records.iter().map(|record| StreamLine::of_record(record, now)).collect();
             json_lines(&lines)?.into()
         }
-        None => ask::get(&args.place.server()?, &format!("/v1/streams?all={}&limit={limit}", args.all)).await?,
+        Place::Server(server) => ask::get(&server, &format!("/v1/streams?all={}&limit={limit}", args.all)).await?,
     };
     if args.json {
         output::print_bytes(&bytes)?;
@@ -273,9 +256,9 @@ async fn list(args: &ListArgs) -> anyhow::Result<ExitCode> {
 
 async fn show(args: &ShowArgs) -> anyhow::Result<ExitCode> {
     let StreamIdArg(stream) = &args.stream;
-    let detail = match &args.place.data_dir {
-        Some(folder) => at_rest(folder, stream)?,
-        None => understood(&ask::get(&args.place.server()?, &path_of(stream)).await?)?,
+    let detail = match args.place.find(!args.json).await? {
+        Place::Store(folder) => at_rest(&folder, stream)?,
+        Place::Server(server) => understood(&ask::get(&server, &path_of(stream)).await?)?,
     };
     output::print(&if args.json { json_line(&detail)? } else { told(&detail) })?;
     Ok(ExitCode::SUCCESS)
@@ -283,7 +266,7 @@ async fn show(args: &ShowArgs) -> anyhow::Result<ExitCode> {
 
 async fn stop(args: &StopArgs) -> anyhow::Result<ExitCode> {
     let StreamIdArg(stream) = &args.stream;
-    let server = args.server.server("name it with --server")?;
+    let server = args.place.find_server(!args.json).await?;
     let answer = ask::request(&server, Method::POST, &format!("{}/stop", path_of(stream)), None).await?;
     let mut line: StreamLine = understood(&answer)?;
     let had_ended = line.state == StreamStanding::Ended;
@@ -330,7 +313,7 @@ fn progress(state: StreamStanding) -> &'static str {
 
 async fn video(args: &VideoArgs) -> anyhow::Result<ExitCode> {
     let StreamIdArg(stream) = &args.stream;
-    let server = args.server.server("name it with --server")?;
+    let server = args.place.find_server(!args.json).await?;
     let choice = VideoChoice { user_id: args.participant.clone() };
     let body = serde_json::to_vec(&choice)?.into();
     let method = if args.off { Method::DELETE } else { Method::PUT };
@@ -411,34 +394,8 @@ fn news(video: &VideoLine) -> String {
     format!("camera of {whose}: {news}\n")
 }
 
-impl PlaceArgs {
-    fn server(&self) -> anyhow::Result<ask::Server> {
-        self.server.server("name it with --server, or its data folder with --data-dir")
-    }
-}
-
-impl ServerArgs {
-    fn server(&self, way_out: &'static str) -> anyhow::Result<ask::Server> {
-        Ok(ask::Server { url: self.url()?, way_out })
-    }
-
-    /// The server that is meant: the one that was named, or the one that `rtms serve` would be here.
-    fn url(&self) -> anyhow::Result<Uri> {
-        if let Some(server) = &self.server {
-            return Ok(server.clone());
-        }
-        let listen = Config::load(None)?.server.listen;
-        let ip = match listen.ip() {
-            IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-            IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-            ip @ (IpAddr::V4(_) | IpAddr::V6(_)) => ip,
-        };
-        Ok(format!("http://{}", SocketAddr::new(ip, listen.port())).parse()?)
-    }
-}
-
 fn at_rest(folder: &Path, stream: &StreamId) -> anyhow::Result<StreamDetail> {
-    let store = receipts::open(folder)?;
+    let store = open_store(folder)?;
     let record = store.stream(stream)?;
     let record = record
         .with_context(|| format!("there is no stream {}; it may have been pruned", shown(stream.as_str(), ID_CHARS)))?;

@@ -110,7 +110,7 @@ async fn events_by_websocket_wait_for_space_and_none_is_lost() {
     let bodies: Vec<_> = (0..40).map(|number| stop_of(&format!("s{number}"), 1000)).collect();
     let (before, meanwhile) = bodies.split_at(10);
     let stored = async || {
-        let metrics = get(server.address, "/metrics").await.1;
+        let metrics = get(server.api, "/metrics").await.1;
         let of =
             |line: &str| line.strip_prefix(r#"rtms_intake_messages_total{result="stored"} "#)?.parse::<usize>().ok();
         metrics.lines().find_map(of).unwrap_or(0)
@@ -121,7 +121,7 @@ async fn events_by_websocket_wait_for_space_and_none_is_lost() {
     limit_files(server.child.id().unwrap(), "1");
     assert!(meanwhile.iter().all(|body| zoom.push(body)));
     until("it says that it cannot store", async || {
-        let metrics = get(server.address, "/metrics").await.1;
+        let metrics = get(server.api, "/metrics").await.1;
         let errors = metrics.lines().find_map(|line| line.strip_prefix("rtms_store_errors_total ")?.parse().ok());
         (errors >= Some(3) && get(server.address, "/readyz").await.0 == 503).then_some(())
     })
@@ -225,7 +225,7 @@ async fn stored_bodies(data_dir: &Path) -> (BTreeSet<Vec<u8>>, usize) {
 /// Who sends, and what was answered.
 struct Door {
     connection: Kept,
-    address: std::net::SocketAddr,
+    api: std::net::SocketAddr,
     acknowledged: BTreeSet<Vec<u8>>,
     refused: BTreeSet<Vec<u8>>,
 }
@@ -233,7 +233,7 @@ struct Door {
 impl Door {
     async fn before(server: &Serving) -> Self {
         let connection = Kept::open(server.address).await.unwrap();
-        Self { connection, address: server.address, acknowledged: BTreeSet::new(), refused: BTreeSet::new() }
+        Self { connection, api: server.api, acknowledged: BTreeSet::new(), refused: BTreeSet::new() }
     }
 
     /// Posts a new webhook with so much padding and keeps what was answered: 200 or 503, nothing else.
@@ -251,7 +251,7 @@ impl Door {
 
     /// What the metric says was refused since storing failed.
     async fn not_stored(&self) -> usize {
-        let (_, metrics) = get(self.address, "/metrics").await;
+        let (_, metrics) = get(self.api, "/metrics").await;
         let of = |line: &str| line.strip_prefix(r#"rtms_webhooks_total{result="not_stored"} "#)?.parse().ok();
         metrics.lines().find_map(of).unwrap_or(0)
     }

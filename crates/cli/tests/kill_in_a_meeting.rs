@@ -371,7 +371,8 @@ impl Supervisor {
     async fn leave(self) {
         self.listens().await;
         let address = self.address.borrow().unwrap();
-        assert_eq!(Serving { child: self.child, address }.end_by("TERM").await, Some(0));
+        let serving = Serving { child: self.child, address, api: address };
+        assert_eq!(serving.end_by("TERM").await, Some(0));
     }
 }
 

@@ -197,7 +197,7 @@ const MARK: &[u8] = br#"{"event":"rtms.concurrency_near_limit","payload":{"accou
 async fn settle_all(server: &Serving) {
     assert_eq!(Kept::open(server.address).await.unwrap().exchange(&signed(MARK)).await.unwrap(), 200);
     let deadline = Instant::now() + SETTLE_WITHIN;
-    while !get(server.address, "/metrics").await.1.contains(r#"class="account_event"} 1"#) {
+    while !get(server.api, "/metrics").await.1.contains(r#"class="account_event"} 1"#) {
         assert!(Instant::now() < deadline, "the inbox was not worked off in {SETTLE_WITHIN:?}");
         sleep(Duration::from_millis(50)).await;
     }

@@ -25,7 +25,7 @@ async fn a_meeting_is_told_step_by_step_while_the_server_runs_and_after_it_is_st
     let server = Serving::start(data_dir.path(), &["--dev"]).await;
     let meeting =
         MeetingOptions { seed: 5, participants: 2, duration: Duration::from_secs(2), ..MeetingOptions::default() };
-    let webhook_url = Some(format!("{}/webhook", url(&server)).parse().unwrap());
+    let webhook_url = Some(format!("http://{}/webhook", server.address).parse().unwrap());
     let config = SimulatorConfig { meeting, webhook_url, ..SimulatorConfig::default() };
     let simulator = Simulator::start(config).await.unwrap();
     simulator.finished().await;
@@ -62,7 +62,7 @@ async fn a_meeting_is_told_step_by_step_while_the_server_runs_and_after_it_is_st
     assert_still_told(&told, &json_lines(&receipts(&["--data-dir", folder, "--json"]).await));
     assert_still_told(&told[..1], &json_lines(&receipts(&["--data-dir", folder, "--json", "--limit", "1"]).await));
     let elsewhere = receipts(&["--data-dir", folder, "--stream", "another"]).await;
-    assert_eq!((elsewhere.stdout.as_str(), elsewhere.stderr.as_str()), ("", "no receipts\n"));
+    assert_eq!((elsewhere.stdout.as_str(), elsewhere.stderr.as_str()), ("", &*format!("reading {folder}: no server runs there\nno receipts\n")));
     let later = receipts(&["--data-dir", folder, "--since", "2999-01-01T00:00:00Z", "--json"]).await;
     assert_eq!((later.stdout.as_str(), later.stderr.as_str()), ("", ""));
 }
@@ -114,15 +114,15 @@ async fn the_newest_are_shown_first_and_no_more_than_asked_for() {
     }
     settled(&url(&server), 105).await;
 
-    let all = lines_of(&get(server.address, "/v1/receipts?limit=10000").await.1);
+    let all = lines_of(&get(server.api, "/v1/receipts?limit=10000").await.1);
     let entries: Vec<_> = all.iter().map(|line| line["entry"].as_u64().unwrap()).collect();
     assert!(entries.len() == 105 && entries.is_sorted_by(|newer, older| newer > older), "{entries:?}");
-    assert_eq!(lines_of(&get(server.address, "/v1/receipts").await.1), all[..100]);
-    assert_eq!(lines_of(&get(server.address, "/v1/receipts?limit=3&since=1h").await.1), all[..3]);
+    assert_eq!(lines_of(&get(server.api, "/v1/receipts").await.1), all[..100]);
+    assert_eq!(lines_of(&get(server.api, "/v1/receipts?limit=3&since=1h").await.1), all[..3]);
     // A stream id that looks like a number is text all the same.
-    let (_, of_stream) = get(server.address, "/v1/receipts?stream=1&limit=10000").await;
+    let (_, of_stream) = get(server.api, "/v1/receipts?stream=1&limit=10000").await;
     assert_eq!(lines_of(&of_stream).len(), 52);
-    assert_eq!(get(server.address, "/v1/receipts?since=2999-01-01T00:00:00Z").await, (200, String::new()));
+    assert_eq!(get(server.api, "/v1/receipts?since=2999-01-01T00:00:00Z").await, (200, String::new()));
     assert_eq!(server.end_by("TERM").await, Some(0));
 }
 
@@ -135,7 +135,7 @@ async fn the_server_answers_local_questions_that_make_sense_and_no_others() {
     for path in ["/v1/receipts", "/v1/receipts/1/body", "/v1/receipts/none/body", "/v1/receipts?limit=0"] {
         for headers in ["host: rebound.example\r\n", "host: localhost\r\nx-forwarded-for: 203.0.113.7\r\n", ""] {
             let request = format!("GET {path} HTTP/1.1\r\n{headers}connection: close\r\n\r\n");
-            let (status, answer) = exchange(server.address, request.into_bytes()).await;
+            let (status, answer) = exchange(server.api, request.into_bytes()).await;
             // HTTP itself asks for a host.
             assert!(status == 403 || headers.is_empty() && status == 400, "{path} {headers}: {status} {answer}");
             assert!(!answer.contains("danced"), "{answer}");
@@ -143,12 +143,12 @@ async fn the_server_answers_local_questions_that_make_sense_and_no_others() {
     }
     let wrong = ["limit=0", "limit=10001", "limit=-1", "limit=many", "since=soon", "steam=s", "limit=1&limit=2"];
     for query in wrong {
-        let (status, why) = get(server.address, &format!("/v1/receipts?{query}")).await;
+        let (status, why) = get(server.api, &format!("/v1/receipts?{query}")).await;
         assert!(status == 400 && !why.is_empty(), "{query}: {status} {why}");
     }
-    assert_eq!(get(server.address, "/v1/receipts/1/body").await, (200, r#"{"event":"meeting.rtms_danced"}"#.into()));
-    assert_eq!(get(server.address, "/v1/receipts/2/body").await.0, 404);
-    assert_eq!(get(server.address, "/v1/receipts/none/body").await.0, 400);
+    assert_eq!(get(server.api, "/v1/receipts/1/body").await, (200, r#"{"event":"meeting.rtms_danced"}"#.into()));
+    assert_eq!(get(server.api, "/v1/receipts/2/body").await.0, 404);
+    assert_eq!(get(server.api, "/v1/receipts/none/body").await.0, 400);
     assert_eq!(server.end_by("TERM").await, Some(0));
 }
 
@@ -246,7 +246,7 @@ async fn settled(server: &str, count: usize) {
 }
 
 fn url(server: &Serving) -> String {
-    format!("http://{}", server.address)
+    format!("http://{}", server.api)
 }
 
 /// `GET` by a name of this machine.

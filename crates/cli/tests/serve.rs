@@ -142,7 +142,7 @@ async fn health_readiness_and_metrics_answer() {
 
     assert_eq!(get(server.address, "/healthz").await, (200, "ok\n".into()));
     assert_eq!(get(server.address, "/readyz").await, (200, "ready\n".into()));
-    let (status, metrics) = get(server.address, "/metrics").await;
+    let (status, metrics) = get(server.api, "/metrics").await;
     assert_eq!(status, 200);
     assert!(metrics.contains("rtms_streams_joined_total 0") && metrics.ends_with("# EOF\n"), "{metrics}");
     assert_eq!(get(server.address, "/webhook").await.0, 405);

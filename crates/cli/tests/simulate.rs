@@ -269,7 +269,7 @@ async fn a_gateway_with_the_printed_settings_gets_the_events_by_websocket_and_jo
     assert!(played.stderr.contains(" 1 joined, ") && !played.stderr.contains("finding"), "{}", played.stderr);
     assert!(played.stderr.contains("event WebSocket: 1 tokens, 0 refused; 1 connections, 0 refused"), "{played:?}");
     until("start and stop are stored and the stream is over", async || {
-        let metrics = get(server.address, "/metrics").await.1;
+        let metrics = get(server.api, "/metrics").await.1;
         let lines = [
             r#"rtms_intake_messages_total{result="stored"} 2"#,
             r#"rtms_webhook_classes_total{class="first"} 1"#,
@@ -292,7 +292,7 @@ async fn an_event_websocket_that_nobody_may_open_waits_until_it_is_interrupted_a
 
     let server = Serving::listening(serve_in(folder.path())).await;
     until("the wrong secret was refused", async || {
-        let metrics = get(server.address, "/metrics").await.1;
+        let metrics = get(server.api, "/metrics").await.1;
         let count = metrics.lines().find_map(|line| line.strip_prefix(r#"rtms_intake_ends_total{why="no_token"} "#));
         (count != Some("0") && count.is_some()).then_some(())
     })
@@ -369,7 +369,7 @@ async fn a_webhook_sent_by_hand_is_answered_and_makes_the_server_join() {
     assert!(played.status.success(), "{said}");
     assert!(said.contains(" 1 joined, ") && !said.contains("finding"), "{said}");
     until("it is counted", async || {
-        get(server.address, "/metrics").await.1.contains("rtms_streams_running 0").then_some(())
+        get(server.api, "/metrics").await.1.contains("rtms_streams_running 0").then_some(())
     })
     .await;
 

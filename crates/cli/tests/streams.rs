@@ -33,8 +33,8 @@ async fn a_stream_is_listed_shown_and_ended_and_remembered() {
     let server = Serving::start(data_dir.path(), &["--dev"]).await;
     let (url, folder) = (url(&server), data_dir.path().to_str().unwrap());
     let nothing = streams(&["--server", &url]).await;
-    assert_eq!((nothing.stdout.as_str(), nothing.stderr.as_str()), ("", "no streams\n"));
-    let simulator = meeting(&url, 5).await;
+    assert_eq!((nothing.stdout, nothing.stderr), (String::new(), format!("asking {url}/\nno streams\n")));
+    let simulator = meeting(&server, 5).await;
     let stream = simulator.stream().as_str();
     until("sound arrives", async || (simulator.counts().audio > 10).then_some(())).await;
 
@@ -105,7 +105,7 @@ async fn one_persons_camera_is_chosen_replaced_and_dropped() {
     command.env("RTMS__MEDIA__VIDEO__STREAMS", "individual");
     let server = Serving::listening(command).await;
     let url = url(&server);
-    let simulator = meeting(&url, 6).await;
+    let simulator = meeting(&server, 6).await;
     let stream = simulator.stream().as_str();
     let always_on = |who: &&Participant| who.joins_ms == 0 && who.camera_is_on(0) && who.camera_is_on(20_000);
     let people: Vec<_> = simulator.meeting().participants.iter().filter(always_on).collect();
@@ -147,7 +147,7 @@ async fn a_pause_is_shown_while_it_lasts_and_is_no_loss_of_the_chosen_camera() {
     let incidents = [(PAUSED.start, Trouble::Pause), (PAUSED.end, Trouble::Resume)];
     let simulator = Simulator::start(SimulatorConfig {
         incidents: incidents.map(|(at, what)| Incident { at, what }).to_vec(),
-        ..announced(&url, 6, PAUSED.end + Duration::from_secs(4))
+        ..announced(&server, 6, PAUSED.end + Duration::from_secs(4))
     })
     .await
     .unwrap();
@@ -206,7 +206,7 @@ async fn without_the_setting_it_is_named() {
     let data_dir = tempfile::tempdir().unwrap();
     let server = Serving::start(data_dir.path(), &["--dev"]).await;
     let url = url(&server);
-    let simulator = meeting(&url, 7).await;
+    let simulator = meeting(&server, 7).await;
     let stream = simulator.stream().as_str();
     until("it is joined", async || (simulator.counts().joins > 0).then_some(())).await;
 
@@ -243,28 +243,13 @@ async fn an_id_that_means_something_in_a_url_names_its_stream() {
 }
 
 #[tokio::test]
-async fn without_being_told_it_asks_where_the_server_would_listen() {
-    let data_dir = tempfile::tempdir().unwrap();
-    let server = Serving::start(data_dir.path(), &[]).await;
-
-    let mut command = rtms(&["streams"]);
-    command.env("RTMS__SERVER__LISTEN", format!("0.0.0.0:{}", server.address.port()));
-    let asked = finish(command).await;
+async fn where_nobody_listens_it_asks_whether_the_server_runs() {
     // Nobody can listen on port 0.
-    let nobody = async |arguments: &[&str]| {
-        let mut command = rtms(&[&["streams"], arguments].concat());
-        command.env("RTMS__SERVER__LISTEN", "127.0.0.1:0");
-        finish(command).await
-    };
-    let (listed, stopped) = (nobody(&[]).await, nobody(&["stop", "x"]).await);
-
-    assert_eq!((asked.code, asked.stderr.as_str()), (Some(0), "no streams\n"));
-    for nobody in [&listed, &stopped] {
-        let words = ["cannot ask http://127.0.0.1:0", "is it running?", "--server"];
+    for action in [&[][..], &["stop", "x"], &["show", "x"]] {
+        let nobody = finish(rtms(&[&["streams"], action, &["--server", "http://127.0.0.1:0"]].concat())).await;
+        let words = ["cannot ask http://127.0.0.1:0", "is it running?", "--server", "--data-dir"];
         assert!(nobody.code == Some(1) && words.iter().all(|word| nobody.stderr.contains(word)), "{nobody:?}");
     }
-    assert!(listed.stderr.contains("--data-dir") && !stopped.stderr.contains("--data-dir"), "{listed:?} {stopped:?}");
-    assert_eq!(server.end_by("TERM").await, Some(0));
 }
 
 #[tokio::test]
@@ -308,7 +293,7 @@ async fn arguments_that_make_no_sense_are_refused_and_help_has_examples() {
         (&["--data-dir", "data", "--server", "http://127.0.0.1:1"], "--server"),
         (&["show"], "ID"),
         (&["show", ""], "a stream has an id"),
-        (&["stop", "x", "--data-dir", "data"], "--data-dir"),
+        (&["stop", "x", "--config", "rtms.toml", "--server", "http://127.0.0.1:1"], "--server"),
         (&["video", "x"], "--participant"),
         (&["--json", "show", "x"], "show"),
     ];
@@ -333,14 +318,14 @@ async fn arguments_that_make_no_sense_are_refused_and_help_has_examples() {
 }
 
 /// A meeting of a minute that is announced to the server.
-async fn meeting(url: &str, seed: u64) -> Simulator {
-    Simulator::start(announced(url, seed, Duration::from_secs(60))).await.unwrap()
+async fn meeting(server: &Serving, seed: u64) -> Simulator {
+    Simulator::start(announced(server, seed, Duration::from_secs(60))).await.unwrap()
 }
 
 /// The settings of a meeting that is announced to the server.
-fn announced(url: &str, seed: u64, duration: Duration) -> SimulatorConfig {
+fn announced(server: &Serving, seed: u64, duration: Duration) -> SimulatorConfig {
     let meeting = MeetingOptions { seed, participants: 3, duration, ..MeetingOptions::default() };
-    let webhook_url = Some(format!("{url}/webhook").parse().unwrap());
+    let webhook_url = Some(format!("http://{}/webhook", server.address).parse().unwrap());
     SimulatorConfig { meeting, webhook_url, ..SimulatorConfig::default() }
 }
 
@@ -356,7 +341,7 @@ fn lines(finished: &Finished) -> Vec<Value> {
 }
 
 fn url(server: &Serving) -> String {
-    format!("http://{}", server.address)
+    format!("http://{}", server.api)
 }
 
 /// Posts a body, signed now.

@@ -18,6 +18,7 @@ pub mod http;
 pub mod intake;
 mod odd;
 mod recording;
+mod repeats;
 mod revoked;
 pub mod server;
 mod stop;

@@ -37,6 +37,7 @@ use crate::{
     },
     intake::{IntakeUnusable, Intakes},
     recording::RecordingSetup,
+    repeats::RepeatGate,
     revoked::Revocations,
     stop::{self, StopSender},
     stream_task::Surroundings,
@@ -214,6 +215,7 @@ impl Server {
             revocations: Revocations { root: recordings.clone(), captures, metrics: metrics.clone() },
             sinks: sinks.clone(),
             metrics: metrics.clone(),
+            repeats: RepeatGate::default(),
         });
         let (changed, hints) = mpsc::channel(HINTS);
         let (worker_stop, stopped) = stop::channel();
@@ -259,7 +261,7 @@ impl Server {
         let (secrets_stop, stopped) = stop::channel();
         let secrets = tokio::spawn(apps.watch(stopped));
         let api_text = api_address.map_or_else(|| "off".to_owned(), |address| address.to_string());
-        info!(%address, api = api_text, socket = api_socket, data_dir = %config.server.data_dir.display(), "listening");
+        info!(%address, api = %api_text, socket = %api_socket, data_dir = %config.server.data_dir.display(), "listening");
         Ok(Self {
             address,
             api_address,

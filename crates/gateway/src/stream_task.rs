@@ -51,6 +51,7 @@ use crate::{
     clock,
     odd::OddLog,
     recording::{Books, Recording, RecordingSetup, Unrecorded},
+    repeats::{RepeatGate, RepeatLog},
     revoked::{self, Revocations},
     streams::{Live, LiveStreams},
     telemetry::Metrics,
@@ -72,6 +73,7 @@ pub(crate) struct Surroundings {
     pub(crate) revocations: Revocations,
     pub(crate) sinks: Arc<Vec<Delivery>>,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) repeats: RepeatGate,
 }
 
 /// What became of a stream.
@@ -147,6 +149,7 @@ pub(crate) fn start(
         capture,
         accounting: Accounting::default(),
         odd: OddLog::default(),
+        repeats: RepeatLog::default(),
         close_when_open,
         stopped_at: handle.stopped_at.clone(),
         recall: handle.recall.clone(),
@@ -167,6 +170,7 @@ struct StreamTask {
     capture: Option<Capture>,
     accounting: Accounting,
     odd: OddLog,
+    repeats: RepeatLog,
     /// Where Zoom is asked to end the stream as soon as signaling stands.
     close_when_open: Option<StreamHandle>,
     stopped_at: Arc<OnceLock<UnixMillis>>,
@@ -401,7 +405,7 @@ impl StreamTask {
             }
             Event::AttemptFailed { role, error, again_in } => warn!(%role, %error, ?again_in, "a try failed"),
             Event::DuplicatesRemoved { medium, count } => {
-                info!(%medium, count, "media came twice");
+                self.repeats.take(medium, count, &self.surroundings.repeats, tokio::time::Instant::now());
                 record(note("duplicates_removed", json!({ "medium": medium, "count": count })));
             }
             Event::Odd(odd) => {

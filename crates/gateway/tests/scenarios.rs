@@ -157,9 +157,9 @@ async fn operate(scenario: &Scenario, gateway: &Gateway, simulator: &Simulator) 
 async fn ask(gateway: &Gateway, method: &str, path: &str, body: &str) {
     let request = format!(
         "{method} {path} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
-        gateway.address(),
+        gateway.api_address(),
         body.len()
     );
-    let answer = exchange(gateway.address(), request.as_bytes()).await;
+    let answer = exchange(gateway.api_address(), request.as_bytes()).await;
     assert_eq!(answer.status, 202, "{method} {path}: {}", String::from_utf8_lossy(&answer.body));
 }

@@ -335,13 +335,13 @@ async fn who_is_elsewhere_and_pages_in_browsers_are_refused() {
     for (method, path) in routes {
         for headers in ["host: rebound.example\r\n", "host: localhost\r\nx-forwarded-for: 203.0.113.7\r\n"] {
             let request = format!("{method} {path} HTTP/1.1\r\n{headers}content-length: 0\r\n\r\n");
-            let answer = exchange(gateway.address(), request.as_bytes()).await;
+            let answer = exchange(gateway.api_address(), request.as_bytes()).await;
             assert_eq!(answer.status, 403, "{method} {path} {headers}");
         }
         if method != "GET" {
             let page = "host: localhost\r\norigin: http://127.0.0.1:8080\r\n";
             let request = format!("{method} {path} HTTP/1.1\r\n{page}content-length: 0\r\n\r\n");
-            let answer = exchange(gateway.address(), request.as_bytes()).await;
+            let answer = exchange(gateway.api_address(), request.as_bytes()).await;
             assert!(answer.status == 403 && text(&answer).contains("browser"), "{method} {path}: {answer:?}");
         }
     }
@@ -386,12 +386,12 @@ async fn chosen(gateway: &Gateway, simulator: &Simulator, standing: VideoStandin
 
 /// A request by a name of this machine.
 async fn send(gateway: &Gateway, method: &str, path: &str, body: Option<Value>) -> Answer {
-    let head = format!("{method} {path} HTTP/1.1\r\nhost: {}\r\n", gateway.address());
+    let head = format!("{method} {path} HTTP/1.1\r\nhost: {}\r\n", gateway.api_address());
     let request = match body.map(|body| body.to_string()) {
         Some(body) => format!("{head}content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len()),
         None => format!("{head}\r\n"),
     };
-    exchange(gateway.address(), request.as_bytes()).await
+    exchange(gateway.api_address(), request.as_bytes()).await
 }
 
 fn json_of<T: serde::de::DeserializeOwned>(answer: &Answer) -> T {

@@ -25,13 +25,14 @@ pub(crate) fn rtms(arguments: &[&str]) -> Command {
     command
 }
 
-/// The same with the simulator's secrets.
+/// The same with the simulator's secrets, and with the API on a free port.
 pub(crate) fn with_secrets(arguments: &[&str]) -> Command {
     let mut command = rtms(arguments);
     command
         .env("ZOOM_SECRET_TOKEN", "sim-secret-token")
         .env("ZOOM_CLIENT_ID", "sim-client-id")
-        .env("ZOOM_CLIENT_SECRET", "sim-client-secret");
+        .env("ZOOM_CLIENT_SECRET", "sim-client-secret")
+        .env("RTMS__API__LISTEN", "127.0.0.1:0");
     command
 }
 
@@ -57,6 +58,8 @@ pub(crate) struct Finished {
 pub(crate) struct Serving {
     pub(crate) child: Child,
     pub(crate) address: SocketAddr,
+    /// Where it serves the API.
+    pub(crate) api: SocketAddr,
 }
 
 impl Serving {
@@ -72,11 +75,13 @@ impl Serving {
     pub(crate) async fn listening(mut command: Command) -> Self {
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let address = timeout(PATIENCE, async {
+        let (address, api) = timeout(PATIENCE, async {
             let mut seen = Vec::new();
             while let Some(line) = lines.next_line().await.unwrap() {
                 if let Some((_, rest)) = line.split_once("listening address=") {
-                    return rest.split(' ').next().unwrap().parse().unwrap();
+                    let (address, rest) = rest.split_once(" api=").expect(&line);
+                    let api = rest.split(' ').next().unwrap();
+                    return (address.parse().unwrap(), api.parse().expect(&line));
                 }
                 seen.push(line);
             }
@@ -86,7 +91,7 @@ impl Serving {
         .expect("it listens");
         // Its log goes on; a full pipe would stop it.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        Self { child, address }
+        Self { child, address, api }
     }
 
     /// Sends a signal by its name and waits for the end; gives the exit code.
@@ -104,7 +109,7 @@ impl Serving {
 
 /// `GET` on a connection of its own: status and body.
 pub(crate) async fn get(address: SocketAddr, path: &str) -> (u16, String) {
-    exchange(address, format!("GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n").into_bytes()).await
+    exchange(address, format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").into_bytes()).await
 }
 
 /// Sends a request that asks for the connection to be closed, and reads to the end.

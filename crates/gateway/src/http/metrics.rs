@@ -17,8 +17,7 @@ const CLASSIC: &str = "text/plain; version=0.0.4; charset=utf-8";
 pub(crate) async fn show(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> impl IntoResponse {
     let text = shared.metrics.render(shared.health.store.stats());
     let accept = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    let (content_type, text) =
-        if prefers_classic(accept) { (CLASSIC, classic(&text)) } else { (OPEN_METRICS, text) };
+    let (content_type, text) = if prefers_classic(accept) { (CLASSIC, classic(&text)) } else { (OPEN_METRICS, text) };
     ([(header::CONTENT_TYPE, content_type), (header::VARY, "accept")], text)
 }
 
@@ -46,7 +45,8 @@ fn range(text: &str) -> (&str, f32) {
 fn classic(open_metrics: &str) -> String {
     let mut text = String::with_capacity(open_metrics.len());
     let lines: Vec<_> = open_metrics.lines().collect();
-    let counters: Vec<_> = lines.iter().filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" counter")).collect();
+    let counters: Vec<_> =
+        lines.iter().filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" counter")).collect();
     for line in lines {
         let described = ["# HELP ", "# TYPE "].iter().find_map(|kind| {
             let (name, rest) = line.strip_prefix(kind)?.split_once(' ')?;

@@ -113,13 +113,7 @@ pub(crate) async fn run(
 }
 
 /// Accepts connections until told to stop, then lets the open requests finish.
-async fn serve(
-    listener: impl Listener,
-    tls: Option<TlsAcceptor>,
-    router: Router,
-    limits: Limits,
-    mut stop: Stop,
-) {
+async fn serve(listener: impl Listener, tls: Option<TlsAcceptor>, router: Router, limits: Limits, mut stop: Stop) {
     let places = Arc::new(Semaphore::new(limits.connections));
     loop {
         let accepted = tokio::select! {

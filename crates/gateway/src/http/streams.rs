@@ -150,10 +150,7 @@ impl IntoResponse for Refused {
     }
 }
 
-async fn list(
-    State(shared): State<Arc<Shared>>,
-    Query(wanted): Query<Wanted>,
-) -> Result<impl IntoResponse, Refused> {
+async fn list(State(shared): State<Arc<Shared>>, Query(wanted): Query<Wanted>) -> Result<impl IntoResponse, Refused> {
     let limit = wanted.limit.unwrap_or(DEFAULT_LIMIT);
     if !(1..=MAX_LIMIT).contains(&limit) {
         return Err(Refused::Limit);

@@ -18,7 +18,7 @@ use std::{
 
 use rtms_gateway::{
     apps::Apps,
-    config::{Config, secrets::App},
+    config::{ApiListen, Config, secrets::App},
     server::{RECORDINGS, Server},
 };
 use rtms_record::{Manifest, layout};
@@ -55,6 +55,7 @@ pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T
 pub(crate) fn config(data_dir: &Path) -> Config {
     let mut config = Config::load(None).unwrap();
     config.server.listen = SocketAddr::from(([127, 0, 0, 1], 0));
+    config.api.listen = ApiListen::At(config.server.listen);
     config.server.data_dir = data_dir.to_owned();
     config.zoom.allow_loopback = true;
     config
@@ -110,6 +111,10 @@ impl Gateway {
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.server.address()
+    }
+
+    pub(crate) fn api_address(&self) -> SocketAddr {
+        self.server.api_address().expect("the API has an address")
     }
 
     pub(crate) fn webhook_url(&self) -> String {

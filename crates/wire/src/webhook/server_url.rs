@@ -1,5 +1,7 @@
 //! Where a webhook may send us. A start says where a signed handshake goes, so its URLs are checked, not trusted.
 
+use std::net::IpAddr;
+
 use http::Uri;
 
 /// Which hosts a signed handshake may be sent to.
@@ -7,7 +9,7 @@ use http::Uri;
 pub struct ServerUrlPolicy {
     /// Domains under which hosts are allowed, in lower case and without a leading dot.
     pub allowed_suffixes: Vec<String>,
-    /// Whether `ws://` and loopback hosts are allowed too: for the simulator and for tests.
+    /// Whether `ws://` and loopback hosts are allowed too, and `0.0.0.0` and `[::]` as such: for the simulator and for tests.
     pub allow_loopback: bool,
 }
 
@@ -36,6 +38,9 @@ pub enum UrlRefused {
     /// The scheme is not the encrypted one that is wanted: `wss`, or `https`.
     #[error("the scheme {0:?} is not allowed here")]
     Scheme(String),
+    /// The host is an address that means "any" to a listener and no machine to a caller.
+    #[error("{0} is an address to listen on, not a host to connect to; the sender should name its host, as 127.0.0.1")]
+    Unspecified(String),
     /// The host is under none of the allowed domains.
     #[error("the host {0:?} is under none of the allowed domains")]
     ForeignHost(String),
@@ -78,6 +83,9 @@ impl ServerUrlPolicy {
         }
         let host = authority.host().to_ascii_lowercase();
         let loopback = self.allow_loopback && is_loopback(&host);
+        if !loopback && address_of(&host).is_some_and(|address| address.is_unspecified()) {
+            return Err(UrlRefused::Unspecified(host));
+        }
         let is = |allowed: &str| scheme.eq_ignore_ascii_case(allowed);
         if !(is(encrypted) || is(plain) && loopback) {
             return Err(UrlRefused::Scheme(scheme.into()));
@@ -98,10 +106,16 @@ fn is_under(host: &str, suffix: &str) -> bool {
     !suffix.is_empty() && (host == suffix || host.strip_suffix(suffix).is_some_and(|rest| rest.ends_with('.')))
 }
 
+/// Whether a host is this machine. A connection to an unspecified address, `0.0.0.0` or `::`, ends here too.
 fn is_loopback(host: &str) -> bool {
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    let by_address = host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+    let by_address = address_of(host).is_some_and(|address| address.is_loopback() || address.is_unspecified());
     by_address || host == "localhost" || host.ends_with(".localhost")
+}
+
+/// The address that a host is, if it is no name. One of IPv4 that is written as one of IPv6 counts as what it is.
+fn address_of(host: &str) -> Option<IpAddr> {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host.parse::<IpAddr>().ok().map(|address| address.to_canonical())
 }
 
 /// The code of the data centre in a host name, for example `SJC`: a hint for placement, never a condition.
@@ -187,6 +201,20 @@ mod tests {
         let policy = ServerUrlPolicy { allow_loopback: true, ..policy };
         assert!(policy.check_http("http://127.0.0.1:9/oauth/token").is_ok());
         assert!(matches!(policy.check_http("http://zoom.us/oauth/token"), Err(UrlRefused::Scheme(_))));
+    }
+
+    #[test]
+    fn an_address_to_listen_on_is_refused_as_that_and_is_this_machine_where_loopback_is_allowed() {
+        let (strict, dev) =
+            (ServerUrlPolicy::default(), ServerUrlPolicy { allow_loopback: true, ..Default::default() });
+        for host in ["0.0.0.0", "[::]", "[0:0:0:0:0:0:0:0]", "[::ffff:0.0.0.0]"] {
+            for url in [format!("ws://{host}:4567/x"), format!("wss://{host}/x")] {
+                assert_eq!(strict.check(&url), Err(UrlRefused::Unspecified(host.into())), "{url}");
+                assert!(dev.check(&url).is_ok(), "{url}");
+            }
+        }
+        assert!(dev.check("ws://[::ffff:127.0.0.1]:9/x").is_ok());
+        assert!(matches!(dev.check("wss://0.0.0.1/x"), Err(UrlRefused::ForeignHost(_))));
     }
 
     #[test]
