@@ -43,7 +43,8 @@ Examples:
   A longer one, kept elsewhere, always the same:
     rtms demo --duration 2m --data-dir /tmp/demo --seed 7
 
-Exit codes: 0 the meeting was recorded to its end; 1 it was not; 2 wrong arguments; 130 Ctrl-C.
+Exit codes: 0 the meeting was recorded to its end; 1 it was not, or it did not stop within 5 s; 2 wrong arguments;
+130 Ctrl-C.
 Whoever closes standard output, as `head` does, ends it early too: exit code 1.";
 
 /// See it work: a simulated meeting, received, captioned and recorded.
@@ -70,11 +71,14 @@ pub(crate) struct DemoArgs {
 /// How long the end of the stream may follow the end of the meeting.
 const END_WITHIN: Duration = Duration::from_secs(15);
 
+/// How long the demo may take to leave after Ctrl-C.
+const STOP_WITHIN: Duration = Duration::from_secs(5);
+
 /// How often the line of counters is printed.
 const COUNTERS_EVERY: Duration = Duration::from_secs(5);
 
 pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
-    let mut signals = Signals::listen()?;
+    let mut signals = Signals::listen(STOP_WITHIN)?;
     let (ended, end) = watch::channel(None);
     let screen = Screen::default();
     let gateway = Gateway::start(&args, Captions::new(screen.clone(), ended)).await?;
@@ -113,7 +117,7 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     let cut_short = loop {
         tokio::select! {
             biased;
-            () = signals.next() => break Some(crate::exit_code::interrupted()),
+            () = signals.stop() => break Some(crate::exit_code::interrupted()),
             () = &mut over => break None,
             // Nobody looks any more; nor would they read why it ends.
             () = screen.closed() => break Some(crate::exit_code::failed()),
@@ -150,6 +154,7 @@ impl Gateway {
         config.server.listen = SocketAddr::from((Ipv4Addr::LOCALHOST, args.port));
         config.server.data_dir.clone_from(&args.data_dir);
         config.api.listen = ApiListen::Off;
+        config.server.stop_within = STOP_WITHIN;
         config.zoom.allow_loopback = true;
         let sim = SimApp::default();
         let app = App::new("demo", vec![sim.secret_token], sim.client_id, sim.client_secret);
@@ -164,7 +169,7 @@ impl Gateway {
                     return Duration::ZERO;
                 }
             };
-            runtime.block_on(async {
+            let cpu = runtime.block_on(async {
                 let captions = Delivery::start(captions, DEFAULT_QUEUE);
                 match Server::start(config, Apps::fixed(vec![app]), vec![captions]).await {
                     Ok(server) => {
@@ -181,7 +186,10 @@ impl Gateway {
                         Duration::ZERO
                     }
                 }
-            })
+            });
+            // What hangs is not waited for.
+            runtime.shutdown_background();
+            cpu
         })?;
         let (address, metrics) = starting.await.context("the gateway's thread broke")??;
         Ok(Self { address, metrics, stop, thread })

@@ -4,8 +4,14 @@
 use std::process::ExitCode;
 
 /// It could not be done.
+pub(crate) const FAILED: u8 = 1;
+
+/// A second Ctrl-C: the program left without finishing what the first one had asked for.
+pub(crate) const INTERRUPTED: u8 = 130;
+
+/// It could not be done.
 pub(crate) fn failed() -> ExitCode {
-    ExitCode::from(1)
+    ExitCode::from(FAILED)
 }
 
 /// The arguments contradict each other in a way that only the command itself can tell.
@@ -13,7 +19,7 @@ pub(crate) fn wrong_arguments() -> ExitCode {
     ExitCode::from(2)
 }
 
-/// A second Ctrl-C: the program left without finishing what the first one had asked for.
+/// It was interrupted before it was done.
 pub(crate) fn interrupted() -> ExitCode {
-    ExitCode::from(130)
+    ExitCode::from(INTERRUPTED)
 }

@@ -1,6 +1,13 @@
-//! Logs go to standard error, so that standard output stays for what a command prints.
+//! Logs go to standard error, so that standard output stays for what a command prints. Nothing waits for its reader.
 
-use std::fmt::{self, Write};
+mod lines;
+
+use std::{
+    fmt::{self, Write},
+    sync::OnceLock,
+    thread,
+    time::Duration,
+};
 
 use clap::Args;
 use tracing::field::Field;
@@ -9,6 +16,11 @@ use tracing_subscriber::{
     field::MakeExt,
     fmt::format::{self, FormatFields},
 };
+
+use self::lines::{LineWriter, Lines};
+
+/// What is on its way to standard error. One process has one standard error.
+static LINES: OnceLock<Lines> = OnceLock::new();
 
 /// Bytes of a value that are shown. Names and ids have some dozens; whoever sends more does not get to fill the log.
 const MAX_VALUE_BYTES: usize = 1024;
@@ -26,10 +38,34 @@ impl LoggingArgs {
         let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
         tracing_subscriber::fmt()
             .with_env_filter(filter)
-            .with_writer(std::io::stderr)
+            .with_writer(|| LineWriter(lines()))
             .with_ansi(ansi)
             .fmt_fields(fields())
             .init();
+    }
+}
+
+/// The lines that go to standard error, with the thread that writes them.
+fn lines() -> &'static Lines {
+    LINES.get_or_init(|| {
+        // It waits until the lines are there.
+        let writing = thread::Builder::new().name("log".into()).spawn(|| LINES.wait().write_to(std::io::stderr()));
+        if let Err(error) = writing {
+            eprintln!("error: cannot log, no thread can be started: {error}");
+        }
+        Lines::default()
+    })
+}
+
+/// Prints a line on standard error, behind what was logged.
+pub(crate) fn print_line(text: &str) {
+    lines().push(format!("{text}\n").as_bytes());
+}
+
+/// Waits until what was logged is written, but no longer than `patience` for a reader that takes nothing.
+pub(crate) fn flush(patience: Duration) {
+    if let Some(lines) = LINES.get() {
+        lines.flush(patience);
     }
 }
 

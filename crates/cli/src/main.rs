@@ -14,7 +14,7 @@ mod simulate;
 mod streams;
 mod webhook;
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
 
@@ -62,9 +62,28 @@ enum Command {
     Webhook(webhook::WebhookArgs),
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
+/// How long the end of the program waits for a reader of standard error that takes nothing.
+const LAST_LINES: Duration = Duration::from_millis(250);
+
+fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    let code = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => {
+            let code = runtime.block_on(run(arguments));
+            // A thread that hangs in a read or a write would hold up the end for ever.
+            runtime.shutdown_background();
+            code
+        }
+        Err(error) => {
+            logging::print_line(&format!("error: cannot start threads: {error}"));
+            exit_code::failed()
+        }
+    };
+    logging::flush(LAST_LINES);
+    code
+}
+
+async fn run(arguments: Arguments) -> ExitCode {
     // Only the server talks about itself; the others have something else to say.
     arguments.logging.start(if matches!(arguments.command, Command::Serve(_)) { "info" } else { "warn" });
     if let Err(error) = signals::survive_file_size_limit() {
@@ -80,7 +99,7 @@ async fn main() -> ExitCode {
         Command::Webhook(args) => webhook::run(args).await,
     };
     done.unwrap_or_else(|error| {
-        eprintln!("error: {}", told_once(&error));
+        logging::print_line(&format!("error: {}", told_once(&error)));
         exit_code::failed()
     })
 }

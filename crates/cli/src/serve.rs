@@ -7,6 +7,7 @@ use rtms_gateway::{
     apps::Apps,
     config::{ApiListen, Config, DEFAULT_TOML, Sink, address},
     server::{Server, StartError},
+    stop::Stopped,
 };
 use rtms_sink::{
     delivery::{DEFAULT_QUEUE, Delivery},
@@ -39,7 +40,13 @@ Examples:
 Point the app's event notification endpoint at https://YOUR-HOST/webhook.
 Health: /healthz and /readyz. Metrics: http://127.0.0.1:8081/metrics. Recordings: DATA_DIR/recordings/.
 
-Exit codes: 0 it was asked to stop and did; 1 it could not start; 2 wrong arguments; 130 a second Ctrl-C.";
+It leaves at most server.stop_within after SIGTERM, whatever hangs; the log names what could not be finished.
+
+Exit codes: 0 it was asked to stop and finished everything; 1 it could not start, or left something unfinished; 2 wrong
+arguments; 130 a second Ctrl-C.";
+
+/// How long a process may take to leave that has not read its settings yet.
+const STARTING: Duration = Duration::from_secs(10);
 
 /// Receive webhooks, join streams, record them.
 #[derive(Args, Debug)]
@@ -79,8 +86,9 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
         crate::output::print(DEFAULT_TOML)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let mut signals = Signals::listen()?;
+    let mut signals = Signals::listen(STARTING)?;
     let mut config = Config::load(args.config.as_deref())?;
+    signals.stop_within(config.server.stop_within);
     if let Some(listen) = args.listen {
         config.server.listen = listen;
     }
@@ -97,26 +105,37 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
         .sink
         .iter()
         .map(|sink| match sink {
-            Sink::Stdout => Delivery::start(Jsonl::new("stdout", tokio::io::stdout()), DEFAULT_QUEUE),
+            Sink::Stdout => Ok(Delivery::start(Jsonl::new("stdout", stdout()?), DEFAULT_QUEUE)),
         })
-        .collect();
+        .collect::<anyhow::Result<_>>()?;
 
     let starting = Server::take_over(config, apps.clone(), sinks, args.take_over.unwrap_or_default());
     let server = tokio::select! {
         server = starting => server.map_err(|error| cannot_start(error, args.take_over))?,
         // Whoever waits for another process can be told to give up.
-        () = signals.next() => return Ok(ExitCode::SUCCESS),
+        () = signals.stop() => return Ok(ExitCode::SUCCESS),
     };
     crate::signals::on_hangup(move || match apps.reload() {
         Ok(()) => tracing::info!("SIGHUP: secrets were read again"),
         Err(error) => tracing::warn!(%error, "SIGHUP: secrets cannot be read, the former ones stay"),
     })?;
-    signals.next().await;
-    let stopping = server.stop();
-    tokio::select! {
-        () = stopping => Ok(ExitCode::SUCCESS),
-        () = signals.next() => Ok(crate::exit_code::interrupted()),
-    }
+    signals.stop().await;
+    let Stopped { unfinished } = server.stop().await;
+    Ok(if unfinished == 0 { ExitCode::SUCCESS } else { crate::exit_code::failed() })
+}
+
+/// Standard output without a buffer of its own: at the end of the program nothing is left to be written to a reader that is
+/// stuck.
+#[cfg(unix)]
+fn stdout() -> anyhow::Result<tokio::fs::File> {
+    use std::os::fd::AsFd;
+    let descriptor = std::io::stdout().as_fd().try_clone_to_owned()?;
+    Ok(tokio::fs::File::from_std(std::fs::File::from(descriptor)))
+}
+
+#[cfg(not(unix))]
+fn stdout() -> anyhow::Result<tokio::io::Stdout> {
+    Ok(tokio::io::stdout())
 }
 
 /// Why it cannot start, with the way out where the server's own words name none.

@@ -16,7 +16,11 @@ use tokio::{
 };
 use tracing::{error, info};
 
-use crate::{accounting, clock, telemetry::Metrics};
+use crate::{
+    accounting, clock,
+    stop::{Deadline, Share},
+    telemetry::Metrics,
+};
 
 /// How long events are gathered before they are written. Long enough that a write serves many packets of many people.
 const GATHER: Duration = Duration::from_millis(100);
@@ -30,6 +34,24 @@ pub(crate) struct RecordingSetup {
     pub(crate) root: PathBuf,
     pub(crate) options: Options,
     pub(crate) sync_every: Duration,
+    /// When the server stops, files are not read for their checksums for longer than it has time.
+    pub(crate) deadline: Deadline,
+}
+
+impl RecordingSetup {
+    fn may_sum(&self) -> bool {
+        !self.deadline.is_over(Share::Checksums)
+    }
+
+    /// Names the files that there was no time to sum.
+    fn name_unsummed(&self, summary: &Summary) {
+        let unsummed = summary.manifest.files.iter().filter(|entry| !entry.is_summed()).count();
+        if unsummed > 0 {
+            let stream_id = &summary.manifest.about.stream_id;
+            let lost = format!("the checksums of {unsummed} files; the files are whole");
+            self.deadline.leave("checksums", Some(stream_id), "files to be read", &lost);
+        }
+    }
 }
 
 /// Closes the recording of a stream that Zoom stopped while nobody ran it; whether there is one.
@@ -47,7 +69,7 @@ pub(crate) fn close_left_behind(
     if found.state == RecordingState::Recording {
         let mut recorder = Recorder::open_with(&setup.root, about, setup.options.clone(), now)?;
         recorder.handle(Input::Change(Change::Stopped, When::Zoom(stop.at)), now)?;
-        recorder.finish(Ending { at: now, stop_reason: stop.reason, why })?;
+        recorder.finish_while(Ending { at: now, stop_reason: stop.reason, why }, &|| setup.may_sum())?;
     }
     Ok(true)
 }
@@ -271,10 +293,11 @@ impl Recording {
         let inputs = std::mem::take(&mut self.gathered);
         let metrics = self.metrics.clone();
         let ending = Ending { stop_reason, why, at: now };
+        let setup = self.setup.clone();
         let finished = tokio::task::spawn_blocking(move || {
             let started = ThreadTime::now();
             let Written { recorder, result, spans } = write(recorder, inputs, true, now);
-            let summary = recorder.finish(ending);
+            let summary = recorder.finish_while(ending, &|| setup.may_sum());
             metrics.recorded_for(started.elapsed());
             (result, summary, spans)
         })
@@ -295,7 +318,10 @@ impl Recording {
             error!(%error, "the last of a recording could not be written");
         }
         match summary {
-            Ok(summary) => (Some(summary), spans),
+            Ok(summary) => {
+                self.setup.name_unsummed(&summary);
+                (Some(summary), spans)
+            }
             Err(error) => {
                 self.metrics.record_error();
                 error!(%error, "a recording could not be closed");

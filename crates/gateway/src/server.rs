@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::future::join_all;
 use rtms_client::{connect::TcpConnector, error::TlsSetupError};
 use rtms_record::{Options, private};
 use rtms_sink::delivery::Delivery;
@@ -39,7 +40,7 @@ use crate::{
     recording::RecordingSetup,
     repeats::RepeatGate,
     revoked::Revocations,
-    stop::{self, StopSender},
+    stop::{self, Deadline, Share, StopSender, Stopped},
     stream_task::Surroundings,
     streams::LiveStreams,
     telemetry::Metrics,
@@ -70,6 +71,7 @@ pub struct Server {
     store: Arc<dyn Store>,
     sinks: Arc<Vec<Delivery>>,
     parts: Parts,
+    deadline: Deadline,
     stop_within: Duration,
 }
 
@@ -168,6 +170,8 @@ impl Server {
     ) -> Result<Self, StartError> {
         let sinks = Arc::new(sinks);
         let metrics = Arc::<Metrics>::default();
+        metrics.watch_sinks(sinks.clone());
+        let deadline = Deadline::default();
         let address = config.server.listen;
         let tls = match (&config.server.tls_certificate, &config.server.tls_key) {
             (Some(certificate), Some(key)) => Some(DoorTls::load(certificate, key)?),
@@ -210,18 +214,20 @@ impl Server {
                 root: recordings.clone(),
                 options: Options { wait_for_disk: config.recording.wait_for_disk, ..Options::default() },
                 sync_every: config.recording.sync_every,
+                deadline: deadline.clone(),
             }),
             ledger_every: config.recording.sync_every,
             revocations: Revocations { root: recordings.clone(), captures, metrics: metrics.clone() },
             sinks: sinks.clone(),
             metrics: metrics.clone(),
             repeats: RepeatGate::default(),
+            deadline: deadline.clone(),
         });
         let (changed, hints) = mpsc::channel(HINTS);
         let (worker_stop, stopped) = stop::channel();
         let streams = &config.streams;
         let worker = Worker::new(surroundings, apps.clone(), owner, streams.lease_term, streams.lease_renew_every);
-        let worker = tokio::spawn(worker.run(hints, stopped, config.server.stop_within));
+        let worker = tokio::spawn(worker.run(hints, stopped));
 
         let (dispatcher_stop, stopped) = stop::channel();
         let dispatcher = Dispatcher { store: store.clone(), policy, metrics: metrics.clone(), changed };
@@ -279,6 +285,7 @@ impl Server {
                 pruner,
                 prover,
             },
+            deadline,
             stop_within: config.server.stop_within,
         })
     }
@@ -306,26 +313,59 @@ impl Server {
     /// Stops in order: the streams handed over with their files closed, no new webhooks, the sinks emptied, the store
     /// closed. So a webhook that comes while streams are handed over is stored, and a successor acts on it at once; if it
     /// found nobody, Zoom would send it again after minutes, when the window of its stream has closed.
-    pub async fn stop(self) {
+    ///
+    /// Returns within `server.stop_within`, whatever hangs: each part has a share of the time, and what could not be
+    /// finished is logged with what is lost. Its threads may hang on, so the caller should leave without waiting for them.
+    pub async fn stop(self) -> Stopped {
+        self.deadline.begin(self.stop_within);
         info!(within = ?self.stop_within, "stopping");
         self.shared.health.stopping.store(true, std::sync::atomic::Ordering::Relaxed);
         self.parts.pruner.abort();
         self.parts.prover.abort();
         let Parts { http, intake, dispatcher, worker, secrets, certificate, .. } = self.parts;
-        for (stop, task) in [worker, http, intake, dispatcher, secrets, certificate] {
-            stop.send_replace(true);
-            // A part that panicked has stopped too.
-            if let Err(error) = task.await {
-                warn!(%error, "a part of the server broke");
+        let end = |part, share, running| end(&self.deadline, part, share, running);
+        end("streams", Share::Worker, worker).await;
+        // Neither needs the other, and a sink that hangs must not keep the store from a successor.
+        let door_and_store = async {
+            tokio::join!(
+                end("requests", Share::Requests, http),
+                end("event WebSockets", Share::Requests, intake),
+                end("secrets", Share::Requests, secrets),
+                end("certificate", Share::Requests, certificate),
+            );
+            end("inbox", Share::Dispatcher, dispatcher).await;
+            if self.deadline.within(Share::Store, self.store.close()).await.is_none() {
+                let lost = "nothing that was acknowledged; the next process reads the log of the store";
+                self.deadline.leave("store", None, "the disk", lost);
             }
+        };
+        tokio::join!(door_and_store, join_all(self.sinks.iter().map(|sink| empty(&self.deadline, sink))));
+        let stopped = self.deadline.stopped();
+        info!(unfinished = stopped.unfinished, "stopped");
+        stopped
+    }
+}
+
+/// Tells a part to stop, and waits for its end as long as its share of the time lasts.
+async fn end(deadline: &Deadline, part: &str, share: Share, (stop, task): (StopSender, JoinHandle<()>)) {
+    stop.send_replace(true);
+    let abort = task.abort_handle();
+    match deadline.within(share, task).await {
+        Some(Ok(())) => {}
+        // A part that panicked has stopped too.
+        Some(Err(error)) => warn!(part, %error, "a part of the server broke"),
+        None => {
+            abort.abort();
+            deadline.leave(part, None, "the store or the network", "what it had begun");
         }
-        // Nobody else holds the sinks once the worker is gone; if a task hangs, its envelopes are lost with it.
-        if let Ok(sinks) = Arc::try_unwrap(self.sinks) {
-            for sink in sinks {
-                sink.finish().await;
-            }
-        }
-        self.store.close().await;
+    }
+}
+
+/// Delivers what waits for a sink, as long as its share of the time lasts.
+async fn empty(deadline: &Deadline, sink: &Delivery) {
+    if deadline.within(Share::Sinks, sink.finish()).await.is_none() {
+        let lost = format!("{} envelopes", sink.counts().waiting());
+        deadline.leave(&format!("sink {}", sink.name()), None, "its reader", &lost);
     }
 }
 
@@ -334,7 +374,10 @@ async fn open_when_free(data_dir: &Path, within: Duration) -> Result<SqliteStore
     let begun = Instant::now();
     let mut is_told = false;
     loop {
-        match SqliteStore::open(data_dir) {
+        // A disk that does not answer must not keep the signal to stop from being heard.
+        let folder = data_dir.to_owned();
+        let opened = tokio::task::spawn_blocking(move || SqliteStore::open(&folder)).await;
+        match opened.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic())) {
             Err(StoreError::Locked { path }) if begun.elapsed() < within => {
                 if !std::mem::replace(&mut is_told, true) {
                     let lock = path.display();

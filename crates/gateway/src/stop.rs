@@ -1,6 +1,20 @@
-//! The word to stop, as the parts of the server hear it.
+//! Stopping: the word to stop, as the parts of the server hear it, and the one deadline that all of them share.
 
-use tokio::sync::watch;
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use rtms_wire::ids::StreamId;
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep_until},
+};
+use tracing::error;
 
 /// Where the word is given.
 pub(crate) type StopSender = watch::Sender<bool>;
@@ -19,5 +33,151 @@ impl Stop {
     /// Returns once the word is given. A sender that is gone means the same.
     pub(crate) async fn given(&mut self) {
         let _ = self.0.wait_for(|stop| *stop).await;
+    }
+}
+
+/// How a stop of the server went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stopped {
+    /// Parts and streams that could not be finished in time. The log names each.
+    pub unfinished: usize,
+}
+
+/// The parts of a stop, in order. Each may use the time up to its share; what an early part leaves over is for the later
+/// ones, and a part that hangs leaves the later ones theirs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Share {
+    /// What the worker was doing when the stop began.
+    Turn,
+    /// The wire logs of streams get their end.
+    WireLog,
+    /// Reading files for their checksums.
+    Checksums,
+    /// Streams are left, and their files closed.
+    Streams,
+    /// The worker has named what it left.
+    Worker,
+    /// Open requests are answered, and events by WebSocket are stored.
+    Requests,
+    /// The inbox is left.
+    Dispatcher,
+    /// Sinks are emptied.
+    Sinks,
+    /// The store is closed.
+    Store,
+}
+
+impl Share {
+    /// In hundredths of the whole. The rest is for the process to leave.
+    fn percent(self) -> u32 {
+        match self {
+            Self::Turn => 10,
+            Self::WireLog => 40,
+            Self::Checksums => 60,
+            Self::Streams => 70,
+            Self::Worker => 72,
+            Self::Requests => 82,
+            Self::Dispatcher => 86,
+            Self::Sinks => 91,
+            Self::Store => 95,
+        }
+    }
+}
+
+/// The moment by which the server has to be gone, once it is asked to stop. All clones share it.
+#[derive(Clone)]
+pub(crate) struct Deadline(Arc<Inner>);
+
+struct Inner {
+    begun: watch::Sender<Option<(Instant, Duration)>>,
+    unfinished: AtomicUsize,
+}
+
+impl Default for Deadline {
+    /// One that has not begun: nothing is ever over.
+    fn default() -> Self {
+        Self(Arc::new(Inner { begun: watch::Sender::new(None), unfinished: AtomicUsize::new(0) }))
+    }
+}
+
+impl fmt::Debug for Deadline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Deadline").field("begun", &*self.0.begun.borrow()).finish_non_exhaustive()
+    }
+}
+
+impl Deadline {
+    /// Starts the clock. A second call changes nothing.
+    pub(crate) fn begin(&self, within: Duration) {
+        self.0.begun.send_if_modified(|begun| {
+            let is_first = begun.is_none();
+            begun.get_or_insert((Instant::now(), within));
+            is_first
+        });
+    }
+
+    /// Whether the stop has begun and this share of its time is used up.
+    pub(crate) fn is_over(&self, share: Share) -> bool {
+        self.0.begun.borrow().is_some_and(|begun| end_of(begun, share) <= Instant::now())
+    }
+
+    /// Waits until the stop has begun and this share of its time is used up.
+    pub(crate) async fn over(&self, share: Share) {
+        let mut begun = self.0.begun.subscribe();
+        // It fails only when no sender is left, and `self` has one.
+        let begun = begun.wait_for(Option::is_some).await.ok().and_then(|begun| *begun);
+        match begun {
+            Some(begun) => sleep_until(end_of(begun, share)).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Waits for something, but no longer than the share lasts once the stop has begun.
+    pub(crate) async fn within<T>(&self, share: Share, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            done = work => Some(done),
+            () = self.over(share) => None,
+        }
+    }
+
+    /// Logs and counts a part that could not be finished: what it waits for, and what is lost with it.
+    pub(crate) fn leave(&self, part: &str, stream_id: Option<&StreamId>, waiting_for: &str, lost: &str) {
+        self.0.unfinished.fetch_add(1, Ordering::Relaxed);
+        let stream_id = stream_id.map(tracing::field::display);
+        error!(part, stream_id, waiting_for, lost, "left unfinished, the time to stop is over");
+    }
+
+    /// What was left so far.
+    pub(crate) fn stopped(&self) -> Stopped {
+        Stopped { unfinished: self.0.unfinished.load(Ordering::Relaxed) }
+    }
+}
+
+fn end_of((begun, within): (Instant, Duration), share: Share) -> Instant {
+    begun + within * share.percent() / 100
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_over_before_the_stop_has_begun_and_each_part_has_its_share_of_the_time() {
+        let deadline = Deadline::default();
+        let waiting = deadline.clone();
+        assert_eq!(deadline.within(Share::Streams, std::future::ready(1)).await, Some(1));
+        assert!(!deadline.is_over(Share::Turn));
+
+        let begun = Instant::now();
+        deadline.begin(Duration::from_secs(20));
+        deadline.begin(Duration::from_secs(4000));
+        assert_eq!(waiting.within(Share::Streams, std::future::pending::<()>()).await, None);
+
+        assert_eq!(begun.elapsed(), Duration::from_secs(14));
+        assert!(deadline.is_over(Share::Checksums) && !deadline.is_over(Share::Requests));
+        assert_eq!(deadline.within(Share::Streams, std::future::ready(2)).await, Some(2), "what is done counts");
+        waiting.over(Share::Store).await;
+        assert_eq!(begun.elapsed(), Duration::from_secs(19));
     }
 }

@@ -49,10 +49,12 @@ use crate::{
     accounting::{self, Accounting, ClockPair},
     capture::{Capture, Captures},
     clock,
+    doing::{Doing, Progress},
     odd::OddLog,
     recording::{Books, Recording, RecordingSetup, Unrecorded},
     repeats::{RepeatGate, RepeatLog},
     revoked::{self, Revocations},
+    stop::{Deadline, Share},
     streams::{Live, LiveStreams},
     telemetry::Metrics,
 };
@@ -74,6 +76,7 @@ pub(crate) struct Surroundings {
     pub(crate) sinks: Arc<Vec<Delivery>>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) repeats: RepeatGate,
+    pub(crate) deadline: Deadline,
 }
 
 /// What became of a stream.
@@ -101,6 +104,8 @@ pub(crate) struct TaskHandle {
     pub(crate) stopped_at: Arc<OnceLock<UnixMillis>>,
     /// What was offered to sinks.
     pub(crate) recall: Recall,
+    /// What the task is at.
+    pub(crate) progress: Arc<Progress>,
 }
 
 /// Joins a stream and starts the task that takes its events.
@@ -139,7 +144,7 @@ pub(crate) fn start(
         received_at: clock::unix_millis(),
         body: Body::Started,
     };
-    let handle = TaskHandle { stream: handle, stopped_at: Arc::default(), recall: Recall::default() };
+    let handle = TaskHandle { stream: handle, stopped_at: Arc::default(), recall: Recall::default(), progress: Arc::default() };
     let task = StreamTask {
         stream_id,
         product,
@@ -153,6 +158,7 @@ pub(crate) fn start(
         close_when_open,
         stopped_at: handle.stopped_at.clone(),
         recall: handle.recall.clone(),
+        progress: handle.progress.clone(),
         connected: false,
         heard: false,
     };
@@ -175,6 +181,7 @@ struct StreamTask {
     close_when_open: Option<StreamHandle>,
     stopped_at: Arc<OnceLock<UnixMillis>>,
     recall: Recall,
+    progress: Arc<Progress>,
     /// Whether the steps of the receipt were noted.
     connected: bool,
     heard: bool,
@@ -185,7 +192,9 @@ impl StreamTask {
         info!(product = %self.product, "joining");
         self.publish(Body::Started);
         let started_at = about.started_at;
+        self.progress.begin(Doing::Opening);
         let mut books = self.open_books(about).await;
+        self.progress.begin(Doing::Receiving);
         for input in accounting::opening(self.surroundings.config.media, clocks, started_at) {
             books.push(input);
         }
@@ -262,11 +271,17 @@ impl StreamTask {
         }
         self.surroundings.metrics.ended(word_of(next));
         if let Some(capture) = self.capture.take() {
-            capture.finish(stop_reason, why.clone()).await;
+            self.progress.begin(Doing::ClosingWireLog);
+            let finished = capture.finish(stop_reason, why.clone());
+            if self.surroundings.deadline.within(Share::WireLog, finished).await.is_none() {
+                let lost = "the end of the wire log";
+                self.surroundings.deadline.leave("wire log", Some(&self.stream_id), "the disk", lost);
+            }
         }
         if revoked::is_revocation(stop_reason) {
             // Before anybody learns that it is over: whoever asks then finds nothing.
             self.recall.recall();
+            self.progress.begin(Doing::Deleting);
             books.discard().await;
             // If it fails, the worker goes on with it.
             self.surroundings.revocations.delete(&self.stream_id).await;
@@ -276,6 +291,7 @@ impl StreamTask {
             if let Some(input) = self.accounting.ending(&ending, self.stopped_at.get().copied(), clock::unix_millis()) {
                 books.push(input);
             }
+            self.progress.begin(Doing::ClosingRecording);
             let (summary, spans) = books.finish(why.clone(), stop_reason).await;
             self.publish_spans(spans);
             if let Some(Summary { folder, .. }) = summary {

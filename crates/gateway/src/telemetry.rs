@@ -1,6 +1,9 @@
 //! Every metric, by name. Labels are words of ours, never an id or text from outside.
 
-use std::{hash::Hash, sync::atomic::AtomicU64};
+use std::{
+    hash::Hash,
+    sync::{Arc, OnceLock, atomic::AtomicU64},
+};
 
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
@@ -12,6 +15,7 @@ use prometheus_client::{
     registry::Registry,
 };
 use rtms_client::queue::Dropped;
+use rtms_sink::delivery::Delivery;
 use rtms_store::{class::Class, store::Stats};
 use rtms_wire::media::medium::Medium;
 
@@ -43,6 +47,8 @@ pub struct Metrics {
     aftermaths: Family<AftermathLabel, Counter>,
     recording_seconds: Counter<f64, AtomicU64>,
     capture_lost: Family<EndLabel, Counter>,
+    /// What the sinks count by themselves.
+    sinks: OnceLock<Arc<Vec<Delivery>>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -53,6 +59,18 @@ struct WebhookLabel {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct EndLabel {
     why: &'static str,
+}
+
+/// The name of a sink is its kind, a word of ours.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SinkLabel {
+    sink: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DeliveryLabel {
+    sink: String,
+    result: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -201,6 +219,7 @@ impl Default for Metrics {
             aftermaths: from_zero(AFTERMATHS.map(|next| AftermathLabel { next })),
             recording_seconds: Counter::default(),
             capture_lost: from_zero(CAPTURE_LOSSES.map(|why| EndLabel { why })),
+            sinks: OnceLock::new(),
         }
     }
 }
@@ -404,6 +423,7 @@ impl Metrics {
             self.recording_seconds.clone(),
         );
         registry.register("capture_lost_lines", "Lines that wire logs lack, by reason", self.capture_lost.clone());
+        self.register_sinks(&mut registry);
         for (name, help, count) in [
             ("store_appends", "Webhooks that were made durable", store.appends),
             ("store_commits", "Commits of the store", store.commits),
@@ -416,6 +436,34 @@ impl Metrics {
         // Writing into a string does not fail.
         let _ = encode(&mut text, &registry);
         text
+    }
+
+    /// Has what these sinks count shown too. A second call changes nothing.
+    pub(crate) fn watch_sinks(&self, sinks: Arc<Vec<Delivery>>) {
+        let _ = self.sinks.set(sinks);
+    }
+
+    fn register_sinks(&self, registry: &mut Registry) {
+        let (offered, ended) = (Family::<SinkLabel, Counter>::default(), Family::<DeliveryLabel, Counter>::default());
+        let waiting = Family::<SinkLabel, Gauge>::default();
+        // Sinks of one name are shown as one.
+        for sink in self.sinks.get().into_iter().flat_map(|sinks| sinks.iter()) {
+            let label = SinkLabel { sink: sink.name().to_owned() };
+            let counts = sink.counts();
+            offered.get_or_create(&label).inc_by(counts.offered);
+            waiting.get_or_create(&label).inc_by(i64::try_from(counts.waiting()).unwrap_or(i64::MAX));
+            for (result, count) in [
+                ("delivered", counts.delivered),
+                ("failed", counts.failed),
+                ("dropped", counts.dropped),
+                ("recalled", counts.recalled),
+            ] {
+                ended.get_or_create(&DeliveryLabel { sink: label.sink.clone(), result }).inc_by(count);
+            }
+        }
+        registry.register("sink_offered_envelopes", "Envelopes that were meant for a sink", offered);
+        registry.register("sink_envelopes", "Envelopes for a sink, by what became of them", ended);
+        registry.register("sink_waiting_envelopes", "Envelopes that wait for a sink", waiting);
     }
 }
 

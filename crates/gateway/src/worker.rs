@@ -4,11 +4,12 @@
 //! missed, so that a repeat, a reordering, a crash or a restart needs no case of its own.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
     time::Duration,
 };
 
+use futures_util::future::join_all;
 use rtms_proto::{
     config::Circumstances,
     error::Misuse,
@@ -34,8 +35,8 @@ use rtms_wire::{
 };
 use tokio::{
     sync::{mpsc, oneshot},
-    task::JoinSet,
-    time::{Instant, MissedTickBehavior, interval, timeout},
+    task::{JoinError, JoinSet},
+    time::{Instant, MissedTickBehavior, interval},
 };
 use tracing::{debug, error, info, warn};
 
@@ -45,7 +46,7 @@ use crate::{
     clock,
     recording::close_left_behind,
     revoked::{self, is_revoked},
-    stop::Stop,
+    stop::{Share, Stop},
     stream_task::{self, Finished, Joining, Surroundings, TaskHandle},
 };
 
@@ -68,6 +69,9 @@ pub(crate) struct Worker {
     renew_every: Duration,
     running: BTreeMap<StreamId, Running>,
     tasks: JoinSet<Finished>,
+    /// Streams that have ended, whose end is on its way to the store.
+    releasing: JoinSet<StreamId>,
+    unreleased: BTreeSet<StreamId>,
     /// Revoked streams whose deletion is not known to be done, each with when it is tried next.
     undeleted: BTreeMap<StreamId, Instant>,
     /// At most one at a time: nobody waits for it, and a disk does one thing after the other anyway.
@@ -87,6 +91,16 @@ enum Deleting {
     Pending(bool),
     /// One stream, and whether it is done.
     Stream(StreamId, bool),
+}
+
+/// What the worker does next.
+enum Turn {
+    Renew,
+    Finished(Result<Finished, JoinError>),
+    Released(Result<StreamId, JoinError>),
+    Deleted(Result<Deleting, JoinError>),
+    Hint(StreamId),
+    Look,
 }
 
 /// A stream of ours.
@@ -132,6 +146,8 @@ impl Worker {
             renew_every,
             running: BTreeMap::new(),
             tasks: JoinSet::new(),
+            releasing: JoinSet::new(),
+            unreleased: BTreeSet::new(),
             undeleted: BTreeMap::new(),
             deleting: JoinSet::new(),
             pending_at: Some(Instant::now()),
@@ -141,32 +157,49 @@ impl Worker {
         }
     }
 
-    /// Runs until told to stop, then hands its streams over, which may take as long as `stop_within`.
-    pub(crate) async fn run(mut self, mut hints: mpsc::Receiver<StreamId>, mut stop: Stop, stop_within: Duration) {
+    /// Runs until told to stop, then hands its streams over within the time that the stop has.
+    pub(crate) async fn run(mut self, mut hints: mpsc::Receiver<StreamId>, mut stop: Stop) {
         let mut look = interval(LOOK_EVERY);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut renew = interval(self.renew_every);
         renew.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let deadline = self.surroundings.deadline.clone();
         loop {
-            tokio::select! {
+            let turn = tokio::select! {
                 biased;
                 () = stop.given() => break,
-                _ = renew.tick() => self.renew_all().await,
-                Some(finished) = self.tasks.join_next() => self.finished(finished).await,
-                Some(deleted) = self.deleting.join_next() => self.deleted(deleted),
-                Some(stream_id) = hints.recv() => {
-                    let compared = self.compare_by_id(&stream_id).await;
-                    self.report(compared);
-                }
-                _ = look.tick() => {
-                    let compared = self.compare_all().await;
-                    self.report(compared);
-                }
+                _ = renew.tick() => Turn::Renew,
+                Some(finished) = self.tasks.join_next() => Turn::Finished(finished),
+                Some(released) = self.releasing.join_next() => Turn::Released(released),
+                Some(deleted) = self.deleting.join_next() => Turn::Deleted(deleted),
+                Some(stream_id) = hints.recv() => Turn::Hint(stream_id),
+                _ = look.tick() => Turn::Look,
+            };
+            // A store that does not answer must not keep the streams from being handed over.
+            if deadline.within(Share::Turn, self.take(turn)).await.is_none() {
+                break;
             }
         }
         // Whoever has a hint finds out that nobody takes it.
         drop(hints);
-        self.hand_over(stop_within).await;
+        self.hand_over().await;
+    }
+
+    async fn take(&mut self, turn: Turn) {
+        match turn {
+            Turn::Renew => self.renew_all().await,
+            Turn::Finished(finished) => self.finished(finished),
+            Turn::Released(released) => self.released(released).await,
+            Turn::Deleted(deleted) => self.deleted(deleted),
+            Turn::Hint(stream_id) => {
+                let compared = self.compare_by_id(&stream_id).await;
+                self.report(compared);
+            }
+            Turn::Look => {
+                let compared = self.compare_all().await;
+                self.report(compared);
+            }
+        }
     }
 
     fn report(&self, compared: Result<(), StoreError>) {
@@ -368,7 +401,7 @@ impl Worker {
         }
     }
 
-    async fn finished(&mut self, finished: Result<Finished, tokio::task::JoinError>) {
+    fn finished(&mut self, finished: Result<Finished, JoinError>) {
         let Finished { stream_id, outcome } = match finished {
             Ok(finished) => finished,
             Err(panic) => {
@@ -381,17 +414,31 @@ impl Worker {
         let Some(mut running) = self.running.remove(&stream_id) else { return };
         running.listen();
         self.recalls.insert(stream_id.clone(), running.task.recall.downgrade());
-        let store = self.surroundings.store.clone();
-        match store.release(&running.lease, outcome, clock::unix_millis()).await {
-            Ok(()) | Err(StoreError::LeaseLost { .. }) => {}
-            Err(error) => {
-                self.surroundings.metrics.store_error();
-                error!(%stream_id, %error, "a stream could not be released");
+        self.unreleased.insert(stream_id.clone());
+        let surroundings = self.surroundings.clone();
+        // Ends of many streams share a sync, and a store that does not answer holds up nothing else.
+        self.releasing.spawn(async move {
+            match surroundings.store.release(&running.lease, outcome, clock::unix_millis()).await {
+                Ok(()) | Err(StoreError::LeaseLost { .. }) => {}
+                Err(error) => {
+                    surroundings.metrics.store_error();
+                    error!(%stream_id, %error, "a stream could not be released");
+                }
             }
+            stream_id
+        });
+    }
+
+    async fn released(&mut self, released: Result<StreamId, JoinError>) {
+        match released {
+            Ok(stream_id) => {
+                self.unreleased.remove(&stream_id);
+                // Something may have come meanwhile: a newer start, or the word that it was revoked.
+                let compared = self.compare_by_id(&stream_id).await;
+                self.report(compared);
+            }
+            Err(panic) => error!(%panic, "the release of a stream broke"),
         }
-        // Something may have come meanwhile: a newer start, or the word that it was revoked.
-        let compared = self.compare_by_id(&stream_id).await;
-        self.report(compared);
     }
 
     /// Whatever is held of a stream that does not run here has to go.
@@ -466,7 +513,7 @@ impl Worker {
         });
     }
 
-    fn deleted(&mut self, deleted: Result<Deleting, tokio::task::JoinError>) {
+    fn deleted(&mut self, deleted: Result<Deleting, JoinError>) {
         match deleted {
             Ok(Deleting::Pending(is_done)) => {
                 self.pending_at = (!is_done).then(|| Instant::now() + DELETE_AGAIN_AFTER);
@@ -488,26 +535,43 @@ impl Worker {
         self.delete_next();
     }
 
-    async fn hand_over(mut self, within: Duration) {
+    async fn hand_over(mut self) {
         self.is_stopping = true;
+        let deadline = self.surroundings.deadline.clone();
         if !self.running.is_empty() {
             info!(streams = self.running.len(), "handing streams over");
         }
         // What has just been stopped ends with its own reason, within moments.
-        for stream_id in self.running.keys().cloned().collect::<Vec<_>>() {
-            let compared = self.compare_by_id(&stream_id).await;
-            self.report(compared);
-        }
-        for running in self.running.values().filter(|running| !running.stopped) {
-            running.task.stream.abandon().await;
-        }
-        let all = async {
-            while let Some(finished) = self.tasks.join_next().await {
-                self.finished(finished).await;
+        let stopped = async {
+            for stream_id in self.running.keys().cloned().collect::<Vec<_>>() {
+                let compared = self.compare_by_id(&stream_id).await;
+                self.report(compared);
             }
         };
-        if timeout(within, all).await.is_err() {
-            warn!("some streams could not be closed in time");
+        let _ = deadline.within(Share::Turn, stopped).await;
+        let all = async {
+            // One whose driver does not take it must not keep it from the others.
+            let left = self.running.values().filter(|running| !running.stopped);
+            join_all(left.map(|running| running.task.stream.abandon())).await;
+            loop {
+                tokio::select! {
+                    Some(finished) = self.tasks.join_next() => self.finished(finished),
+                    Some(released) = self.releasing.join_next() => self.released(released).await,
+                    else => break,
+                }
+            }
+        };
+        let _ = deadline.within(Share::Streams, all).await;
+        for (stream_id, running) in &self.running {
+            let doing = running.task.progress.now();
+            deadline.leave("stream", Some(stream_id), doing.waiting_for(), doing.lost());
+        }
+        for stream_id in &self.unreleased {
+            let lost = "that the stream has ended; the next process finds it out again";
+            deadline.leave("stream", Some(stream_id), "the store", lost);
+        }
+        if !self.deleting.is_empty() {
+            info!("a deletion is under way, the next process goes on with it");
         }
     }
 }

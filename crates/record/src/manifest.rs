@@ -258,8 +258,15 @@ pub struct FileEntry {
     pub path: String,
     /// Its size.
     pub bytes: u64,
-    /// SHA-256 of its content, in hexadecimal.
+    /// SHA-256 of its content, in hexadecimal. Empty if the process had to stop before it could read the file.
     pub sha256: String,
+}
+
+impl FileEntry {
+    /// Whether its content was read for the checksum.
+    pub fn is_summed(&self) -> bool {
+        !self.sha256.is_empty()
+    }
 }
 
 impl Manifest {

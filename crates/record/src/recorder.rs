@@ -248,7 +248,16 @@ impl Recorder {
     /// # Errors
     /// If a file cannot be written or read. The recording is then as after a crash; opening it again and finishing is
     /// the way to try once more.
-    pub fn finish(mut self, ending: Ending) -> Result<Summary, RecordError> {
+    pub fn finish(self, ending: Ending) -> Result<Summary, RecordError> {
+        self.finish_while(ending, &|| true)
+    }
+
+    /// The same for a process that has to stop: once `may_read` is false, no file is read for its checksum any more. The
+    /// manifest has the sizes then, and empty checksums; a recorder that resumes and finishes adds them.
+    ///
+    /// # Errors
+    /// As [`Recorder::finish`].
+    pub fn finish_while(mut self, ending: Ending, may_read: &dyn Fn() -> bool) -> Result<Summary, RecordError> {
         let at = ending.at;
         // Names learnt late reach the lines from before.
         self.transcript.change_all();
@@ -258,7 +267,7 @@ impl Recorder {
         self.files.remove(self.journal.path())?;
         self.manifest.ending = Some(ending);
         self.manifest.state = RecordingState::Finished;
-        self.manifest.files = checksums(&self.layout)?;
+        self.manifest.files = checksums(&self.layout, may_read)?;
         self.write_manifest(at)?;
         let manifest = self.describe_synced();
         let longest = manifest.tracks.iter().map(|track| track.duration_ms).max();

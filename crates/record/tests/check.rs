@@ -287,3 +287,32 @@ fn links_that_lead_out_are_not_followed() {
     assert!(kinds(&report).contains(&ProblemKind::Path), "{report:?}");
     assert!(!kinds(&report).contains(&ProblemKind::Checksum), "{report:?}");
 }
+
+#[test]
+fn a_recording_that_was_closed_without_checksums_is_checked_by_size_and_summed_when_somebody_goes_on_with_it() {
+    let room = Room::new();
+    let read = std::cell::Cell::new(0);
+    // Time is up in the middle of the third piece that is read.
+    let may_read = || read.replace(read.get() + 1) < 3;
+    let summary = fill(&room).finish_while(ending(), &may_read).expect("a proper end");
+
+    let manifest = &summary.manifest;
+    assert_eq!(manifest.state, RecordingState::Finished);
+    let summed = manifest.files.iter().filter(|entry| entry.is_summed()).count();
+    assert!(0 < summed && summed < manifest.files.len(), "{summed} of {}", manifest.files.len());
+    let report = check(&room.folder());
+    assert_eq!(report.problems, []);
+    assert_eq!(report.files, manifest.files.len() as u64);
+    assert!(report.notes.iter().any(|note| note.contains("not summed")), "{report:?}");
+
+    let unsummed = manifest.files.iter().find(|entry| !entry.is_summed() && entry.bytes > 0).expect("one");
+    let path = room.path(&unsummed.path);
+    let whole = std::fs::read(&path).expect("read");
+    std::fs::write(&path, &whole[1..]).expect("written");
+    assert!(kinds(&check(&room.folder())).contains(&ProblemKind::Size));
+    std::fs::write(&path, whole).expect("written");
+
+    let manifest = finish(room.open()).manifest;
+    assert!(manifest.files.iter().all(rtms_record::manifest::FileEntry::is_summed));
+    assert!(!check(&room.folder()).notes.iter().any(|note| note.contains("not summed")));
+}

@@ -1,17 +1,26 @@
 //! Queue and counters, once, for all sinks.
 
-use std::sync::{
-    Arc, Weak,
-    atomic::{AtomicBool, AtomicU64, Ordering},
+use std::{
+    fmt,
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
 };
 
-use tokio::{sync::mpsc, task::JoinHandle};
+use tokio::{
+    sync::{Mutex, Notify, mpsc},
+    task::JoinHandle,
+};
 use tracing::warn;
 
-use crate::{envelope::Envelope, sink::Sink};
+use crate::{envelope::Envelope, error::SinkError, sink::Sink};
 
 /// Envelopes that may wait for a slow sink: words and events of a thousand streams for about a minute.
 pub const DEFAULT_QUEUE: usize = 16_384;
+
+/// Envelopes that a sink may hold back under load; its buffer is smaller than as many of them.
+const FLUSH_AFTER: u64 = 256;
 
 /// Takes envelopes back that wait for a sink: those that were offered with it, or with a clone of it.
 #[derive(Clone, Debug, Default)]
@@ -62,11 +71,14 @@ pub struct Delivery {
     name: String,
     queue: mpsc::Sender<Waiting>,
     counts: Arc<Counts>,
-    task: JoinHandle<()>,
+    closing: Arc<Notify>,
+    /// None once it has come to its end.
+    task: Mutex<Option<JoinHandle<()>>>,
 }
 
 #[derive(Default)]
 struct Counts {
+    offered: AtomicU64,
     delivered: AtomicU64,
     failed: AtomicU64,
     dropped: AtomicU64,
@@ -76,6 +88,8 @@ struct Counts {
 /// What became of the envelopes for one sink.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DeliveryCounts {
+    /// All that were meant for it. Those of them that are not counted below wait.
+    pub offered: u64,
     /// Delivered.
     pub delivered: u64,
     /// The sink said no.
@@ -86,14 +100,22 @@ pub struct DeliveryCounts {
     pub recalled: u64,
 }
 
+impl DeliveryCounts {
+    /// Envelopes in the queue, or on their way out of it.
+    pub fn waiting(&self) -> u64 {
+        self.offered.saturating_sub(self.delivered + self.failed + self.dropped + self.recalled)
+    }
+}
+
 impl Delivery {
     /// Starts a task that feeds the sink from a queue of at most `capacity` envelopes.
     pub fn start(sink: impl Sink, capacity: usize) -> Self {
         let (queue, waiting) = mpsc::channel(capacity);
-        let counts = Arc::<Counts>::default();
+        let (counts, closing) = (Arc::<Counts>::default(), Arc::<Notify>::default());
         let name = sink.name().to_owned();
-        let task = tokio::spawn(feed(sink, waiting, counts.clone()));
-        Self { name, queue, counts, task }
+        let feeder = Feeder { sink, counts: counts.clone(), unflushed: 0, state: State::Working };
+        let task = Mutex::new(Some(tokio::spawn(feeder.run(waiting, closing.clone()))));
+        Self { name, queue, counts, closing, task }
     }
 
     /// Puts an envelope into the queue. When it is full, the envelope is dropped and counted: nobody waits for a sink.
@@ -103,6 +125,7 @@ impl Delivery {
 
     /// The same for an envelope that may be taken back while it waits.
     pub fn offer_under(&self, envelope: Arc<Envelope>, recall: &Recall) {
+        self.counts.offered.fetch_add(1, Ordering::Relaxed);
         if self.queue.try_send(Waiting { envelope, recall: recall.clone() }).is_err() {
             let dropped = self.counts.dropped.fetch_add(1, Ordering::Relaxed) + 1;
             // The first says that something is wrong; the counter says how much.
@@ -120,45 +143,121 @@ impl Delivery {
     /// What became of the envelopes so far.
     pub fn counts(&self) -> DeliveryCounts {
         let load = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        DeliveryCounts {
+        // What was offered is read last, so that it is never less than what became of it.
+        let counts = DeliveryCounts {
+            offered: 0,
             delivered: load(&self.counts.delivered),
             failed: load(&self.counts.failed),
             dropped: load(&self.counts.dropped),
             recalled: load(&self.counts.recalled),
+        };
+        DeliveryCounts { offered: load(&self.counts.offered), ..counts }
+    }
+
+    /// Takes nothing more in, delivers what waits, and returns when that is done. Dropping the future loses nothing: what
+    /// waits is still delivered as long as the runtime lives.
+    pub async fn finish(&self) {
+        self.closing.notify_one();
+        let mut task = self.task.lock().await;
+        if let Some(running) = task.as_mut() {
+            // A sink that panicked has delivered all that it will.
+            let _ = running.await;
+            *task = None;
+        }
+    }
+}
+
+impl fmt::Debug for Delivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Delivery").field("name", &self.name).field("counts", &self.counts()).finish_non_exhaustive()
+    }
+}
+
+/// Whether a sink takes what it is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Working,
+    Failing,
+    /// Its reader is gone and does not come back.
+    Gone,
+}
+
+/// Feeds one sink.
+struct Feeder<S> {
+    sink: S,
+    counts: Arc<Counts>,
+    /// Envelopes that the sink has taken and may hold back still.
+    unflushed: u64,
+    state: State,
+}
+
+impl<S: Sink> Feeder<S> {
+    async fn run(mut self, mut waiting: mpsc::Receiver<Waiting>, closing: Arc<Notify>) {
+        loop {
+            let next = tokio::select! {
+                biased;
+                next = waiting.recv() => next,
+                () = closing.notified() => {
+                    waiting.close();
+                    continue;
+                }
+            };
+            let Some(Waiting { envelope, recall }) = next else { break };
+            if recall.is_recalled() {
+                self.counts.recalled.fetch_add(1, Ordering::Relaxed);
+            } else {
+                self.deliver(&envelope).await;
+            }
+            if waiting.is_empty() || self.unflushed >= FLUSH_AFTER {
+                self.flush().await;
+            }
+        }
+        self.flush().await;
+    }
+
+    async fn deliver(&mut self, envelope: &Envelope) {
+        self.unflushed += 1;
+        if self.state == State::Gone {
+            return self.failed();
+        }
+        match self.sink.deliver(envelope).await {
+            Ok(()) => {}
+            Err(error) => self.report(&error),
         }
     }
 
-    /// Delivers what waits, and ends.
-    pub async fn finish(self) {
-        drop(self.queue);
-        // A sink that panicked has delivered all that it will.
-        let _ = self.task.await;
-    }
-}
-
-async fn feed(mut sink: impl Sink, mut waiting: mpsc::Receiver<Waiting>, counts: Arc<Counts>) {
-    while let Some(Waiting { envelope, recall }) = waiting.recv().await {
-        let count = if recall.is_recalled() { &counts.recalled } else { deliver(&mut sink, &envelope, &counts).await };
-        count.fetch_add(1, Ordering::Relaxed);
-        if waiting.is_empty() {
-            flush(&mut sink).await;
+    /// What the sink has taken counts as delivered when it is out.
+    async fn flush(&mut self) {
+        if self.unflushed == 0 {
+            return;
+        }
+        match self.sink.flush().await {
+            Ok(()) => {
+                self.counts.delivered.fetch_add(std::mem::take(&mut self.unflushed), Ordering::Relaxed);
+                if self.state == State::Failing {
+                    self.state = State::Working;
+                    warn!(sink = self.sink.name(), "a sink works again");
+                }
+            }
+            Err(error) => self.report(&error),
         }
     }
-    flush(&mut sink).await;
-}
 
-/// Gives one envelope to the sink, and says what it counts as.
-async fn deliver<'a>(sink: &mut impl Sink, envelope: &Envelope, counts: &'a Counts) -> &'a AtomicU64 {
-    let Err(error) = sink.deliver(envelope).await else { return &counts.delivered };
-    let failed = counts.failed.load(Ordering::Relaxed) + 1;
-    if failed.is_power_of_two() {
-        warn!(sink = sink.name(), failed, %error, "delivery failed");
+    /// Logs when a sink begins to fail, not with every envelope; the counter has how many.
+    fn report(&mut self, error: &SinkError) {
+        let sink = self.sink.name();
+        if error.is_final() {
+            self.state = State::Gone;
+            warn!(sink, %error, "the reader of a sink is gone; all further envelopes for it count as failed");
+        } else if self.state == State::Working {
+            self.state = State::Failing;
+            warn!(sink, %error, "delivery fails; envelopes count as failed until it works again");
+        }
+        self.failed();
     }
-    &counts.failed
-}
 
-async fn flush(sink: &mut impl Sink) {
-    if let Err(error) = sink.flush().await {
-        warn!(sink = sink.name(), %error, "flush failed");
+    /// What was on its way is not known to have come out.
+    fn failed(&mut self) {
+        self.counts.failed.fetch_add(std::mem::take(&mut self.unflushed), Ordering::Relaxed);
     }
 }

@@ -10,3 +10,13 @@ pub enum SinkError {
     #[error("encode: {0}")]
     Encode(#[from] serde_json::Error),
 }
+
+impl SinkError {
+    /// Whether nothing that comes later can be delivered either: who read it is gone.
+    pub fn is_final(&self) -> bool {
+        match self {
+            Self::Write(error) => error.kind() == std::io::ErrorKind::BrokenPipe,
+            Self::Encode(_) => false,
+        }
+    }
+}

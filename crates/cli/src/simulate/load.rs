@@ -66,17 +66,12 @@ pub(super) async fn run(config: LoadConfig, print: bool, mut signals: Signals) -
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let finished = server.finished();
     tokio::pin!(finished);
-    let mut is_stopping = false;
     loop {
         tokio::select! {
             biased;
             () = &mut finished => break,
-            () = signals.next() => {
-                if is_stopping {
-                    return Ok(crate::exit_code::interrupted());
-                }
+            () = signals.stop() => {
                 eprintln!("stopping");
-                is_stopping = true;
                 server.stop();
             }
             _ = ticks.tick() => eprintln!("{}", meter.lap(&server.counts())),

@@ -62,13 +62,10 @@ pub(super) async fn run(args: SimulateArgs, mut signals: Signals) -> anyhow::Res
         tokio::select! {
             biased;
             summary = replaying.finished() => break summary?,
-            () = signals.next() => {
+            () = signals.stop() => {
                 eprintln!("stopping");
                 replaying.stop();
-                tokio::select! {
-                    summary = replaying.finished() => break summary?,
-                    () = signals.next() => return Ok(crate::exit_code::interrupted()),
-                }
+                break replaying.finished().await?;
             }
             _ = every.tick() => {
                 eprintln!("at {} of {}", clock(replaying.progress_ms()), clock(length_ms));

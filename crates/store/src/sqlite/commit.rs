@@ -19,7 +19,7 @@ use std::{
 use rusqlite::Connection;
 
 use super::{
-    checkpoint::{self, Checkpoints},
+    checkpoint::{self, Anew, Checkpoints},
     failure::store_error,
     queue::{Batch, Job, Needs, Notes, Queue},
     rows,
@@ -72,8 +72,12 @@ impl Committer {
     /// closes.
     pub(super) fn run(mut self) -> Self {
         let _abandon = AbandonOnExit(Arc::clone(&self.queue));
-        while let Some(batch) = self.queue.take() {
-            self.serve(batch);
+        while let Some(batch) = self.queue.take(self.checkpoints.look_after()) {
+            if batch.is_empty() {
+                self.bound_log(Checkpoints::while_idle);
+            } else {
+                self.serve(batch);
+            }
         }
         self
     }
@@ -100,8 +104,13 @@ impl Committer {
             };
             job.answer(&self.path, group);
         }
+        self.bound_log(Checkpoints::between_groups);
+    }
+
+    fn bound_log(&mut self, how: fn(&mut Checkpoints, &Connection, u64) -> u64) {
         if let Some(connection) = &self.connection {
-            self.checkpoints.between_groups(connection, self.counters.wal_pages.load(Ordering::Relaxed));
+            let pages = how(&mut self.checkpoints, connection, self.counters.wal_pages.load(Ordering::Relaxed));
+            self.counters.wal_pages.store(pages, Ordering::Relaxed);
         }
     }
 
@@ -145,7 +154,7 @@ impl Committer {
         let connection = Self::connected(&mut self.connection, &self.path, &self.counters)?;
         // A sync that failed may have lost what was to be synced, and the system says so only once. Read from its memory
         // it is whole still; but what comes behind it in the log would be lost with it in a power cut.
-        if self.is_behind && !checkpoint::start_anew(connection)? {
+        if self.is_behind && !checkpoint::start_anew(connection, Anew::WrittenOver)? {
             return Err(failure("a reader keeps the log from being started anew"));
         }
         self.is_behind = false;

@@ -121,6 +121,13 @@ pub(super) struct Batch {
     pub(super) notes: Notes,
 }
 
+impl Batch {
+    /// Whether nothing came for as long as the thread was willing to wait.
+    pub(super) fn is_empty(&self) -> bool {
+        self.jobs.is_empty() && self.notes.is_empty()
+    }
+}
+
 /// The bounded queue in front of the commit thread.
 pub(super) struct Queue {
     waiting: Mutex<Waiting>,
@@ -216,22 +223,24 @@ impl Queue {
         self.waiting().jobs.len()
     }
 
-    /// Takes what a group holds, or waits for it. None when the queue is closed and empty.
-    pub(super) fn take(&self) -> Option<Batch> {
+    /// Takes what a group holds, or waits for it; if `at_most` so long is waited, an empty batch. None when the queue is
+    /// closed and empty.
+    pub(super) fn take(&self, at_most: Option<Duration>) -> Option<Batch> {
         let mut waiting = self.waiting();
         while waiting.jobs.is_empty() {
             if waiting.closed {
                 return (!waiting.notes.is_empty()).then(|| waiting.take());
             }
-            if waiting.notes.is_empty() {
+            let wait = if waiting.notes.is_empty() { at_most } else { Some(Self::NOTES_WAIT) };
+            let Some(wait) = wait else {
                 waiting = self.filled.wait(waiting).unwrap_or_else(PoisonError::into_inner);
-            } else {
-                let wake = self.filled.wait_timeout(waiting, Self::NOTES_WAIT);
-                let (woken, timed_out) = wake.unwrap_or_else(PoisonError::into_inner);
-                waiting = woken;
-                if timed_out.timed_out() && waiting.jobs.is_empty() {
-                    break;
-                }
+                continue;
+            };
+            let (woken, timed_out) =
+                self.filled.wait_timeout(waiting, wait).unwrap_or_else(PoisonError::into_inner);
+            waiting = woken;
+            if timed_out.timed_out() && waiting.jobs.is_empty() && !waiting.closed {
+                break;
             }
         }
         Some(waiting.take())

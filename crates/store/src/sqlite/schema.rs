@@ -98,6 +98,9 @@ pub(super) struct Head {
 /// How long a connection waits for another one of this process: the commit thread and a migration are all that hold others up.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long a log may stay that starts anew: a third more than it has when a checkpoint is asked for.
+const LOG_BYTES: i64 = 24 << 20;
+
 /// Whether a file may be made. Only when the store is opened: a file that vanished later is no empty store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Missing {
@@ -160,6 +163,8 @@ fn open(path: &Path, missing: Missing) -> rusqlite::Result<Connection> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     // Checkpoints have a connection and a thread of their own.
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+    // A log that an earlier process left long is cut to its ordinary length when it starts anew.
+    connection.pragma_update_and_check(None, "journal_size_limit", LOG_BYTES, |_| Ok(()))?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
 }

@@ -1,0 +1,182 @@
+//! Lines on their way to standard error: a bounded buffer and a thread that writes it, so that a reader who is stuck holds
+//! up nothing but that thread.
+
+use std::{
+    io::{self, Write},
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant, SystemTime},
+};
+
+/// Bytes that may wait for a slow reader: some seconds of a busy server.
+const MAX_WAITING_BYTES: usize = 1 << 20;
+
+/// Bytes that are written at a time. A pipe takes as many at once, so that a flush sees that it goes on.
+const PIECE_BYTES: usize = 64 << 10;
+
+/// Lines that wait to be written.
+#[derive(Default)]
+pub(crate) struct Lines {
+    waiting: Mutex<Waiting>,
+    /// Notified when there is something to write.
+    filled: Condvar,
+    /// Notified when something was written.
+    written: Condvar,
+}
+
+#[derive(Default)]
+struct Waiting {
+    bytes: Vec<u8>,
+    is_writing: bool,
+    /// Bytes that were written since the beginning.
+    written: u64,
+    /// Lines that did not fit, and of which the reader does not know yet.
+    dropped: u64,
+}
+
+impl Lines {
+    /// Adds whole lines, or drops and counts them if too much waits.
+    pub(crate) fn push(&self, text: &[u8]) {
+        let mut waiting = self.waiting();
+        let is_full = waiting.bytes.len() + text.len() > MAX_WAITING_BYTES;
+        // Nothing comes before the note of what was dropped.
+        if is_full || (waiting.dropped > 0 && !waiting.bytes.is_empty()) {
+            waiting.dropped += 1;
+            return;
+        }
+        waiting.note_dropped();
+        waiting.bytes.extend_from_slice(text);
+        drop(waiting);
+        self.filled.notify_one();
+    }
+
+    /// Writes what comes, for ever. What cannot be written has no reader, and is forgotten.
+    pub(crate) fn write_to(&self, mut out: impl Write) {
+        loop {
+            let mut waiting = self.waiting();
+            while waiting.bytes.is_empty() {
+                waiting = self.filled.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+            }
+            let bytes = std::mem::take(&mut waiting.bytes);
+            waiting.is_writing = true;
+            drop(waiting);
+            for piece in bytes.chunks(PIECE_BYTES) {
+                let _ = out.write_all(piece).and_then(|()| out.flush());
+                self.waiting().written += piece.len() as u64;
+                self.written.notify_all();
+            }
+            let mut waiting = self.waiting();
+            waiting.is_writing = false;
+            let has_dropped = waiting.note_dropped();
+            drop(waiting);
+            if !has_dropped {
+                self.written.notify_all();
+            }
+        }
+    }
+
+    /// Waits until all is written, but no longer than `patience` for a reader that takes nothing.
+    pub(crate) fn flush(&self, patience: Duration) {
+        let mut waiting = self.waiting();
+        let (mut seen, mut since) = (waiting.written, Instant::now());
+        while waiting.is_writing || !waiting.bytes.is_empty() {
+            let Some(left) = patience.checked_sub(since.elapsed()).filter(|left| !left.is_zero()) else { return };
+            (waiting, _) = self.written.wait_timeout(waiting, left).unwrap_or_else(PoisonError::into_inner);
+            if waiting.written != seen {
+                (seen, since) = (waiting.written, Instant::now());
+            }
+        }
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        // Nothing panics while it is held, so it is whole even then.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiting {
+    /// Adds a line about what was dropped, if there is any.
+    fn note_dropped(&mut self) -> bool {
+        let dropped = std::mem::take(&mut self.dropped);
+        if dropped > 0 {
+            let time = humantime::format_rfc3339_micros(SystemTime::now());
+            let note = format!("{time}  WARN rtms: {dropped} log lines were dropped, standard error was not read\n");
+            self.bytes.extend_from_slice(note.as_bytes());
+        }
+        dropped > 0
+    }
+}
+
+/// A writer of whole lines, as a subscriber wants it.
+pub(crate) struct LineWriter(pub(crate) &'static Lines);
+
+impl Write for LineWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.push(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "in a test, a panic is the answer")]
+mod tests {
+    use std::{
+        sync::{Arc, mpsc},
+        thread,
+    };
+
+    use super::*;
+
+    /// A reader that takes a piece only when it is allowed one.
+    struct Slow {
+        allowed: mpsc::Receiver<()>,
+        taken: Arc<Mutex<Vec<u8>>>,
+    }
+
+    impl Write for Slow {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.allowed.recv().map_err(|_| io::ErrorKind::BrokenPipe)?;
+            self.taken.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_reader_that_is_stuck_costs_lines_and_no_time_and_learns_how_many() {
+        let lines: &'static Lines = Box::leak(Box::default());
+        let (allow, allowed) = mpsc::channel();
+        let taken = Arc::<Mutex<Vec<u8>>>::default();
+        let out = Slow { allowed, taken: taken.clone() };
+        thread::spawn(move || lines.write_to(out));
+        let line = vec![b'x'; 1023].into_iter().chain([b'\n']).collect::<Vec<_>>();
+
+        let begun = Instant::now();
+        for _ in 0..4 * MAX_WAITING_BYTES / line.len() {
+            lines.push(&line);
+        }
+        lines.flush(Duration::from_millis(30));
+        assert!(begun.elapsed() < Duration::from_secs(5), "nobody waits for it");
+
+        for _ in 0..4 * MAX_WAITING_BYTES / PIECE_BYTES {
+            allow.send(()).unwrap();
+        }
+        lines.push(b"last\n");
+        lines.flush(Duration::from_secs(20));
+        let text = String::from_utf8(taken.lock().unwrap().clone()).unwrap();
+        let whole = text.lines().filter(|line| line.len() == 1023).count();
+        let dropped: usize = text
+            .lines()
+            .filter_map(|line| line.split_once("WARN rtms: ")?.1.split_once(" log lines were dropped")?.0.parse::<usize>().ok())
+            .sum();
+        let last = usize::from(text.ends_with("last\n"));
+        assert_eq!(whole + dropped + last, 4 * MAX_WAITING_BYTES / line.len() + 1, "each is there or counted");
+        assert!(dropped > 0 && text.len() < 3 * MAX_WAITING_BYTES, "{dropped} of {} bytes", text.len());
+    }
+}

@@ -1,0 +1,57 @@
+//! What a stream task is at, so that the log can name it if the task does not come to its end.
+
+use std::sync::{Mutex, PoisonError};
+
+/// What a stream task waits for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Doing {
+    /// Its recording is opened.
+    #[default]
+    Opening,
+    /// Events are taken, and written now and then.
+    Receiving,
+    /// The end of its wire log is written.
+    ClosingWireLog,
+    /// The end of its recording is written.
+    ClosingRecording,
+    /// Its recording is deleted.
+    Deleting,
+}
+
+impl Doing {
+    /// What it waits for.
+    pub(crate) fn waiting_for(self) -> &'static str {
+        match self {
+            Self::Opening => "the disk, to open the recording",
+            Self::Receiving => "the disk, to write the recording",
+            Self::ClosingWireLog => "the disk, to write the end of the wire log",
+            Self::ClosingRecording => "the disk, to write the end of the recording",
+            Self::Deleting => "the disk, to delete the recording",
+        }
+    }
+
+    /// What is lost if it is left there.
+    pub(crate) fn lost(self) -> &'static str {
+        match self {
+            Self::Opening => "what came since the stream was joined",
+            Self::Receiving | Self::ClosingWireLog | Self::ClosingRecording => {
+                "what came since the last write; the next process closes the recording"
+            }
+            Self::Deleting => "nothing; the next process goes on with the deletion",
+        }
+    }
+}
+
+/// What one task is at, as others see it.
+#[derive(Debug, Default)]
+pub(crate) struct Progress(Mutex<Doing>);
+
+impl Progress {
+    pub(crate) fn begin(&self, doing: Doing) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = doing;
+    }
+
+    pub(crate) fn now(&self) -> Doing {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
