@@ -108,7 +108,8 @@ pub enum Input {
         /// What.
         payload: Bytes,
     },
-    /// A connection ended, not by us.
+    /// A connection ended by the client, be it one that was told to close and had not heard of it, or did not answer by a close
+    /// frame.
     Closed {
         /// Which.
         connection: ConnectionId,
@@ -167,7 +168,8 @@ pub enum Output {
         /// Which.
         connection: ConnectionId,
     },
-    /// Closes a connection with a close frame. Nothing is said about it any more afterwards.
+    /// Closes a connection with a close frame. Nothing is sent on it any more afterwards; if the client ends it without an answer,
+    /// or had ended it before, [`Input::Closed`] says so.
     Close {
         /// Which.
         connection: ConnectionId,

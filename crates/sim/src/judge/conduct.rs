@@ -89,6 +89,9 @@ pub(crate) struct Conduct {
     left_at: Option<UnixMillis>,
     /// Connections that Zoom has closed, and nothing has kept the client from knowing.
     told_to_close: BTreeSet<ConnectionId>,
+    /// Connections that Zoom has closed because the client had ended or replaced its signaling. How they end is still judged:
+    /// the end of signaling may be seen first although the client ended all of them together.
+    left_behind: BTreeSet<ConnectionId>,
 }
 
 /// A connection beside another one.
@@ -98,6 +101,8 @@ pub(crate) struct Double {
     pub(crate) connection: ConnectionId,
     /// Those that were there first.
     pub(crate) first: Vec<ConnectionId>,
+    /// Whether Zoom has closed those for it, so that they count as alive until their own end shows otherwise.
+    pub(crate) is_instead: bool,
     pub(crate) mistake: Mistake,
 }
 
@@ -364,7 +369,21 @@ impl Conduct {
         self.refused_anyhow(connection, MessageType::Undefined);
         self.refused.insert(connection, (MessageType::Undefined, false));
         if self.doubles.len() < Self::MOST {
-            self.doubles.push(Double { due: now + OVERLAP, connection, first, mistake });
+            self.doubles.push(Double { due: now + OVERLAP, connection, first, is_instead: false, mistake });
+        }
+    }
+
+    /// A connection was accepted in place of another one, which may have ended already: its close may be on its way.
+    pub(crate) fn replaced(
+        &mut self,
+        connection: ConnectionId,
+        first: ConnectionId,
+        mistake: Mistake,
+        now: UnixMillis,
+    ) {
+        if self.doubles.len() < Self::MOST {
+            let (due, first) = (now + OVERLAP, vec![first]);
+            self.doubles.push(Double { due, connection, first, is_instead: true, mistake });
         }
     }
 
@@ -426,6 +445,21 @@ impl Conduct {
             self.told_to_close.pop_first();
         }
         self.told_to_close.insert(connection);
+    }
+
+    /// Zoom has closed a connection because the client had ended or replaced its signaling.
+    pub(crate) fn leaves_behind(&mut self, connection: ConnectionId) {
+        if self.left_behind.len() >= Self::MOST {
+            self.left_behind.pop_first();
+        }
+        self.left_behind.insert(connection);
+    }
+
+    /// A connection that Zoom had closed already was ended by the client, which did not know of that. Gives whether the manner of
+    /// its end is to be judged.
+    pub(crate) fn ended_by_itself(&mut self, connection: ConnectionId) -> bool {
+        self.doubles.retain(|double| !(double.is_instead && double.first.contains(&connection)));
+        self.left_behind.remove(&connection)
     }
 
     /// The driver waited in vain for the answer to a close frame.

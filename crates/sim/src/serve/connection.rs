@@ -41,7 +41,7 @@ pub(super) enum FromConnection {
     Said { connection: ConnectionId, payload: Bytes },
     /// The client did not answer our close frame in time.
     LeftOpen { connection: ConnectionId },
-    /// The connection is gone; no ending if it ended by our wish.
+    /// The connection is gone; no ending if it ended by our wish, in order.
     Ended { connection: ConnectionId, ending: Option<Ending> },
     /// A webhook was answered, or not.
     WebhookAnswered { webhook: WebhookId, answer: WebhookAnswer },
@@ -117,11 +117,16 @@ async fn converse(
                 Some(first) => match write(socket, first, &mut outgoing, waiting_bytes).await {
                     Ok(None) => {}
                     Ok(Some(code)) => {
-                        if !close(socket, code).await {
-                            // It fails only when the pump has ended.
-                            let _ = events.send(FromConnection::LeftOpen { connection }).await;
-                        }
-                        return None;
+                        return match close(socket, code).await {
+                            Goodbye::Answered => None,
+                            // Whether it was gone before our close frame went out does not show here.
+                            Goodbye::Cut => Some(Ending::Cut),
+                            Goodbye::Unanswered => {
+                                // It fails only when the pump has ended.
+                                let _ = events.send(FromConnection::LeftOpen { connection }).await;
+                                None
+                            }
+                        };
                     }
                     Err(_) => return Some(Ending::Cut),
                 },
@@ -166,15 +171,30 @@ async fn write(
     Ok(None)
 }
 
-/// Closes in order. False if the client does not answer in time.
-pub(super) async fn close<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut WebSocketStream<S>, code: u16) -> bool {
+/// How a client took our close frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Goodbye {
+    /// With one of its own.
+    Answered,
+    /// The connection ended without one.
+    Cut,
+    /// Not at all, in time.
+    Unanswered,
+}
+
+/// Closes in order.
+pub(super) async fn close<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut WebSocketStream<S>, code: u16) -> Goodbye {
     let closing = async {
         let code = CloseCode::try_from(code).unwrap_or(CloseCode::NORMAL_CLOSURE);
         if socket.send(Message::close(Some(code), "")).await.is_ok() {
-            // What the client still says is of no interest; its close frame ends the loop.
-            while let Some(Ok(_)) = socket.next().await {}
+            // Anything else that the client still sends is of no interest.
+            while let Some(Ok(message)) = socket.next().await {
+                if message.is_close() {
+                    return Goodbye::Answered;
+                }
+            }
         }
+        Goodbye::Cut
     };
-    // Who does not answer the close frame is left.
-    timeout(CLOSE_WITHIN, closing).await.is_ok()
+    timeout(CLOSE_WITHIN, closing).await.unwrap_or(Goodbye::Unanswered)
 }

@@ -24,12 +24,17 @@ pub(super) enum Passage {
 }
 
 /// A client's bytes. What is read always comes: the machine decides what is heard of it.
+///
+/// A write that fails ends nothing either. The client may have sent its last messages and a close frame before it went, and
+/// only reading on finds them; the end of what can be read is the end of the connection.
 #[derive(Debug)]
 pub(super) struct Line {
     io: Box<dyn Io>,
     passage: Passage,
     /// What waits to go out.
     held: Vec<u8>,
+    /// Whether a write has failed: nothing goes out any more.
+    is_broken: bool,
 }
 
 impl Line {
@@ -37,7 +42,7 @@ impl Line {
     const MOST: usize = 64 * 1_024;
 
     pub(super) fn new(io: Box<dyn Io>) -> Self {
-        Self { io, passage: Passage::Open, held: Vec::new() }
+        Self { io, passage: Passage::Open, held: Vec::new(), is_broken: false }
     }
 
     pub(super) fn passage(&self) -> Passage {
@@ -50,6 +55,13 @@ impl Line {
         if passage == Passage::Lost {
             self.held.clear();
         }
+    }
+
+    /// Notes that a write has failed, and gives what stands for its success.
+    fn breaks<T>(&mut self, as_if: T) -> T {
+        self.is_broken = true;
+        self.held.clear();
+        as_if
     }
 
     /// Writes what was held.
@@ -78,9 +90,13 @@ impl AsyncRead for Line {
 impl AsyncWrite for Line {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match self.passage {
+            _ if self.is_broken => Poll::Ready(Ok(bytes.len())),
             Passage::Open => {
-                ready!(self.poll_release(context))?;
-                Pin::new(&mut self.io).poll_write(context, bytes)
+                let written = match ready!(self.poll_release(context)) {
+                    Ok(()) => ready!(Pin::new(&mut self.io).poll_write(context, bytes)),
+                    Err(error) => Err(error),
+                };
+                Poll::Ready(Ok(written.unwrap_or_else(|_| self.breaks(bytes.len()))))
             }
             Passage::Held if self.held.len() + bytes.len() > Self::MOST => {
                 Poll::Ready(Err(io::Error::new(io::ErrorKind::OutOfMemory, "too much waits for a server that hangs")))
@@ -94,18 +110,49 @@ impl AsyncWrite for Line {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.passage == Passage::Open {
-            ready!(self.poll_release(context))?;
-            return Pin::new(&mut self.io).poll_flush(context);
+        if self.passage == Passage::Open && !self.is_broken {
+            let flushed = match ready!(self.poll_release(context)) {
+                Ok(()) => ready!(Pin::new(&mut self.io).poll_flush(context)),
+                Err(error) => Err(error),
+            };
+            flushed.unwrap_or_else(|_| self.breaks(()));
         }
         Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.passage == Passage::Open {
+        if self.passage == Passage::Open && !self.is_broken {
             ready!(self.poll_release(context))?;
             return Pin::new(&mut self.io).poll_shutdown(context);
         }
         Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_a_client_said_before_it_went_is_read_although_nothing_can_be_written_to_it() {
+        for passage in [Passage::Open, Passage::Held] {
+            let (ours, mut theirs) = duplex(64);
+            theirs.write_all(b"the end").await.unwrap();
+            drop(theirs);
+            let mut line = Line::new(Box::new(ours));
+            line.set(passage);
+
+            line.write_all(b"a packet").await.unwrap();
+            line.flush().await.unwrap();
+            line.set(Passage::Open);
+            line.flush().await.unwrap();
+            line.write_all(b"another").await.unwrap();
+            let mut read = String::new();
+            line.read_to_string(&mut read).await.unwrap();
+
+            assert_eq!(read, "the end", "{passage:?}");
+        }
     }
 }

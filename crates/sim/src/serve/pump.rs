@@ -128,9 +128,7 @@ impl Pump {
             };
             self.zoom.handle(input, self.clock.now());
         }
-        // Nobody who knocks now is heard.
-        events.close();
-        self.say_goodbye().await;
+        self.say_goodbye(&mut events).await;
         self.carry_out();
         lock(&self.seen).report = Some(self.report());
         if let Some(record) = &self.record
@@ -306,11 +304,39 @@ impl Pump {
         }
     }
 
-    /// Gives the connections a moment for their close frames.
-    async fn say_goodbye(&mut self) {
-        let all = async { while self.guests.tasks.join_next().await.is_some() {} };
-        if tokio::time::timeout(connection::CLOSE_WITHIN * 2, all).await.is_err() {
-            tracing::debug!("some connections did not close in time");
+    /// Gives the connections a moment for their close frames, and hears of each how it ended. No newcomer is let in.
+    async fn say_goodbye(&mut self, events: &mut mpsc::Receiver<FromConnection>) {
+        let patience = tokio::time::sleep(connection::CLOSE_WITHIN * 2);
+        tokio::pin!(patience);
+        loop {
+            tokio::select! {
+                biased;
+                Some(event) = events.recv() => self.hear_the_end(event),
+                ended = self.guests.tasks.join_next() => if ended.is_none() { break },
+                () = &mut patience => {
+                    tracing::debug!("some connections did not close in time");
+                    break;
+                }
+            }
+        }
+        events.close();
+        while let Ok(event) = events.try_recv() {
+            self.hear_the_end(event);
+        }
+    }
+
+    fn hear_the_end(&mut self, event: FromConnection) {
+        let input = match event {
+            FromConnection::LeftOpen { .. } | FromConnection::Ended { .. } => self.arrived(event),
+            // An answer that is dropped turns the newcomer away.
+            FromConnection::Knocked { .. }
+            | FromConnection::Entered { .. }
+            | FromConnection::Said { .. }
+            | FromConnection::WebhookAnswered { .. }
+            | FromConnection::WebhookAnsweredLate { .. } => None,
+        };
+        if let Some(input) = input {
+            self.zoom.handle(input, self.clock.now());
         }
     }
 }

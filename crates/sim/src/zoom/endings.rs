@@ -23,12 +23,20 @@ impl Zoom {
         self.signaling = None;
         self.stream_state = StreamState::Interrupted;
         self.signaling_window = Some((now + self.config.timing.signaling_window, reason));
-        let media: Vec<_> = self.media().map(|(connection, _)| connection).collect();
-        for connection in media {
+        for connection in self.media_connections() {
             if let Some(Role::Media(media)) = self.close(connection) {
                 self.open_media_window(&media, reason, now);
             }
         }
+    }
+
+    /// The client has ended its signaling, and with it the stream loses its media. Signaling and media may have ended together, in
+    /// whatever order that is seen, so the end of each media connection is judged when it is seen.
+    pub(super) fn signaling_left(&mut self, now: UnixMillis) {
+        if !self.is_over() {
+            self.media_connections().into_iter().for_each(|connection| self.conduct.leaves_behind(connection));
+        }
+        self.signaling_lost(StopReason::AwaitReconnectionTimeout, now);
     }
 
     /// From now on these media may come back for a while; a window that is open already stays as it is. `reason` is why the stream

@@ -163,10 +163,9 @@ impl Zoom {
         }
         if let Some(first) = self.signaling.take() {
             self.watch_second_signaling(connection, first, false, now);
-            self.close(first);
-            let media: Vec<_> = self.media().map(|(connection, _)| connection).collect();
-            for connection in media {
-                self.close(connection);
+            for replaced in [first].into_iter().chain(self.media_connections()) {
+                self.close(replaced);
+                self.conduct.leaves_behind(replaced);
             }
         }
 
@@ -468,7 +467,13 @@ impl Zoom {
             return;
         }
         let hung = self.frozen.remove(&connection).is_some();
-        let Some(known) = self.connections.remove(&connection) else { return };
+        let Some(known) = self.connections.remove(&connection) else {
+            let is_judged = self.conduct.ended_by_itself(connection);
+            if is_judged && ending == Ending::Cut && !self.is_client_away(now) {
+                self.find(now, Some(connection), Mistake::AbruptClose);
+            }
+            return;
+        };
         match ending {
             Ending::CloseFrame => {}
             // Whoever was told that the stream is over may go as they like.
@@ -486,7 +491,7 @@ impl Zoom {
                 if !hung {
                     self.conduct.left(now);
                 }
-                self.signaling_lost(StopReason::AwaitReconnectionTimeout, now);
+                self.signaling_left(now);
             }
             Role::Media(media) => self.media_lost(&media, StopReason::AwaitReconnectionTimeout, now),
         }

@@ -12,6 +12,11 @@ impl Zoom {
         })
     }
 
+    /// The numbers of those.
+    pub(super) fn media_connections(&self) -> Vec<ConnectionId> {
+        self.media().map(|(connection, _)| connection).collect()
+    }
+
     /// One session changes its state, and signaling tells.
     pub(super) fn session_state_is(
         &mut self,

@@ -75,7 +75,7 @@ impl Zoom {
         if refused {
             self.conduct.doubled(connection, vec![first], mistake, now);
         } else {
-            self.find(now, Some(connection), mistake);
+            self.conduct.replaced(connection, first, mistake, now);
         }
     }
 
@@ -324,7 +324,7 @@ impl Zoom {
     /// What only time shows.
     pub(super) fn pass_conduct(&mut self, now: UnixMillis) {
         for double in self.conduct.due_doubles(now) {
-            if double.first.iter().any(|first| self.is_sound(*first)) {
+            if double.is_instead || double.first.iter().any(|first| self.is_sound(*first)) {
                 self.find(now, Some(double.connection), double.mistake);
             }
         }
