@@ -38,11 +38,16 @@ ledger tiles the time from rtms_started to the end, and tells of as much receive
 
 A recording that goes on, or whose process died, is checked as far as it can be, and it is said that it is not finished.
 
+The first line tells what was lost of the stream: by whom, how long, and how many messages where they were counted. A loss is
+no fault of the files, so the exit code is 0 all the same, unless --complete asks for all of it.
+
 Examples:
   rtms recording check data/recordings/7f3a
-  rtms recording check --json data/recordings/7f3a | jq .problems
+  rtms recording check --complete data/recordings/7f3a || echo incomplete
+  rtms recording check --json data/recordings/7f3a | jq '.problems, .lost'
 
-Exit codes: 0 nothing is wrong; 1 something is, or it cannot be read; 2 wrong arguments.";
+Exit codes: 0 nothing is wrong; 1 something is, it cannot be read, or with --complete something was lost or it is not
+finished; 2 wrong arguments.";
 
 const SHOW_EXAMPLES: &str = "\
 Times are Zoom's. A recording that goes on is shown as far as it was written: what only went on may be half a minute
@@ -66,10 +71,19 @@ pub(crate) struct RecordingArgs {
 enum Action {
     /// Verify the files against the manifest and the ledger; nothing is changed
     #[command(after_help = CHECK_EXAMPLES)]
-    Check(FolderArgs),
+    Check(CheckArgs),
     /// Show the ledger: per medium what was received, silent, paused, interrupted, dropped, off
     #[command(after_help = SHOW_EXAMPLES)]
     Show(FolderArgs),
+}
+
+#[derive(Args, Debug)]
+struct CheckArgs {
+    #[command(flatten)]
+    place: FolderArgs,
+    /// Exit code 1 if anything was lost, or the recording is not finished
+    #[arg(long)]
+    complete: bool,
 }
 
 #[derive(Args, Debug)]
@@ -84,11 +98,12 @@ struct FolderArgs {
 
 pub(crate) fn run(args: &RecordingArgs) -> anyhow::Result<ExitCode> {
     match &args.action {
-        Action::Check(args) => {
+        Action::Check(CheckArgs { place: args, complete }) => {
             let report = check(&args.folder);
             let text = if args.json { json_line(&json!(report)) } else { told(&args.folder, &report) };
             output::print(&text)?;
-            Ok(if report.is_fine() { ExitCode::SUCCESS } else { exit_code::failed() })
+            let is_right = report.is_fine() && (!complete || report.is_complete());
+            Ok(if is_right { ExitCode::SUCCESS } else { exit_code::failed() })
         }
         Action::Show(args) => {
             let folder = args.folder.display();
@@ -119,7 +134,7 @@ fn json_line(value: &Value) -> String {
 
 /// The report for people.
 fn told(folder: &Path, report: &CheckReport) -> String {
-    let mut text = String::new();
+    let mut text = verdict(report);
     let stream = report.stream_id.as_ref().map(|stream| format!("stream {}, ", one_line(stream.as_str())));
     let state = match report.state {
         Some(RecordingState::Finished) => "finished",
@@ -127,6 +142,9 @@ fn told(folder: &Path, report: &CheckReport) -> String {
         None => "not a recording that can be read",
     };
     text.push_str(&format!("{}: {}{state}\n", folder.display(), stream.unwrap_or_default()));
+    if let Some(why) = &report.ended {
+        text.push_str(&format!("it ended: {}\n", one_line(why)));
+    }
     if report.files > 0 {
         text.push_str(&format!("{} files with {} bytes were read\n", report.files, report.bytes));
     }
@@ -137,14 +155,26 @@ fn told(folder: &Path, report: &CheckReport) -> String {
         let path = problem.path.as_ref().map(|path| format!("{} ", one_line(path)));
         text.push_str(&format!("problem: {}{}\n", path.unwrap_or_default(), one_line(&problem.what)));
     }
-    let count = report.problems.len() as u64 + report.more_problems;
-    text.push_str(&match count {
-        0 => "nothing is wrong\n".to_owned(),
-        1 => "1 problem\n".to_owned(),
-        count if report.more_problems > 0 => format!("{count} problems, not all of them listed\n"),
-        count => format!("{count} problems\n"),
-    });
+    if report.more_problems > 0 {
+        text.push_str(&format!("{} more problems are not listed\n", report.more_problems));
+    }
     text
+}
+
+/// The first line: `OK: 17 files match; 11.2 s of audio lost (disk)`.
+fn verdict(report: &CheckReport) -> String {
+    let files = |count| if count == 1 { "1 file matches".to_owned() } else { format!("{count} files match") };
+    let found = match report.problems.len() as u64 + report.more_problems {
+        0 if report.state == Some(RecordingState::Finished) => format!("OK: {}", files(report.files)),
+        0 => "OK so far: it is not finished".to_owned(),
+        1 => "WRONG: 1 problem".to_owned(),
+        count => format!("WRONG: {count} problems"),
+    };
+    let lost = match &report.lost {
+        Some(lost) => lost.to_string(),
+        None => "what was lost is not known".to_owned(),
+    };
+    format!("{found}; {lost}\n")
 }
 
 fn shown_ledger(manifest: &Manifest, ledger: &LedgerReport) -> String {

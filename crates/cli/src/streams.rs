@@ -1,4 +1,7 @@
-//! `rtms streams`: which streams a server has, everything about one, ending one, and choosing one person's camera.
+//! `rtms streams`: which streams a server has, everything about one, ending or retrying one, and choosing one person's camera.
+
+mod past;
+mod retry;
 
 use std::{
     path::Path,
@@ -52,6 +55,9 @@ Examples:
 
   Everything about one:
     rtms streams show 'Qm9v/aw+=='
+
+  Join one again that failed, within Zoom's minute:
+    rtms streams retry 'Qm9v/aw+=='
 
   End one, and see one person's camera:
     rtms streams stop 'Qm9v/aw+=='
@@ -107,7 +113,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 /// Characters of an id that are shown in a list: no real one has more.
 const ID_CHARS: usize = 64;
 
-/// Show the streams of a server, end one, or choose one person's camera.
+/// Show the streams of a server, end or retry one, or choose one person's camera.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 pub(crate) struct StreamsArgs {
@@ -125,6 +131,9 @@ enum Action {
     /// Ask Zoom to end a stream, and wait until it has
     #[command(after_help = STOP_EXAMPLES)]
     Stop(StopArgs),
+    /// Join a stream again that failed, while Zoom waits for it
+    #[command(after_help = retry::EXAMPLES)]
+    Retry(retry::RetryArgs),
     /// Choose one person's camera, or drop it, and tell what became of it
     #[command(after_help = VIDEO_EXAMPLES)]
     Video(VideoArgs),
@@ -224,6 +233,7 @@ pub(crate) async fn run(args: StreamsArgs) -> anyhow::Result<ExitCode> {
         None => list(&args.list).await,
         Some(Action::Show(args)) => show(&args).await,
         Some(Action::Stop(args)) => stop(&args).await,
+        Some(Action::Retry(args)) => retry::run(&args).await,
         Some(Action::Video(args)) => video(&args).await,
     }
 }
@@ -249,7 +259,7 @@ async fn list(args: &ListArgs) -> anyhow::Result<ExitCode> {
     if streams.is_empty() {
         eprintln!("no streams");
     } else {
-        output::print(&listed(&streams))?;
+        output::print(&if args.all { past::listed(&streams, now()?) } else { listed(&streams) })?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -269,10 +279,10 @@ async fn stop(args: &StopArgs) -> anyhow::Result<ExitCode> {
     let server = args.place.find_server(!args.json).await?;
     let answer = ask::request(&server, Method::POST, &format!("{}/stop", path_of(stream)), None).await?;
     let mut line: StreamLine = understood(&answer)?;
-    let had_ended = line.state == StreamStanding::Ended;
+    let had_ended = line.state.is_over();
     let deadline = Instant::now() + args.wait;
     let mut told = None;
-    while line.state != StreamStanding::Ended {
+    while !line.state.is_over() {
         if told.replace(line.state) != Some(line.state) {
             eprintln!("{}", progress(line.state));
         }
@@ -307,7 +317,7 @@ fn progress(state: StreamStanding) -> &'static str {
         | StreamStanding::Connected
         | StreamStanding::Paused
         | StreamStanding::Reconnecting => "it was started again",
-        StreamStanding::Ended => "it has ended",
+        StreamStanding::Ended | StreamStanding::Incomplete | StreamStanding::Failed => "it has ended",
     }
 }
 
@@ -479,6 +489,10 @@ fn told(detail: &StreamDetail) -> String {
     facts.extend(line.started_at.map(|at| ("started", format!("{} UTC, Zoom's clock", time(at.0)))));
     facts.extend(line.joined_at.map(|at| ("joined", format!("{} UTC", time(at.0)))));
     facts.extend(line.ended.as_ref().map(|ended| ("ended", format!("{} UTC: {}", time(ended.at.0), why(ended)))));
+    let lost = line.ended.as_ref().filter(|ended| !ended.lost.is_none());
+    facts.extend(lost.map(|ended| ("lost", ended.lost.to_string())));
+    let not_recorded = line.ended.as_ref().and_then(|ended| ended.not_recorded.as_ref());
+    facts.extend(not_recorded.map(|why| ("not recorded", one_line(why))));
     if line.here {
         let last = detail.last_interruption.as_ref().map(|last| {
             let (at, why) = (time(last.at.0), shown(&last.why, REASON_CHARS));

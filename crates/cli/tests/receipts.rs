@@ -62,7 +62,10 @@ async fn a_meeting_is_told_step_by_step_while_the_server_runs_and_after_it_is_st
     assert_still_told(&told, &json_lines(&receipts(&["--data-dir", folder, "--json"]).await));
     assert_still_told(&told[..1], &json_lines(&receipts(&["--data-dir", folder, "--json", "--limit", "1"]).await));
     let elsewhere = receipts(&["--data-dir", folder, "--stream", "another"]).await;
-    assert_eq!((elsewhere.stdout.as_str(), elsewhere.stderr.as_str()), ("", &*format!("reading {folder}: no server runs there\nno receipts\n")));
+    assert_eq!(
+        (elsewhere.stdout.as_str(), elsewhere.stderr.as_str()),
+        ("", &*format!("reading {folder}: no server runs there\nno receipts\n"))
+    );
     let later = receipts(&["--data-dir", folder, "--since", "2999-01-01T00:00:00Z", "--json"]).await;
     assert_eq!((later.stdout.as_str(), later.stderr.as_str()), ("", ""));
 }

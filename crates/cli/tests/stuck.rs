@@ -110,8 +110,10 @@ async fn a_disk_that_does_not_answer_while_a_recording_goes_on() {
     let room = Room::new();
     let server = Stuck::start(&room, Stdio::null(), Log::Read).await;
     let simulator = server.meeting(3).await;
-    until("the next manifest would be written into it", async || fifo(&room.folder(&simulator).join("manifest.json.new")).await)
-        .await;
+    until("the next manifest would be written into it", async || {
+        fifo(&room.folder(&simulator).join("manifest.json.new")).await
+    })
+    .await;
 
     let ended = server.end().await;
 
@@ -186,10 +188,8 @@ async fn a_reader_that_is_gone_is_logged_once_and_each_envelope_is_counted() {
     drop(reader);
     let _simulator = server.meeting(3).await;
     let failed = || r#"rtms_sink_envelopes_total{sink="stdout",result="failed"}"#;
-    until("envelopes fail", async || {
-        (metric(&get(server.address, "/metrics").await.1, failed())? > 5).then_some(())
-    })
-    .await;
+    until("envelopes fail", async || (metric(&get(server.address, "/metrics").await.1, failed())? > 5).then_some(()))
+        .await;
 
     let ended = server.end().await;
 
@@ -270,7 +270,13 @@ impl Stuck {
     async fn start(room: &Room, stdout: Stdio, log: Log) -> Self {
         let (data_dir, settings) = (room.0.path().join("data"), room.settings());
         let mut command = with_secrets(&[
-            "serve", "--dev", "--listen", "127.0.0.1:0", "--data-dir", data_dir.to_str().unwrap(), "--config",
+            "serve",
+            "--dev",
+            "--listen",
+            "127.0.0.1:0",
+            "--data-dir",
+            data_dir.to_str().unwrap(),
+            "--config",
             settings.to_str().unwrap(),
         ]);
         let (reader, writer) = pipe().unwrap();

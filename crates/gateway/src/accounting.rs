@@ -58,8 +58,8 @@ pub(crate) fn opening(wanted: MediaTypes, clocks: Option<ClockPair>, started_at:
 
 /// What the queue before the recorder lost.
 pub(crate) fn lost(lost: Lost) -> Input {
-    let Lost { medium, first, last, count: _ } = lost;
-    Input::Dropped(Dropped { medium, queue: Queue::Events, first, last })
+    let Lost { medium, first, last, count } = lost;
+    Input::Dropped(Dropped { medium, queue: Queue::Events, first, last, count })
 }
 
 impl Accounting {
@@ -155,6 +155,18 @@ impl Accounting {
                 Some(Input::Change(Change::Interrupted(Scope::Stream, cause), When::Ours(now)))
             }
         }
+    }
+
+    /// What an end changes of a stream of which no medium was ever opened: all of its time was lost, from the beginning.
+    pub(crate) fn never_connected(ending: &Ending) -> Option<Input> {
+        let cause = match ending {
+            Ending::Failed(error) if !error.is_retryable() => Cause::Refused,
+            Ending::Failed(_) | Ending::Stopped { .. } => Cause::WindowMissed,
+            Ending::Closed { .. } | Ending::Abandoned => return None,
+        };
+        // Our clock has no earlier time, and the ledger begins where the stream does.
+        let since = When::Ours(UnixMillis(0));
+        Some(Input::Change(Change::Interrupted(Scope::Stream, cause), since))
     }
 
     fn stream_state(

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use rtms_wire::secret::SecretToken;
+use tokio::sync::watch;
 
 use crate::{
     config::secrets::{self, App, AppConfig, SecretsError},
@@ -18,6 +19,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub struct Apps {
     current: Arc<ArcSwap<Vec<App>>>,
+    /// How often they were read again.
+    reloads: Arc<watch::Sender<u64>>,
     configured: Arc<[AppConfig]>,
     files: WatchedFiles,
 }
@@ -38,6 +41,7 @@ impl Apps {
     pub fn fixed(apps: Vec<App>) -> Self {
         Self {
             current: Arc::new(ArcSwap::from_pointee(apps)),
+            reloads: Arc::new(watch::Sender::new(0)),
             configured: Arc::new([]),
             files: WatchedFiles::before_reading(Vec::new()),
         }
@@ -46,6 +50,11 @@ impl Apps {
     /// The apps as they are at this moment.
     pub(crate) fn now(&self) -> Arc<Vec<App>> {
         self.current.load_full()
+    }
+
+    /// A counter that moves when secrets were read again.
+    pub(crate) fn reloads(&self) -> watch::Receiver<u64> {
+        self.reloads.subscribe()
     }
 
     /// Reads the files again. Apps from the environment stay: a process cannot see its environment change.
@@ -62,6 +71,7 @@ impl Apps {
         };
         secrets::one_token_each(&with_those_that_stay(&self.now()))?;
         self.current.rcu(|current| with_those_that_stay(current));
+        self.reloads.send_modify(|count| *count += 1);
         Ok(())
     }
 

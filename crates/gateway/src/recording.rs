@@ -1,21 +1,27 @@
 //! Recording off the sockets' threads: events are gathered for a moment and written in one go on a blocking thread.
+//!
+//! Files that cannot be opened are tried again until the stream ends, and what comes meanwhile waits in `waiting.rs`. Files
+//! that cannot be written keep what they can in memory and try again with each sync.
+
+mod waiting;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use cpu_time::ThreadTime;
 use rtms_record::{
-    Bookkeeper, Ending, Input, Manifest, Options, RecordError, Recorder, RecordingAbout, Summary, layout,
-    ledger::{Change, SpanChange, When},
+    Ending, Input, Loss, Manifest, Options, RecordError, Recorder, RecordingAbout, Summary, layout,
+    ledger::{Change, LedgerReport, SpanChange, When},
     manifest::RecordingState,
 };
-use rtms_store::wanted::Stop;
+use rtms_store::{summary::Recorded, wanted::Stop};
 use rtms_wire::{codes::stop_reason::StopReason, time::UnixMillis};
 use tokio::{
     task::JoinHandle,
-    time::{Instant, MissedTickBehavior, interval},
+    time::{Instant, MissedTickBehavior, interval, sleep},
 };
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
+use self::waiting::{Lone, Timed, WaitingRoom};
 use crate::{
     accounting, clock,
     stop::{Deadline, Share},
@@ -27,6 +33,19 @@ const GATHER: Duration = Duration::from_millis(100);
 
 /// Gathered events that make further ones wait in the stream's queue, which knows what to drop first.
 const MAX_GATHERED: usize = 16_384;
+
+/// The waits between tries to open a recording; the last is repeated.
+const OPEN_AGAIN_AFTER: [Duration; 5] = [
+    Duration::from_millis(250),
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(5),
+];
+
+/// The waits between tries to close a recording. A stop of the process does not wait for longer than it may.
+const CLOSE_AGAIN_AFTER: [Duration; 4] =
+    [Duration::from_millis(250), Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2)];
 
 /// Where and how streams are recorded.
 #[derive(Clone, Debug)]
@@ -54,7 +73,7 @@ impl RecordingSetup {
     }
 }
 
-/// Closes the recording of a stream that Zoom stopped while nobody ran it; whether there is one.
+/// Closes the recording of a stream that Zoom stopped while nobody ran it; what it tells, if there is one.
 ///
 /// # Errors
 /// That it cannot be read or written.
@@ -64,14 +83,62 @@ pub(crate) fn close_left_behind(
     stop: &Stop,
     why: String,
     now: UnixMillis,
-) -> Result<bool, RecordError> {
-    let Some(found) = Manifest::read(&layout::folder(&setup.root, &about.stream_id))? else { return Ok(false) };
-    if found.state == RecordingState::Recording {
-        let mut recorder = Recorder::open_with(&setup.root, about, setup.options.clone(), now)?;
-        recorder.handle(Input::Change(Change::Stopped, When::Zoom(stop.at)), now)?;
-        recorder.finish_while(Ending { at: now, stop_reason: stop.reason, why }, &|| setup.may_sum())?;
+) -> Result<Option<Account>, RecordError> {
+    let folder = layout::newest_folder(&setup.root, &about.stream_id);
+    let found = match Manifest::read(&folder) {
+        Ok(None) => return Ok(None),
+        Ok(Some(found)) => Some(found),
+        // It is made anew when it is opened.
+        Err(RecordError::BadManifest { .. }) => None,
+        Err(error) => return Err(error),
+    };
+    let summary = match found {
+        Some(manifest) if manifest.state == RecordingState::Finished => {
+            Summary { folder, duration: Duration::ZERO, manifest }
+        }
+        Some(_) | None => {
+            let mut recorder = Recorder::open_with(&setup.root, about, setup.options.clone(), now)?;
+            recorder.handle(Input::Change(Change::Stopped, When::Zoom(stop.at)), now)?;
+            recorder.try_finish(&Ending { at: now, stop_reason: stop.reason, why }, &|| setup.may_sum())?
+        }
+    };
+    Ok(Some(Account::of_recording(&summary)))
+}
+
+/// What is known of a stream at its end.
+pub(crate) struct Account {
+    /// The account of its time; none if nobody kept one.
+    pub(crate) ledger: Option<LedgerReport>,
+    pub(crate) loss: Loss,
+    pub(crate) recorded: Recorded,
+    /// Messages in the files.
+    pub(crate) packets: u64,
+    /// Whether a medium was ever opened, as far as the files tell.
+    pub(crate) connected: bool,
+}
+
+impl Account {
+    fn of_recording(summary: &Summary) -> Self {
+        let Summary { folder, manifest, .. } = summary;
+        Self { recorded: Recorded::Done { folder: folder.display().to_string() }, ..Self::of_manifest(manifest) }
     }
-    Ok(true)
+
+    fn of_manifest(manifest: &Manifest) -> Self {
+        let packets =
+            manifest.media.values().map(|received| received.packets - received.lost_disk.min(received.packets));
+        Self {
+            ledger: manifest.ledger.clone(),
+            loss: manifest.ledger.as_ref().map(|ledger| manifest.loss(ledger)).unwrap_or_default(),
+            recorded: Recorded::Unwanted,
+            packets: packets.sum(),
+            connected: !manifest.granted.is_empty() || !manifest.media.is_empty(),
+        }
+    }
+
+    /// Of a stream without files.
+    fn of_lone((ledger, loss): (LedgerReport, Loss), recorded: Recorded) -> Self {
+        Self { ledger: Some(ledger), loss, recorded, packets: 0, connected: false }
+    }
 }
 
 /// What is kept of a stream: its recording, or its ledger alone.
@@ -95,7 +162,7 @@ impl Books {
     pub(crate) fn push(&mut self, input: Input) {
         match self {
             Self::Recorded(recording) => recording.push(input),
-            Self::Unrecorded(unrecorded) => unrecorded.book.take(&input, clock::unix_millis()),
+            Self::Unrecorded(unrecorded) => unrecorded.lone.take(&input, clock::unix_millis()),
         }
     }
 
@@ -106,30 +173,22 @@ impl Books {
             Self::Recorded(recording) => recording.turn().await,
             Self::Unrecorded(unrecorded) => {
                 unrecorded.tick.tick().await;
-                unrecorded.book.take_span_changes(clock::unix_millis())
+                unrecorded.lone.take_span_changes(clock::unix_millis())
             }
         }
     }
 
-    /// Closes the files, if there are any, and gives the last news of the ledger.
-    pub(crate) async fn finish(
-        self,
-        why: String,
-        stop_reason: Option<StopReason>,
-    ) -> (Option<Summary>, Vec<SpanChange>) {
-        match self {
-            Self::Recorded(recording) => {
-                let (summary, mut spans) = recording.finish(why, stop_reason).await;
-                let report = summary.as_ref().and_then(|summary| summary.manifest.ledger.as_ref());
-                spans.extend(report.map(accounting::closing).unwrap_or_default());
-                (summary, spans)
-            }
+    /// Closes the files, if there are any, and gives the account of the stream and the last news of its ledger.
+    pub(crate) async fn finish(self, why: String, stop_reason: Option<StopReason>) -> (Account, Vec<SpanChange>) {
+        let (account, mut spans) = match self {
+            Self::Recorded(recording) => recording.finish(why, stop_reason).await,
             Self::Unrecorded(mut unrecorded) => {
-                let mut spans = unrecorded.book.take_span_changes(clock::unix_millis());
-                spans.extend(accounting::closing(&unrecorded.book.ledger().report()));
-                (None, spans)
+                let spans = unrecorded.lone.take_span_changes(clock::unix_millis());
+                (Account::of_lone(unrecorded.lone.account(), Recorded::Unwanted), spans)
             }
-        }
+        };
+        spans.extend(account.ledger.as_ref().map(accounting::closing).unwrap_or_default());
+        (account, spans)
     }
 
     /// Lets go of the files as they are, because they are to be deleted.
@@ -143,7 +202,7 @@ impl Books {
 
 /// The ledger of a stream that is not recorded.
 pub(crate) struct Unrecorded {
-    book: Bookkeeper,
+    lone: Lone,
     tick: tokio::time::Interval,
 }
 
@@ -151,26 +210,43 @@ impl Unrecorded {
     pub(crate) fn new(about: &RecordingAbout, every: Duration) -> Self {
         let mut tick = interval(every);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self { book: Bookkeeper::new(about.started_at, about.product, clock::unix_millis()), tick }
+        Self { lone: Lone::new(about, clock::unix_millis()), tick }
     }
 }
 
 /// One stream's recording.
 pub(crate) struct Recording {
     state: State,
-    gathered: Vec<Input>,
+    gathered: Vec<Timed>,
     tick: tokio::time::Interval,
     synced: Instant,
     setup: RecordingSetup,
+    about: RecordingAbout,
     metrics: Arc<Metrics>,
     failing: bool,
 }
 
 enum State {
+    /// There are no files, and they are tried again at this moment.
+    Closed(Unopened, Instant),
+    /// They are being opened.
+    Opening(Unopened, JoinHandle<Result<Box<Recorder>, RecordError>>),
     Idle(Box<Recorder>),
     Writing(JoinHandle<Written>),
-    /// The thread that had the recorder panicked. Nothing more can be recorded.
-    Broken,
+    /// For the moment between two others.
+    Between,
+}
+
+/// A recording that has no files yet, or none any more.
+struct Unopened {
+    room: Box<WaitingRoom>,
+    /// When it began, on our clock.
+    since: UnixMillis,
+    tries: usize,
+    /// Why the last try failed.
+    why: Option<String>,
+    /// It was deleted on demand, so it is not tried again.
+    is_final: bool,
 }
 
 struct Written {
@@ -181,27 +257,22 @@ struct Written {
 }
 
 impl Recording {
-    /// Creates the folder, or goes on in it.
-    pub(crate) async fn open(
-        setup: RecordingSetup,
-        about: RecordingAbout,
-        metrics: Arc<Metrics>,
-    ) -> Result<Self, RecordError> {
-        let now = clock::unix_millis();
-        let (root, options) = (setup.root.clone(), setup.options.clone());
-        let opened = tokio::task::spawn_blocking(move || Recorder::open_with(&root, about, options, now)).await;
-        let recorder = opened.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
+    /// Begins to make the folder, or to go on in it.
+    pub(crate) fn open(setup: RecordingSetup, about: RecordingAbout, metrics: Arc<Metrics>) -> Self {
         let mut tick = interval(GATHER);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Ok(Self {
-            state: State::Idle(Box::new(recorder)),
+        let unopened = Unopened::new(&about);
+        let opening = unopened.open(&setup, &about);
+        Self {
+            state: State::Opening(unopened, opening),
             gathered: Vec::new(),
             tick,
             synced: Instant::now(),
             setup,
+            about,
             metrics,
             failing: false,
-        })
+        }
     }
 
     /// Whether there is room for more. If not, the caller leaves events where they are until [`Self::turn`] returns.
@@ -211,8 +282,10 @@ impl Recording {
 
     /// Takes something to record. Never waits.
     fn push(&mut self, input: Input) {
-        if !matches!(self.state, State::Broken) {
-            self.gathered.push(input);
+        let now = clock::unix_millis();
+        match &mut self.state {
+            State::Closed(unopened, _) | State::Opening(unopened, _) => unopened.room.take(input, now),
+            State::Idle(_) | State::Writing(_) | State::Between => self.gathered.push((input, now)),
         }
     }
 
@@ -220,6 +293,20 @@ impl Recording {
     /// future loses nothing.
     async fn turn(&mut self) -> Vec<SpanChange> {
         match &mut self.state {
+            State::Closed(unopened, again_at) => {
+                self.tick.tick().await;
+                if Instant::now() >= *again_at && !unopened.is_final {
+                    self.try_to_open();
+                }
+                self.news_of_waiting()
+            }
+            State::Opening(unopened, opening) => {
+                tokio::select! {
+                    opened = opening => self.opened(opened),
+                    _ = self.tick.tick(), if unopened.tries > 0 => {}
+                }
+                self.news_of_waiting()
+            }
             State::Idle(_) => {
                 self.tick.tick().await;
                 let sync = self.synced.elapsed() >= self.setup.sync_every;
@@ -232,12 +319,63 @@ impl Recording {
                 let written = writing.await;
                 self.settle(written)
             }
-            State::Broken => std::future::pending().await,
+            State::Between => std::future::pending().await,
         }
     }
 
+    fn news_of_waiting(&mut self) -> Vec<SpanChange> {
+        match &mut self.state {
+            State::Closed(unopened, _) | State::Opening(unopened, _)
+                if self.synced.elapsed() >= self.setup.sync_every =>
+            {
+                self.synced = Instant::now();
+                unopened.room.take_span_changes(clock::unix_millis())
+            }
+            State::Closed(..) | State::Opening(..) | State::Idle(_) | State::Writing(_) | State::Between => Vec::new(),
+        }
+    }
+
+    fn try_to_open(&mut self) {
+        self.state = match std::mem::replace(&mut self.state, State::Between) {
+            State::Closed(unopened, _) => {
+                let opening = unopened.open(&self.setup, &self.about);
+                State::Opening(unopened, opening)
+            }
+            other @ (State::Opening(..) | State::Idle(_) | State::Writing(_) | State::Between) => other,
+        };
+    }
+
+    fn opened(&mut self, opened: Result<Result<Box<Recorder>, RecordError>, tokio::task::JoinError>) {
+        let State::Opening(mut unopened, _) = std::mem::replace(&mut self.state, State::Between) else { return };
+        let why = match opened {
+            Ok(Ok(recorder)) => {
+                if unopened.tries > 0 {
+                    info!(tries = unopened.tries, folder = %recorder.folder().display(), "the recording is open now");
+                }
+                self.gathered = unopened.room.leave(clock::unix_millis());
+                self.state = State::Idle(recorder);
+                return;
+            }
+            Ok(Err(error)) => {
+                unopened.is_final = matches!(error, RecordError::Deleted { .. });
+                error.told()
+            }
+            Err(panic) => panic.to_string(),
+        };
+        self.metrics.record_error();
+        if unopened.is_final {
+            error!(why, "this stream is not recorded");
+        } else if unopened.why.as_ref() != Some(&why) {
+            error!(why, "the recording cannot be opened, trying again until the stream ends");
+        }
+        unopened.why = Some(why);
+        let wait = OPEN_AGAIN_AFTER.get(unopened.tries).or(OPEN_AGAIN_AFTER.last()).copied().unwrap_or_default();
+        unopened.tries += 1;
+        self.state = State::Closed(unopened, Instant::now() + wait);
+    }
+
     fn start_writing(&mut self, sync: bool) {
-        let State::Idle(recorder) = std::mem::replace(&mut self.state, State::Broken) else { return };
+        let State::Idle(recorder) = std::mem::replace(&mut self.state, State::Between) else { return };
         if sync {
             self.synced = Instant::now();
         }
@@ -260,9 +398,15 @@ impl Recording {
                 spans
             }
             Err(panic) => {
-                self.state = State::Broken;
                 self.metrics.record_error();
-                error!(%panic, "the recorder broke, this stream is not recorded any further");
+                error!(%panic, "the recorder broke, opening the recording again");
+                let mut unopened = Unopened::new(&self.about);
+                for (input, at) in std::mem::take(&mut self.gathered) {
+                    unopened.room.take(input, at);
+                }
+                unopened.tries = 1;
+                unopened.why = Some(panic.to_string());
+                self.state = State::Closed(unopened, Instant::now());
                 Vec::new()
             }
         }
@@ -286,47 +430,77 @@ impl Recording {
     }
 
     /// Writes what is left and closes the files.
-    async fn finish(mut self, why: String, stop_reason: Option<StopReason>) -> (Option<Summary>, Vec<SpanChange>) {
+    async fn finish(mut self, why: String, stop_reason: Option<StopReason>) -> (Account, Vec<SpanChange>) {
         let mut spans = self.wait().await;
-        let State::Idle(recorder) = self.state else { return (None, spans) };
-        let now = clock::unix_millis();
-        let inputs = std::mem::take(&mut self.gathered);
-        let metrics = self.metrics.clone();
-        let ending = Ending { stop_reason, why, at: now };
-        let setup = self.setup.clone();
-        let finished = tokio::task::spawn_blocking(move || {
-            let started = ThreadTime::now();
-            let Written { recorder, result, spans } = write(recorder, inputs, true, now);
-            let summary = recorder.finish_while(ending, &|| setup.may_sum());
-            metrics.recorded_for(started.elapsed());
-            (result, summary, spans)
-        })
-        .await;
-        let (result, summary) = match finished {
-            Ok((result, summary, last)) => {
-                spans.extend(last);
-                (result, summary)
+        if let State::Closed(unopened, _) = &self.state
+            && !unopened.is_final
+        {
+            // The last moment at which there may be room.
+            self.try_to_open();
+            spans.extend(self.wait().await);
+        }
+        let recorder = match self.state {
+            State::Idle(recorder) => recorder,
+            State::Closed(mut unopened, _) => {
+                spans.extend(unopened.room.take_span_changes(clock::unix_millis()));
+                let why = unopened.why.unwrap_or_default();
+                return (Account::of_lone(unopened.room.account(), Recorded::Failed { why }), spans);
             }
-            Err(panic) => {
-                self.metrics.record_error();
-                error!(%panic, "the recorder broke while closing");
-                return (None, spans);
+            State::Opening(..) | State::Writing(_) | State::Between => {
+                let account = (Lone::new(&self.about, clock::unix_millis())).account();
+                return (Account::of_lone(account, Recorded::Failed { why: "the recorder broke".into() }), spans);
             }
         };
-        if let Err(error) = result {
+        let now = clock::unix_millis();
+        let inputs = std::mem::take(&mut self.gathered);
+        let ending = Ending { stop_reason, why, at: now };
+        let metrics = self.metrics.clone();
+        let setup = self.setup.clone();
+        let mut writing = tokio::task::spawn_blocking(move || {
+            let started = ThreadTime::now();
+            let Written { mut recorder, result, spans } = write(recorder, inputs, true, now);
+            let summary = recorder.try_finish(&ending, &|| setup.may_sum());
+            metrics.recorded_for(started.elapsed());
+            (recorder, ending, result, summary, spans)
+        });
+        let mut waits = CLOSE_AGAIN_AFTER.iter();
+        loop {
+            let (mut recorder, ending, result, summary, last) = match writing.await {
+                Ok(written) => written,
+                Err(panic) => {
+                    self.metrics.record_error();
+                    error!(%panic, "the recorder broke while closing");
+                    let account = (Lone::new(&self.about, now)).account();
+                    return (Account::of_lone(account, Recorded::Failed { why: "the recorder broke".into() }), spans);
+                }
+            };
+            spans.extend(last);
+            let error = match summary {
+                Ok(summary) => {
+                    if let Err(error) = result {
+                        self.metrics.record_error();
+                        warn!(%error, "a part of a recording could not be written");
+                    }
+                    self.setup.name_unsummed(&summary);
+                    return (Account::of_recording(&summary), spans);
+                }
+                Err(error) => error,
+            };
             self.metrics.record_error();
-            error!(%error, "the last of a recording could not be written");
-        }
-        match summary {
-            Ok(summary) => {
-                self.setup.name_unsummed(&summary);
-                (Some(summary), spans)
-            }
-            Err(error) => {
-                self.metrics.record_error();
-                error!(%error, "a recording could not be closed");
-                (None, spans)
-            }
+            let Some(wait) = waits.next() else {
+                let why = error.told();
+                error!(why, "a recording could not be closed");
+                recorder.give_up();
+                let recorded = Recorded::Failed { why: format!("it could not be closed: {why}") };
+                return (Account { recorded, ..Account::of_manifest(&recorder.describe()) }, spans);
+            };
+            sleep(*wait).await;
+            let setup = self.setup.clone();
+            writing = tokio::task::spawn_blocking(move || {
+                let summary = recorder.try_finish(&ending, &|| setup.may_sum());
+                let spans = recorder.take_span_changes();
+                (recorder, ending, result, summary, spans)
+            });
         }
     }
 
@@ -340,19 +514,40 @@ impl Recording {
         }
     }
 
-    /// Until a write that is under way is done.
+    /// Until a write that is under way is done, or files that are being opened are.
     async fn wait(&mut self) -> Vec<SpanChange> {
-        let State::Writing(writing) = &mut self.state else { return Vec::new() };
-        let written = writing.await;
-        self.settle(written)
+        match &mut self.state {
+            State::Writing(writing) => {
+                let written = writing.await;
+                self.settle(written)
+            }
+            State::Opening(_, opening) => {
+                let opened = opening.await;
+                self.opened(opened);
+                Vec::new()
+            }
+            State::Closed(..) | State::Idle(_) | State::Between => Vec::new(),
+        }
+    }
+}
+
+impl Unopened {
+    fn new(about: &RecordingAbout) -> Self {
+        let since = clock::unix_millis();
+        Self { room: Box::new(WaitingRoom::new(about, since)), since, tries: 0, why: None, is_final: false }
+    }
+
+    fn open(&self, setup: &RecordingSetup, about: &RecordingAbout) -> JoinHandle<Result<Box<Recorder>, RecordError>> {
+        let (root, options, about, since) = (setup.root.clone(), setup.options.clone(), about.clone(), self.since);
+        tokio::task::spawn_blocking(move || Recorder::open_with(&root, about, options, since).map(Box::new))
     }
 }
 
 /// Writes everything even if something fails, so that one bad packet does not cost the rest; the first error is told.
-fn write(mut recorder: Box<Recorder>, inputs: Vec<Input>, sync: bool, now: UnixMillis) -> Written {
+fn write(mut recorder: Box<Recorder>, inputs: Vec<Timed>, sync: bool, now: UnixMillis) -> Written {
     let mut result = Ok(());
-    for input in inputs {
-        result = result.and(recorder.handle(input, now));
+    for (input, at) in inputs {
+        result = result.and(recorder.handle(input, at));
     }
     if sync {
         result = result.and(recorder.sync(now));

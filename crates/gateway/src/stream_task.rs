@@ -19,7 +19,7 @@ use rtms_proto::{
     output::Role,
     signaling::StreamStart,
 };
-use rtms_record::{Input, Note, RecordingAbout, Summary, ledger::SpanChange};
+use rtms_record::{Input, Note, RecordingAbout, ledger::SpanChange};
 use rtms_sink::{
     delivery::{Delivery, Recall},
     envelope::{Body, Envelope, Next, Speaker, VERSION},
@@ -28,6 +28,7 @@ use rtms_store::{
     receipts::{NotedOn, Step},
     store::Store,
     streams::Outcome,
+    summary::Recorded,
 };
 use rtms_wire::{
     Bytes,
@@ -51,11 +52,12 @@ use crate::{
     clock,
     doing::{Doing, Progress},
     odd::OddLog,
-    recording::{Books, Recording, RecordingSetup, Unrecorded},
+    recording::{Account, Books, Recording, RecordingSetup, Unrecorded},
     repeats::{RepeatGate, RepeatLog},
     revoked::{self, Revocations},
     stop::{Deadline, Share},
     streams::{Live, LiveStreams},
+    summary,
     telemetry::Metrics,
 };
 
@@ -144,7 +146,8 @@ pub(crate) fn start(
         received_at: clock::unix_millis(),
         body: Body::Started,
     };
-    let handle = TaskHandle { stream: handle, stopped_at: Arc::default(), recall: Recall::default(), progress: Arc::default() };
+    let handle =
+        TaskHandle { stream: handle, stopped_at: Arc::default(), recall: Recall::default(), progress: Arc::default() };
     let task = StreamTask {
         stream_id,
         product,
@@ -161,6 +164,7 @@ pub(crate) fn start(
         progress: handle.progress.clone(),
         connected: false,
         heard: false,
+        opened: false,
     };
     let future = task.run(events, about, clocks).instrument(span.clone());
     Ok((handle, future))
@@ -185,6 +189,8 @@ struct StreamTask {
     /// Whether the steps of the receipt were noted.
     connected: bool,
     heard: bool,
+    /// Whether a medium was opened.
+    opened: bool,
 }
 
 impl StreamTask {
@@ -193,7 +199,7 @@ impl StreamTask {
         self.publish(Body::Started);
         let started_at = about.started_at;
         self.progress.begin(Doing::Opening);
-        let mut books = self.open_books(about).await;
+        let mut books = self.open_books(about);
         self.progress.begin(Doing::Receiving);
         for input in accounting::opening(self.surroundings.config.media, clocks, started_at) {
             books.push(input);
@@ -243,16 +249,10 @@ impl StreamTask {
         self.end(ending, books).await
     }
 
-    async fn open_books(&self, about: RecordingAbout) -> Books {
-        let unrecorded = Box::new(Unrecorded::new(&about, self.surroundings.ledger_every));
-        let Some(setup) = self.surroundings.recording.clone() else { return Books::Unrecorded(unrecorded) };
-        match Recording::open(setup, about, self.surroundings.metrics.clone()).await {
-            Ok(recording) => Books::Recorded(Box::new(recording)),
-            Err(error) => {
-                self.surroundings.metrics.record_error();
-                error!(%error, "this stream is not recorded");
-                Books::Unrecorded(unrecorded)
-            }
+    fn open_books(&self, about: RecordingAbout) -> Books {
+        match self.surroundings.recording.clone() {
+            Some(setup) => Books::Recorded(Box::new(Recording::open(setup, about, self.surroundings.metrics.clone()))),
+            None => Books::Unrecorded(Box::new(Unrecorded::new(&about, self.surroundings.ledger_every))),
         }
     }
 
@@ -278,6 +278,7 @@ impl StreamTask {
                 self.surroundings.deadline.leave("wire log", Some(&self.stream_id), "the disk", lost);
             }
         }
+        let summary;
         if revoked::is_revocation(stop_reason) {
             // Before anybody learns that it is over: whoever asks then finds nothing.
             self.recall.recall();
@@ -287,21 +288,32 @@ impl StreamTask {
             self.surroundings.revocations.delete(&self.stream_id).await;
             // What is said from here on has no content.
             self.recall = Recall::default();
+            summary = None;
         } else {
+            if let Some(input) = Accounting::never_connected(&ending).filter(|_| !self.opened) {
+                books.push(input);
+            }
             if let Some(input) = self.accounting.ending(&ending, self.stopped_at.get().copied(), clock::unix_millis()) {
                 books.push(input);
             }
             self.progress.begin(Doing::ClosingRecording);
-            let (summary, spans) = books.finish(why.clone(), stop_reason).await;
+            let (account, spans) = books.finish(why.clone(), stop_reason).await;
             self.publish_spans(spans);
-            if let Some(Summary { folder, .. }) = summary {
-                info!(folder = %folder.display(), "recorded");
-            }
+            tell_account(&account);
+            summary = Some(summary::of_run(&ending, self.opened, &account));
+        }
+        if !matches!(ending, Ending::Abandoned) {
+            let loss = summary.as_ref().map(summary::loss_of).unwrap_or_default();
+            let state = summary::standing(summary.as_ref());
+            self.surroundings.metrics.ended_as(state, &loss);
+            info!(%state, lost = %loss, "the stream is accounted for");
         }
         self.publish(Body::Ended { stop_reason, why: why.clone(), next });
         let outcome = match ending {
             Ending::Abandoned => Outcome::HandedOver,
-            Ending::Stopped { .. } | Ending::Closed { .. } | Ending::Failed(_) => Outcome::Ended { stop_reason, why },
+            Ending::Stopped { .. } | Ending::Closed { .. } | Ending::Failed(_) => {
+                Outcome::Ended { stop_reason, why, summary: summary.map(Box::new) }
+            }
         };
         Finished { stream_id: self.stream_id, outcome }
     }
@@ -362,6 +374,7 @@ impl StreamTask {
                 record(note("signaling_open", json!({})));
             }
             Event::MediaOpen { media, granted } => {
+                self.opened = true;
                 for medium in media.iter() {
                     info!(%medium, "medium is open");
                     self.publish(Body::MediumOpen { medium, granted: granted.clone() });
@@ -469,6 +482,17 @@ impl StreamTask {
         for change in spans {
             self.publish(Body::LedgerSpan(accounting::span(change)));
         }
+    }
+}
+
+/// What became of the recording.
+fn tell_account(account: &Account) {
+    match &account.recorded {
+        Recorded::Done { folder } if account.packets == 0 => warn!(folder, "nothing was recorded"),
+        Recorded::Done { folder } if account.loss.is_none() => info!(folder, "recorded"),
+        Recorded::Done { folder } => warn!(folder, lost = %account.loss, "recorded in part"),
+        Recorded::Failed { why } => error!(why, lost = %account.loss, "not recorded"),
+        Recorded::Unwanted => {}
     }
 }
 

@@ -15,9 +15,12 @@ use prometheus_client::{
     registry::Registry,
 };
 use rtms_client::queue::Dropped;
+use rtms_record::{Loss, loss::LossCause};
 use rtms_sink::delivery::Delivery;
 use rtms_store::{class::Class, store::Stats};
 use rtms_wire::media::medium::Medium;
+
+use crate::streams::StreamStanding;
 
 /// What the server counts. Cheap to share by reference; counters may be read at any time.
 ///
@@ -45,6 +48,9 @@ pub struct Metrics {
     interruptions: Family<CauseLabel, Counter>,
     deletions: Family<WebhookLabel, Counter>,
     aftermaths: Family<AftermathLabel, Counter>,
+    stream_ends: Family<StateLabel, Counter>,
+    lost_ms: Family<LossLabel, Counter>,
+    lost_packets: Family<LossLabel, Counter>,
     recording_seconds: Counter<f64, AtomicU64>,
     capture_lost: Family<EndLabel, Counter>,
     /// What the sinks count by themselves.
@@ -102,6 +108,26 @@ struct CauseLabel {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct AftermathLabel {
     next: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StateLabel {
+    state: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LossLabel {
+    medium: &'static str,
+    cause: &'static str,
+}
+
+impl LossLabel {
+    fn all() -> impl Iterator<Item = Self> {
+        let of = |medium: Medium| {
+            LossCause::ALL.into_iter().map(move |cause| Self { medium: medium.as_str(), cause: cause.as_str() })
+        };
+        Medium::ALL.into_iter().flat_map(of)
+    }
 }
 
 /// What became of a request at the webhook door.
@@ -217,6 +243,9 @@ impl Default for Metrics {
             })),
             deletions: from_zero([true, false].map(|done| WebhookLabel { result: deletion(done) })),
             aftermaths: from_zero(AFTERMATHS.map(|next| AftermathLabel { next })),
+            stream_ends: from_zero(LAST_STATES.map(|state| StateLabel { state: state.as_str() })),
+            lost_ms: from_zero(LossLabel::all()),
+            lost_packets: from_zero(LossLabel::all()),
             recording_seconds: Counter::default(),
             capture_lost: from_zero(CAPTURE_LOSSES.map(|why| EndLabel { why })),
             sinks: OnceLock::new(),
@@ -305,6 +334,16 @@ impl Metrics {
     /// A stream ended, and this is to be done.
     pub(crate) fn ended(&self, next: &'static str) {
         self.aftermaths.get_or_create(&AftermathLabel { next }).inc();
+    }
+
+    /// A stream has ended in this state, and this was lost of it.
+    pub(crate) fn ended_as(&self, state: StreamStanding, loss: &Loss) {
+        self.stream_ends.get_or_create(&StateLabel { state: state.as_str() }).inc();
+        for part in &loss.parts {
+            let label = LossLabel { medium: part.medium.as_str(), cause: part.cause.as_str() };
+            self.lost_ms.get_or_create(&label).inc_by(part.ms);
+            self.lost_packets.get_or_create(&label).inc_by(part.packets);
+        }
     }
 
     /// A wire log lacks so many lines more.
@@ -417,6 +456,17 @@ impl Metrics {
         );
         registry.register("deletions", "Recordings deleted on demand, by result", self.deletions.clone());
         registry.register("streams_ended", "Streams that ended, by what is to be done now", self.aftermaths.clone());
+        registry.register("stream_ends", "Streams that ended, by their last state", self.stream_ends.clone());
+        registry.register(
+            "lost_milliseconds",
+            "Time of streams that ended that was lost, by medium and cause",
+            self.lost_ms.clone(),
+        );
+        registry.register(
+            "lost_packets",
+            "Messages of streams that ended that were lost and counted, by medium and cause",
+            self.lost_packets.clone(),
+        );
         registry.register(
             "recording_cpu_seconds",
             "CPU time taken by writing recordings",
@@ -502,6 +552,9 @@ const INTAKE_ENDS: [&str; 8] =
 /// Which connections of a stream may be lost, and why: the words of `stream_task.rs`.
 const CONNECTIONS: [&str; 2] = ["signaling", "media"];
 const INTERRUPTION_CAUSES: [&str; 5] = ["connection_lost", "frozen", "signaling_lost", "failover", "told_by_zoom"];
+
+/// The last states of streams.
+const LAST_STATES: [StreamStanding; 3] = [StreamStanding::Ended, StreamStanding::Incomplete, StreamStanding::Failed];
 
 /// What is to be done about a stream that ended: the words of `stream_task.rs`.
 const AFTERMATHS: [&str; 5] = ["nothing", "handed_over", "ask_for_new_stream", "operator_first", "delete"];

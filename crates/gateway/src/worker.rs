@@ -13,15 +13,17 @@ use futures_util::future::join_all;
 use rtms_proto::{
     config::Circumstances,
     error::Misuse,
+    reconnect::FIRST_CONNECT_WINDOW,
     signaling::{Credentials, StreamStart},
 };
-use rtms_record::RecordingAbout;
+use rtms_record::{Loss, RecordingAbout};
 use rtms_sink::delivery::WeakRecall;
 use rtms_store::{
     error::StoreError,
     lease::{Lease, OwnerId},
     receipts::{NotedOn, Receipt, ReceiptFilter, Step},
-    streams::{Outcome, StreamFilter, StreamRecord},
+    streams::{Ended, Outcome, StreamFilter, StreamRecord},
+    summary::RunSummary,
     wanted::{Start, Wish},
 };
 use rtms_wire::{
@@ -34,7 +36,7 @@ use rtms_wire::{
     webhook::{Webhook, event_name},
 };
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{mpsc, oneshot, watch},
     task::{JoinError, JoinSet},
     time::{Instant, MissedTickBehavior, interval},
 };
@@ -45,9 +47,11 @@ use crate::{
     apps::Apps,
     clock,
     recording::close_left_behind,
+    retry,
     revoked::{self, is_revoked},
     stop::{Share, Stop},
     stream_task::{self, Finished, Joining, Surroundings, TaskHandle},
+    summary,
 };
 
 /// How often everything is compared.
@@ -64,13 +68,14 @@ const LOOK_BACK: usize = 10_000;
 pub(crate) struct Worker {
     surroundings: Arc<Surroundings>,
     apps: Apps,
+    reloads: watch::Receiver<u64>,
     owner: OwnerId,
     term: Duration,
     renew_every: Duration,
     running: BTreeMap<StreamId, Running>,
     tasks: JoinSet<Finished>,
     /// Streams that have ended, whose end is on its way to the store.
-    releasing: JoinSet<StreamId>,
+    releasing: JoinSet<Released>,
     unreleased: BTreeSet<StreamId>,
     /// Revoked streams whose deletion is not known to be done, each with when it is tried next.
     undeleted: BTreeMap<StreamId, Instant>,
@@ -97,10 +102,18 @@ enum Deleting {
 enum Turn {
     Renew,
     Finished(Result<Finished, JoinError>),
-    Released(Result<StreamId, JoinError>),
+    Released(Result<Released, JoinError>),
     Deleted(Result<Deleting, JoinError>),
+    Reloaded,
     Hint(StreamId),
     Look,
+}
+
+/// A stream whose end has reached the store.
+struct Released {
+    stream_id: StreamId,
+    /// As in [`Running`].
+    signed_at: u64,
 }
 
 /// A stream of ours.
@@ -115,6 +128,8 @@ struct Running {
     /// The times of the wishes that it was told and has not said yet whether it acts on them, oldest first.
     told: VecDeque<(UnixMillis, oneshot::Receiver<bool>)>,
     stopped: bool,
+    /// How often secrets had been read when its handshake was signed.
+    signed_at: u64,
 }
 
 /// Why a claimed stream cannot be joined.
@@ -140,6 +155,7 @@ impl Worker {
     ) -> Self {
         Self {
             surroundings,
+            reloads: apps.reloads(),
             apps,
             owner,
             term,
@@ -172,6 +188,7 @@ impl Worker {
                 Some(finished) = self.tasks.join_next() => Turn::Finished(finished),
                 Some(released) = self.releasing.join_next() => Turn::Released(released),
                 Some(deleted) = self.deleting.join_next() => Turn::Deleted(deleted),
+                Ok(()) = self.reloads.changed() => Turn::Reloaded,
                 Some(stream_id) = hints.recv() => Turn::Hint(stream_id),
                 _ = look.tick() => Turn::Look,
             };
@@ -191,6 +208,10 @@ impl Worker {
             Turn::Finished(finished) => self.finished(finished),
             Turn::Released(released) => self.released(released).await,
             Turn::Deleted(deleted) => self.deleted(deleted),
+            Turn::Reloaded => {
+                let retried = self.retry_refused().await;
+                self.report(retried);
+            }
             Turn::Hint(stream_id) => {
                 let compared = self.compare_by_id(&stream_id).await;
                 self.report(compared);
@@ -275,6 +296,7 @@ impl Worker {
             return store.release(&lease, Outcome::HandedOver, clock::unix_millis()).await;
         };
         debug!(%stream_id, token = lease.token, "claimed");
+        let signed_at = *self.reloads.borrow();
         let mut lease = lease;
         lease.saw(wish.at);
         let receipts = self.receipts(stream_id).await;
@@ -283,14 +305,26 @@ impl Worker {
             Ok((task, id)) => {
                 let start_at = wish.start.at;
                 let interrupted_at = wish.interruption.map(|interruption| interruption.at);
-                let running =
-                    Running { task, id, lease, start_at, interrupted_at, told: VecDeque::new(), stopped: false };
+                let running = Running {
+                    task,
+                    id,
+                    lease,
+                    start_at,
+                    interrupted_at,
+                    told: VecDeque::new(),
+                    stopped: false,
+                    signed_at,
+                };
                 self.running.insert(stream_id.clone(), running);
                 Ok(())
             }
             Err(why) => {
                 error!(%stream_id, %why, "cannot join a stream");
-                let outcome = Outcome::Ended { stop_reason: None, why: why.to_string() };
+                let refused_signature = matches!(why, CannotJoin::NoCredentials(_));
+                let summary = RunSummary { refused_signature, ..RunSummary::never_connected() };
+                self.surroundings.metrics.ended_as(summary::standing(Some(&summary)), &Loss::default());
+                let outcome =
+                    Outcome::Ended { stop_reason: None, why: why.to_string(), summary: Some(Box::new(summary)) };
                 store.release(&lease, outcome, clock::unix_millis()).await
             }
         }
@@ -425,20 +459,50 @@ impl Worker {
                     error!(%stream_id, %error, "a stream could not be released");
                 }
             }
-            stream_id
+            Released { stream_id, signed_at: running.signed_at }
         });
     }
 
-    async fn released(&mut self, released: Result<StreamId, JoinError>) {
+    async fn released(&mut self, released: Result<Released, JoinError>) {
         match released {
-            Ok(stream_id) => {
+            Ok(Released { stream_id, signed_at }) => {
                 self.unreleased.remove(&stream_id);
+                if signed_at != *self.reloads.borrow() {
+                    // Secrets changed while it was joined with the former ones.
+                    let retried = self.retry_refused().await;
+                    self.report(retried);
+                }
                 // Something may have come meanwhile: a newer start, or the word that it was revoked.
                 let compared = self.compare_by_id(&stream_id).await;
                 self.report(compared);
             }
             Err(panic) => error!(%panic, "the release of a stream broke"),
         }
+    }
+
+    /// Wants those streams again whose signature Zoom refused, as far as it still waits for them.
+    async fn retry_refused(&mut self) -> Result<(), StoreError> {
+        let store = self.surroundings.store.clone();
+        let now = clock::unix_millis();
+        for record in store.list(StreamFilter { open: Some(false), limit: LOOK_BACK }).await? {
+            let is_refused = |ended: &Ended| {
+                let summary = ended.summary.as_ref();
+                now.since(ended.at) <= FIRST_CONNECT_WINDOW && summary.is_some_and(|summary| summary.refused_signature)
+            };
+            if !record.ended.as_ref().is_some_and(is_refused) {
+                continue;
+            }
+            let stream_id = &record.stream_id;
+            match retry::check(&*store, &record, now).await? {
+                Ok(()) => {
+                    if store.ask_to_retry(stream_id, now).await? {
+                        info!(%stream_id, "secrets were read again, joining the stream whose signature was refused");
+                    }
+                }
+                Err(why) => debug!(%stream_id, %why, "secrets were read again, too late for this stream"),
+            }
+        }
+        Ok(())
     }
 
     /// Whatever is held of a stream that does not run here has to go.
@@ -464,7 +528,8 @@ impl Worker {
             }
         }
         self.looked_back = true;
-        Ok(())
+        // Secrets may have changed with the restart.
+        self.retry_refused().await
     }
 
     /// Closes the recording of a stream that Zoom stopped, and whose process died before it could.
@@ -480,11 +545,16 @@ impl Worker {
         let closed = tokio::task::spawn_blocking(move || close_left_behind(&setup, about, &stop, told, now)).await;
         let stream_id = &record.stream_id;
         match closed.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic())) {
-            Ok(true) => {
-                self.surroundings.store.conclude(stream_id, &self.owner, why, now).await?;
-                info!(%stream_id, "closed the recording of a stream that was stopped while nobody ran it");
+            Ok(Some(account)) => {
+                let summary = summary::of_account(&account);
+                let state = summary::standing(Some(&summary));
+                if self.surroundings.store.conclude(stream_id, &self.owner, why, summary, now).await? {
+                    self.surroundings.metrics.ended_as(state, &account.loss);
+                    let lost = &account.loss;
+                    info!(%stream_id, %state, %lost, "closed the recording of a stream that was stopped while nobody ran it");
+                }
             }
-            Ok(false) => {}
+            Ok(None) => {}
             Err(error) => {
                 self.surroundings.metrics.record_error();
                 error!(%stream_id, %error, "the recording of a stream that was stopped cannot be closed");

@@ -314,7 +314,10 @@ async fn what_is_not_known_or_not_here_is_said_to_be_so() {
     for wrong in ["?limit=0", "?limit=10001", "?all=maybe", "?al=true", "?limit=1&limit=2"] {
         assert_eq!(send(&gateway, "GET", &format!("/v1/streams{wrong}"), None).await.status, 400, "{wrong}");
     }
-    store.release(&lease, Outcome::Ended { stop_reason: None, why: "enough".into() }, now).await.unwrap();
+    store
+        .release(&lease, Outcome::Ended { stop_reason: None, why: "enough".into(), summary: None }, now)
+        .await
+        .unwrap();
     assert!(list(&gateway, "").await.is_empty());
     assert_eq!(list(&gateway, "?all=true&limit=1").await.len(), 1);
     gateway.stop().await;

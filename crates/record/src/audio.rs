@@ -67,6 +67,26 @@ struct Mix {
     window: Window<i32>,
 }
 
+/// What was found of an earlier process's tracks.
+#[derive(Debug)]
+pub(crate) struct Found {
+    /// Beyond what it had counted.
+    pub(crate) uncounted: Kept,
+    /// What it had counted and is not there.
+    pub(crate) missing: Vec<MissingSound>,
+}
+
+/// Sound that was counted and is in no file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct MissingSound {
+    /// From when, on Zoom's clock.
+    pub(crate) from: UnixMillis,
+    /// Until when.
+    pub(crate) to: UnixMillis,
+    /// About how many packets: as many as lay in such a time.
+    pub(crate) packets: u64,
+}
+
 /// Names one track of [`Audio`].
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TrackId {
@@ -132,14 +152,16 @@ impl Audio {
     }
 
     /// Opens what an earlier process recorded, and sums the end of its mixes again. How much more its files hold than it
-    /// had counted: what reached them after its last sync is counted by its length, as if it were without gaps.
+    /// had counted: what reached them after its last sync is counted by its length, as if it were without gaps. And what
+    /// they lack, as after a power cut.
     pub(crate) fn resume(
         &mut self,
         known: &[manifest::Track],
         layout: &Layout,
         files: &mut Files,
-    ) -> Result<Kept, RecordError> {
+    ) -> Result<Found, RecordError> {
         let mut uncounted = Kept::default();
+        let mut missing = Vec::new();
         for known in known {
             let stem = match known.source {
                 TrackSource::Participant => stem(&known.who),
@@ -147,6 +169,7 @@ impl Audio {
             };
             // A track is named before any of it reaches a file, and then the process may die.
             if length(&wav_part(&layout.audio(&stem, known.set), 1))? == 0 {
+                missing.extend(missing_sound(known, 0, self.origin));
                 continue;
             }
             let format = PcmFormat { sample_rate: known.sample_rate, channels: known.channels };
@@ -166,6 +189,11 @@ impl Audio {
                         let more = uncounted_sound(known, format, track.wav.end());
                         track.placed.packets += more.packets;
                         track.placed.bytes += more.bytes;
+                        if let Some(lost) = missing_sound(known, format.millis(track.wav.end()), self.origin) {
+                            track.placed.packets = track.placed.packets.saturating_sub(lost.packets);
+                            track.placed.bytes = track.placed.bytes.min(track.wav.end() * format.frame_bytes() as u64);
+                            missing.push(lost);
+                        }
                         uncounted.packets += more.packets;
                         uncounted.bytes += more.bytes;
                         track.heard = track
@@ -180,7 +208,7 @@ impl Audio {
         for set in &mut self.sets {
             set.sum_end_again(files)?;
         }
-        Ok(uncounted)
+        Ok(Found { uncounted, missing })
     }
 
     /// Learns the name that comes with a packet; whether it is a new one.
@@ -221,8 +249,13 @@ impl Audio {
                 placed.overlapping += u64::from(skip > 0);
                 track.heard += fresh;
                 let heard = samples.get(skip as usize * frame_bytes..).unwrap_or_default();
-                set.write(id.track, start + skip, heard, files)?;
-                Ok(Outcome::Placed)
+                let written = set.write(id.track, start + skip, heard, files);
+                if let (Err(_), Some(track)) = (&written, set.tracks.get_mut(id.track)) {
+                    track.placed.packets -= 1;
+                    track.placed.bytes -= samples.len() as u64;
+                    track.heard -= fresh;
+                }
+                written.map(|()| Outcome::Placed)
             }
             Place::Duplicate => {
                 track.placed.duplicates += 1;
@@ -450,6 +483,18 @@ impl Track {
         }
         self.window.insert(number, samples, &mut self.wav, files)
     }
+}
+
+/// What a track lacks that was found to end here: it had been counted, so a power cut or somebody's hand took it.
+fn missing_sound(known: &manifest::Track, end_ms: u64, origin: UnixMillis) -> Option<MissingSound> {
+    let ms = known.duration_ms.checked_sub(end_ms).filter(|ms| *ms > 1)?;
+    let counted = match known.source {
+        TrackSource::Participant | TrackSource::ReceivedMix => known.placed.packets,
+        TrackSource::ComputedMix => return None,
+    };
+    let packets = counted.saturating_mul(ms).div_ceil(known.duration_ms.max(1)).min(counted);
+    let [from, to] = [end_ms, known.duration_ms].map(|ms| UnixMillis(origin.0.saturating_add(ms)));
+    Some(MissingSound { from, to, packets })
 }
 
 /// What a track holds that was found to end here, beyond what was counted of it: packets like those before.

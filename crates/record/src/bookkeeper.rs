@@ -73,7 +73,7 @@ impl Bookkeeper {
             }
             Input::Event(update) => self.learn_shown(update, now),
             Input::Change(change, at) => self.ledger.tell(change.clone(), *at, now),
-            Input::Dropped(Dropped { medium, queue, first, last }) => {
+            Input::Dropped(Dropped { medium, queue, first, last, count: _ }) => {
                 let end = *last + Duration::from_millis(self.usual_ms(*medium));
                 self.ledger.dropped(*medium, *first, end, *queue);
             }
@@ -173,7 +173,7 @@ impl Bookkeeper {
     }
 
     /// How long a packet lasts that is not here to be looked at.
-    fn usual_ms(&self, medium: Medium) -> u64 {
+    pub(crate) fn usual_ms(&self, medium: Medium) -> u64 {
         match medium {
             Medium::Audio => self.audio_params.as_ref().map_or(20, |params| u64::from(params.format().send_rate)),
             Medium::Video | Medium::Deskshare => PICTURE_MS,

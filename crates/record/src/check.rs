@@ -19,7 +19,8 @@ use crate::{
     error::RecordError,
     layout::Layout,
     ledger::{LedgerReport, SpanChange},
-    manifest::{FORMAT, Manifest, RecordingState, Track, TrackSource},
+    loss::Loss,
+    manifest::{Continues, FORMAT, Manifest, OriginLine, RecordingState, Track, TrackSource},
     raw::IndexLine,
     wav::{HEADER_BYTES, PcmFormat, header},
 };
@@ -47,6 +48,10 @@ pub struct CheckReport {
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// How the recording ended, for people; none while it goes on.
+    pub ended: Option<String>,
+    /// What was lost of the stream; none if there is no ledger to tell.
+    pub lost: Option<Loss>,
     /// What is wrong.
     pub problems: Vec<Problem>,
     /// Problems that are not listed, since there are too many.
@@ -104,6 +109,11 @@ impl CheckReport {
     pub fn is_fine(&self) -> bool {
         self.problems.is_empty()
     }
+
+    /// Whether the recording was closed properly and nothing is known to be lost.
+    pub fn is_complete(&self) -> bool {
+        self.state == Some(RecordingState::Finished) && self.lost.as_ref().is_some_and(Loss::is_none)
+    }
 }
 
 /// Checks the recording in this folder.
@@ -116,6 +126,8 @@ pub fn check(folder: &Path) -> CheckReport {
             state: None,
             files: 0,
             bytes: 0,
+            ended: None,
+            lost: None,
             problems: Vec::new(),
             more_problems: 0,
             notes: Vec::new(),
@@ -140,10 +152,11 @@ pub fn check(folder: &Path) -> CheckReport {
 /// A line of `ledger.jsonl`.
 #[derive(Deserialize)]
 #[serde(untagged)]
-#[expect(dead_code, reason = "whether a line is one of the two is all that is asked")]
+#[expect(dead_code, reason = "whether a line is one of them is all that is asked")]
 enum JournalLine {
     Span(SpanChange),
     Counts(CountsLine),
+    Origin(OriginLine),
 }
 
 struct Check {
@@ -157,6 +170,14 @@ impl Check {
     fn all(&mut self, manifest: &Manifest) {
         self.report.stream_id = Some(manifest.about.stream_id.clone());
         self.report.state = Some(manifest.state);
+        self.report.ended = manifest.ending.as_ref().map(|ending| ending.why.clone());
+        if let Some(Continues { folder, why }) = &manifest.continues {
+            self.note(&format!("it goes on with {folder}, which could not be gone on with: {why}"));
+        }
+        for kept in manifest.resumes.iter().filter_map(|resume| resume.rebuilt.as_deref()) {
+            let kept = if kept.is_empty() { "there was none".to_owned() } else { format!("the old one is {kept}") };
+            self.note(&format!("its manifest was made anew from its files: {kept}"));
+        }
         let finished = manifest.state == RecordingState::Finished;
         if finished {
             self.files(manifest);
@@ -186,6 +207,7 @@ impl Check {
             self.problem(ProblemKind::Missing, Some("ledger.jsonl"), told(&error));
             manifest.ledger.clone()
         });
+        self.report.lost = ledger.as_ref().map(|ledger| manifest.loss(ledger));
         match ledger {
             Some(ledger) => self.ledger(manifest, &ledger, finished),
             None if manifest.version < 2 => self.note("it was recorded by a version that kept no ledger"),

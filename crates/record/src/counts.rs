@@ -150,6 +150,9 @@ pub(crate) fn bring_up(manifest: &mut Manifest, layout: &Layout, journal: &[Vec<
             }
         }
     }
+    // Older versions did not count the refused by medium.
+    let is_counted = manifest.refused == 0 || manifest.media.values().any(|received| received.lost_disk > 0);
+    let mut lost = 0;
     for medium in Medium::ALL {
         let path = match medium {
             Medium::Audio | Medium::Video | Medium::Deskshare => layout.index(medium),
@@ -159,15 +162,17 @@ pub(crate) fn bring_up(manifest: &mut Manifest, layout: &Layout, journal: &[Vec<
         let Some(counted) = lines_of(manifest, medium) else { continue };
         let uncounted = Uncounted::read(&path, counted)?;
         if uncounted.count > 0 || uncounted.missing > 0 {
-            let refused = manifest.refused;
             let received = manifest.media.entry(medium).or_default();
             count(received, uncounted.count, &uncounted.lines);
             // What could not be written was counted, and has no line. Otherwise lines were lost with the machine.
-            if refused == 0 {
-                received.packets -= uncounted.missing;
+            if is_counted {
+                let missing = uncounted.missing.saturating_sub(received.lost_disk);
+                received.lost_disk += missing;
+                lost += missing;
             }
         }
     }
+    manifest.refused += lost;
     Ok(())
 }
 

@@ -34,7 +34,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     error::RecordError,
     file::failed,
-    layout::{deletion_content, deletion_record, deletions, folder},
+    layout::{deletion_content, deletion_contents, deletion_record, deletions, folder, folders, numbered},
     manifest::Manifest,
     private,
 };
@@ -137,8 +137,10 @@ impl Deletion {
         reason: Option<StopReason>,
         at: UnixMillis,
     ) -> Result<Self, RecordError> {
-        let content = folder(root, stream_id);
-        let is_there = exists(&content)?;
+        // So that a folder that cannot be looked at is an error, not a folder that is not there.
+        exists(&folder(root, stream_id))?;
+        let contents = folders(root, stream_id);
+        let is_there = !contents.is_empty();
         let mut record = match read(&deletion_record(root, stream_id))? {
             Some(known) if known.done_at.is_none() || !is_there => {
                 return Ok(Self { root: root.to_owned(), record: known });
@@ -156,7 +158,7 @@ impl Deletion {
                 removed: BTreeMap::new(),
             },
         };
-        if is_there {
+        for content in contents {
             // A manifest that cannot be read is no reason to keep what it describes.
             if let Ok(Some(manifest)) = Manifest::read(&content) {
                 record.instance = Some(manifest.about.instance);
@@ -179,14 +181,18 @@ impl Deletion {
     /// # Errors
     /// If it cannot be moved.
     pub fn hide(&self) -> Result<(), RecordError> {
-        let content = folder(&self.root, &self.record.stream_id);
-        if !exists(&content)? {
+        exists(&folder(&self.root, &self.record.stream_id))?;
+        let contents = folders(&self.root, &self.record.stream_id);
+        if contents.is_empty() {
             return Ok(());
         }
         // Something of an earlier attempt may lie there.
         self.erase()?;
         let hidden = deletion_content(&self.root, &self.record.stream_id);
-        fs::rename(&content, hidden).map_err(|source| failed("move away", &content, source))?;
+        for (content, number) in contents.iter().zip(1..) {
+            let hidden = numbered(&hidden, number);
+            fs::rename(content, hidden).map_err(|source| failed("move away", content, source))?;
+        }
         sync_folder(&self.root)?;
         sync_folder(&deletions(&self.root))
     }
@@ -196,14 +202,16 @@ impl Deletion {
     /// # Errors
     /// If something of it cannot be removed; the rest may be gone.
     pub fn erase(&self) -> Result<(), RecordError> {
-        let hidden = deletion_content(&self.root, &self.record.stream_id);
-        match fs::remove_dir_all(&hidden) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            removed => {
-                removed.map_err(|source| failed("remove", &hidden, source))?;
-                sync_folder(&deletions(&self.root))
+        for hidden in deletion_contents(&self.root, &self.record.stream_id) {
+            match fs::remove_dir_all(&hidden) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                removed => {
+                    removed.map_err(|source| failed("remove", &hidden, source))?;
+                    sync_folder(&deletions(&self.root))?;
+                }
             }
         }
+        Ok(())
     }
 
     /// The last step: notes that nothing is left.

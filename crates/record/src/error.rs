@@ -75,6 +75,30 @@ pub enum RecordError {
 }
 
 impl RecordError {
+    /// Whether the folder is at fault and not the machine, so that another folder may be opened where this one cannot.
+    pub fn is_of_folder(&self) -> bool {
+        match self {
+            Self::BadManifest { .. } | Self::NewerFormat { .. } | Self::OtherStream { .. } => true,
+            Self::File { source, .. } => [
+                io::ErrorKind::PermissionDenied,
+                io::ErrorKind::NotADirectory,
+                io::ErrorKind::IsADirectory,
+                io::ErrorKind::AlreadyExists,
+                io::ErrorKind::InvalidData,
+            ]
+            .contains(&source.kind()),
+            Self::Backlogged { .. } | Self::BadDeletion { .. } | Self::Deleted { .. } => false,
+        }
+    }
+
+    /// The error and what the system says of it, in one line.
+    pub fn told(&self) -> String {
+        match std::error::Error::source(self) {
+            Some(source) => format!("failed to {self}: {source}"),
+            None => format!("failed to {self}"),
+        }
+    }
+
     /// Whether the cause is that the disk, or the quota on it, is full.
     pub fn is_disk_full(&self) -> bool {
         match self {

@@ -80,18 +80,22 @@ impl Files {
 
     /// Writes a whole file that is not touched again.
     pub(crate) fn create(&mut self, path: &Path, bytes: &[u8]) -> Result<(), RecordError> {
+        self.write_whole(path, bytes, self.wait_for_disk)
+    }
+
+    fn write_whole(&mut self, path: &Path, bytes: &[u8], wait_for_disk: bool) -> Result<(), RecordError> {
         self.make_folders(path)?;
         let write = || {
             let mut file = private::file().write(true).create(true).truncate(true).open(path)?;
             file.write_all(bytes)?;
-            if self.wait_for_disk { file.sync_data() } else { Ok(()) }
+            if wait_for_disk { file.sync_data() } else { Ok(()) }
         };
         write().map_err(|source| failed("write", path, source))
     }
 
-    /// Puts new content in a file's place: whoever looks sees the old or the new, never a part.
+    /// Puts new content in a file's place: a reader sees the old or the new, never a part, also after a power cut.
     pub(crate) fn replace(&mut self, draft: &Path, path: &Path, bytes: &[u8]) -> Result<(), RecordError> {
-        self.create(draft, bytes)?;
+        self.write_whole(draft, bytes, true)?;
         fs::rename(draft, path).map_err(|source| failed("replace", path, source))
     }
 

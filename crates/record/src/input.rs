@@ -94,6 +94,8 @@ pub struct Dropped {
     pub first: UnixMillis,
     /// The timestamp of the last.
     pub last: UnixMillis,
+    /// How many they are.
+    pub count: u64,
 }
 
 /// A line of `events.jsonl` in our own words.

@@ -3,7 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest::{SHA256, digest};
-use rtms_wire::{ids::StreamId, media::medium::Medium};
+use rtms_wire::{
+    ids::{StreamId, UserId},
+    media::medium::Medium,
+};
 
 use crate::input::Who;
 
@@ -23,10 +26,6 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    pub(crate) fn new(root: &Path, stream_id: &StreamId) -> Self {
-        Self { folder: folder(root, stream_id) }
-    }
-
     /// Of a folder that is there, whatever it is called.
     pub(crate) fn of_folder(folder: &Path) -> Self {
         Self { folder: folder.to_owned() }
@@ -112,6 +111,34 @@ impl Layout {
         indexes.chain(others).collect()
     }
 
+    /// Where the bytes of a manifest that cannot be read are kept.
+    pub(crate) fn torn_manifest(&self, number: u64) -> PathBuf {
+        numbered(&self.folder.join("manifest.json.torn"), number)
+    }
+
+    /// The stems of the audio files that are there, and the set of each, with the first part's path.
+    pub(crate) fn audio_files(&self) -> std::io::Result<Vec<(String, usize, PathBuf)>> {
+        let entries = match std::fs::read_dir(self.folder.join("audio")) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries?,
+        };
+        let mut files = Vec::new();
+        for entry in entries {
+            let path = entry?.path();
+            let Some(name) = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".wav")) else { continue };
+            // A further part has two more points: `5.part2`, `5.set2.part2`.
+            let (stem, set) = match name.split_once(".set") {
+                Some((stem, set)) => (stem, set.parse().ok()),
+                None => (name, Some(1)),
+            };
+            if let Some(set) = set.filter(|_| !stem.contains('.')) {
+                files.push((stem.to_owned(), set, path.clone()));
+            }
+        }
+        files.sort();
+        Ok(files)
+    }
+
     /// The path as the manifest gives it: relative, with `/`.
     pub(crate) fn relative(&self, path: &Path) -> String {
         let inside = path.strip_prefix(&self.folder).unwrap_or(path);
@@ -123,6 +150,41 @@ impl Layout {
 /// The folder of a stream's recording under the root of all recordings.
 pub fn folder(root: &Path, stream_id: &StreamId) -> PathBuf {
     root.join(escape(stream_id.as_str()))
+}
+
+/// Folders of one stream at most: each beside the first was made because those before it cannot be gone on with.
+const MAX_FOLDERS: u64 = 100;
+
+/// The folder of a stream that recording goes on in: the newest, or the first if there is none.
+pub fn newest_folder(root: &Path, stream_id: &StreamId) -> PathBuf {
+    folders(root, stream_id).pop().unwrap_or_else(|| folder(root, stream_id))
+}
+
+/// The folders of a stream that are there, the oldest first.
+pub(crate) fn folders(root: &Path, stream_id: &StreamId) -> Vec<PathBuf> {
+    let all = (1..=MAX_FOLDERS).map(|number| numbered(&folder(root, stream_id), number));
+    all.filter(|folder| std::fs::symlink_metadata(folder).is_ok()).collect()
+}
+
+/// The next folder of a stream that is not there yet; none if there are too many.
+pub(crate) fn next_folder(root: &Path, stream_id: &StreamId) -> Option<PathBuf> {
+    let mut free = (2..=MAX_FOLDERS).map(|number| numbered(&folder(root, stream_id), number));
+    free.find(|folder| std::fs::symlink_metadata(folder).is_err())
+}
+
+/// `7f3a`, `7f3a.2`: an escaped id has no dot, so no two streams meet here.
+pub(crate) fn numbered(folder: &Path, number: u64) -> PathBuf {
+    let mut name = folder.as_os_str().to_owned();
+    if number > 1 {
+        name.push(format!(".{number}"));
+    }
+    PathBuf::from(name)
+}
+
+/// The same for where a recording lies while it is deleted.
+pub(crate) fn deletion_contents(root: &Path, stream_id: &StreamId) -> Vec<PathBuf> {
+    let all = (1..=MAX_FOLDERS).map(|number| numbered(&deletion_content(root, stream_id), number));
+    all.filter(|folder| std::fs::symlink_metadata(folder).is_ok()).collect()
 }
 
 /// Where deletions are written down, beside the recordings. No escaped id begins with a dot.
@@ -154,6 +216,32 @@ pub(crate) fn stem(who: &Who) -> String {
         Who::User(user) => escape(user.as_str()),
         Who::Channel(channel) => format!("channel+{}", escape(channel.as_str())),
     }
+}
+
+/// Whose files have this stem; none if the stem does not tell.
+pub(crate) fn who_of(text: &str) -> Option<Who> {
+    let who = match text.strip_prefix("channel+") {
+        Some(channel) => Who::Channel(unescape(channel)?.as_str().into()),
+        None if text == "everyone+" => Who::Everyone,
+        None => Who::User(UserId::new(unescape(text)?)),
+    };
+    (stem(&who) == text).then_some(who)
+}
+
+/// The text that an escaped name was made of, if the name still has it.
+fn unescape(name: &str) -> Option<String> {
+    let mut bytes = Vec::new();
+    let mut rest = name.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'%' => {
+                let digits = [rest.next()?, rest.next()?];
+                u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?
+            }
+            byte => byte,
+        });
+    }
+    String::from_utf8(bytes).ok()
 }
 
 /// Makes a file name of any text, a different one for every text.
@@ -190,7 +278,10 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::escape;
+    use super::{escape, stem, who_of};
+    use rtms_wire::ids::UserId;
+
+    use crate::input::Who;
 
     #[test]
     fn plain_ids_stay_as_they_are() {
@@ -210,6 +301,21 @@ mod tests {
     fn ids_that_differ_in_case_alone_get_names_that_differ_in_more() {
         assert_ne!(escape("aB").to_ascii_lowercase(), escape("Ab").to_ascii_lowercase());
         assert_ne!(escape("aB").to_ascii_lowercase(), escape("ab"));
+    }
+
+    #[test]
+    fn a_stem_names_its_owner_or_nobody() {
+        let owners = [
+            Who::User(UserId::new("16778240")),
+            Who::User(UserId::new("a b/ü")),
+            Who::Channel("3%x".into()),
+            Who::Everyone,
+        ];
+        for who in owners {
+            assert_eq!(who_of(&stem(&who)), Some(who));
+        }
+        let hashed = [stem(&Who::User(UserId::new("Ab"))), "a%2".into(), "a%zz".into(), "~0123".into()];
+        assert_eq!(hashed.map(|stem| who_of(&stem)), [None, None, None, None]);
     }
 
     #[test]

@@ -20,6 +20,8 @@
 //!   video/active.h264, <user>.h264    pictures as they came, with video/index.jsonl; deskshare/ likewise
 //!   video/images/00000001.jpg         the same as single pictures
 //!   aside/audio.raw                   packets that have no place above, with aside/index.jsonl that says why
+//!   manifest.json.torn                a manifest that could not be read and was made anew from the files
+//! recordings/<stream id, escaped>.2/  goes on with a recording that cannot be gone on with; its manifest says which and why
 //! ```
 //!
 //! # The promises
@@ -92,6 +94,7 @@ mod file;
 pub mod input;
 pub mod layout;
 pub mod ledger;
+pub mod loss;
 pub mod manifest;
 pub mod options;
 mod people;
@@ -106,6 +109,7 @@ mod window;
 pub use bookkeeper::Bookkeeper;
 pub use error::RecordError;
 pub use input::{Dropped, Ending, Input, Note, RecordingAbout, Who};
+pub use loss::Loss;
 pub use manifest::Manifest;
 pub use options::Options;
 pub use recorder::{Recorder, Summary};

@@ -15,6 +15,7 @@ use crate::{
     input::{Ending, RecordingAbout, Who},
     layout::Layout,
     ledger::{Ledger, LedgerReport, SpanChange},
+    loss::{Loss, LostPackets},
 };
 
 /// The value of [`Manifest::format`].
@@ -76,6 +77,9 @@ pub struct Manifest {
     /// Counts how often [`Manifest::ledger`] was written; lines of `ledger.jsonl` with another number are older than it.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub ledger_revision: u64,
+    /// The recording that this one goes on with in a folder of its own, because that one cannot be gone on with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub continues: Option<Continues>,
     /// Every file but this one with size and checksum; filled in when the recording is finished.
     #[serde(default)]
     pub files: Vec<FileEntry>,
@@ -102,6 +106,18 @@ pub struct Resume {
     pub found: RecordingState,
     /// Bytes of half-written last lines that were cut off.
     pub torn_bytes: u64,
+    /// The manifest could not be read and was made anew from the files; the old one is kept under this name, if there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rebuilt: Option<String>,
+}
+
+/// A recording that could not be gone on with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Continues {
+    /// Its folder, beside this one.
+    pub folder: String,
+    /// Why not, for people.
+    pub why: String,
 }
 
 /// What message 4 granted.
@@ -147,6 +163,12 @@ pub struct Received {
     /// Messages that came and could not be read. They are not among the packets; the ledger calls their time `dropped`.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub unreadable: u64,
+    /// Messages that the queue before the recorder lost. They are not among the packets.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub lost_queue: u64,
+    /// Messages that no file has: they could not be written, or came while none could be opened, or their file was cut.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub lost_disk: u64,
 }
 
 /// One line of sound from the origin on: a WAV file in one or more parts.
@@ -291,6 +313,7 @@ impl Manifest {
             events: 0,
             ledger: None,
             ledger_revision: 0,
+            continues: None,
             files: Vec::new(),
         }
     }
@@ -334,6 +357,11 @@ impl Manifest {
         Ok(Some(Ledger::resume(report, &news).report()))
     }
 
+    /// What was lost, by a ledger of this recording.
+    pub fn loss(&self, ledger: &LedgerReport) -> Loss {
+        Loss::of(ledger, |medium| self.media.get(&medium).map(LostPackets::from).unwrap_or_default())
+    }
+
     /// Replaces the manifest: a reader sees the old one or the new one, never a part.
     pub(crate) fn write(&self, layout: &Layout, files: &mut Files) -> Result<(), RecordError> {
         let path = layout.manifest();
@@ -356,6 +384,14 @@ pub(crate) struct JournalLine {
     pub(crate) revision: u64,
     #[serde(flatten)]
     pub(crate) change: SpanChange,
+}
+
+/// The line of `ledger.jsonl` that repeats [`Manifest::origin`], for when the manifest cannot be read.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct OriginLine {
+    /// As in [`JournalLine`].
+    pub(crate) revision: u64,
+    pub(crate) origin: UnixMillis,
 }
 
 /// What changed in the ledger since this revision of it was written. Lines that make no sense are passed over.

@@ -6,6 +6,7 @@
 mod lines;
 mod media;
 mod opening;
+mod rebuilding;
 
 use std::{
     collections::BTreeMap,
@@ -27,10 +28,11 @@ use crate::{
     deletion::{Deletion, DeletionRecord},
     error::RecordError,
     file::{Appender, Files, keep_first},
-    input::{Ending, Input},
+    input::{Dropped, Ending, Input},
     layout::Layout,
     ledger::{Ledger, Queue, SpanChange},
-    manifest::{self, JournalLine, Manifest, RecordingState},
+    loss::Loss,
+    manifest::{self, JournalLine, Manifest, Received, RecordingState},
     options::Options,
     people::People,
     raw::{Aside, Raw},
@@ -170,8 +172,19 @@ impl Recorder {
                 received.duplicates += count;
                 Ok(())
             }
-            Input::Change(..) | Input::Dropped(_) | Input::Clock { .. } => Ok(()),
+            Input::Dropped(Dropped { medium, queue, count, .. }) => {
+                let received = self.manifest.media.entry(medium).or_default();
+                match queue {
+                    Queue::Disk => received.lost_disk += count,
+                    Queue::Events | Queue::Unreadable | Queue::Unknown => received.lost_queue += count,
+                }
+                Ok(())
+            }
+            Input::Change(..) | Input::Clock { .. } => Ok(()),
         };
+        if let (Err(_), Some((medium, ..))) = (&done, extent) {
+            self.manifest.media.entry(medium).or_default().lost_disk += 1;
+        }
         // What is absurdly far ahead was not believed, so `newest` lies before it.
         if let Some((medium, at, ms)) = extent
             && at <= self.newest
@@ -248,16 +261,17 @@ impl Recorder {
     /// # Errors
     /// If a file cannot be written or read. The recording is then as after a crash; opening it again and finishing is
     /// the way to try once more.
-    pub fn finish(self, ending: Ending) -> Result<Summary, RecordError> {
-        self.finish_while(ending, &|| true)
+    pub fn finish(mut self, ending: Ending) -> Result<Summary, RecordError> {
+        self.try_finish(&ending, &|| true)
     }
 
-    /// The same for a process that has to stop: once `may_read` is false, no file is read for its checksum any more. The
-    /// manifest has the sizes then, and empty checksums; a recorder that resumes and finishes adds them.
+    /// [`Recorder::finish`] that may be called again when it failed, for a process that may have to stop: once `may_read` is
+    /// false, no file is read for its checksum any more. The manifest has the sizes then, and empty checksums; a recorder that
+    /// resumes and finishes adds them.
     ///
     /// # Errors
-    /// As [`Recorder::finish`].
-    pub fn finish_while(mut self, ending: Ending, may_read: &dyn Fn() -> bool) -> Result<Summary, RecordError> {
+    /// As there; what could not be written waits in memory.
+    pub fn try_finish(&mut self, ending: &Ending, may_read: &dyn Fn() -> bool) -> Result<Summary, RecordError> {
         let at = ending.at;
         // Names learnt late reach the lines from before.
         self.transcript.change_all();
@@ -265,10 +279,14 @@ impl Recorder {
         // Before its journal goes.
         self.write_ledger(at)?;
         self.files.remove(self.journal.path())?;
-        self.manifest.ending = Some(ending);
-        self.manifest.state = RecordingState::Finished;
         self.manifest.files = checksums(&self.layout, may_read)?;
-        self.write_manifest(at)?;
+        self.manifest.ending = Some(ending.clone());
+        self.manifest.state = RecordingState::Finished;
+        if let Err(error) = self.write_manifest(at) {
+            self.manifest.ending = None;
+            self.manifest.state = RecordingState::Recording;
+            return Err(error);
+        }
         let manifest = self.describe_synced();
         let longest = manifest.tracks.iter().map(|track| track.duration_ms).max();
         let whole = at.since(manifest.about.started_at);
@@ -277,6 +295,32 @@ impl Recorder {
             duration: longest.map_or(whole, Duration::from_millis),
             manifest,
         })
+    }
+
+    /// What was lost up to this moment.
+    pub fn loss(&self) -> Loss {
+        self.manifest.loss(&self.book.ledger.report())
+    }
+
+    /// What waits in memory for the disk is lost, as nobody will try again: it is counted so. For when
+    /// [`Recorder::try_finish`] has failed for too long.
+    pub fn give_up(&mut self) {
+        for (medium, received) in &mut self.manifest.media {
+            let synced = self.counted.media.get(medium).cloned().unwrap_or_default();
+            let kept = |received: &Received| {
+                received.packets.saturating_sub(received.duplicates).saturating_sub(received.lost_disk)
+            };
+            let lost = kept(received).saturating_sub(kept(&synced));
+            if lost == 0 {
+                continue;
+            }
+            received.lost_disk += lost;
+            if let (Some(first), Some(last)) = (received.first_timestamp, received.last_timestamp) {
+                let ms = self.book.usual_ms(*medium);
+                let from = synced.last_timestamp.map_or(first, |last| last + Duration::from_millis(ms));
+                self.book.ledger.dropped(*medium, from.min(last), last + Duration::from_millis(ms), Queue::Disk);
+            }
+        }
     }
 
     /// Takes the counts, all of which is in the files, and puts into `ledger.jsonl` what changed in them, unless the
@@ -322,7 +366,8 @@ impl Recorder {
         self.manifest.ledger_revision += 1;
         self.write_manifest(now)?;
         self.journaled_at = now;
-        self.journal.restart(&mut self.files)
+        self.journal.restart(&mut self.files)?;
+        self.journal_origin()
     }
 
     fn write_manifest(&mut self, now: UnixMillis) -> Result<(), RecordError> {

@@ -66,6 +66,11 @@ impl Wav {
             }
             let mut found = [0; HEADER_BYTES as usize];
             files.read_at(&path, 0, &mut found)?;
+            if found == [0; HEADER_BYTES as usize] {
+                // A power cut left the length of the file and not its beginning; the next sync tells its length.
+                found.copy_from_slice(&header(format, 0));
+                files.write_at(&path, 0, &found)?;
+            }
             if found.get(20..36) != header(format, 0).get(20..36) {
                 return Ok(None);
             }

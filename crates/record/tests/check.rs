@@ -294,7 +294,7 @@ fn a_recording_that_was_closed_without_checksums_is_checked_by_size_and_summed_w
     let read = std::cell::Cell::new(0);
     // Time is up in the middle of the third piece that is read.
     let may_read = || read.replace(read.get() + 1) < 3;
-    let summary = fill(&room).finish_while(ending(), &may_read).expect("a proper end");
+    let summary = fill(&room).try_finish(&ending(), &may_read).expect("a proper end");
 
     let manifest = &summary.manifest;
     assert_eq!(manifest.state, RecordingState::Finished);

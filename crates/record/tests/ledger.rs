@@ -391,7 +391,7 @@ fn a_recorder_learns_from_what_it_records() {
         ..MediaDataTranscript::default()
     };
     feed(vec![Input::Transcript(line)], 3_000);
-    let dropped = Dropped { medium: Medium::Audio, queue: Queue::Events, first: at(1_500), last: at(1_680) };
+    let dropped = Dropped { medium: Medium::Audio, queue: Queue::Events, first: at(1_500), last: at(1_680), count: 10 };
     feed(vec![Input::Dropped(dropped)], 3_000);
     feed(vec![Input::Change(Change::Stopped, When::Zoom(at(4_000)))], 4_100);
     let summary = finish(recorder);
@@ -677,6 +677,7 @@ fn times_that_nobody_can_mean_move_no_end() {
             queue: Queue::Events,
             first: UnixMillis(first),
             last: UnixMillis(last),
+            count: 1,
         };
         record(
             &mut recorder,

@@ -5,16 +5,18 @@ mod common;
 
 use std::{
     io::{BufRead, BufReader, Write},
+    path::Path,
     process::{Command, Stdio},
 };
 
 use common::*;
 use rtms_record::{
-    Input, Manifest, Note, Options, RecordError, Recorder,
+    Input, Manifest, Note, Options, Recorder,
     check::check,
+    loss::LossCause,
     manifest::{RecordingState, TrackSource},
 };
-use rtms_wire::{ids::StreamId, media::medium::Medium, message::text_data::MediaDataTranscript, time::UnixMillis};
+use rtms_wire::{media::medium::Medium, message::text_data::MediaDataTranscript, time::UnixMillis};
 
 #[test]
 fn what_was_synced_can_be_played_without_a_proper_end() {
@@ -215,18 +217,93 @@ fn a_mix_that_a_crash_left_behind_its_tracks_is_made_again() {
 }
 
 #[test]
-fn folders_of_others_and_damaged_ones_are_refused() {
-    let room = Room::new();
-    finish(room.open());
-    let path = room.path("manifest.json");
-    let manifest = room.text("manifest.json");
+fn folders_that_cannot_be_gone_on_with_are_left_alone_and_another_one_is_made_beside() {
+    for (from, to) in [("\"version\": 2", "\"version\": 3"), ("stream-1", "stream-2")] {
+        let room = Room::new();
+        finish(room.open());
+        let changed = room.text("manifest.json").replace(from, to);
+        std::fs::write(room.path("manifest.json"), &changed).expect("written");
 
-    std::fs::write(&path, manifest.replace("\"version\": 2", "\"version\": 3")).expect("written");
-    assert!(matches!(open(&room), Err(RecordError::NewerFormat { found: 3, known: 2, .. })));
-    std::fs::write(&path, manifest.replace("stream-1", "stream-2")).expect("written");
-    assert!(matches!(open(&room), Err(RecordError::OtherStream { found, .. }) if found == StreamId::new("stream-2")));
-    std::fs::write(&path, &manifest[..manifest.len() / 2]).expect("written");
-    assert!(matches!(open(&room), Err(RecordError::BadManifest { .. })));
+        let mut recorder = room.open();
+        record(&mut recorder, [packet(5, 0, &tone(1))]);
+        let summary = finish(recorder);
+
+        assert_eq!(room.text("manifest.json"), changed);
+        let name = |path: &Path| path.file_name().expect("a name").to_string_lossy().into_owned();
+        let (first, beside) = (name(&room.path("")), name(&summary.folder));
+        assert_eq!(beside, format!("{first}.2"));
+        assert_eq!(summary.manifest.continues.expect("named").folder, first);
+        assert!(check(&summary.folder).is_fine(), "{:?}", check(&summary.folder));
+        assert_eq!(room.open().folder(), summary.folder, "the newest is gone on with");
+    }
+}
+
+/// A power cut may leave a manifest empty, cut, or full of zeros; or the file may be gone.
+#[test]
+fn a_torn_manifest_is_made_anew_from_the_files() {
+    let damages: [fn(&[u8]) -> Option<Vec<u8>>; 4] = [
+        |_| Some(Vec::new()),
+        |whole| Some(whole[..whole.len() / 3].to_vec()),
+        |whole| Some(vec![0; whole.len()]),
+        |_| None,
+    ];
+    for damage in damages {
+        let room = Room::new();
+        let mut recorder = room.open();
+        record(&mut recorder, [packet(5, 100, &tone(1)), packet(6, 100, &tone(1)), said(1, 5, "before")]);
+        recorder.sync(now()).expect("synced");
+        std::mem::forget(recorder);
+        let path = room.path("manifest.json");
+        let torn = damage(&std::fs::read(&path).expect("read"));
+        match &torn {
+            Some(torn) => std::fs::write(&path, torn).expect("written"),
+            None => std::fs::remove_file(&path).expect("removed"),
+        }
+
+        let mut recorder = room.open();
+        record(&mut recorder, [packet(5, 1_100, &tone(2)), said(2, 6, "after")]);
+        let summary = finish(recorder);
+
+        assert_eq!(summary.folder, room.open().folder(), "the same folder");
+        let kept = summary.manifest.resumes[0].rebuilt.clone().expect("named");
+        assert_eq!(torn, (!kept.is_empty()).then(|| std::fs::read(room.path(&kept)).expect("kept")));
+        let samples = room.samples("audio/5.wav");
+        assert_eq!((&samples[1_600..1_920], &samples[17_600..17_920]), (&tone(1)[..], &tone(2)[..]));
+        assert_eq!(room.samples("audio/6.wav")[1_600..1_920], tone(1));
+        assert_eq!(room.lines("transcript.jsonl").len(), 2);
+        let tracks: Vec<_> = summary.manifest.tracks.iter().map(|track| (track.who.clone(), track.source)).collect();
+        assert_eq!(tracks.len(), 3, "{tracks:?}");
+        let report = check(&summary.folder);
+        assert!(report.is_fine(), "{report:?}");
+    }
+}
+
+/// Sound that was counted and is not there any more is named as lost, for as long as it lasted.
+#[test]
+fn a_track_that_was_cut_is_gone_on_with_and_what_it_lacks_is_lost() {
+    let room = Room::new();
+    let mut recorder = room.open();
+    record(&mut recorder, (0..100).map(|number| packet(5, 20 * number, &tone(1))));
+    recorder.sync(now()).expect("synced");
+    // With the counts in it.
+    let later = |ms| UnixMillis(now().0 + ms);
+    recorder.sync(later(40_000)).expect("synced");
+    std::mem::forget(recorder);
+    let wav = std::fs::OpenOptions::new().write(true).open(room.path("audio/5.wav")).expect("opened");
+    wav.set_len(44 + 2 * 16 * 500).expect("cut");
+
+    let mut recorder = Recorder::open(room.root.path(), about("stream-1"), later(41_000)).expect("a recorder");
+    record(&mut recorder, [packet(5, 42_000, &tone(2))]);
+    let summary = finish(recorder);
+
+    let report = check(&summary.folder);
+    assert!(report.is_fine(), "{report:?}");
+    let lost = report.lost.expect("a ledger");
+    let disk: Vec<_> = lost.parts.iter().filter(|part| part.cause == LossCause::Disk).collect();
+    assert!(
+        matches!(disk[..], [part] if part.medium == Medium::Audio && part.ms == 1_500 && part.packets == 75),
+        "{lost}"
+    );
 }
 
 /// Users and later versions read this format: the fixture is what version 1 writes and stays as it is.
@@ -338,10 +415,6 @@ fn record_until_killed(root: &str) {
 
 fn sound(step: i64) -> i16 {
     i16::try_from(step % 5000 + 1).expect("small")
-}
-
-fn open(room: &Room) -> Result<Recorder, RecordError> {
-    Recorder::open_with(room.root.path(), about("stream-1"), Options::default(), now())
 }
 
 fn said(id: i64, user: u64, words: &str) -> Input {

@@ -71,6 +71,7 @@ pub mod receipts;
 pub mod sqlite;
 pub mod store;
 pub mod streams;
+pub mod summary;
 pub mod wanted;
 
 pub use class::Class;
@@ -84,4 +85,5 @@ pub use receipts::{NotedOn, Receipt, ReceiptFilter, Receipts, Step, Steps, UnixM
 pub use sqlite::{SqliteOptions, SqliteReader, SqliteStore};
 pub use store::{Pruned, Stats, Store};
 pub use streams::{Ended, Outcome, StreamFilter, StreamRecord, Streams};
+pub use summary::{Lost, Recorded, RunSummary};
 pub use wanted::{InstanceKey, Interruption, Start, Stop, Wanted, Wish};

@@ -24,6 +24,7 @@ use crate::{
     receipts::{NotedOn, Receipt, ReceiptFilter, Receipts, Step, Steps, UnixMicros},
     store::{Pruned, Stats, Store},
     streams::{Outcome, StreamFilter, StreamRecord, Streams},
+    summary::RunSummary,
     wanted::{InstanceKey, Stop},
 };
 
@@ -161,10 +162,10 @@ impl Streams for MemoryStore {
         {
             let mut state = self.open()?;
             state.leases.check(lease, now)?;
-            if let (Outcome::Ended { stop_reason, why }, Some(record)) =
+            if let (Outcome::Ended { stop_reason, why, summary }, Some(record)) =
                 (outcome, state.shelf.records.get_mut(&lease.stream_id))
             {
-                record.end(lease, stop_reason, why, now);
+                record.end(lease, stop_reason, why, summary, now);
             }
             state.leases.remove(lease);
         }
@@ -176,14 +177,19 @@ impl Streams for MemoryStore {
         self.change(stream_id, |record| record.close(now))
     }
 
+    async fn ask_to_retry(&self, stream_id: &StreamId, now: UnixMillis) -> Result<bool, StoreError> {
+        self.change(stream_id, |record| record.retry(now))
+    }
+
     async fn conclude(
         &self,
         stream_id: &StreamId,
         owner: &OwnerId,
         why: String,
+        summary: RunSummary,
         now: UnixMillis,
     ) -> Result<bool, StoreError> {
-        self.change(stream_id, |record| record.conclude(owner.clone(), why, now))
+        self.change(stream_id, |record| record.conclude(owner.clone(), why, summary, now))
     }
 
     async fn get(&self, stream_id: &StreamId) -> Result<Option<StreamRecord>, StoreError> {

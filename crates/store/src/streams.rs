@@ -15,6 +15,7 @@ use crate::{
     error::StoreError,
     folding::{FoldInput, Folded},
     lease::{Lease, OwnerId},
+    summary::RunSummary,
     wanted::{Wanted, Wish},
 };
 
@@ -61,6 +62,13 @@ pub trait Streams: Send + Sync {
     /// That storage failed.
     async fn ask_to_close(&self, stream_id: &StreamId, now: UnixMillis) -> Result<bool, StoreError>;
 
+    /// Puts down that a stream whose run has ended is wanted again, so that it is joined again, also after a restart. Durable
+    /// when this returns. Whether Zoom still streams it and its run had ended.
+    ///
+    /// # Errors
+    /// That storage failed.
+    async fn ask_to_retry(&self, stream_id: &StreamId, now: UnixMillis) -> Result<bool, StoreError>;
+
     /// Puts down the end of a stream that Zoom stopped while nobody ran it, its process having died; see
     /// [`StreamRecord::is_left_behind`]. Durable when this returns. Whether it was one.
     ///
@@ -71,6 +79,7 @@ pub trait Streams: Send + Sync {
         stream_id: &StreamId,
         owner: &OwnerId,
         why: String,
+        summary: RunSummary,
         now: UnixMillis,
     ) -> Result<bool, StoreError>;
 
@@ -124,8 +133,13 @@ impl StreamRecord {
     /// Only a newer start follows an end. An interruption is what Zoom says when we close our connections, so it would lead
     /// from each end to the next join.
     pub fn open_wish(&self) -> Option<Wish<'_>> {
-        let done_to = self.ended.as_ref().map(|ended| ended.wish_at);
+        let done_to = self.done_to();
         self.wanted.wish().filter(|wish| done_to.is_none_or(|done_to| wish.start.at > done_to))
+    }
+
+    /// The wishes up to this one are done, unless somebody wants the stream again since.
+    fn done_to(&self) -> Option<UnixMillis> {
+        self.ended.as_ref().filter(|ended| ended.retry_asked_at.is_none()).map(|ended| ended.wish_at)
     }
 
     /// Whether a claim by anybody would succeed.
@@ -135,7 +149,7 @@ impl StreamRecord {
 
     /// Whether Zoom stopped it and nobody has said how its run ended: nobody ever ran it, or the process that did has died.
     pub fn is_left_behind(&self) -> bool {
-        let done_to = self.ended.as_ref().map(|ended| ended.wish_at);
+        let done_to = self.done_to();
         let start = self.wanted.newest_start().filter(|start| done_to.is_none_or(|done_to| start.at > done_to));
         start.is_some() && !self.wanted.is_running() && self.lease.is_none()
     }
@@ -150,20 +164,37 @@ impl StreamRecord {
         is_open
     }
 
+    /// Puts down that it is wanted again although its run has ended; whether that can be.
+    pub(crate) fn retry(&mut self, now: UnixMillis) -> bool {
+        let can_be = self.open_wish().is_none() && self.wanted.is_running() && !self.wanted.is_closing();
+        let Some(ended) = self.ended.as_mut().filter(|_| can_be) else { return false };
+        ended.retry_asked_at = Some(now);
+        self.changed_at = now;
+        true
+    }
+
     /// Puts down that a stream that was left behind has ended as its stop says; whether it was.
-    pub(crate) fn conclude(&mut self, owner: OwnerId, why: String, now: UnixMillis) -> bool {
+    pub(crate) fn conclude(&mut self, owner: OwnerId, why: String, summary: RunSummary, now: UnixMillis) -> bool {
         let start_at = self.wanted.newest_start().map(|start| start.at);
         let Some(wish_at) = start_at.filter(|_| self.is_left_behind()) else { return false };
         let stop_reason = self.wanted.stop.as_ref().and_then(|stop| stop.reason);
-        self.ended = Some(Ended { wish_at, at: now, owner, stop_reason, why });
+        let summary = Some(Box::new(summary));
+        self.ended = Some(Ended { wish_at, at: now, owner, stop_reason, why, summary, retry_asked_at: None });
         self.changed_at = now;
         true
     }
 
     /// Puts down how a run ended.
-    pub(crate) fn end(&mut self, lease: &Lease, stop_reason: Option<StopReason>, why: String, now: UnixMillis) {
-        let owner = lease.owner.clone();
-        self.ended = Some(Ended { wish_at: lease.wish_at, at: now, owner, stop_reason, why });
+    pub(crate) fn end(
+        &mut self,
+        lease: &Lease,
+        stop_reason: Option<StopReason>,
+        why: String,
+        summary: Option<Box<RunSummary>>,
+        now: UnixMillis,
+    ) {
+        let (wish_at, owner) = (lease.wish_at, lease.owner.clone());
+        self.ended = Some(Ended { wish_at, at: now, owner, stop_reason, why, summary, retry_asked_at: None });
         self.changed_at = now;
     }
 }
@@ -181,6 +212,12 @@ pub struct Ended {
     pub stop_reason: Option<StopReason>,
     /// Why, for people.
     pub why: String,
+    /// What the run brought and what it lost; none in records of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub summary: Option<Box<RunSummary>>,
+    /// When somebody asked for it again, on our clock: its wishes are open since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_asked_at: Option<UnixMillis>,
 }
 
 /// In which state a stream is given up.
@@ -192,6 +229,8 @@ pub enum Outcome {
         stop_reason: Option<StopReason>,
         /// Why, for people.
         why: String,
+        /// What the run brought and what it lost, if that is known.
+        summary: Option<Box<RunSummary>>,
     },
     /// Somebody else shall go on with it.
     HandedOver,

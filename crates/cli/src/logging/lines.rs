@@ -173,7 +173,9 @@ mod tests {
         let whole = text.lines().filter(|line| line.len() == 1023).count();
         let dropped: usize = text
             .lines()
-            .filter_map(|line| line.split_once("WARN rtms: ")?.1.split_once(" log lines were dropped")?.0.parse::<usize>().ok())
+            .filter_map(|line| {
+                line.split_once("WARN rtms: ")?.1.split_once(" log lines were dropped")?.0.parse::<usize>().ok()
+            })
             .sum();
         let last = usize::from(text.ends_with("last\n"));
         assert_eq!(whole + dropped + last, 4 * MAX_WAITING_BYTES / line.len() + 1, "each is there or counted");

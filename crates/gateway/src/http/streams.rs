@@ -23,6 +23,7 @@ use tracing::{info, warn};
 use crate::{
     clock,
     http::{Shared, receipts::ReceiptLine},
+    retry::{self, CannotRetry},
     streams::{
         CannotChoose, LiveStream, LiveStreams, RecordingLine, StreamDetail, StreamLine, StreamStanding, VideoLine,
     },
@@ -58,6 +59,7 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
         .route("/v1/streams", get(list))
         .route("/v1/streams/{id}", get(show))
         .route("/v1/streams/{id}/stop", post(stop))
+        .route("/v1/streams/{id}/retry", post(retry))
         .route("/v1/streams/{id}/video", put(choose_video).delete(drop_video))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
 }
@@ -107,6 +109,7 @@ enum Refused {
     NoSuchStream(StreamId),
     NotHere(StreamId, StreamStanding),
     Choice(CannotChoose),
+    Retry(StreamId, CannotRetry),
     Limit,
     Store(StoreError),
     Json(serde_json::Error),
@@ -131,7 +134,7 @@ impl IntoResponse for Refused {
             Self::NotHere(stream_id, state) => {
                 let why = match state {
                     StreamStanding::Elsewhere => "another process runs it",
-                    StreamStanding::Ended => "it has ended",
+                    StreamStanding::Ended | StreamStanding::Incomplete | StreamStanding::Failed => "it has ended",
                     StreamStanding::Wanted | StreamStanding::Claimed => "it is about to begin or to end; try again",
                     StreamStanding::Connecting
                     | StreamStanding::Connected
@@ -140,6 +143,9 @@ impl IntoResponse for Refused {
                     | StreamStanding::Stopping => "it has just gone",
                 };
                 (StatusCode::CONFLICT, format!("the stream {stream_id} does not run in this process: {why}\n"))
+            }
+            Self::Retry(stream_id, why) => {
+                (StatusCode::CONFLICT, format!("the stream {stream_id} is not joined again: {why}\n"))
             }
             Self::Choice(why) => (StatusCode::CONFLICT, format!("{why}\n")),
             Self::Limit => (StatusCode::BAD_REQUEST, format!("the limit is from 1 to {MAX_LIMIT}\n")),
@@ -220,7 +226,7 @@ async fn stop(
     let live = shared.streams.live.find(&stream_id);
     let Some(live) = live else {
         let line = line_of(&shared, &stream_id, None).await?;
-        if line.state != StreamStanding::Ended {
+        if !line.state.is_over() {
             return Err(Refused::NotHere(stream_id, line.state));
         }
         // What is wanted is so.
@@ -231,6 +237,30 @@ async fn stop(
     live.stop().await;
     info!(%stream_id, "asked on /v1/streams to end the stream");
     let line = line_of(&shared, &stream_id, Some(&live)).await?;
+    Ok((StatusCode::ACCEPTED, PRIVATE, Json(line)))
+}
+
+async fn retry(
+    State(shared): State<Arc<Shared>>,
+    Path(stream_id): Path<StreamId>,
+) -> Result<impl IntoResponse, Refused> {
+    let store = &shared.health.store;
+    let live = shared.streams.live.find(&stream_id);
+    let record = store.get(&stream_id).await?;
+    let Some(record) = record.filter(|record| live.is_none() && record.open_wish().is_none()) else {
+        // What is wanted is so.
+        let line = line_of(&shared, &stream_id, live.as_deref()).await?;
+        return Ok((StatusCode::OK, PRIVATE, Json(line)));
+    };
+    let now = clock::unix_millis();
+    if let Err(why) = retry::check(&**store, &record, now).await? {
+        return Err(Refused::Retry(stream_id, why));
+    }
+    // The worker looks at what is wanted at least once a second.
+    if store.ask_to_retry(&stream_id, now).await? {
+        info!(%stream_id, "asked on /v1/streams to join the stream again");
+    }
+    let line = line_of(&shared, &stream_id, None).await?;
     Ok((StatusCode::ACCEPTED, PRIVATE, Json(line)))
 }
 

@@ -2,8 +2,11 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use rtms_record::{Manifest, RecordError, layout, ledger::What, manifest::RecordingState};
-use rtms_store::streams::StreamRecord;
+use rtms_record::{Loss, Manifest, RecordError, layout, ledger::What, manifest::RecordingState};
+use rtms_store::{
+    streams::{Ended, StreamRecord},
+    summary::{Recorded, RunSummary},
+};
 use rtms_wire::{
     SmolStr,
     codes::{product::Product, status_code::StatusCode, stop_reason::StopReason},
@@ -13,7 +16,7 @@ use rtms_wire::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::http::receipts::ReceiptLine;
+use crate::{http::receipts::ReceiptLine, summary};
 
 /// One stream in a list. Times are Unix milliseconds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -70,11 +73,30 @@ pub enum StreamStanding {
     Reconnecting,
     /// We asked Zoom to end it, or Zoom is ending it.
     Stopping,
-    /// It is over.
+    /// It is over, and all that was wanted of it was received; or it is not known what was lost.
     Ended,
+    /// It is over, and a part was lost: by us, a disk, the network or Zoom, or a wanted medium was refused.
+    Incomplete,
+    /// It is over, and no medium was ever opened.
+    Failed,
 }
 
 impl StreamStanding {
+    /// Whether it is over.
+    pub fn is_over(self) -> bool {
+        match self {
+            Self::Ended | Self::Incomplete | Self::Failed => true,
+            Self::Wanted
+            | Self::Elsewhere
+            | Self::Claimed
+            | Self::Connecting
+            | Self::Connected
+            | Self::Paused
+            | Self::Reconnecting
+            | Self::Stopping => false,
+        }
+    }
+
     /// The word in answers.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -87,6 +109,8 @@ impl StreamStanding {
             Self::Reconnecting => "reconnecting",
             Self::Stopping => "stopping",
             Self::Ended => "ended",
+            Self::Incomplete => "incomplete",
+            Self::Failed => "failed",
         }
     }
 }
@@ -126,6 +150,40 @@ pub struct EndedLine {
     pub stop_reason_name: Option<String>,
     /// Why, for people.
     pub why: String,
+    /// How long the stream lasted, in milliseconds; null if that is not known.
+    #[serde(default)]
+    pub length_ms: Option<u64>,
+    /// What was lost, by medium and cause: a word of `docs/operating.md`, milliseconds, and messages where they were counted.
+    #[serde(default)]
+    pub lost: Loss,
+    /// The folder of its recording; null if there is none that is whole.
+    #[serde(default)]
+    pub folder: Option<String>,
+    /// Why it was not recorded although it should have been; null if it was, or should not.
+    #[serde(default)]
+    pub not_recorded: Option<String>,
+}
+
+impl EndedLine {
+    fn of(ended: &Ended) -> Self {
+        let summary = ended.summary.as_deref();
+        let (folder, not_recorded) = match summary.map(|summary| &summary.recorded) {
+            Some(Recorded::Done { folder }) => (Some(folder.clone()), None),
+            Some(Recorded::Failed { why }) => (None, Some(why.clone())),
+            Some(Recorded::Unwanted) | None => (None, None),
+        };
+        let length = |summary: &RunSummary| Some(summary.to?.0.saturating_sub(summary.from?.0));
+        Self {
+            at: ended.at,
+            stop_reason: ended.stop_reason,
+            stop_reason_name: ended.stop_reason.map(|reason| reason.name().to_owned()),
+            why: ended.why.clone(),
+            length_ms: summary.and_then(length),
+            lost: summary.map(summary::loss_of).unwrap_or_default(),
+            folder,
+            not_recorded,
+        }
+    }
 }
 
 /// Everything that is known of one stream.
@@ -285,7 +343,7 @@ impl StreamLine {
         let state = match (&owner, record.open_wish()) {
             (Some(_), _) => StreamStanding::Elsewhere,
             (None, Some(_)) => StreamStanding::Wanted,
-            (None, None) => StreamStanding::Ended,
+            (None, None) => summary::standing_at_rest(record),
         };
         Self {
             product: start.and_then(|start| start.product),
@@ -295,12 +353,7 @@ impl StreamLine {
             state,
             owner,
             started_at: start.map(|start| start.at),
-            ended: record.ended.as_ref().map(|ended| EndedLine {
-                at: ended.at,
-                stop_reason: ended.stop_reason,
-                stop_reason_name: ended.stop_reason.map(|reason| reason.name().to_owned()),
-                why: ended.why.clone(),
-            }),
+            ended: record.ended.as_ref().map(EndedLine::of),
             ..Self::unknown(record.stream_id.clone())
         }
     }
@@ -325,7 +378,7 @@ impl StreamDetail {
 impl RecordingLine {
     /// Reads what the recording of a stream says of itself; none if there is none below `recordings`. Blocks.
     pub fn read(recordings: &Path, stream_id: &StreamId) -> Option<Self> {
-        let folder = layout::folder(recordings, stream_id);
+        let folder = layout::newest_folder(recordings, stream_id);
         let shown = std::path::absolute(&folder).unwrap_or_else(|_| folder.clone()).display().to_string();
         let read = || -> Result<Option<Self>, RecordError> {
             let Some(manifest) = Manifest::read(&folder)? else { return Ok(None) };

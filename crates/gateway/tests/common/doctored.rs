@@ -16,6 +16,7 @@ use rtms_store::{
     receipts::{NotedOn, Receipt, ReceiptFilter, Receipts, Step, UnixMicros},
     store::{Pruned, Stats, Store},
     streams::{Outcome, StreamFilter, StreamRecord, Streams},
+    summary::RunSummary,
 };
 use rtms_wire::{Bytes, ids::StreamId, time::UnixMillis};
 use tokio::sync::watch;
@@ -78,14 +79,19 @@ impl Streams for Doctored {
         self.store.ask_to_close(stream_id, now).await
     }
 
+    async fn ask_to_retry(&self, stream_id: &StreamId, now: UnixMillis) -> Result<bool, StoreError> {
+        self.store.ask_to_retry(stream_id, now).await
+    }
+
     async fn conclude(
         &self,
         stream_id: &StreamId,
         owner: &OwnerId,
         why: String,
+        summary: RunSummary,
         now: UnixMillis,
     ) -> Result<bool, StoreError> {
-        self.store.conclude(stream_id, owner, why, now).await
+        self.store.conclude(stream_id, owner, why, summary, now).await
     }
 
     async fn get(&self, stream_id: &StreamId) -> Result<Option<StreamRecord>, StoreError> {

@@ -1,22 +1,27 @@
 //! Beginning a recording, and going on with one that an earlier process left.
 
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use rtms_wire::{media::medium::Medium, time::UnixMillis};
 use serde::Deserialize;
 
-use super::Recorder;
+use super::{Recorder, rebuilding};
 use crate::{
-    audio::Audio,
+    audio::{Audio, Found, MissingSound},
     bookkeeper::{Bookkeeper, PICTURE_MS},
+    checksum::paths,
     counts::{self, Counts, INDEX_TAIL_BYTES},
     deletion::Deletion,
     error::RecordError,
     file::{Appender, Files, count_lines, cut_torn_line, failed, last_lines},
     input::RecordingAbout,
-    layout::Layout,
-    ledger::{Cause, Ledger},
-    manifest::{self, MAX_LISTED, Manifest, RecordingState, Resume},
+    layout::{Layout, newest_folder, next_folder},
+    ledger::{Cause, Ledger, Queue},
+    manifest::{self, Continues, MAX_LISTED, Manifest, RecordingState, Resume},
     options::Options,
     people::People,
     private,
@@ -27,7 +32,8 @@ impl Recorder {
     /// Opens the recording of a stream under the root of all recordings, new or going on with what is there.
     ///
     /// # Errors
-    /// If the folder cannot be made or read, or holds what is not to be appended to.
+    /// If the folder cannot be made or read. One that holds what is not to be appended to is left alone, and another one
+    /// beside it is opened.
     pub fn open(root: &Path, about: RecordingAbout, now: UnixMillis) -> Result<Self, RecordError> {
         Self::open_with(root, about, Options::default(), now)
     }
@@ -42,19 +48,39 @@ impl Recorder {
         options: Options,
         now: UnixMillis,
     ) -> Result<Self, RecordError> {
-        let layout = Layout::new(root, &about.stream_id);
-        let folder = layout.folder();
         Deletion::refuse(root, &about.stream_id, now)?;
+        let newest = newest_folder(root, &about.stream_id);
+        let error = match Self::open_folder(&newest, about.clone(), options.clone(), None, now) {
+            Err(error) if error.is_of_folder() => error,
+            opened => return opened,
+        };
+        let Some(beside) = next_folder(root, &about.stream_id) else { return Err(error) };
+        let name = newest.file_name().map(|name| name.to_string_lossy().into_owned());
+        let continues = Continues { folder: name.unwrap_or_default(), why: error.told() };
+        let known_until = last_written(&newest);
+        Self::open_folder(&beside, about, options, Some((continues, known_until)), now)
+    }
+
+    /// Opens this folder. `continues` is what it goes on with, and until when that was written, on our clock.
+    fn open_folder(
+        folder: &Path,
+        about: RecordingAbout,
+        options: Options,
+        continues: Option<(Continues, Option<UnixMillis>)>,
+        now: UnixMillis,
+    ) -> Result<Self, RecordError> {
+        let layout = Layout::of_folder(folder);
+        let folder = layout.folder();
         private::make_folders(folder).map_err(|source| failed("make the folder", folder, source))?;
-        let found = Manifest::read(folder)?;
         let mut files = Files::new(folder, options.max_open_files, options.wait_for_disk);
+        let (found, rebuilt) = rebuilding::read(&about, &layout, &mut files)?;
 
         let found_state = found.as_ref().map(|found| found.state);
         let mut manifest = match found {
             Some(found) if found.about.stream_id != about.stream_id => {
                 return Err(RecordError::OtherStream { path: layout.manifest(), found: found.about.stream_id });
             }
-            Some(found) => resumed(found, &about, &layout, now)?,
+            Some(found) => resumed(found, &about, rebuilt, &layout, now)?,
             None => Manifest::new(about, now),
         };
         let is_resumed = !manifest.resumes.is_empty();
@@ -63,14 +89,18 @@ impl Recorder {
         people.resume(&manifest.participants);
         let mut transcript = Transcript::new(&layout, options.max_lines);
         let mut audio = None;
+        let mut lost_sound = Vec::new();
         if is_resumed {
             transcript.resume(&layout)?;
             if let Some(origin) = manifest.origin {
                 let mut known = Audio::new(origin, &options);
-                let uncounted = known.resume(&manifest.tracks, &layout, &mut files)?;
+                let Found { uncounted, missing } = known.resume(&manifest.tracks, &layout, &mut files)?;
                 let received = manifest.media.entry(Medium::Audio).or_default();
                 received.packets += uncounted.packets;
                 received.bytes += uncounted.bytes;
+                received.lost_disk += missing.iter().map(|missing| missing.packets).sum::<u64>();
+                manifest.refused += missing.iter().map(|missing| missing.packets).sum::<u64>();
+                lost_sound = missing;
                 manifest.tracks = known.describe(&layout);
                 audio = Some(known);
             }
@@ -79,10 +109,20 @@ impl Recorder {
         let mut ledger = Ledger::new(manifest.about.started_at, now);
         if let Some(state) = found_state {
             ledger = resumed_ledger(&manifest, audio.as_ref(), &layout, now)?;
+            for MissingSound { from, to, .. } in lost_sound {
+                ledger.dropped(Medium::Audio, from, to, Queue::Disk);
+            }
             match state {
                 RecordingState::Recording => ledger.gap(Cause::Restart, None),
                 RecordingState::Finished => ledger.gap(Cause::Takeover, Some(manifest.updated_at)),
             }
+        }
+        if let (Some((continues, known_until)), None) = (continues, found_state) {
+            // What came before lies in the other folder; from its end on nothing was recorded.
+            let until = known_until.map_or(manifest.about.started_at, |ours| ledger.to_zoom(ours));
+            ledger = Ledger::unrecorded(manifest.about.started_at, until.min(ledger.to_zoom(now)), now);
+            ledger.gap(Cause::Restart, None);
+            manifest.continues = Some(continues);
         }
         let book = Bookkeeper::of(ledger, manifest.about.product);
         let appender = |path| Appender::open(path, options.max_held_bytes);
@@ -123,7 +163,13 @@ impl Recorder {
 }
 
 /// The manifest of a recording that goes on; half-written lines are cut off.
-fn resumed(found: Manifest, about: &RecordingAbout, layout: &Layout, now: UnixMillis) -> Result<Manifest, RecordError> {
+fn resumed(
+    found: Manifest,
+    about: &RecordingAbout,
+    rebuilt: Option<String>,
+    layout: &Layout,
+    now: UnixMillis,
+) -> Result<Manifest, RecordError> {
     let mut torn_bytes = 0;
     for path in layout.line_files() {
         torn_bytes += cut_torn_line(&path)?;
@@ -132,7 +178,7 @@ fn resumed(found: Manifest, about: &RecordingAbout, layout: &Layout, now: UnixMi
     if manifest.resumes.len() >= MAX_LISTED {
         manifest.resumes.remove(0);
     }
-    manifest.resumes.push(Resume { at: now, started_at: about.started_at, found: manifest.state, torn_bytes });
+    manifest.resumes.push(Resume { at: now, started_at: about.started_at, found: manifest.state, torn_bytes, rebuilt });
     manifest.version = manifest::VERSION;
     manifest.state = RecordingState::Recording;
     manifest.ending = None;
@@ -141,6 +187,14 @@ fn resumed(found: Manifest, about: &RecordingAbout, layout: &Layout, now: UnixMi
     counts::bring_up(&mut manifest, layout, &manifest::journal_lines(layout)?)?;
     manifest.events = count_lines(&layout.events())?;
     Ok(manifest)
+}
+
+/// When something was last written in a folder, on our clock; none if nobody knows.
+fn last_written(folder: &Path) -> Option<UnixMillis> {
+    let times =
+        paths(&Layout::of_folder(folder)).ok()?.into_iter().filter_map(|path| path.metadata().ok()?.modified().ok());
+    let since = times.max()?.duration_since(UNIX_EPOCH).ok()?;
+    Some(UnixMillis(since.as_millis().try_into().ok()?))
 }
 
 /// The ledger of a recording that goes on, with all that its files tell of the time since it was written.

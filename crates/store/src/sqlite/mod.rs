@@ -50,6 +50,7 @@ use crate::{
     receipts::{NotedOn, Receipt, ReceiptFilter, Receipts, Step, UnixMicros},
     store::{Pruned, Stats, Store},
     streams::{Outcome, StreamFilter, StreamRecord, Streams},
+    summary::RunSummary,
 };
 
 /// The bounds of the engine.
@@ -315,7 +316,7 @@ impl Streams for SqliteStore {
     }
 
     async fn release(&self, lease: &Lease, outcome: Outcome, now: UnixMillis) -> Result<(), StoreError> {
-        let Outcome::Ended { stop_reason, why } = outcome else {
+        let Outcome::Ended { stop_reason, why, summary } = outcome else {
             let mut leases = locked(&self.leases);
             leases.check(lease, now)?;
             leases.remove(lease);
@@ -329,7 +330,7 @@ impl Streams for SqliteStore {
         let end = move |connection: &Connection| {
             locked(&checked).check(&lease, now)?;
             if let Some(mut record) = rows::load(connection, &lease.stream_id)? {
-                record.end(&lease, stop_reason, why, now);
+                record.end(&lease, stop_reason, why, summary, now);
                 rows::save(connection, &record)?;
             }
             Ok(())
@@ -347,15 +348,20 @@ impl Streams for SqliteStore {
         self.change(stream_id, move |record| record.close(now)).await
     }
 
+    async fn ask_to_retry(&self, stream_id: &StreamId, now: UnixMillis) -> Result<bool, StoreError> {
+        self.change(stream_id, move |record| record.retry(now)).await
+    }
+
     async fn conclude(
         &self,
         stream_id: &StreamId,
         owner: &OwnerId,
         why: String,
+        summary: RunSummary,
         now: UnixMillis,
     ) -> Result<bool, StoreError> {
         let owner = owner.clone();
-        self.change(stream_id, move |record| record.conclude(owner, why, now)).await
+        self.change(stream_id, move |record| record.conclude(owner, why, summary, now)).await
     }
 
     async fn get(&self, stream_id: &StreamId) -> Result<Option<StreamRecord>, StoreError> {

@@ -236,8 +236,7 @@ impl Queue {
                 waiting = self.filled.wait(waiting).unwrap_or_else(PoisonError::into_inner);
                 continue;
             };
-            let (woken, timed_out) =
-                self.filled.wait_timeout(waiting, wait).unwrap_or_else(PoisonError::into_inner);
+            let (woken, timed_out) = self.filled.wait_timeout(waiting, wait).unwrap_or_else(PoisonError::into_inner);
             waiting = woken;
             if timed_out.timed_out() && waiting.jobs.is_empty() && !waiting.closed {
                 break;

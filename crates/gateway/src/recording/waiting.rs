@@ -1,0 +1,212 @@
+//! What comes for a recording that is not open: the first of it is kept for the files to come, of the rest it is known what
+//! was lost.
+
+use std::collections::BTreeMap;
+
+use rtms_record::{
+    Bookkeeper, Dropped, Input, Loss, RecordingAbout,
+    ledger::{LedgerReport, Queue, SpanChange},
+    loss::LostPackets,
+};
+use rtms_wire::{media::medium::Medium, time::UnixMillis};
+
+/// Payload that is kept while files cannot be opened: some seconds of pictures, or minutes of sound.
+const MAX_HELD_BYTES: usize = 16 << 20;
+
+/// Inputs that are kept, payload or not.
+const MAX_HELD: usize = 65_536;
+
+/// A ledger without files, and the messages that were lost.
+pub(crate) struct Lone {
+    book: Bookkeeper,
+    lost: BTreeMap<Medium, LostPackets>,
+}
+
+impl Lone {
+    pub(crate) fn new(about: &RecordingAbout, now: UnixMillis) -> Self {
+        Self { book: Bookkeeper::new(about.started_at, about.product, now), lost: BTreeMap::new() }
+    }
+
+    pub(crate) fn take(&mut self, input: &Input, now: UnixMillis) {
+        match input {
+            Input::Dropped(Dropped { medium, queue, count, .. }) => {
+                let lost = self.lost.entry(*medium).or_default();
+                match queue {
+                    Queue::Disk => lost.disk += count,
+                    Queue::Events | Queue::Unreadable | Queue::Unknown => lost.queue += count,
+                }
+            }
+            Input::Unreadable { medium, .. } => self.lost.entry(*medium).or_default().unreadable += 1,
+            Input::Granted(..)
+            | Input::Audio(_)
+            | Input::Video(_)
+            | Input::Deskshare(_)
+            | Input::Transcript(_)
+            | Input::Chat(_)
+            | Input::Event(_)
+            | Input::Note(_)
+            | Input::Change(..)
+            | Input::Repeats { .. }
+            | Input::Clock { .. } => {}
+        }
+        self.book.take(input, now);
+    }
+
+    pub(crate) fn take_span_changes(&mut self, now: UnixMillis) -> Vec<SpanChange> {
+        self.book.take_span_changes(now)
+    }
+
+    /// How it stands, and what was lost by it.
+    pub(crate) fn account(&self) -> (LedgerReport, Loss) {
+        let report = self.book.ledger().report();
+        let loss = Loss::of(&report, |medium| self.lost.get(&medium).copied().unwrap_or_default());
+        (report, loss)
+    }
+}
+
+/// Inputs, each with the moment at which it came, on our clock.
+pub(crate) type Timed = (Input, UnixMillis);
+
+/// What waits for a recording to be opened.
+pub(crate) struct WaitingRoom {
+    /// As if all of it were lost, which it is if the recording is never opened.
+    lone: Lone,
+    held: Vec<Timed>,
+    held_bytes: usize,
+    /// Media of which nothing more is kept, so that what is lost is one piece.
+    dropped: BTreeMap<Medium, Dropped>,
+}
+
+impl WaitingRoom {
+    pub(crate) fn new(about: &RecordingAbout, now: UnixMillis) -> Self {
+        Self { lone: Lone::new(about, now), held: Vec::new(), held_bytes: 0, dropped: BTreeMap::new() }
+    }
+
+    pub(crate) fn take(&mut self, input: Input, now: UnixMillis) {
+        let Some((medium, at, bytes)) = message(&input, now) else {
+            self.lone.take(&input, now);
+            if self.held.len() < MAX_HELD {
+                self.held.push((input, now));
+            }
+            return;
+        };
+        let lost = Dropped { medium, queue: Queue::Disk, first: at, last: at, count: 1 };
+        self.lone.take(&Input::Dropped(lost), now);
+        let has_room = self.held.len() < MAX_HELD && self.held_bytes + bytes <= MAX_HELD_BYTES;
+        match self.dropped.get_mut(&medium) {
+            Some(run) => {
+                run.first = run.first.min(at);
+                run.last = run.last.max(at);
+                run.count += 1;
+            }
+            None if has_room => {
+                self.held_bytes += bytes;
+                self.held.push((input, now));
+            }
+            None => {
+                self.dropped.insert(medium, lost);
+            }
+        }
+    }
+
+    /// The files are there: everything that is to be told to them, in order.
+    pub(crate) fn leave(self, now: UnixMillis) -> Vec<Timed> {
+        let mut inputs = self.held;
+        inputs.extend(self.dropped.into_values().map(|run| (Input::Dropped(run), now)));
+        inputs
+    }
+
+    pub(crate) fn take_span_changes(&mut self, now: UnixMillis) -> Vec<SpanChange> {
+        self.lone.take_span_changes(now)
+    }
+
+    /// The account of a stream whose recording was never opened.
+    pub(crate) fn account(&self) -> (LedgerReport, Loss) {
+        self.lone.account()
+    }
+}
+
+/// The medium, time and payload of a message that is recorded; none of anything else.
+fn message(input: &Input, now: UnixMillis) -> Option<(Medium, UnixMillis, usize)> {
+    match input {
+        Input::Audio(data) => Some((Medium::Audio, data.timestamp, data.data.len())),
+        Input::Video(data) => Some((Medium::Video, data.timestamp, data.data.len())),
+        Input::Deskshare(data) => Some((Medium::Deskshare, data.timestamp, data.data.len())),
+        Input::Transcript(said) => {
+            Some((Medium::Transcript, said.start_time.or(said.timestamp).unwrap_or(now), said.data.len()))
+        }
+        Input::Chat(chat) => {
+            Some((Medium::Chat, chat.timestamp.unwrap_or(now), chat.data.as_str().map_or(0, str::len)))
+        }
+        Input::Granted(..)
+        | Input::Event(_)
+        | Input::Note(_)
+        | Input::Change(..)
+        | Input::Dropped(_)
+        | Input::Unreadable { .. }
+        | Input::Repeats { .. }
+        | Input::Clock { .. } => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rtms_record::ledger::{Change, When};
+    use rtms_wire::{
+        Bytes,
+        codes::product::Product,
+        ids::{InstanceId, InstanceIdField},
+        message::{Extra, media_data::MediaData},
+    };
+
+    use super::*;
+
+    const START: UnixMillis = UnixMillis(1_795_420_800_000);
+
+    fn room() -> WaitingRoom {
+        let about = RecordingAbout {
+            stream_id: "s".into(),
+            product: Product::Meeting,
+            instance: InstanceId::new(InstanceIdField::MeetingUuid, "m"),
+            account_id: None,
+            started_at: START,
+            extra: Extra::new(),
+        };
+        WaitingRoom::new(&about, START)
+    }
+
+    fn sound(number: u64, bytes: usize) -> Input {
+        let timestamp = UnixMillis(START.0 + 20 * number);
+        Input::Audio(MediaData { timestamp, data: Bytes::from(vec![1; bytes]), ..MediaData::default() })
+    }
+
+    #[test]
+    fn the_first_is_kept_and_of_the_rest_it_is_known_what_it_was() {
+        let mut room = room();
+        for number in 0..20 {
+            room.take(sound(number, 1 << 20), START);
+        }
+        room.take(Input::Change(Change::Stopped, When::Ours(START)), START);
+        let (_, loss) = room.account();
+        assert_eq!(loss.parts.iter().map(|part| part.packets).sum::<u64>(), 20, "as long as it is not open");
+
+        let inputs = room.leave(START);
+        let kept = inputs.iter().filter(|(input, _)| matches!(input, Input::Audio(_))).count();
+        assert_eq!(kept, 16);
+        let (first, last) = (UnixMillis(START.0 + 320), UnixMillis(START.0 + 380));
+        let run = Dropped { medium: Medium::Audio, queue: Queue::Disk, first, last, count: 4 };
+        assert_eq!(inputs.last(), Some(&(Input::Dropped(run), START)));
+        assert!(inputs.iter().any(|(input, _)| matches!(input, Input::Change(..))), "what is no message is kept");
+    }
+
+    #[test]
+    fn what_was_lost_of_a_medium_is_one_piece() {
+        let mut room = room();
+        room.take(sound(0, MAX_HELD_BYTES), START);
+        room.take(sound(1, 640), START);
+        room.take(sound(2, 0), START);
+
+        let runs: Vec<_> = room.leave(START).into_iter().skip(1).collect();
+        assert!(matches!(runs.as_slice(), [(Input::Dropped(Dropped { count: 2, .. }), _)]), "{runs:?}");
+    }
+}

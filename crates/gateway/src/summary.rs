@@ -1,0 +1,97 @@
+//! How a run of a stream ended, in the words that list, log and metrics share; all of them follow from one sum of its ledger.
+
+use rtms_proto::{error::StreamError, event::Ending};
+use rtms_record::{
+    Loss,
+    loss::{LossCause, LostPart},
+};
+use rtms_store::{
+    streams::StreamRecord,
+    summary::{Lost, RunSummary},
+};
+use rtms_wire::codes::status_code::StatusCode;
+
+use crate::{recording::Account, streams::StreamStanding};
+
+/// The facts of a run, of which this process opened a medium or did not.
+pub(crate) fn of_run(ending: &Ending, opened: bool, account: &Account) -> RunSummary {
+    let refused_signature =
+        matches!(ending, Ending::Failed(StreamError::Refused { status: StatusCode::InvalidSignature, .. }));
+    RunSummary {
+        connected: opened || account.connected,
+        refused_signature,
+        asked_to_end: matches!(ending, Ending::Closed { .. }),
+        ..of_account(account)
+    }
+}
+
+/// The facts of a run of an earlier process, of which only the recording is left.
+pub(crate) fn of_account(account: &Account) -> RunSummary {
+    let lost = |part: &LostPart| Lost {
+        medium: part.medium,
+        cause: part.cause.as_str().into(),
+        ms: part.ms,
+        packets: part.packets,
+    };
+    RunSummary {
+        connected: account.connected,
+        refused_signature: false,
+        asked_to_end: false,
+        from: account.ledger.as_ref().map(|ledger| ledger.from),
+        to: account.ledger.as_ref().map(|ledger| ledger.to),
+        lost: account.loss.parts.iter().map(lost).collect(),
+        recorded: account.recorded.clone(),
+    }
+}
+
+/// What a run lost.
+pub(crate) fn loss_of(summary: &RunSummary) -> Loss {
+    let part = |lost: &Lost| LostPart {
+        medium: lost.medium,
+        cause: LossCause::of_word(&lost.cause),
+        ms: lost.ms,
+        packets: lost.packets,
+    };
+    Loss { parts: summary.lost.iter().map(part).collect() }
+}
+
+/// The last state of a run with these facts; a run of which nothing is known has merely ended.
+pub(crate) fn standing(summary: Option<&RunSummary>) -> StreamStanding {
+    match summary {
+        Some(summary) if !summary.connected && !summary.asked_to_end => StreamStanding::Failed,
+        Some(summary) if summary.connected && !summary.is_complete() => StreamStanding::Incomplete,
+        Some(_) | None => StreamStanding::Ended,
+    }
+}
+
+/// The last state of a stream that does not run and is not wanted.
+pub(crate) fn standing_at_rest(record: &StreamRecord) -> StreamStanding {
+    match &record.ended {
+        Some(ended) => standing(ended.summary.as_deref()),
+        // Zoom stopped it, and nobody ever said how its run ended.
+        None if record.is_left_behind() => StreamStanding::Failed,
+        None => StreamStanding::Ended,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rtms_store::summary::Recorded;
+    use rtms_wire::media::medium::Medium;
+
+    use super::*;
+
+    #[test]
+    fn the_last_state_follows_from_the_facts() {
+        let whole = RunSummary { connected: true, ..RunSummary::default() };
+        let lost = Lost { medium: Medium::Chat, cause: "disk".into(), ms: 0, packets: 1 };
+        let unrecorded = Recorded::Failed { why: "no space".into() };
+        let told = |summary: RunSummary| standing(Some(&summary));
+        assert_eq!(standing(None), StreamStanding::Ended, "a record of an older version");
+        assert_eq!(told(whole.clone()), StreamStanding::Ended);
+        assert_eq!(told(RunSummary { lost: vec![lost.clone()], ..whole.clone() }), StreamStanding::Incomplete);
+        assert_eq!(told(RunSummary { recorded: unrecorded, ..whole }), StreamStanding::Incomplete);
+        assert_eq!(told(RunSummary { lost: vec![lost], ..RunSummary::default() }), StreamStanding::Failed);
+        assert_eq!(told(RunSummary { asked_to_end: true, ..RunSummary::default() }), StreamStanding::Ended);
+    }
+}

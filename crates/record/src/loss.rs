@@ -1,0 +1,345 @@
+//! What was lost of a stream: the one sum of its ledger and its counts that everybody tells.
+//!
+//! Lost is what Zoom had for us, or would have had, and what is not kept: time that is `interrupted` or `dropped`, a medium
+//! that was wanted and refused, and a start that was missed. Silence, pauses and what is off by somebody's choice are not.
+
+use std::collections::BTreeMap;
+
+use rtms_wire::media::medium::Medium;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ledger::{Cause, LedgerReport, MediumReport, OffWhy, Queue, What},
+    manifest::Received,
+};
+
+/// How long a stream may take to be joined. What is `before_start` for longer was missed; all of it is lost then.
+pub const NORMAL_START_MS: u64 = 5_000;
+
+/// Why something was lost. The words are the same in the store, the log, the metrics and `rtms recording check`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LossCause {
+    /// The signaling connection was lost.
+    ZoomSignaling,
+    /// A media connection was lost.
+    MediaConnection,
+    /// Zoom moved the stream.
+    Failover,
+    /// A connection went silent.
+    Frozen,
+    /// Zoom refused a connection.
+    Refused,
+    /// Our process died.
+    Restart,
+    /// Another process took over.
+    Takeover,
+    /// It was too late for Zoom's window.
+    WindowMissed,
+    /// The stream was joined late.
+    JoinedLate,
+    /// The app may not have the medium.
+    NotGranted,
+    /// Zoom could not give the medium.
+    Unavailable,
+    /// The queue before the recorder was full.
+    Queue,
+    /// Files could not be opened or written.
+    Disk,
+    /// It could not be read.
+    Unreadable,
+    /// A cause of a newer version, or nobody knows.
+    #[serde(other)]
+    Unknown,
+}
+
+impl LossCause {
+    /// Every cause, in the order in which they are told.
+    pub const ALL: [Self; 15] = [
+        Self::ZoomSignaling,
+        Self::MediaConnection,
+        Self::Failover,
+        Self::Frozen,
+        Self::Refused,
+        Self::Restart,
+        Self::Takeover,
+        Self::WindowMissed,
+        Self::JoinedLate,
+        Self::NotGranted,
+        Self::Unavailable,
+        Self::Queue,
+        Self::Disk,
+        Self::Unreadable,
+        Self::Unknown,
+    ];
+
+    /// The word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ZoomSignaling => "zoom_signaling",
+            Self::MediaConnection => "media_connection",
+            Self::Failover => "failover",
+            Self::Frozen => "frozen",
+            Self::Refused => "refused",
+            Self::Restart => "restart",
+            Self::Takeover => "takeover",
+            Self::WindowMissed => "window_missed",
+            Self::JoinedLate => "joined_late",
+            Self::NotGranted => "not_granted",
+            Self::Unavailable => "unavailable",
+            Self::Queue => "queue",
+            Self::Disk => "disk",
+            Self::Unreadable => "unreadable",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// The cause that a word names.
+    pub fn of_word(word: &str) -> Self {
+        Self::ALL.into_iter().find(|cause| cause.as_str() == word).unwrap_or(Self::Unknown)
+    }
+
+    /// The same for people.
+    pub fn told(self) -> &'static str {
+        match self {
+            Self::ZoomSignaling => "signaling was lost",
+            Self::MediaConnection => "a media connection was lost",
+            Self::Failover => "Zoom moved the stream",
+            Self::Frozen => "a connection went silent",
+            Self::Refused => "refused by Zoom",
+            Self::Restart => "the program died",
+            Self::Takeover => "the program was restarted",
+            Self::WindowMissed => "too late for Zoom's window",
+            Self::JoinedLate => "joined late",
+            Self::NotGranted => "not granted by Zoom",
+            Self::Unavailable => "not available from Zoom",
+            Self::Queue => "the queue was full",
+            Self::Disk => "disk",
+            Self::Unreadable => "unreadable",
+            Self::Unknown => "cause not known",
+        }
+    }
+}
+
+impl std::fmt::Display for LossCause {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Messages of a medium that came and are not kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LostPackets {
+    /// Lost by the queue before the recorder.
+    pub queue: u64,
+    /// Refused by the disk.
+    pub disk: u64,
+    /// Not readable.
+    pub unreadable: u64,
+}
+
+impl From<&Received> for LostPackets {
+    fn from(received: &Received) -> Self {
+        Self { queue: received.lost_queue, disk: received.lost_disk, unreadable: received.unreadable }
+    }
+}
+
+/// A part of a loss: one medium, one cause.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LostPart {
+    /// The medium.
+    pub medium: Medium,
+    /// The cause.
+    pub cause: LossCause,
+    /// Milliseconds of the medium's time.
+    pub ms: u64,
+    /// Messages, where they were counted.
+    pub packets: u64,
+}
+
+/// All that was lost of a stream, by medium and cause.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Loss {
+    /// In the order of media and causes; each has milliseconds or packets.
+    pub parts: Vec<LostPart>,
+}
+
+impl Loss {
+    /// Sums a ledger, and the messages that were counted as lost.
+    pub fn of(ledger: &LedgerReport, packets: impl Fn(Medium) -> LostPackets) -> Self {
+        let mut parts = Vec::new();
+        for (medium, report) in &ledger.media {
+            let mut sums: BTreeMap<LossCause, (u64, u64)> = BTreeMap::new();
+            let late = is_late(report);
+            for span in &report.spans {
+                if let Some(cause) = cause_of(&span.what, late) {
+                    sums.entry(cause).or_default().0 += span.ms();
+                }
+            }
+            let LostPackets { queue, disk, unreadable } = packets(*medium);
+            for (cause, count) in
+                [(LossCause::Queue, queue), (LossCause::Disk, disk), (LossCause::Unreadable, unreadable)]
+            {
+                sums.entry(cause).or_default().1 += count;
+            }
+            let lost = sums.into_iter().filter(|(_, (ms, packets))| *ms > 0 || *packets > 0);
+            parts.extend(lost.map(|(cause, (ms, packets))| LostPart { medium: *medium, cause, ms, packets }));
+        }
+        Self { parts }
+    }
+
+    /// Whether nothing was lost.
+    pub fn is_none(&self) -> bool {
+        self.parts.is_empty()
+    }
+}
+
+/// What was lost, for people: `11.2 s of audio lost (disk), 3 messages of chat lost (unreadable)`.
+impl std::fmt::Display for Loss {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.parts.is_empty() {
+            return f.write_str("nothing lost");
+        }
+        for (place, part) in self.parts.iter().enumerate() {
+            let LostPart { medium, cause, ms, packets } = part;
+            let comma = if place > 0 { ", " } else { "" };
+            let messages = if *packets == 1 { "message" } else { "messages" };
+            let cause = cause.told();
+            match (*ms, *packets) {
+                (0, packets) => write!(f, "{comma}{packets} {messages} of {medium} lost ({cause})")?,
+                (ms, 0) => write!(f, "{comma}{} s of {medium} lost ({cause})", seconds(ms))?,
+                (ms, packets) => {
+                    write!(f, "{comma}{} s of {medium} lost ({cause}, {packets} {messages})", seconds(ms))?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Seconds with a digit behind the point; what is shorter has its milliseconds, so that no loss becomes none.
+pub fn seconds(ms: u64) -> String {
+    if ms < 100 { format!("0.{ms:03}") } else { format!("{}.{}", ms / 1000, ms % 1000 / 100) }
+}
+
+/// Whether the start was missed.
+fn is_late(report: &MediumReport) -> bool {
+    report.total_ms("before_start") > NORMAL_START_MS
+}
+
+fn cause_of(what: &What, late: bool) -> Option<LossCause> {
+    match what {
+        What::Interrupted { by } => Some(match by {
+            Cause::ZoomSignaling => LossCause::ZoomSignaling,
+            Cause::MediaConnection => LossCause::MediaConnection,
+            Cause::Failover => LossCause::Failover,
+            Cause::Frozen => LossCause::Frozen,
+            Cause::Refused => LossCause::Refused,
+            Cause::Restart => LossCause::Restart,
+            Cause::Takeover => LossCause::Takeover,
+            Cause::WindowMissed => LossCause::WindowMissed,
+            Cause::Unknown => LossCause::Unknown,
+        }),
+        What::Dropped { by } => Some(match by {
+            Queue::Events => LossCause::Queue,
+            Queue::Disk => LossCause::Disk,
+            Queue::Unreadable => LossCause::Unreadable,
+            Queue::Unknown => LossCause::Unknown,
+        }),
+        What::Off { why: OffWhy::NotGranted, .. } => Some(LossCause::NotGranted),
+        What::Off { why: OffWhy::Unavailable, .. } => Some(LossCause::Unavailable),
+        What::BeforeStart if late => Some(LossCause::JoinedLate),
+        What::Off { why: OffWhy::NotWanted | OffWhy::CameraOff | OffWhy::NobodyShares | OffWhy::Unknown, .. }
+        | What::BeforeStart
+        | What::Received
+        | What::Silent
+        | What::Paused { .. }
+        | What::Unrecorded => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rtms_wire::{media::medium::Medium, time::UnixMillis};
+
+    use super::{Loss, LossCause, LostPackets, NORMAL_START_MS, seconds};
+    use crate::ledger::{Cause, LedgerReport, MediumReport, OffWhy, PausedBy, Queue, Span, What};
+
+    fn ledger(medium: Medium, spans: &[(u64, What)]) -> LedgerReport {
+        let mut at = 0;
+        let spans: Vec<_> = spans
+            .iter()
+            .map(|(ms, what)| {
+                let from = UnixMillis(at);
+                at += ms;
+                Span { from, to: UnixMillis(at), what: what.clone() }
+            })
+            .collect();
+        let media = [(medium, MediumReport { coarsened_ms: 0, spans })].into();
+        LedgerReport { from: UnixMillis(0), to: UnixMillis(at), clock_ahead_ms: 0, media }
+    }
+
+    fn told(medium: Medium, spans: &[(u64, What)]) -> Vec<(LossCause, u64)> {
+        let loss = Loss::of(&ledger(medium, spans), |_| LostPackets::default());
+        loss.parts.iter().map(|part| (part.cause, part.ms)).collect()
+    }
+
+    #[test]
+    fn what_was_meant_to_be_so_is_no_loss() {
+        let off = |why| What::Off { why, detail: None };
+        let spans = [
+            (NORMAL_START_MS, What::BeforeStart),
+            (7_000, What::Received),
+            (9_000, What::Silent),
+            (9_000, What::Paused { by: PausedBy::Stream }),
+            (9_000, off(OffWhy::CameraOff)),
+            (9_000, off(OffWhy::NotWanted)),
+            (9_000, What::Unrecorded),
+        ];
+        assert_eq!(told(Medium::Video, &spans), []);
+        assert_eq!(Loss::default().to_string(), "nothing lost");
+    }
+
+    #[test]
+    fn a_start_that_took_too_long_is_lost_as_a_whole_and_spans_of_one_cause_are_one_sum() {
+        let cut = What::Interrupted { by: Cause::Frozen };
+        let spans = [
+            (NORMAL_START_MS + 1, What::BeforeStart),
+            (100, What::Received),
+            (30, cut.clone()),
+            (100, What::Received),
+            (41, cut),
+            (5, What::Dropped { by: Queue::Disk }),
+            (6, What::Off { why: OffWhy::NotGranted, detail: None }),
+        ];
+        let expected = [
+            (LossCause::Frozen, 71),
+            (LossCause::JoinedLate, NORMAL_START_MS + 1),
+            (LossCause::NotGranted, 6),
+            (LossCause::Disk, 5),
+        ];
+        assert_eq!(told(Medium::Audio, &spans), expected);
+    }
+
+    #[test]
+    fn messages_are_told_with_their_time_and_without() {
+        let ledger = ledger(Medium::Audio, &[(9_000, What::Received), (11_260, What::Dropped { by: Queue::Disk })]);
+        let loss = Loss::of(&ledger, |_| LostPackets { queue: 0, disk: 563, unreadable: 1 });
+        assert_eq!(loss.to_string(), "11.2 s of audio lost (disk, 563 messages), 1 message of audio lost (unreadable)");
+    }
+
+    #[test]
+    fn every_word_is_the_one_in_json_and_names_its_cause() {
+        for cause in LossCause::ALL {
+            assert_eq!(serde_json::to_string(&cause).expect("written"), format!("\"{cause}\""));
+            assert_eq!(LossCause::of_word(cause.as_str()), cause);
+        }
+        assert_eq!(LossCause::of_word("comet"), LossCause::Unknown);
+    }
+
+    #[test]
+    fn a_short_loss_is_not_told_as_none() {
+        assert_eq!([0, 1, 99, 100, 11_260].map(seconds), ["0.000", "0.001", "0.099", "0.1", "11.2"]);
+    }
+}

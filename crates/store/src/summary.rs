@@ -1,0 +1,81 @@
+//! What a run of a stream brought and what it lost: the facts from which its last state is derived.
+//!
+//! Words for causes come from the caller, which knows what was received; the store keeps them as they are.
+
+use rtms_wire::{media::medium::Medium, time::UnixMillis};
+use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
+
+/// The facts of a run that has ended. Fields are only ever added.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunSummary {
+    /// Whether a medium was opened, now or in an earlier run of the same stream.
+    pub connected: bool,
+    /// Whether Zoom refused the handshake's signature: another client secret may mend that.
+    #[serde(default)]
+    pub refused_signature: bool,
+    /// Whether somebody here asked for its end.
+    #[serde(default)]
+    pub asked_to_end: bool,
+    /// From when the stream is accounted for, on Zoom's clock; none if it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<UnixMillis>,
+    /// Until when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<UnixMillis>,
+    /// What was lost, by medium and cause; what was meant to be so is not in it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lost: Vec<Lost>,
+    /// Whether it was recorded.
+    #[serde(default)]
+    pub recorded: Recorded,
+}
+
+/// What was lost of a medium by one cause.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lost {
+    /// The medium.
+    pub medium: Medium,
+    /// Why, in a word.
+    pub cause: SmolStr,
+    /// How much of its time, in milliseconds.
+    pub ms: u64,
+    /// How many messages, where they were counted.
+    #[serde(default)]
+    pub packets: u64,
+}
+
+/// Whether a run was recorded.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum Recorded {
+    /// Recording is switched off, or nothing is known of it.
+    #[default]
+    Unwanted,
+    /// In this folder.
+    Done {
+        /// Its path.
+        folder: String,
+    },
+    /// It was wanted, and there is none that is whole.
+    Failed {
+        /// Why, for people.
+        why: String,
+    },
+}
+
+impl RunSummary {
+    /// Of a run that opened nothing.
+    pub fn never_connected() -> Self {
+        Self::default()
+    }
+
+    /// Whether it opened a medium and lost nothing of what was wanted.
+    pub fn is_complete(&self) -> bool {
+        let is_recorded = match self.recorded {
+            Recorded::Unwanted | Recorded::Done { .. } => true,
+            Recorded::Failed { .. } => false,
+        };
+        self.connected && is_recorded && self.lost.is_empty()
+    }
+}
