@@ -23,6 +23,7 @@ use anyhow::Context;
 use clap::{ArgGroup, Args, CommandFactory, error::ErrorKind};
 use rtms_sim::{
     config::Timing,
+    fault::Temper,
     serve::{Simulator, SimulatorConfig, load::LoadConfig},
     webhook::WebhookPost,
 };
@@ -82,7 +83,7 @@ Examples:
     rtms simulate --replay captures/7f3a.jsonl --webhook http://127.0.0.1:8080/webhook --speed 10
 
   Try a webhook receiver as Zoom would: validation, repeats, strangers, and retries after 5, 25 and 85 s (minutes at Zoom):
-    rtms simulate --webhook http://127.0.0.1:8080/webhook --validate-url --deliver-twice --probe-oracle \
+    rtms simulate --webhook http://127.0.0.1:8080/webhook --validate-url --deliver-twice --probe-oracle --probe-forged-starts \
       --time-compression 60 --wait-for-retries
 
   Validate the URL every 3 s (72 hours at Zoom) until six failures in a row disable it:
@@ -127,6 +128,10 @@ pub(crate) struct SimulateArgs {
     /// How often every connection is asked whether it is alive
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = positive_duration)]
     keep_alive_interval: Duration,
+    /// Read clients by the letter of Zoom's documents where Zoom was seen to be lenient: refuse L16 asked for as RTP (content_type 1)
+    /// with 19, and an instance id under several keys with 4
+    #[arg(long, conflicts_with = "load")]
+    strict: bool,
     /// Write everything that is sent to this file, a JSON object a line
     #[arg(long, value_name = "FILE")]
     sent: Option<PathBuf>,
@@ -174,6 +179,8 @@ pub(crate) async fn run(args: SimulateArgs) -> anyhow::Result<ExitCode> {
     if let Some(scenario) = scenario {
         scenario::announce(&scenario);
         config.play(scenario);
+        // A bridge accepts whatever is posted to it.
+        config.webhooks.forged_starts &= !push;
         let (unposted, webhooks) = mpsc::unbounded_channel();
         (config.unposted, later) = (Some(unposted), Some(webhooks).filter(|_| print));
     }
@@ -290,6 +297,7 @@ fn config(args: SimulateArgs) -> anyhow::Result<(SimulatorConfig, Option<Judge>)
         meeting: args.meeting.options()?,
         app: args.app.app()?,
         granted: args.meeting.granted(),
+        temper: Temper { strict: args.strict, ..Temper::default() },
         timing: Timing { keep_alive: args.keep_alive_interval, ..Timing::default() },
         // What was sent goes to the file; a long meeting would fill the memory.
         keep_sent: false,

@@ -140,7 +140,10 @@ impl Run {
         let is_a_kill = |mistake: &Mistake| {
             matches!(
                 mistake,
-                Mistake::AbruptClose | Mistake::WebhookNotAccepted { .. } | Mistake::WebhookAnsweredTooLate { .. }
+                Mistake::AbruptClose
+                    | Mistake::WebhookNotAccepted { .. }
+                    | Mistake::WebhookNotAnswered { .. }
+                    | Mistake::WebhookAnsweredTooLate { .. }
             )
         };
         let findings = self.simulator.findings();

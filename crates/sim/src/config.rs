@@ -97,6 +97,9 @@ pub struct WebhookOptions {
     pub deliver_twice: bool,
     /// Whether validations that Zoom did not sign are sent at the start, to see whether they are answered.
     pub probe_oracle: bool,
+    /// Whether start webhooks that Zoom did not send are posted a second after the start, each of a stream of its own: unsigned,
+    /// wrongly signed, stale. It shows whether the receiver accepts them and joins.
+    pub forged_starts: bool,
     /// Whether the end of the stream waits until each webhook is delivered or given up.
     pub wait_for_retries: bool,
 }
@@ -115,6 +118,7 @@ impl Default for WebhookOptions {
             validate_url: false,
             deliver_twice: false,
             probe_oracle: false,
+            forged_starts: false,
             wait_for_retries: false,
         }
     }

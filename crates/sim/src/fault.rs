@@ -222,6 +222,9 @@ pub enum Nonsense {
 pub struct Temper {
     /// Requests that are not granted although they are right, in this order.
     pub refusals: Vec<Refused>,
+    /// Whether nothing is accepted that the documents do not allow, where Zoom was seen to be lenient: L16 as RTP is refused with 19,
+    /// and an instance id under several keys with 4.
+    pub strict: bool,
     /// What happens to a second signaling connection while the first lives.
     pub second_signaling: SecondSignaling,
     /// In which form message 2 says where the media is.

@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 
 use crate::{webhook::ANSWER_WITHIN, zoom::ConnectionId};
 
-pub use advice::Severity;
+pub use advice::{Kind, Severity};
 pub use suspect::Suspect;
 
 mod advice;
@@ -93,6 +93,15 @@ pub enum Mistake {
         /// What was wrong.
         reason: String,
     },
+    /// The webhook's id, but several times, or under the key of another product. It was accepted, as Zoom accepts it.
+    #[error("sent message {request} with {how}, which was accepted all the same")]
+    OddInstanceId {
+        /// In which message.
+        #[serde(serialize_with = "as_code")]
+        request: MessageType,
+        /// What was odd.
+        how: &'static str,
+    },
     /// A handshake or another request that was answered with another status than 0.
     #[error("sent message {request}, which was refused with {status}: {reason}")]
     Refused {
@@ -104,6 +113,9 @@ pub enum Mistake {
         /// The words that went with it.
         reason: String,
     },
+    /// L16 asked for as RTP, which the matrix does not have. Granted as raw audio, as Zoom's published programs expect.
+    #[error("asked for L16 with content_type 1 (RTP), and was granted content_type 2 (RAW_AUDIO)")]
+    L16AsRtp,
     /// The same request again although the answer cannot change.
     #[error("sent message {request} {times} times although each time it was refused with {status}")]
     AskedAgain {
@@ -168,6 +180,9 @@ pub enum Mistake {
         /// What was wrong.
         how: KeepAliveFault,
     },
+    /// Message 13 for a request that has its answer.
+    #[error("answered a keep-alive request a second time")]
+    KeepAliveTwice,
     /// Message 13 that came when the next request was out already.
     #[error("answered a keep-alive request after {after_ms} ms, when the next one was out already")]
     KeepAliveLate {
@@ -251,18 +266,29 @@ pub enum Mistake {
         #[serde(skip_serializing_if = "Option::is_none")]
         refused: Option<StatusCode>,
     },
+    /// Video of one person of choice was granted, and nobody was chosen to the end.
+    #[error("had a connection for one person's video (data_opt 4) and never chose a camera: no video was sent")]
+    NoCameraChosen,
     /// More bytes were waiting for this client than the simulator keeps.
     #[error("read too slowly: {waiting_bytes} bytes were waiting")]
     ReadTooSlowly {
         /// How many.
         waiting_bytes: usize,
     },
-    /// The webhook was refused, answered with an error, or could not be posted.
+    /// There was no answer to the webhook: no connection, or one that broke.
+    #[error("did not answer the webhook {event}: {why}")]
+    WebhookNotAnswered {
+        /// Which one.
+        event: String,
+        /// What happened instead.
+        why: String,
+    },
+    /// The webhook was refused, or answered with an error.
     #[error("answered the webhook {event} badly: {why}")]
     WebhookNotAccepted {
         /// Which one.
         event: String,
-        /// A status, or what happened instead.
+        /// The status.
         why: String,
     },
     /// The webhook was answered with a redirect.
@@ -302,7 +328,7 @@ pub enum Mistake {
     RepeatNotAccepted {
         /// Which one.
         event: String,
-        /// A status, or what happened instead.
+        /// The status.
         why: String,
     },
     /// The URL validation was not answered as Zoom wants it.
@@ -343,6 +369,23 @@ pub enum Mistake {
         "is a signing oracle: an unsigned URL validation with a webhook's base string as its token got that webhook's signature"
     )]
     SignedForAStranger,
+    /// A start webhook that Zoom did not send was accepted.
+    #[error("accepted a start webhook that came {how}")]
+    ForgedStartAccepted {
+        /// What was wrong with it.
+        how: &'static str,
+    },
+    /// A client joined the stream of a start webhook that Zoom did not send.
+    #[error(
+        "sent message {request} for the stream of a start webhook that came {how}: anybody can have it connect anywhere"
+    )]
+    ForgedStartJoined {
+        /// In which message.
+        #[serde(serialize_with = "as_code")]
+        request: MessageType,
+        /// What was wrong with the webhook.
+        how: &'static str,
+    },
 }
 
 /// What is wrong with an answer to a keep-alive request.
@@ -358,9 +401,6 @@ pub enum KeepAliveFault {
     /// It repeats a request that was made on another connection.
     #[error("the request came on another connection")]
     OtherConnection,
-    /// That request has its answer.
-    #[error("that request is answered already")]
-    Twice,
     /// There was no request.
     #[error("nothing was asked")]
     NothingAsked,

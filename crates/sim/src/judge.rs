@@ -125,6 +125,53 @@ pub struct Summary {
     pub webhooks: Vec<WebhookLine>,
     /// What was sent, joins and media connections among it.
     pub sent: SentCounts,
+    /// What was not sent because the client had ended the connection itself and was not back; absent if that is nothing.
+    #[serde(skip_serializing_if = "Missed::is_nothing")]
+    pub missed: Missed,
+}
+
+/// Media that a client missed by its own disconnects. Sound that Zoom kept and sent later is not among it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Missed {
+    /// Packets of sound.
+    pub audio: u64,
+    /// Pictures of cameras.
+    pub video: u64,
+    /// Pictures of a screen.
+    pub deskshare: u64,
+    /// Lines of transcript.
+    pub transcript: u64,
+    /// Lines of chat.
+    pub chat: u64,
+}
+
+impl Missed {
+    /// Whether nothing was missed.
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+
+    pub(crate) fn count(&mut self, medium: Medium) {
+        let count = match medium {
+            Medium::Audio => &mut self.audio,
+            Medium::Video => &mut self.video,
+            Medium::Deskshare => &mut self.deskshare,
+            Medium::Transcript => &mut self.transcript,
+            Medium::Chat => &mut self.chat,
+        };
+        *count += 1;
+    }
+}
+
+impl fmt::Display for Missed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { audio, video, deskshare, transcript, chat } = self;
+        write!(
+            f,
+            "missed by the client's own disconnects: {audio} audio, {video} video, {deskshare} deskshare, {transcript} transcript, \
+             {chat} chat"
+        )
+    }
 }
 
 /// Keep-alive requests and their answers.
@@ -199,6 +246,8 @@ pub(crate) struct Tally {
     pub(crate) attempts: u64,
     /// Media that were asked for, those in vain too.
     pub(crate) asked: BTreeSet<Medium>,
+    /// What was not sent because of the client's own disconnects.
+    pub(crate) missed: Missed,
 }
 
 impl StreamReport {
@@ -221,6 +270,7 @@ impl StreamReport {
                     .map(|delivery| WebhookLine::new(delivery, since_start(delivery.at)))
                     .collect(),
                 sent: tally.counts,
+                missed: tally.missed,
             },
             findings,
             findings_dropped: zoom.findings().dropped(),
@@ -294,7 +344,7 @@ impl fmt::Display for Report {
 
 impl fmt::Display for StreamReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Summary { refused, keep_alives, webhooks, sent } = &self.summary;
+        let Summary { refused, keep_alives, webhooks, sent, missed } = &self.summary;
         writeln!(f, "stream {}: {}", self.stream, self.verdict.as_str())?;
         writeln!(f, "  {} joined, {} media connections, {refused} refused", sent.joins, sent.media_connections)?;
         writeln!(
@@ -307,6 +357,9 @@ impl fmt::Display for StreamReport {
             "  sent: {} audio, {} video, {} deskshare, {} transcript, {} chat, {} events",
             sent.audio, sent.video, sent.deskshare, sent.transcript, sent.chat, sent.events
         )?;
+        if !missed.is_nothing() {
+            writeln!(f, "  {missed}")?;
+        }
         for webhook in webhooks {
             write!(f, "  webhook {} at {}, attempt {}: ", webhook.event, Seconds(webhook.at_ms), webhook.attempt)?;
             write!(f, "{}", webhook.answer)?;

@@ -31,6 +31,15 @@ pub(crate) enum Due {
     GiveUp(usize),
 }
 
+/// An answer that is not the first right one to an open request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unexpected {
+    /// It repeats the request that was answered last.
+    Again,
+    /// It repeats no request.
+    Wrong(KeepAliveFault),
+}
+
 impl KeepAlive {
     pub(crate) fn new(interval: Duration, misses_allowed: usize, now: UnixMillis) -> Self {
         Self {
@@ -77,10 +86,10 @@ impl KeepAlive {
         answer: &KeepAliveResp,
         form: KeepAliveForm,
         now: UnixMillis,
-    ) -> Result<Duration, KeepAliveFault> {
+    ) -> Result<Duration, Unexpected> {
         let found = self.open.iter().position(|asked| repeats(answer, *asked, form));
         let Some(position) = found else {
-            return Err(self.fault(answer, form));
+            return Err(self.unexpected(answer, form));
         };
         let asked = self.open.drain(..=position).next_back();
         self.wrong_answers = 0;
@@ -122,16 +131,16 @@ impl KeepAlive {
         took > self.interval
     }
 
-    fn fault(&self, answer: &KeepAliveResp, form: KeepAliveForm) -> KeepAliveFault {
+    fn unexpected(&self, answer: &KeepAliveResp, form: KeepAliveForm) -> Unexpected {
         let again = self.answered.is_some_and(|asked| repeats(answer, asked, form) && answer.timestamp.is_some());
         if again {
-            return KeepAliveFault::Twice;
+            return Unexpected::Again;
         }
         if self.open.is_empty() {
-            return KeepAliveFault::NothingAsked;
+            return Unexpected::Wrong(KeepAliveFault::NothingAsked);
         }
         let timestamp_is_right = self.open.iter().any(|asked| repeats(answer, *asked, KeepAliveForm::Timestamp));
-        if timestamp_is_right { KeepAliveFault::Sequence } else { KeepAliveFault::Timestamp }
+        Unexpected::Wrong(if timestamp_is_right { KeepAliveFault::Sequence } else { KeepAliveFault::Timestamp })
     }
 }
 
@@ -171,11 +180,11 @@ mod tests {
         let mut give =
             |timestamp, sequence, form| keep_alive.answered(&answer(timestamp, sequence), form, UnixMillis(10_030));
         let both = KeepAliveForm::Both;
-        assert_eq!(give(10_001, Some(1), both), Err(KeepAliveFault::Timestamp));
-        assert_eq!(give(10_000, Some(2), both), Err(KeepAliveFault::Sequence));
+        assert_eq!(give(10_001, Some(1), both), Err(Unexpected::Wrong(KeepAliveFault::Timestamp)));
+        assert_eq!(give(10_000, Some(2), both), Err(Unexpected::Wrong(KeepAliveFault::Sequence)));
         assert_eq!(give(10_000, Some(1), both), Ok(Duration::from_millis(30)));
-        assert_eq!(give(10_000, Some(1), both), Err(KeepAliveFault::Twice));
-        assert_eq!(give(11_000, Some(2), both), Err(KeepAliveFault::NothingAsked));
+        assert_eq!(give(10_000, Some(1), both), Err(Unexpected::Again));
+        assert_eq!(give(11_000, Some(2), both), Err(Unexpected::Wrong(KeepAliveFault::NothingAsked)));
 
         keep_alive.tick(UnixMillis(20_000));
         assert!(keep_alive.answered(&answer(20_000, None), both, UnixMillis(20_000)).is_ok());

@@ -515,6 +515,7 @@ fn temper(duration: Duration, chance: &mut Seed) -> Temper {
         close_answer: chance.pick(&closes).copied().filter(|_| chance.one_in(4)).unwrap_or_default(),
         nested_webhooks: chance.one_in(8),
         more_sessions: usize::from(chance.one_in(8)),
+        strict: false,
     }
 }
 

@@ -21,7 +21,7 @@ use rtms_wire::{
     error::DecodeError,
     media::medium::{MediaTypes, Medium},
     message::{Message, signaling_handshake::MediaUrls},
-    signature::{HandshakeSignature, webhook_signature},
+    signature::webhook_signature,
     time::UnixMillis,
 };
 use serde::Deserialize;
@@ -164,9 +164,7 @@ impl Replay {
     /// Plays this to clients of this app. `media_url` is where they find media; a slash and the medium's key follow it.
     pub fn new(contents: Contents, app: App, media_url: &str, now: UnixMillis) -> Self {
         let header = &contents.header;
-        let signature =
-            HandshakeSignature::sign(&app.client_id, &app.client_secret, &header.instance, &header.rtms_stream_id);
-        let expected = Expected { instance: header.instance.clone(), stream: header.rtms_stream_id.clone(), signature };
+        let expected = Expected::new(header.product, &app, &header.instance, &header.rtms_stream_id);
         let mut signaling_answers = VecDeque::new();
         let mut media_answers = BTreeMap::<Medium, VecDeque<usize>>::new();
         let mut granted = BTreeSet::new();
@@ -235,7 +233,7 @@ impl Replay {
         match self.clients.get(&connection) {
             Some(Client::New(endpoint)) => match (endpoint, message) {
                 (Endpoint::Signaling, Ok(Message::SignalingHandShakeReq(request))) => {
-                    let checked = self.expected.check_signaling(&request).and_then(|()| self.check_only_signaling());
+                    let checked = self.expected.check_signaling(&request).and_then(|_| self.check_only_signaling());
                     match checked {
                         Ok(()) => self.join(connection, now),
                         Err(refusal) => self.refuse(connection, &refusal, signaling::refusal),
@@ -243,7 +241,7 @@ impl Replay {
                 }
                 (Endpoint::Media, Ok(Message::DataHandShakeReq(request))) => {
                     match self.expected.check_data(&request, self.granted, &self.carried()) {
-                        Ok((given, _)) => self.open_media(connection, given, now),
+                        Ok(granted) => self.open_media(connection, granted.carries, now),
                         Err(refusal) => self.refuse(connection, &refusal, media::refusal),
                     }
                 }

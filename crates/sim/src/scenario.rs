@@ -164,6 +164,8 @@ impl Default for Delays {
 pub struct Posting {
     /// Whether each is posted a second time at once.
     pub deliver_twice: bool,
+    /// Whether start webhooks that Zoom did not send are posted beside them.
+    pub forged_starts: bool,
 }
 
 /// What whoever runs the client has it do. A client that cannot is not tried with such a scenario.
@@ -339,7 +341,8 @@ impl Scenario {
 
     /// How webhooks are posted.
     pub fn webhook_options(&self) -> WebhookOptions {
-        WebhookOptions { deliver_twice: self.webhooks.deliver_twice, ..WebhookOptions::default() }
+        let Posting { deliver_twice, forged_starts } = self.webhooks;
+        WebhookOptions { deliver_twice, forged_starts, ..WebhookOptions::default() }
     }
 
     /// The network, for a world in memory.

@@ -165,9 +165,11 @@ impl SimulatorConfig {
         self.granted = Some(scenario.granted());
         self.timing = scenario.timing();
         self.incidents.clone_from(&scenario.incidents);
-        self.temper = scenario.temper.clone();
+        self.temper = Temper { strict: self.temper.strict | scenario.temper.strict, ..scenario.temper.clone() };
         self.client_away = scenario.client_away();
-        self.webhooks.deliver_twice |= scenario.webhook_options().deliver_twice;
+        let WebhookOptions { deliver_twice, forged_starts, .. } = scenario.webhook_options();
+        self.webhooks.deliver_twice |= deliver_twice;
+        self.webhooks.forged_starts |= forged_starts;
         self.scenario = Some(Arc::new(scenario));
     }
 }

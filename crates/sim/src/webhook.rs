@@ -2,6 +2,8 @@
 //! answers.
 
 mod delivery;
+mod forgery;
+mod identity;
 mod validation;
 
 use std::{collections::BTreeMap, time::Duration};
@@ -9,7 +11,7 @@ use std::{collections::BTreeMap, time::Duration};
 use bytes::Bytes;
 use rtms_wire::{
     codes::{product::Product, stop_reason::StopReason},
-    ids::{InstanceId, StreamId},
+    ids::StreamId,
     signature::webhook_signature,
     time::UnixMillis,
 };
@@ -22,8 +24,11 @@ use crate::{
 };
 
 pub use delivery::{Deliveries, Delivery, Outcome};
+pub use forgery::Forgery;
 pub use validation::{DISABLE_AFTER, Probe, VALIDATE_EVERY, WARN_AFTER};
 
+pub(crate) use forgery::Forged;
+pub(crate) use identity::Identity;
 use validation::Question;
 
 /// Which webhook a delivery is of; the same for every attempt.
@@ -41,6 +46,8 @@ pub enum Purpose {
     Validation,
     /// A stranger wants to know whether the receiver signs for anybody.
     Probe(Probe),
+    /// A stranger wants the receiver to connect.
+    Forged(Forgery),
 }
 
 /// One attempt at delivering a webhook: to be posted as it stands.
@@ -64,7 +71,7 @@ impl WebhookPost {
     /// Whether the answer is to be given as [`WebhookAnswer::Body`].
     pub fn wants_body(&self) -> bool {
         match self.purpose {
-            Purpose::Event | Purpose::Again => false,
+            Purpose::Event | Purpose::Again | Purpose::Forged(_) => false,
             Purpose::Validation | Purpose::Probe(_) => true,
         }
     }
@@ -130,72 +137,6 @@ pub const LISTEN_ON_FOR: Duration = Duration::from_secs(5);
 pub const RETRY_AFTER: [Duration; 3] =
     [Duration::from_secs(5 * 60), Duration::from_secs(20 * 60), Duration::from_secs(60 * 60)];
 
-/// Who and what a stream is, made up from the seed and the time of its start.
-#[derive(Clone, Debug)]
-pub(crate) struct Identity {
-    pub(crate) instance: InstanceId,
-    pub(crate) stream: StreamId,
-    account_id: String,
-    operator_id: String,
-    meeting_number: String,
-    session_key: String,
-}
-
-impl Identity {
-    /// What else the webhook names, and nobody signs.
-    pub(crate) fn other_ids(&self) -> [&str; 4] {
-        [&self.meeting_number, &self.session_key, &self.account_id, &self.operator_id]
-    }
-
-    /// The same meeting, and another stream of it that starts now.
-    pub(crate) fn with_another_stream(&self, ids: &Seed, now: UnixMillis) -> Self {
-        Self { stream: StreamId::new(ids.fork("another stream", now.0).hex(32)), ..self.clone() }
-    }
-
-    pub(crate) fn new(product: Product, ids: &Seed, start: UnixMillis) -> Self {
-        // The time goes in so that one seed played twice is the same meeting but not the same stream.
-        let mut chance = ids.fork("identity", start.0);
-        let field = instance_field(product);
-        let value = match product {
-            Product::Meeting | Product::Webinar | Product::Session => padded_base64(&mut chance),
-            // Unpadded, and digits beyond what a double can hold: both were seen.
-            Product::ContactCenter => base64_text(&mut chance, 22),
-            Product::Phone => format!("7{:018}", chance.below(1_000_000_000_000_000_000)),
-        };
-        Self {
-            instance: InstanceId::new(field, value),
-            stream: StreamId::new(chance.hex(32)),
-            account_id: base64_text(&mut chance, 22).replace(['+', '/'], "x"),
-            operator_id: base64_text(&mut chance, 22).replace(['+', '/'], "x"),
-            meeting_number: format!("8{:010}", chance.below(10_000_000_000)),
-            session_key: format!("sim-session-{}", chance.below(1_000_000)),
-        }
-    }
-}
-
-/// The id field that Zoom's schema has for a product's webhooks.
-fn instance_field(product: Product) -> rtms_wire::ids::InstanceIdField {
-    use rtms_wire::ids::InstanceIdField as Field;
-    match product {
-        Product::Meeting => Field::MeetingUuid,
-        Product::Webinar => Field::WebinarUuid,
-        Product::Session => Field::SessionId,
-        Product::ContactCenter => Field::EngagementId,
-        Product::Phone => Field::CallId,
-    }
-}
-
-fn base64_text(chance: &mut Seed, length: usize) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    (0..length).filter_map(|_| chance.pick(ALPHABET)).copied().map(char::from).collect()
-}
-
-/// Sixteen bytes as base64 that hold `/` and `+`, because ids do and clients trip over them.
-fn padded_base64(chance: &mut Seed) -> String {
-    let last = chance.pick(&['A', 'Q', 'g', 'w']).copied().unwrap_or('A');
-    format!("{}/{}+{}{last}==", base64_text(chance, 6), base64_text(chance, 9), base64_text(chance, 4))
-}
-
 /// Zoom's name for what starts and stops on a product.
 fn event_name(product: Product, what: &str) -> String {
     match product {
@@ -228,6 +169,8 @@ pub(crate) struct Webhooks {
     chance: Seed,
     last_id: u64,
     open: BTreeMap<WebhookId, Undelivered>,
+    /// The streams of forged start webhooks; none before the first start, or if nothing is forged.
+    forged: Vec<Forged>,
     /// Repeats that were not accepted, by the first copy, whose answer says whether they were known already.
     unaccepted_repeats: BTreeMap<WebhookId, Mistake>,
     /// Attempts that Zoom has given up and whose answer may still come.
@@ -280,6 +223,7 @@ impl Webhooks {
             chance: seed.fork("webhooks", 0),
             last_id: 0,
             open: BTreeMap::new(),
+            forged: Vec::new(),
             unaccepted_repeats: BTreeMap::new(),
             late: BTreeMap::new(),
             validate_at: options.validate_url.then_some(now),
@@ -318,12 +262,39 @@ impl Webhooks {
             }
         };
         let event = event_name(self.product, what);
-        let payload = if self.is_nested { json!({ "object": payload }) } else { Value::Object(payload) };
-        let body = Bytes::from(json!({ "event": event, "event_ts": event_ts.0, "payload": payload }).to_string());
-        if let News::Started { .. } = news {
+        let body = self.body(&event, event_ts, payload);
+        if let News::Started { signaling_url } = news {
             self.start_body.get_or_insert_with(|| body.clone());
+            self.forge_starts(signaling_url, now);
         }
         self.submit(event, body, now);
+    }
+
+    fn body(&self, event: &str, event_ts: UnixMillis, payload: Map<String, Value>) -> Bytes {
+        let payload = if self.is_nested { json!({ "object": payload }) } else { Value::Object(payload) };
+        json!({ "event": event, "event_ts": event_ts.0, "payload": payload }).to_string().into()
+    }
+
+    /// Has forged start webhooks posted a little later, if that is wanted and was not done yet. They lead here, so that it shows
+    /// whether somebody follows.
+    fn forge_starts(&mut self, signaling_url: &str, now: UnixMillis) {
+        if !self.options.forged_starts || !self.forged.is_empty() {
+            return;
+        }
+        let posted = now + forgery::AFTER_THE_START;
+        for (number, forgery) in (0..).zip(Forgery::ALL) {
+            let identity = Identity::new(self.product, &self.chance.fork("forged", number), now);
+            let event = event_name(self.product, "started");
+            let payload = self.started(&identity, signaling_url);
+            let body = self.body(&event, forgery.sent_at(posted), payload);
+            self.forged.push(Forged { stream: identity.stream, forgery, is_joined: false });
+            self.open(Purpose::Forged(forgery), format!("{event} (forged)"), body, None, posted);
+        }
+    }
+
+    /// The forged start webhook of this stream, if it has one.
+    pub(crate) fn forged(&mut self, stream: &StreamId) -> Option<&mut Forged> {
+        self.forged.iter_mut().find(|forged| forged.stream == *stream)
     }
 
     /// The first start webhook again, byte for byte, as if its answer had never come.
@@ -356,11 +327,17 @@ impl Webhooks {
         undelivered.again_at = None;
         undelivered.attempts += 1;
         undelivered.posted = now;
-        let timestamp = now.as_secs().to_string();
         let secret = &self.app.secret_token;
-        let signature = match &undelivered.question {
-            Some(question) => question.signature(undelivered.purpose, secret, &timestamp),
-            None => Some(webhook_signature(secret, &timestamp, &undelivered.body)),
+        let mut timestamp = now.as_secs().to_string();
+        let signature = match (&undelivered.question, undelivered.purpose) {
+            (Some(question), purpose) => question.signature(purpose, secret, &timestamp),
+            (None, Purpose::Forged(forgery)) => {
+                timestamp = forgery.sent_at(now).as_secs().to_string();
+                forgery.signature(secret, &timestamp, &undelivered.body)
+            }
+            (None, Purpose::Event | Purpose::Again | Purpose::Validation | Purpose::Probe(_)) => {
+                Some(webhook_signature(secret, &timestamp, &undelivered.body))
+            }
         };
         let request_id = self.chance.hex(32);
         let mut headers = vec![
@@ -420,8 +397,7 @@ impl Webhooks {
             }
             Purpose::Again => {
                 let first = self.open.remove(&id).and_then(|it| it.first);
-                if let (Some(first), Some(why)) = (first, why_not_accepted(answer)) {
-                    let mistake = Mistake::RepeatNotAccepted { event: event.clone(), why };
+                if let (Some(first), Some(mistake)) = (first, refused_repeat(&event, answer)) {
                     match self.deliveries.of_first_attempt(first) {
                         Some(Outcome::UnderWay) => drop(self.unaccepted_repeats.insert(first, mistake)),
                         Some(Outcome::Status(200..=299)) => mistakes.push(mistake),
@@ -436,6 +412,14 @@ impl Webhooks {
                         | None => {}
                     }
                 }
+            }
+            Purpose::Forged(forgery) => {
+                self.open.remove(&id);
+                return answer
+                    .is_accepted()
+                    .then(|| Mistake::ForgedStartAccepted { how: forgery.how() })
+                    .into_iter()
+                    .collect();
             }
             Purpose::Validation => {
                 let question = self.open.remove(&id).and_then(|it| it.question);
@@ -628,7 +612,7 @@ fn refusal(event: &str, answer: &WebhookAnswer) -> Option<Mistake> {
     let event = event.to_owned();
     match answer {
         WebhookAnswer::TimedOut => None,
-        WebhookAnswer::Failed(why) => Some(Mistake::WebhookNotAccepted { event, why: why.clone() }),
+        WebhookAnswer::Failed(why) => Some(Mistake::WebhookNotAnswered { event, why: why.clone() }),
         WebhookAnswer::Status(status) | WebhookAnswer::Body { status, .. } => match *status {
             200..=299 => None,
             status @ 300..=399 => Some(Mistake::WebhookRedirected { event, status }),
@@ -641,12 +625,14 @@ fn refusal(event: &str, answer: &WebhookAnswer) -> Option<Mistake> {
     }
 }
 
-fn why_not_accepted(answer: &WebhookAnswer) -> Option<String> {
+/// The same for the answer to a repeat.
+fn refused_repeat(event: &str, answer: &WebhookAnswer) -> Option<Mistake> {
+    let event = event.to_owned();
     match answer {
         WebhookAnswer::TimedOut => None,
-        WebhookAnswer::Failed(why) => Some(why.clone()),
+        WebhookAnswer::Failed(why) => Some(Mistake::WebhookNotAnswered { event, why: why.clone() }),
         WebhookAnswer::Status(status) | WebhookAnswer::Body { status, .. } => {
-            (!answer.is_accepted()).then(|| format!("status {status}"))
+            (!answer.is_accepted()).then(|| Mistake::RepeatNotAccepted { event, why: format!("status {status}") })
         }
     }
 }

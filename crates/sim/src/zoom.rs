@@ -39,10 +39,10 @@ use rtms_wire::{
 };
 use serde::Serialize;
 
-use self::frozen::Frozen;
+use self::{frozen::Frozen, missed::Absent};
 use crate::{
     checks::{self, Expected, Refusal},
-    config::{Server, ZoomConfig},
+    config::{Server, WebhookOptions, ZoomConfig},
     fault::{Answer, CloseAnswer, KeepAliveForm, MediaUrlForm, Request, SecondSignaling, Target, Told, Trouble},
     findings::{Finding, Findings, KeepAliveFault, Mistake},
     judge::{self, Conduct},
@@ -57,6 +57,7 @@ use crate::{
 
 mod endings;
 mod frozen;
+mod missed;
 mod requests;
 mod say;
 mod time;
@@ -213,6 +214,8 @@ pub struct Zoom {
 
     phase: Phase,
     connections: BTreeMap<ConnectionId, Connection>,
+    /// Media connections that the client ended itself, as far as it is not back.
+    absent: Vec<Absent>,
     /// Those whose server hangs.
     frozen: BTreeMap<ConnectionId, Frozen>,
     /// The one signaling connection whose handshake succeeded.
@@ -315,7 +318,7 @@ impl Zoom {
         let mut config = config;
         config.incidents.sort_by_key(|incident| incident.at);
         let sessions = (0..=config.temper.more_sessions).map(|number| Session::new(&ids, number, now)).collect();
-        let expected = Expected::new(&config.app, &identity);
+        let expected = Self::expected(&config, &identity);
         let mut zoom = Self {
             studio: Studio::new(
                 Arc::clone(&meeting),
@@ -327,7 +330,11 @@ impl Zoom {
             webhooks: Webhooks::new(
                 config.product,
                 config.app.clone(),
-                config.webhooks.clone(),
+                // Where nothing is posted, nobody can refuse it.
+                WebhookOptions {
+                    forged_starts: config.webhooks.forged_starts && config.webhooks_are_posted,
+                    ..config.webhooks.clone()
+                },
                 config.temper.nested_webhooks,
                 &ids,
                 now,
@@ -341,6 +348,7 @@ impl Zoom {
             expected,
             phase: Phase::Announced,
             connections: BTreeMap::new(),
+            absent: Vec::new(),
             frozen: BTreeMap::new(),
             signaling: None,
             stream_state: StreamState::Inactive,
@@ -452,7 +460,7 @@ impl Zoom {
         let incident = self.next_incident().map(|(_, incident)| self.start + incident.at);
         let thaws = self.frozen.values().map(|frozen| frozen.until);
         let connections = self.connections.iter().filter_map(waiting).chain(cuts).chain(thaws).chain(incident);
-        let webhooks = self.webhooks.next_at();
+        let webhooks = self.webhooks.next_at().into_iter().chain(self.next_missed());
         let windows = self.signaling_window.iter().chain(self.media_windows.values()).map(|(until, _)| *until);
         let meeting = (self.phase != Phase::Ended).then(|| {
             let change = self.meeting.happenings.get(self.told).map(|it| self.at(it.at_ms));
@@ -508,6 +516,10 @@ impl Zoom {
     /// The stream, as the webhook names it.
     pub fn stream(&self) -> &StreamId {
         &self.identity.stream
+    }
+
+    fn expected(config: &ZoomConfig, identity: &Identity) -> Expected {
+        Expected::new(config.product, &config.app, &identity.instance, &identity.stream).strict(config.temper.strict)
     }
 
     fn at(&self, at_ms: u64) -> UnixMillis {

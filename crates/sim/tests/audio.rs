@@ -3,7 +3,10 @@
 
 mod common;
 
-use std::{collections::BTreeMap, process::Command};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    process::Command,
+};
 
 use audio_codec::Decoder as _;
 use common::{Run, START, config, payloads::audio_packets};
@@ -12,7 +15,7 @@ use rtms_sim::{
     meeting::{MeetingOptions, options::MediaDetail},
     source::marker::Marker,
 };
-use rtms_wire::{Bytes, ids::UserId, time::UnixMillis};
+use rtms_wire::{Bytes, codes::product::Product, ids::UserId, time::UnixMillis};
 use serde_json::{Value, json};
 
 const PER_SPEAKER: &str = r#"{"audio":{"data_opt":2}}"#;
@@ -37,6 +40,37 @@ fn per_speaker_sound_is_exactly_what_was_said_and_silence_has_no_packets() {
         said.entry(user_id).or_default().extend((utterance.start_ms..utterance.end_ms).step_by(20));
     }
     assert_eq!(heard, said);
+}
+
+#[test]
+fn sound_of_a_call_names_its_channel_beside_a_user_id_of_zero_in_either_form() {
+    for (data_opt, channels) in [(1, 1..=1), (2, 2..=3)] {
+        let mut run = Run::new(ZoomConfig { product: Product::ContactCenter, ..config(30) });
+        let signaling = run.join();
+        let audio = run.open_media(1, json!({"audio": {"data_opt": data_opt}}));
+        run.ready(signaling);
+        run.live_until(30_000);
+
+        let packets = audio_packets(&run, audio);
+
+        assert!(packets.iter().all(|packet| packet.user_id.as_ref().is_some_and(UserId::is_mixed)));
+        assert!(packets.iter().all(|packet| packet.user_name.is_none()));
+        let named: BTreeSet<_> = packets.iter().map(|packet| packet.channel_id.clone().unwrap()).collect();
+        assert!(channels.contains(&named.len()), "{data_opt}: {named:?}");
+    }
+}
+
+#[test]
+fn sound_of_other_products_names_no_channel() {
+    for product in [Product::Meeting, Product::Webinar, Product::Session] {
+        let mut run = Run::new(ZoomConfig { product, ..config(10) });
+        let signaling = run.join();
+        let audio = run.open_media(1, json!({"audio": {"data_opt": 2}}));
+        run.ready(signaling);
+        run.live_until(10_000);
+
+        assert!(audio_packets(&run, audio).iter().all(|packet| packet.channel_id.is_none()), "{product}");
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use common::Run;
 use rtms_sim::{
     config::ZoomConfig,
     fault::{Incident, Target, Trouble},
-    findings::{KeepAliveFault, Mistake},
+    findings::{KeepAliveFault, Mistake, Severity},
     webhook::{WebhookAnswer, WebhookId},
     zoom::{Endpoint, Input},
 };
@@ -50,6 +50,21 @@ fn three_misses_on_signaling_drop_everything_and_after_the_window_the_stream_end
     assert_eq!(run.last_webhook()["event"], "meeting.rtms_stopped");
     assert_eq!(run.last_webhook()["payload"]["stop_reason"], 24);
     assert_eq!(run.mistakes()[0], Mistake::KeepAliveMissed { missed: 3 });
+}
+
+#[test]
+fn an_answer_that_comes_twice_is_a_warning_and_does_not_hide_silence_after_it() {
+    let mut run = Run::of_seconds(200);
+    let signaling = run.join();
+    run.live_until(15_000);
+    let asked = run.heard(signaling).into_iter().find(|message| message["msg_type"] == 12).unwrap();
+    let answer = json!({"msg_type": 13, "timestamp": asked["timestamp"], "sequence": asked["sequence"]});
+    run.say(signaling, &answer);
+
+    assert_eq!(run.mistakes(), [Mistake::KeepAliveTwice]);
+    assert_eq!(run.mistakes()[0].severity(), Severity::Warning);
+    run.until(70_000);
+    assert_eq!(run.mistakes()[1], Mistake::KeepAliveMissed { missed: 3 });
 }
 
 #[test]

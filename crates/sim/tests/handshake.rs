@@ -6,7 +6,9 @@ mod common;
 use common::{Run, config};
 use rtms_sim::{
     config::ZoomConfig,
+    fault::Temper,
     findings::{KeepAliveFault, Mistake, Severity},
+    meeting::MeetingOptions,
     zoom::Endpoint,
 };
 use rtms_wire::{
@@ -53,6 +55,24 @@ fn every_product_has_its_event_name_and_id_field() {
         run.join();
         assert_eq!(run.mistakes(), []);
     }
+}
+
+#[test]
+fn engagement_ids_are_padded_base64_or_unpadded_base64url() {
+    let mut forms = [0; 2];
+    for seed in 0..40 {
+        let meeting = MeetingOptions { seed, ..config(20).meeting };
+        let run = Run::new(ZoomConfig { product: Product::ContactCenter, meeting, ..config(20) });
+        let id = run.zoom.instance().value.to_string();
+        let has = |signs: &[char]| id.contains(signs);
+        match id.len() {
+            24 => assert!(id.ends_with("==") && !has(&['-', '_']), "{id}"),
+            22 => assert!(!has(&['+', '/', '=']), "{id}"),
+            _ => panic!("{id} is of another length"),
+        }
+        forms[usize::from(id.len() == 22)] += 1;
+    }
+    assert!(forms.iter().all(|times| *times > 5), "{forms:?}");
 }
 
 #[test]
@@ -255,7 +275,9 @@ fn each_wrong_media_parameter_has_its_own_status() {
         (8, json!({"transcript": {"src_language": 99}}), 43),
         (1, json!([]), 17),
     ];
-    let mut run = Run::of_seconds(20);
+    // By the letter: L16 as RTP is granted otherwise.
+    let temper = Temper { strict: true, ..Temper::default() };
+    let mut run = Run::new(ZoomConfig { temper, ..config(20) });
     run.join();
     let media = run.connect(Endpoint::Media);
     for (media_type, params, status) in cases {

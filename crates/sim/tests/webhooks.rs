@@ -90,6 +90,7 @@ fn any_2xx_delivers_5xx_and_silence_are_retried_and_3xx_and_4xx_lose_the_event()
                     assert_eq!(found, [Mistake::WebhookRedirected { event, status: *status }]);
                 }
                 TimedOut => assert!(matches!(found[..], [Mistake::WebhookAnsweredTooLate { status: None, .. }])),
+                Failed(_) => assert!(matches!(found[..], [Mistake::WebhookNotAnswered { .. }]), "{found:?}"),
                 _ => assert!(matches!(found[..], [Mistake::WebhookNotAccepted { .. }]), "{found:?}"),
             }
         }
@@ -109,6 +110,19 @@ fn a_webhook_delivered_twice_has_the_same_body_and_its_repeat_is_never_retried()
     assert_eq!(run.webhooks.len(), 2);
     let why = "status 500".to_owned();
     assert_eq!(run.mistakes(), [Mistake::RepeatNotAccepted { event: "meeting.rtms_started".into(), why }]);
+}
+
+#[test]
+fn a_webhook_that_nobody_answers_is_not_said_to_be_answered_badly() {
+    let mut run = waiting_run(WebhookOptions { deliver_twice: true, ..WebhookOptions::default() });
+    answer(&mut run, 0, WebhookAnswer::Status(200));
+    answer(&mut run, 1, WebhookAnswer::Failed("connection refused".into()));
+
+    let found = run.mistakes();
+
+    let (event, why) = ("meeting.rtms_started".to_owned(), "connection refused".to_owned());
+    assert_eq!(found, [Mistake::WebhookNotAnswered { event, why }]);
+    assert_eq!(found[0].to_string(), "did not answer the webhook meeting.rtms_started: connection refused");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use rtms_sim::{
     judge::StreamReport,
     sent::SentCounts,
     serve::Simulator,
-    webhook::{Outcome, Probe, Purpose, WebhookId},
+    webhook::{Forgery, Outcome, Probe, Purpose, WebhookId},
 };
 
 /// About every stream, and about all together if there are several. It is a success if somebody joined each of them, and each went
@@ -29,6 +29,10 @@ pub(super) fn all(simulators: &[Simulator], printed: bool) -> ExitCode {
                 false => webhooks(&counts),
             },
         );
+        if let Some(missed) = report.as_ref().map(|report| report.summary.missed).filter(|missed| !missed.is_nothing())
+        {
+            eprintln!("{missed}");
+        }
         report_deliveries(simulator);
         report_findings(simulator);
         if let Some(scenario) = report.as_ref().and_then(|report| report.scenario.as_ref()) {
@@ -103,6 +107,11 @@ fn report_deliveries(simulator: &Simulator) {
         let line = lines.entry(delivery.webhook).or_insert_with(|| {
             let what = match delivery.purpose {
                 Purpose::Event | Purpose::Validation => "",
+                Purpose::Forged(forgery) => match forgery {
+                    Forgery::Unsigned => ", without a signature",
+                    Forgery::WronglySigned => ", with a wrong signature",
+                    Forgery::Stale => ", a day old",
+                },
                 Purpose::Again => ", the same again",
                 Purpose::Probe(Probe::Unsigned) => ", a probe without signature",
                 Purpose::Probe(Probe::WronglySigned) => ", a probe with a wrong signature",

@@ -20,6 +20,10 @@ pub(crate) struct WebhookArgs {
     /// Send URL validations that Zoom did not sign, one of them made to get a webhook's signature, and report answers
     #[arg(long, conflicts_with_all = ["print_webhook", "event_websocket"])]
     probe_oracle: bool,
+    /// Post start webhooks that Zoom did not send: unsigned, signed with another secret, and a day old, each for a stream of its own.
+    /// A 2xx answer is a warning, a handshake for such a stream a fault
+    #[arg(long, conflicts_with_all = ["print_webhook", "event_websocket"])]
+    probe_forged_starts: bool,
     /// Stay after the end of the stream until every webhook is delivered or given up
     #[arg(long, conflicts_with_all = ["print_webhook", "event_websocket"])]
     wait_for_retries: bool,
@@ -33,6 +37,7 @@ impl WebhookArgs {
             validate_url: self.validate_url,
             deliver_twice: self.deliver_twice,
             probe_oracle: self.probe_oracle,
+            forged_starts: self.probe_forged_starts,
             wait_for_retries: self.wait_for_retries,
         }
     }

@@ -27,7 +27,7 @@ use rtms_proto::{
 };
 use rtms_sim::{
     config::App,
-    webhook::WebhookPost,
+    webhook::{Purpose, WebhookPost},
     world::{Client, FromClient, Link, ToClient},
 };
 use rtms_store::{folding::FoldInput, wanted::Wanted};
@@ -219,6 +219,9 @@ impl Gateway {
         let Ok(webhook) = Webhook::decode(&post.body) else {
             return self.log.odd_webhook(now, "it cannot be decoded");
         };
+        if status != 200 && matches!(post.purpose, Purpose::Forged(_)) {
+            return;
+        }
         if status != 200 {
             return self.log.odd_webhook(now, "it is not from Zoom");
         }

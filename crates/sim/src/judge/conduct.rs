@@ -83,6 +83,9 @@ pub(crate) struct Conduct {
     media_is_settled: bool,
     /// What a data handshake was refused with last.
     media_refused: Option<StatusCode>,
+    /// Whether one person's video was to be had, and whether the client ever chose a camera for it.
+    has_video_of_choice: bool,
+    has_chosen_a_camera: bool,
     /// When a webhook was posted that had been posted before.
     repeated_at: Option<UnixMillis>,
     /// When the client ended its signaling connection by itself.
@@ -358,6 +361,21 @@ impl Conduct {
         self.ready_due.insert(connection, now + Duration::from_secs(1));
     }
 
+    /// Media flows on a connection for one person's video.
+    pub(crate) fn has_video_of_choice(&mut self) {
+        self.has_video_of_choice = true;
+    }
+
+    /// It has asked for a camera, be it in vain.
+    pub(crate) fn chooses_a_camera(&mut self) {
+        self.has_chosen_a_camera = true;
+    }
+
+    /// Whether it had a connection for one person's video and asked for nobody's.
+    pub(crate) fn never_chose_a_camera(&self) -> bool {
+        self.has_video_of_choice && !self.has_chosen_a_camera
+    }
+
     /// A connection was refused because others were there first.
     pub(crate) fn doubled(
         &mut self,
@@ -480,6 +498,7 @@ impl Conduct {
         (self.left_at, self.repeated_at) = (None, None);
         (self.asked_to_close, self.turned_away_for_good, self.has_had_media) = (false, false, false);
         (self.joined_at, self.media_is_settled, self.media_refused) = (None, false, None);
+        (self.has_video_of_choice, self.has_chosen_a_camera) = (false, false);
     }
 
     /// State 4 is on its way on the client's signaling connection.

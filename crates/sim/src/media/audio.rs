@@ -124,7 +124,7 @@ impl AudioTrack {
             let mono = studio.record(utterances, from_ms, from_ms + self.packet_ms(), self.rate_hz);
             self.encode(&user_id, &interleave(&mono, self.channels)).into()
         });
-        let data = studio.media_data(speaker, bytes, studio.at(from_ms));
+        let data = studio.sound_data(speaker, bytes, studio.at(from_ms));
         let payload = Payload::new(user_id, data.timestamp, Bytes::clone(&data.data));
         (Message::MediaDataAudio(data), What::Audio(payload))
     }

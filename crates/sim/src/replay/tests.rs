@@ -4,6 +4,7 @@ use rtms_wire::{
     capture::Header,
     ids::{InstanceId, InstanceIdField, StreamId},
     message::{Extra, client_ready::ClientReadyAck, signaling_handshake::InstanceIds},
+    signature::HandshakeSignature,
 };
 
 use super::*;

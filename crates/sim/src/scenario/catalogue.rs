@@ -30,6 +30,7 @@ const FILES: &[(&str, &str)] = files![
     "one-connection-for-all",
     "only-sound-granted",
     "webhooks-posted-twice",
+    "forged-starts",
     "webhooks-nested",
     "slow-network",
     "stop-meeting-ended",

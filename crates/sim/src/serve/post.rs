@@ -54,7 +54,7 @@ pub(super) async fn post_once(target: &Target, post: WebhookPost) -> WebhookAnsw
 /// Posts it and tells what became of it, and how late an answer was that came too late.
 pub(super) async fn post(target: Target, post: WebhookPost, events: mpsc::Sender<FromConnection>) {
     let (webhook, event, attempt) = (post.id, post.event.clone(), post.attempt);
-    let is_probe = matches!(post.purpose, Purpose::Probe(_));
+    let is_probe = matches!(post.purpose, Purpose::Probe(_) | Purpose::Forged(_));
     let exchange = exchange(&target, post);
     tokio::pin!(exchange);
     let answer = match tokio::time::timeout(ANSWER_WITHIN, &mut exchange).await {

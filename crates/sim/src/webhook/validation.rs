@@ -51,7 +51,7 @@ pub(super) struct Question {
 impl Question {
     /// With a token like Zoom's example: 22 characters of base64url.
     pub(super) fn ordinary(chance: &mut Seed, now: UnixMillis) -> Self {
-        let token = super::base64_text(chance, 22).replace('+', "-").replace('/', "_");
+        let token = super::identity::base64_text(chance, 22).replace('+', "-").replace('/', "_");
         Self::new(token, now)
     }
 
@@ -81,7 +81,7 @@ impl Question {
         match purpose {
             super::Purpose::Probe(Probe::Unsigned | Probe::SigningOracle) => None,
             super::Purpose::Probe(Probe::WronglySigned) => Some(format!("v0={}", "5".repeat(64))),
-            super::Purpose::Event | super::Purpose::Again | super::Purpose::Validation => {
+            super::Purpose::Event | super::Purpose::Again | super::Purpose::Validation | super::Purpose::Forged(_) => {
                 Some(webhook_signature(secret, timestamp, &self.body))
             }
         }

@@ -33,10 +33,17 @@ impl Zoom {
     /// The client has ended its signaling, and with it the stream loses its media. Signaling and media may have ended together, in
     /// whatever order that is seen, so the end of each media connection is judged when it is seen.
     pub(super) fn signaling_left(&mut self, now: UnixMillis) {
+        let reason = StopReason::AwaitReconnectionTimeout;
         if !self.is_over() {
-            self.media_connections().into_iter().for_each(|connection| self.conduct.leaves_behind(connection));
+            for connection in self.media_connections() {
+                self.conduct.leaves_behind(connection);
+                if let Some(Role::Media(media)) = self.close(connection) {
+                    self.open_media_window(&media, reason, now);
+                    self.goes_without(*media, now);
+                }
+            }
         }
-        self.signaling_lost(StopReason::AwaitReconnectionTimeout, now);
+        self.signaling_lost(reason, now);
     }
 
     /// From now on these media may come back for a while; a window that is open already stays as it is. `reason` is why the stream

@@ -3,7 +3,11 @@
 use rtms_wire::codes::media::MediaDataOption;
 
 use super::*;
-use crate::checks::kinds::{self, IllTyped};
+use crate::checks::{
+    Granted,
+    kinds::{self, IllTyped},
+    words,
+};
 
 impl Zoom {
     pub(super) fn received(&mut self, connection: ConnectionId, payload: &[u8], now: UnixMillis) {
@@ -140,6 +144,13 @@ impl Zoom {
         request: &SignalingHandShakeReq,
         now: UnixMillis,
     ) {
+        if self.watch_forged(connection, MessageType::SignalingHandShakeReq, &request.rtms_stream_id, now) {
+            return self.say_no_to_signaling(
+                connection,
+                &Refusal::in_zooms_words(StatusCode::InvalidRtmsStreamId),
+                now,
+            );
+        }
         self.watch_version(connection, request.protocol_version, now);
         let checked = if self.is_over() {
             Err(Refusal::new(StatusCode::InvalidRtmsStreamId, "the stream is over"))
@@ -148,19 +159,23 @@ impl Zoom {
         };
         // Whether Zoom refuses the new one or kicks the old one is told both ways.
         let kicks = self.config.temper.second_signaling == SecondSignaling::KicksTheFirst;
-        let checked = checked.and_then(|()| match self.signaling {
-            Some(_) if !kicks => Err(Refusal::new(StatusCode::DuplicateSignalRequest, "Duplicate signal request")),
-            Some(_) | None => Ok(()),
+        let checked = checked.and_then(|leniency| match self.signaling {
+            Some(_) if !kicks => Err(Refusal::in_zooms_words(StatusCode::DuplicateSignalRequest)),
+            Some(_) | None => Ok(leniency),
         });
-        if let Err(refusal) = checked {
-            if refusal.status == StatusCode::InvalidSignature {
-                self.watch_signature(connection, MessageType::SignalingHandShakeReq, &request.signature, now);
+        let leniency = match checked {
+            Ok(leniency) => leniency,
+            Err(refusal) => {
+                if refusal.status == StatusCode::InvalidSignature {
+                    self.watch_signature(connection, MessageType::SignalingHandShakeReq, &request.signature, now);
+                }
+                return self.refuse_signaling(connection, &refusal, now);
             }
-            return self.refuse_signaling(connection, &refusal, now);
-        }
+        };
         if let Some(answer) = self.refused(Request::Signaling, now) {
             return self.turn_away(connection, Request::Signaling, answer, now);
         }
+        self.watch_leniency(connection, MessageType::SignalingHandShakeReq, leniency, now);
         if let Some(first) = self.signaling.take() {
             self.watch_second_signaling(connection, first, false, now);
             for replaced in [first].into_iter().chain(self.media_connections()) {
@@ -184,6 +199,9 @@ impl Zoom {
     }
 
     pub(super) fn data_handshake(&mut self, connection: ConnectionId, request: &DataHandShakeReq, now: UnixMillis) {
+        if self.watch_forged(connection, MessageType::DataHandShakeReq, &request.rtms_stream_id, now) {
+            return self.say_no_to_data(connection, &Refusal::in_zooms_words(StatusCode::InvalidRtmsStreamId), now);
+        }
         self.watch_version(connection, request.protocol_version, now);
         self.conduct.tally.asked.extend(request.media_type.iter());
         let carried: Vec<_> =
@@ -200,13 +218,14 @@ impl Zoom {
                 }
                 self.refuse_data(connection, &refusal, now);
             }
-            Ok((carries, mut params)) => {
+            Ok(Granted { carries, mut params, leniency }) => {
                 let asked = request.media_type;
                 let medium = carries.iter().next().filter(|_| !asked.is_all());
                 let refused = medium.and_then(|medium| self.refused(Request::Data(medium), now));
                 if let Some(answer) = refused.or_else(|| self.refused(Request::AnyData, now)) {
                     return self.turn_away(connection, Request::AnyData, answer, now);
                 }
+                self.watch_leniency(connection, MessageType::DataHandShakeReq, leniency, now);
                 if self.config.temper.downgrade_to_mixed
                     && let Some(audio) = &mut params.audio
                 {
@@ -315,10 +334,14 @@ impl Zoom {
                 && !media.is_ready()
             {
                 media.start(&self.studio, now_ms, audio_from_ms);
+                if media.is_individual_video() {
+                    self.conduct.has_video_of_choice();
+                }
                 back.extend(media.carries.iter());
             }
         }
         self.media_windows.retain(|medium, _| !back.contains(medium));
+        self.is_back_with(&back, audio_from_ms);
         if self.stream_state == StreamState::Interrupted && self.media_windows.is_empty() {
             self.stream_state_is(StreamState::Active, None, now);
         }
@@ -410,10 +433,13 @@ impl Zoom {
     }
 
     pub(super) fn choose_video(&mut self, connection: ConnectionId, request: VideoSubscriptionReq, now: UnixMillis) {
+        if request.subscribe {
+            self.conduct.chooses_a_camera();
+        }
         if let Some(Answer::Status(status_code) | Answer::StatusAndClose(status_code)) =
             self.refused(Request::Video, now)
         {
-            return self.answer_video(connection, request.user_id, status_code, "refused", now);
+            return self.answer_video(connection, request.user_id, status_code, &words::of(status_code), now);
         }
         let now_ms = self.since_start(now);
         let index =
@@ -486,14 +512,18 @@ impl Zoom {
         match known.role {
             Role::SignalingNew | Role::MediaNew => {}
             Role::Signaling(_) | Role::Media(_) if known.cut_at.is_some() => {}
+            // A client that leaves a server that hangs does it for that reason.
+            Role::Signaling(_) if hung => self.signaling_lost(StopReason::AwaitReconnectionTimeout, now),
             Role::Signaling(_) => {
-                // Whoever leaves a server that hangs does it for that reason.
-                if !hung {
-                    self.conduct.left(now);
-                }
+                self.conduct.left(now);
                 self.signaling_left(now);
             }
-            Role::Media(media) => self.media_lost(&media, StopReason::AwaitReconnectionTimeout, now),
+            Role::Media(media) => {
+                self.media_lost(&media, StopReason::AwaitReconnectionTimeout, now);
+                if !hung {
+                    self.goes_without(*media, now);
+                }
+            }
         }
     }
 

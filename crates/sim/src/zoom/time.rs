@@ -115,6 +115,7 @@ impl Zoom {
             return;
         }
         let now_ms = self.since_start(now).min(self.meeting.duration_ms);
+        self.pass_missed(now_ms);
         let mut due = Vec::new();
         for (connection, known) in &mut self.connections {
             if let Role::Media(media) = &mut known.role

@@ -1,7 +1,10 @@
 //! What goes wrong: incidents at their time, and requests that are refused although they are right.
 
 use super::*;
-use crate::fault::{Incident, Nonsense};
+use crate::{
+    checks::words,
+    fault::{Incident, Nonsense},
+};
 
 impl Zoom {
     /// Lets happen what is due.
@@ -217,7 +220,7 @@ impl Zoom {
     fn start_again(&mut self, now: UnixMillis) {
         let ids = self.config.ids();
         self.identity = self.identity.with_another_stream(&ids, now);
-        self.expected = Expected::new(&self.config.app, &self.identity);
+        self.expected = Self::expected(&self.config, &self.identity);
         self.sessions = (0..=self.config.temper.more_sessions).map(|number| Session::new(&ids, number, now)).collect();
         self.phase = Phase::Announced;
         self.announced_at = now;
@@ -288,14 +291,14 @@ impl Zoom {
             }
         }
         let refuse = |zoom: &mut Self, status: StatusCode| {
-            let reason = "refused on purpose";
+            let reason = words::of(status);
             if is_signaling {
                 zoom.conduct.turned_away(status);
                 let what = What::SignalingHandshake { status };
-                zoom.send(connection, &signaling::refusal(status, reason), what, now);
+                zoom.send(connection, &signaling::refusal(status, &reason), what, now);
             } else {
                 let what = What::DataHandshake { status, media_params: None };
-                zoom.send(connection, &media::refusal(status, reason), what, now);
+                zoom.send(connection, &media::refusal(status, &reason), what, now);
             }
         };
         match answer {

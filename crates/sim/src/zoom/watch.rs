@@ -4,8 +4,10 @@ use rtms_wire::{codes::product::Product, message::signaling_handshake::PROTOCOL_
 
 use super::*;
 use crate::{
+    checks::Leniency,
     findings::{Severity, suspect},
     judge::{Doubt, StreamReport, Tally},
+    keep_alive::Unexpected,
 };
 
 impl Zoom {
@@ -174,9 +176,49 @@ impl Zoom {
 
     /// Another version than ours, told once. It is answered all the same, in version 1.
     pub(super) fn watch_version(&mut self, connection: ConnectionId, version: Option<u32>, now: UnixMillis) {
-        let is_told = || self.findings.iter().any(|found| matches!(found.mistake, Mistake::OtherVersion { .. }));
-        if let Some(version) = version.filter(|version| *version != PROTOCOL_VERSION && !is_told()) {
-            self.find(now, Some(connection), Mistake::OtherVersion { version });
+        if let Some(version) = version.filter(|version| *version != PROTOCOL_VERSION) {
+            self.find_once(now, connection, Mistake::OtherVersion { version });
+        }
+    }
+
+    /// What a handshake had that no document allows, and that was accepted. Each kind is found once in a run.
+    pub(super) fn watch_leniency(
+        &mut self,
+        connection: ConnectionId,
+        request: MessageType,
+        leniency: Leniency,
+        now: UnixMillis,
+    ) {
+        let Leniency { odd_id, l16_as_rtp } = leniency;
+        if let Some(how) = odd_id {
+            self.find_once(now, connection, Mistake::OddInstanceId { request, how });
+        }
+        if l16_as_rtp {
+            self.find_once(now, connection, Mistake::L16AsRtp);
+        }
+    }
+
+    /// A handshake for the stream of a start webhook that was forged. It is refused without another finding.
+    pub(super) fn watch_forged(
+        &mut self,
+        connection: ConnectionId,
+        request: MessageType,
+        stream: &StreamId,
+        now: UnixMillis,
+    ) -> bool {
+        let Some(forged) = self.webhooks.forged(stream) else { return false };
+        let (how, is_first) = (forged.forgery.how(), !std::mem::replace(&mut forged.is_joined, true));
+        self.conduct.refused_anyhow(connection, request);
+        self.conduct.enough_of(connection);
+        if is_first {
+            self.find(now, Some(connection), Mistake::ForgedStartJoined { request, how });
+        }
+        true
+    }
+
+    fn find_once(&mut self, now: UnixMillis, connection: ConnectionId, mistake: Mistake) {
+        if self.findings.iter().all(|found| found.mistake.kind() != mistake.kind()) {
+            self.find(now, Some(connection), mistake);
         }
     }
 
@@ -220,27 +262,36 @@ impl Zoom {
                     self.find(now, Some(connection), Mistake::KeepAliveLate { after_ms });
                 }
             }
-            Err(how) => {
-                keep_alive.was_answered_wrongly();
-                let is_awaited = self.others_that_await(connection, answer).next().is_some();
-                if is_awaited && how == KeepAliveFault::Twice {
-                    // For whom it was shows when the other connection has its own answer, or has none.
-                    return self.conduct.doubt(connection, answer, now);
+            Err(unexpected) => {
+                if let Unexpected::Wrong(_) = unexpected {
+                    keep_alive.was_answered_wrongly();
                 }
-                let how = if is_awaited { KeepAliveFault::OtherConnection } else { how };
-                self.others_that_await(connection, answer).for_each(KeepAlive::was_answered_wrongly);
-                self.find(now, Some(connection), Mistake::KeepAliveMismatch { how });
+                let is_awaited = self.others_that_await(connection, answer).next().is_some();
+                match unexpected {
+                    // For whom it was shows when the other connection has its own answer, or has none.
+                    Unexpected::Again if is_awaited => self.conduct.doubt(connection, answer, now),
+                    Unexpected::Again => self.find(now, Some(connection), Mistake::KeepAliveTwice),
+                    Unexpected::Wrong(_) if is_awaited => self.answered_elsewhere(connection, answer, now),
+                    Unexpected::Wrong(how) => self.find(now, Some(connection), Mistake::KeepAliveMismatch { how }),
+                }
             }
         }
+    }
+
+    /// An answer came on another connection than its request.
+    fn answered_elsewhere(&mut self, connection: ConnectionId, answer: &KeepAliveResp, now: UnixMillis) {
+        self.others_that_await(connection, answer).for_each(KeepAlive::was_answered_wrongly);
+        self.find(now, Some(connection), Mistake::KeepAliveMismatch { how: KeepAliveFault::OtherConnection });
     }
 
     /// Says of second answers for whom they were.
     fn judge_doubts(&mut self, doubts: Vec<Doubt>, now: UnixMillis) {
         for Doubt { connection, answer, .. } in doubts {
-            let is_awaited = self.others_that_await(connection, &answer).next().is_some();
-            self.others_that_await(connection, &answer).for_each(KeepAlive::was_answered_wrongly);
-            let how = if is_awaited { KeepAliveFault::OtherConnection } else { KeepAliveFault::Twice };
-            self.find(now, Some(connection), Mistake::KeepAliveMismatch { how });
+            if self.others_that_await(connection, &answer).next().is_some() {
+                self.answered_elsewhere(connection, &answer, now);
+            } else {
+                self.find(now, Some(connection), Mistake::KeepAliveTwice);
+            }
         }
     }
 
@@ -258,7 +309,11 @@ impl Zoom {
     pub(super) fn watch_end(&mut self, now: UnixMillis) {
         let doubts = self.conduct.last_doubts();
         self.judge_doubts(doubts, now);
+        self.is_missed_for_good();
         self.watch_silence(now);
+        if self.conduct.never_chose_a_camera() {
+            self.find(now, None, Mistake::NoCameraChosen);
+        }
         if self.conduct.asked_to_close() || self.conduct.is_hindered(now) || self.was_down_until(now) {
             return;
         }

@@ -25,7 +25,6 @@ use rtms_wire::{
         state::{SessionStateUpdate, StreamStateUpdate},
         stream_close::StreamCloseResp,
     },
-    signature::HandshakeSignature,
     time::UnixMillis,
 };
 
@@ -117,9 +116,7 @@ impl Stream {
         let Settings { product, app, keep_alive, keep_alive_misses } = settings.clone();
         let seed = Seed::new(seed);
         let identity = Identity::new(product, &seed, now);
-        let signature =
-            HandshakeSignature::sign(&app.client_id, &app.client_secret, &identity.instance, &identity.stream);
-        let expected = Expected { instance: identity.instance.clone(), stream: identity.stream.clone(), signature };
+        let expected = Expected::new(product, &app, &identity.instance, &identity.stream);
         let mut chance = seed.fork("session", now.0);
         let session = [8, 4, 4, 4, 12].map(|digits| chance.hex(digits)).join("-");
         let webhooks = Webhooks::new(product, app, WebhookOptions::default(), false, &seed, now);
@@ -205,8 +202,8 @@ impl Stream {
         } else {
             self.expected.check_signaling(request)
         };
-        let checked = checked.and_then(|()| match state.signaling {
-            Some(_) => Err(Refusal::new(StatusCode::DuplicateSignalRequest, "Duplicate signal request")),
+        let checked = checked.and_then(|_| match state.signaling {
+            Some(_) => Err(Refusal::in_zooms_words(StatusCode::DuplicateSignalRequest)),
             None => Ok(()),
         });
         if let Err(refusal) = checked {
