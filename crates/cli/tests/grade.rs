@@ -6,6 +6,7 @@ mod common;
 
 use common::{Serving, finish, rtms};
 use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 #[tokio::test]
 async fn our_own_server_passes_and_the_verdict_is_written_as_json() {
@@ -118,6 +119,52 @@ async fn where_nobody_can_join_a_client_that_was_there_passes() {
     assert_eq!(nobody.code, Some(1), "{}", nobody.stderr);
     assert!(nobody.stderr.contains("  not as down expects: nobody came"), "{}", nobody.stderr);
     assert_eq!(server.end_by("TERM").await, Some(0));
+}
+
+#[tokio::test]
+async fn our_own_server_takes_no_forged_start_for_zooms() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Serving::start(&folder.path().join("data"), &["--dev"]).await;
+    let to = format!("http://{}/webhook", server.address);
+
+    let arguments = ["simulate", "--webhook", &to, "--duration", "5s", "--probe-forged-starts", "--grade"];
+    let played = finish(rtms(&arguments)).await;
+
+    assert_eq!(played.code, Some(0), "{}", played.stderr);
+    assert!(played.stderr.contains("  no findings\n"), "{}", played.stderr);
+    let refused = "webhook meeting.rtms_started (forged, ";
+    let refusals: Vec<_> = played.stderr.lines().filter(|line| line.contains(refused)).collect();
+    assert_eq!(refusals.len(), 3, "{}", played.stderr);
+    assert!(refusals.iter().all(|line| line.contains("attempt 1: 401")), "{refusals:?}");
+    assert_eq!(server.end_by("TERM").await, Some(0));
+}
+
+#[tokio::test]
+async fn a_receiver_that_accepts_whatever_comes_is_warned_of() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let to = format!("http://{}/webhook", listener.local_addr().unwrap());
+    let gullible = tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            tokio::spawn(async move {
+                let (mut request, mut more) = (Vec::new(), [0; 4_096]);
+                // Every body of a webhook ends with its last brace.
+                while !request.ends_with(b"}") {
+                    let read = stream.read(&mut more).await.unwrap();
+                    request.extend_from_slice(&more[..read]);
+                }
+                stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").await.unwrap();
+            });
+        }
+    });
+
+    let arguments = ["simulate", "--webhook", &to, "--duration", "3s", "--probe-forged-starts", "--grade"];
+    let played = finish(rtms(&arguments)).await;
+
+    let warnings: Vec<_> = played.stderr.lines().filter(|line| line.contains("accepted a start webhook")).collect();
+    assert_eq!(warnings.len(), 3, "{}", played.stderr);
+    assert!(warnings.iter().all(|line| line.trim_start().starts_with("warning at ")), "{warnings:?}");
+    gullible.abort();
 }
 
 #[tokio::test]

@@ -427,6 +427,8 @@ async fn wrong_arguments_exit_with_2_and_say_which() {
         (&["simulate", "--webhook", "http://127.0.0.1:1/", "--time-compression", "0"], "0"),
         (&["simulate", "--webhook", "http://127.0.0.1:1/", "--event-websocket"], "--event-websocket"),
         (&["simulate", "--event-websocket", "--probe-oracle"], "--probe-oracle"),
+        (&["simulate", "--print-webhook", "--probe-forged-starts"], "--probe-forged-starts"),
+        (&["simulate", "--print-webhook", "--load", "--strict"], "--strict"),
         (&["webhook"], "Usage"),
         (&["webhook", "sign"], "FILE"),
     ];

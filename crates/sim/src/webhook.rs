@@ -288,7 +288,7 @@ impl Webhooks {
             let payload = self.started(&identity, signaling_url);
             let body = self.body(&event, forgery.sent_at(posted), payload);
             self.forged.push(Forged { stream: identity.stream, forgery, is_joined: false });
-            self.open(Purpose::Forged(forgery), format!("{event} (forged)"), body, None, posted);
+            self.open(Purpose::Forged(forgery), format!("{event} (forged, {})", forgery.how()), body, None, posted);
         }
     }
 
