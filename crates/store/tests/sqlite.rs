@@ -325,3 +325,66 @@ fn spawn_append(store: &Arc<SqliteStore>) -> tokio::task::JoinHandle<Result<rtms
 fn big_entry(bytes: usize) -> NewEntry {
     NewEntry { body: vec![b'x'; bytes].into(), ..entry("") }
 }
+
+#[tokio::test]
+async fn a_log_that_grew_under_a_reader_shrinks_when_the_reader_is_gone_and_nothing_is_written_any_more() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(directory.path()).unwrap();
+    store.append(entry("first")).await.unwrap();
+    let reader = Connection::open(store.path()).unwrap();
+    reader.execute_batch("BEGIN").unwrap();
+    let seen: i64 = reader.query_row("SELECT count(*) FROM entries", (), |row| row.get(0)).unwrap();
+    let log = directory.path().join("store.sqlite3-wal");
+    let log_bytes = || fs::metadata(&log).unwrap().len();
+    let long = NewEntry { body: vec![b'x'; 1 << 20].into(), ..entry("long") };
+    while log_bytes() < 72 << 20 {
+        store.append(long.clone()).await.unwrap();
+    }
+    let again: i64 = reader.query_row("SELECT count(*) FROM entries", (), |row| row.get(0)).unwrap();
+    assert_eq!((seen, again), (1, 1), "the reader holds its snapshot");
+
+    drop(reader);
+
+    tokio::time::timeout(Duration::from_secs(20), async {
+        while log_bytes() > 1 << 20 || store.stats().wal_bytes > 1 << 20 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await
+    .unwrap_or_else(|_| panic!("the log still has {} bytes", log_bytes()));
+    store.append(entry("last")).await.unwrap();
+    assert!(store.pending(1000).await.unwrap().iter().any(|entry| &entry.body[..] == b"last"));
+}
+
+#[tokio::test]
+async fn a_long_log_of_a_process_that_died_does_not_stay_long() {
+    let directory = tempfile::tempdir().unwrap();
+    let died = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(directory.path()).unwrap();
+    let reader = Connection::open(store.path()).unwrap();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM entries").unwrap();
+    let long = NewEntry { body: vec![b'x'; 1 << 20].into(), ..entry("long") };
+    for _ in 0..50 {
+        store.append(long.clone()).await.unwrap();
+    }
+    // As a crash would leave them: nobody writes while they are copied.
+    for name in ["store.sqlite3", "store.sqlite3-wal"] {
+        fs::copy(directory.path().join(name), died.path().join(name)).unwrap();
+    }
+
+    let store = SqliteStore::open(died.path()).unwrap();
+    let log = died.path().join("store.sqlite3-wal");
+    assert!(fs::metadata(&log).unwrap().len() > 40 << 20);
+    for number in 0..3 {
+        store.append(entry(&number.to_string())).await.unwrap();
+    }
+
+    tokio::time::timeout(Duration::from_secs(20), async {
+        while fs::metadata(&log).unwrap().len() > 1 << 20 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await
+    .expect("the log shrinks");
+    assert_eq!(store.pending(1000).await.unwrap().len(), 53);
+}
