@@ -16,6 +16,39 @@ use crate::{
 /// What Zoom's SDK is installed from; the version stands there.
 const SDK_REQUIREMENTS: &str = "conformance/zoom_sdk/requirements.txt";
 
+/// A program that tests run. Without it they say that they did not run.
+pub(crate) struct Tool {
+    pub(crate) name: &'static str,
+    package: &'static str,
+    /// Where tests find its path.
+    pub(crate) variable: &'static str,
+    pub(crate) purpose: &'static str,
+}
+
+/// All of them.
+pub(crate) const TOOLS: [Tool; 3] = [
+    Tool {
+        name: "ffprobe",
+        package: "ffmpeg",
+        variable: "RTMS_FFPROBE",
+        purpose: "for the tests that read recordings",
+    },
+    Tool {
+        name: "nginx",
+        package: "nginx-light",
+        variable: "RTMS_NGINX",
+        purpose: "for the test of the door behind it",
+    },
+    Tool { name: "caddy", package: "caddy", variable: "RTMS_CADDY", purpose: "for the test of the door behind it" },
+];
+
+impl Tool {
+    /// Where it is, after it was installed if need be.
+    pub(crate) fn find(&self, workspace: &Workspace) -> Result<PathBuf, Missing> {
+        program(workspace, self.name, self.package)
+    }
+}
+
 /// A Python that has Zoom's SDK.
 pub(crate) fn sdk_python(workspace: &Workspace) -> Result<PathBuf, Missing> {
     let requirements = workspace.root.join(SDK_REQUIREMENTS);
@@ -54,7 +87,7 @@ fn make_environment(python: &Path, folder: &Path) -> bool {
 }
 
 /// A program from the path; if it is not there, from a system package.
-pub(crate) fn program(workspace: &Workspace, name: &str, package: &str) -> Result<PathBuf, Missing> {
+fn program(workspace: &Workspace, name: &str, package: &str) -> Result<PathBuf, Missing> {
     if let Some(path) = on_path(name) {
         return Ok(path);
     }
@@ -95,7 +128,9 @@ fn is_root() -> bool {
 }
 
 fn on_path(name: &str) -> Option<PathBuf> {
-    env::split_paths(&env::var_os("PATH")?).map(|folder| folder.join(name)).find(|path| path.is_file())
+    // Servers lie where only root's path leads.
+    let folders = env::split_paths(&env::var_os("PATH")?).chain(["/usr/sbin".into()]).collect::<Vec<_>>();
+    folders.into_iter().map(|folder| folder.join(name)).find(|path| path.is_file())
 }
 
 fn quiet(command: &mut Command) -> bool {

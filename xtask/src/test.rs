@@ -16,22 +16,6 @@ use crate::{
     workspace::Workspace,
 };
 
-/// The programs of others that tests need: the variable that names it to them, the row, and what it is for.
-const TOOLS: [Tool; 1] = [Tool {
-    variable: "RTMS_FFPROBE",
-    name: "ffprobe",
-    package: "ffmpeg",
-    purpose: "for the tests that read recordings",
-}];
-
-struct Tool {
-    variable: &'static str,
-    name: &'static str,
-    /// The package that brings it.
-    package: &'static str,
-    purpose: &'static str,
-}
-
 /// What is installed while the tests are built.
 struct Installed {
     rows: Vec<Row>,
@@ -75,15 +59,18 @@ pub(crate) fn run(workspace: &Workspace, table: &mut Table) {
 fn install(workspace: &Workspace) -> Installed {
     let mut rows = Vec::new();
     let mut programs = Programs::new();
-    for Tool { variable, name, package, purpose } in TOOLS {
-        let begun = step::begin(name);
-        let program = setup::program(workspace, name, package);
+    for tool in setup::TOOLS {
+        let begun = step::begin(tool.name);
+        let program = tool.find(workspace);
         rows.push(match &program {
             // Having a tool is no test, so it is not counted as one.
-            Ok(_) => Row { tally: Tally::default(), note: purpose.to_owned(), ..step::single(name, begun, Ok(())) },
-            Err(missing) => step::missing(name, begun, missing.clone()),
+            Ok(_) => {
+                let note = tool.purpose.to_owned();
+                Row { tally: Tally::default(), note, ..step::single(tool.name, begun, Ok(())) }
+            }
+            Err(missing) => step::missing(tool.name, begun, missing.clone()),
         });
-        programs.push((variable, program.ok()));
+        programs.push((tool.variable, program.ok()));
     }
     Installed { rows, programs, sdk: setup::sdk_python(workspace) }
 }

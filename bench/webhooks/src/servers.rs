@@ -53,8 +53,9 @@ impl Which {
 
 /// A receiver that runs, on a port of its own.
 pub(crate) struct Server {
-    which: Which,
     address: SocketAddr,
+    /// Where ours serves its metrics.
+    api: Option<SocketAddr>,
     child: Child,
 }
 
@@ -87,9 +88,9 @@ impl Server {
         let program = std::env::current_exe()?.with_file_name("rtms");
         ensure!(program.exists(), "the release build of `rtms` is not there: run `cargo build --release` first");
         let data_dir = new_data_dir(scratch)?;
-        let address = free_address().await?;
+        let (address, api) = (free_address().await?, free_address().await?);
         let child = Command::new(program)
-            .args(["serve", "--listen", &address.to_string(), "--data-dir"])
+            .args(["serve", "--listen", &address.to_string(), "--api-listen", &api.to_string(), "--data-dir"])
             .arg(&data_dir)
             .env("ZOOM_SECRET_TOKEN", SECRET_TOKEN)
             .env("ZOOM_CLIENT_ID", "bench-client-id")
@@ -99,7 +100,7 @@ impl Server {
             .kill_on_drop(true)
             .spawn()?;
         reachable(address).await?;
-        Ok(Self { which: Which::Ours, address, child })
+        Ok(Self { address, api: Some(api), child })
     }
 
     async fn express(root: &Path, scratch: &Path) -> anyhow::Result<Self> {
@@ -124,7 +125,7 @@ impl Server {
             .context("node")?;
         let said = child.stdout.take().context("its output is a pipe")?;
         let port: u16 = first(said, |line| line.strip_prefix("listening ")?.parse().ok()).await?;
-        Ok(Self { which: Which::Express, address: ([127, 0, 0, 1], port).into(), child })
+        Ok(Self { address: ([127, 0, 0, 1], port).into(), api: None, child })
     }
 
     async fn sdk(root: &Path, scratch: &Path) -> anyhow::Result<Self> {
@@ -150,7 +151,7 @@ impl Server {
             .kill_on_drop(true)
             .spawn()?;
         reachable(address).await?;
-        Ok(Self { which: Which::Sdk, address, child })
+        Ok(Self { address, api: None, child })
     }
 
     /// CPU time that it has taken so far.
@@ -160,11 +161,9 @@ impl Server {
 
     /// What its store has done so far, if it has one.
     pub(crate) async fn stored(&self) -> anyhow::Result<Option<Stored>> {
-        if self.which != Which::Ours {
-            return Ok(None);
-        }
-        let mut socket = TcpStream::connect(self.address).await?;
-        socket.write_all(b"GET /metrics HTTP/1.1\r\nhost: bench\r\nconnection: close\r\n\r\n").await?;
+        let Some(api) = self.api else { return Ok(None) };
+        let mut socket = TcpStream::connect(api).await?;
+        socket.write_all(b"GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await?;
         let mut text = String::new();
         socket.read_to_string(&mut text).await?;
         let sum = |name: &str| -> u64 {

@@ -113,6 +113,27 @@ async fn a_connection_by_http2_that_asks_nothing_more_is_closed_in_order() {
 }
 
 #[tokio::test]
+async fn a_crowd_at_the_door_does_not_close_the_api() {
+    let data_dir = tempfile::tempdir().unwrap();
+    let mut config = config(data_dir.path());
+    config.webhook.max_connections = 3;
+    config.webhook.read_within = Duration::from_secs(60);
+    let gateway = Gateway::start_with(config).await;
+    let mut crowd = Vec::new();
+    for _ in 0..50 {
+        let mut stranger = TcpStream::connect(gateway.address()).await.unwrap();
+        stranger.write_all(b"POST /webhook HTTP/1.1\r\n").await.unwrap();
+        crowd.push(stranger);
+    }
+
+    let answer = exchange(gateway.api_address(), b"GET /v1/streams HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
+
+    assert_eq!(answer.status, 200);
+    drop(crowd);
+    gateway.stop().await;
+}
+
+#[tokio::test]
 async fn who_opens_a_connection_and_says_nothing_does_not_hold_up_a_stop() {
     let data_dir = tempfile::tempdir().unwrap();
     let gateway = open(&data_dir, Duration::from_secs(60)).await;
