@@ -106,17 +106,17 @@ impl PlaceArgs {
 
 #[cfg(unix)]
 async fn look(folder: &Path) -> anyhow::Result<Found> {
-    match rtms_gateway::http::socket::connect(folder).await {
-        Ok(_) => Ok(Found::Server),
-        Err(error) => match error.kind() {
-            // Whether the folder holds a store, reading it shows.
-            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused | io::ErrorKind::NotADirectory => {
-                Ok(Found::NoServer)
-            }
-            io::ErrorKind::PermissionDenied => Ok(Found::NotOurs),
-            _ => Err(error)
-                .with_context(|| format!("cannot ask the server on {}; name its URL with --server", folder.display())),
-        },
+    use io::ErrorKind::{ConnectionRefused, NotADirectory, NotFound, PermissionDenied};
+
+    let Err(error) = rtms_gateway::http::socket::connect(folder).await else { return Ok(Found::Server) };
+    if error.kind() == PermissionDenied {
+        Ok(Found::NotOurs)
+    } else if matches!(error.kind(), NotFound | ConnectionRefused | NotADirectory) {
+        // Whether the folder holds a store, reading it shows.
+        Ok(Found::NoServer)
+    } else {
+        let shown = folder.display();
+        Err(error).with_context(|| format!("cannot ask the server on {shown}; name its URL with --server"))
     }
 }
 
