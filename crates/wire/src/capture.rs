@@ -20,6 +20,7 @@ use crate::{
     codes::{product::Product, stop_reason::StopReason},
     ids::{InstanceId, StreamId},
     media::medium::{MediaTypes, Medium, UnknownMedium},
+    redact::names_a_secret,
     time::UnixMillis,
 };
 
@@ -191,7 +192,7 @@ impl<'a> Frame<'a> {
     }
 
     fn base64(payload: &[u8]) -> Self {
-        Self::BinaryBase64(base64::encode(payload).into())
+        Self::BinaryBase64(Cow::Owned(base64::encode(payload)))
     }
 
     /// The bytes that were in the frame.
@@ -219,8 +220,25 @@ impl<'a> Frame<'a> {
         match self {
             Self::Text(text) => Self::Text(cleaned(text)),
             Self::Binary(text) => Self::Binary(cleaned(text)),
-            // Neither end ever put a secret into what is no text.
-            Self::BinaryBase64(text) => Self::BinaryBase64(text),
+            Self::BinaryBase64(text) => match base64::decode(text.as_bytes()) {
+                Ok(bytes) => match bytes_without_secrets(&bytes) {
+                    Cow::Borrowed(_) => Self::BinaryBase64(text),
+                    Cow::Owned(cleaned) => Self::base64(&cleaned),
+                },
+                Err(base64::NotBase64) => Self::BinaryBase64(text),
+            },
+        }
+    }
+}
+
+/// The same as [`without_secrets`] for bytes of which one at least is no text: JSON with a torn byte still has its secrets.
+fn bytes_without_secrets(bytes: &[u8]) -> Cow<'_, [u8]> {
+    // A character for each byte, and back.
+    let text: String = bytes.iter().copied().map(char::from).collect();
+    match without_secrets(&text) {
+        Cow::Borrowed(_) => Cow::Borrowed(bytes),
+        Cow::Owned(cleaned) => {
+            Cow::Owned(cleaned.chars().map(|letter| u8::try_from(u32::from(letter)).unwrap_or(b'?')).collect())
         }
     }
 }
@@ -289,8 +307,9 @@ pub fn without_query_values(url: &str) -> Cow<'_, str> {
     Cow::Owned(format!("{place}?{}", names.join("&")))
 }
 
-/// JSON text without its secrets: strings under a key that has `signature`, `secret`, `token`, `password` or `srtp_key` in it
-/// are empty, also inside of objects and lists there, and the queries of URLs lose their values. All else stays byte for byte.
+/// JSON text without its secrets: strings under a key that names one, such as `signature`, `access_token` or
+/// `srt_passphrase`, are empty and numbers 0, also inside of objects and lists there, and the queries of URLs lose their
+/// values. All else stays byte for byte.
 ///
 /// What is no JSON is looked through all the same, as far as it has strings.
 pub fn without_secrets(json: &str) -> Cow<'_, str> {
@@ -343,6 +362,16 @@ pub fn without_secrets(json: &str) -> Cow<'_, str> {
                     kept = end + 1;
                 }
             }
+            b'-' | b'0'..=b'9' if is_secret || secret_since.is_some() => {
+                let is_number = |byte: &u8| matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9');
+                let length = json.as_bytes()[at..].iter().take_while(|byte| is_number(byte)).count();
+                cleaned.push_str(&json[kept..at]);
+                cleaned.push('0');
+                kept = at + length;
+                while rest.len() > json.len() - kept {
+                    rest.next();
+                }
+            }
             _ => {}
         }
     }
@@ -351,12 +380,6 @@ pub fn without_secrets(json: &str) -> Cow<'_, str> {
     }
     cleaned.push_str(&json[kept..]);
     Cow::Owned(cleaned)
-}
-
-/// Whether what stands under this key is a secret: `signature`, tokens, passwords, and the SRTP keys of old mock servers.
-fn names_a_secret(key: &str) -> bool {
-    let key = key.to_ascii_lowercase();
-    ["signature", "secret", "token", "password", "srtp_key"].iter().any(|word| key.contains(word))
 }
 
 /// What stands between the quotes of a string; as it is if it is none that JSON allows.
@@ -444,10 +467,26 @@ mod tests {
             (r#"{"sign\u0061ture":"abc","to\u006ben":{"a":"b"}}"#, r#"{"sign\u0061ture":"","to\u006ben":{"a":""}}"#),
             (r#"{"token\"":"a","u":"wss:\/\/a\"?t=1"}"#, r#"{"token\"":"","u":"wss://a\"?t="}"#),
             (r#"{"signature":null,"a":"b"}"#, r#"{"signature":null,"a":"b"}"#),
+            (
+                r#"{"srt_passphrase":"fx-Ob6kP2wZr9-Ls","srt_pbkey_length":16,"a":7}"#,
+                r#"{"srt_passphrase":"","srt_pbkey_length":16,"a":7}"#,
+            ),
+            (r#"{"srtPassPhrase" : -12.5e3 ,"n":[12]}"#, r#"{"srtPassPhrase" : 0 ,"n":[12]}"#),
+            (r#"{"passphrases":[81720391,{"x":"y","z":4}],"n":9}"#, r#"{"passphrases":[0,{"x":"","z":0}],"n":9}"#),
+            (r#"{"passphrase":5}"#, r#"{"passphrase":0}"#),
+            (r#"{"all":"srt://h:9?passphrase=abc&pbkeylen=16"}"#, r#"{"all":"srt://h:9?passphrase=&pbkeylen="}"#),
         ];
         for (before, after) in cases {
             assert_eq!(without_secrets(before), after);
         }
+    }
+
+    #[test]
+    fn a_torn_byte_saves_no_secret() {
+        let frame = Frame::binary(b"{\"reason\":\"\xff\xc3\",\"srt_passphrase\":\"fx-Ob6kP2wZr9-Ls\"}").without_secrets();
+        assert_eq!(frame.payload().unwrap().as_ref(), b"{\"reason\":\"\xff\xc3\",\"srt_passphrase\":\"\"}");
+        let nothing_to_hide = Frame::binary(&[0x0a, 0x0d, 0xff, 0x1a]);
+        assert_eq!(nothing_to_hide.clone().without_secrets(), nothing_to_hide);
     }
 
     #[test]

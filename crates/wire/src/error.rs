@@ -5,10 +5,10 @@ use crate::codes::message_type::MessageType;
 /// Bytes that are not a message of the protocol. Nothing after them is affected: count it and go on.
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
-    /// The first byte is not `{`: something other than version 1 of the protocol.
+    /// JSON, as far as it was read, but another value than an object.
     #[error("the payload is not a JSON object")]
     NotAnObject,
-    /// It opens like JSON but is none.
+    /// Not JSON: cut off, damaged, or of another format, such as the Protobuf of version 2.
     #[error("the payload is not JSON")]
     NotJson(#[source] serde_json::Error),
     /// `msg_type` is missing.

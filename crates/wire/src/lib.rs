@@ -29,6 +29,7 @@ pub mod ids;
 mod lenient;
 pub mod media;
 pub mod message;
+mod redact;
 pub mod secret;
 pub mod signature;
 pub mod time;

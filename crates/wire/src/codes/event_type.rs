@@ -1,11 +1,12 @@
 //! `RTMS_EVENT_TYPE` and `RTMS_ZCC_VOICE_EVENT_TYPE`: what message 6 tells of.
 //!
-//! Numbers 8 to 14 mean different things in the two; the product of the stream decides which enumeration holds.
+//! Numbers 8 to 14 mean different things in the two; the product of the stream decides which enumeration holds, and on Phone
+//! neither does. Version 2's `event_code` is another field and belongs to none of them.
 
 use crate::codes::open_enum;
 
 open_enum! {
-    /// `event_type` of meetings, webinars, Video SDK sessions and phone calls. Basis: documented.
+    /// `event_type` of meetings, webinars and Video SDK sessions. Basis: documented.
     EventType {
         Undefined = 0, "UNDEFINED";
         FirstPacketTimestamp = 1, "FIRST_PACKET_TIMESTAMP";

@@ -33,10 +33,30 @@ impl Product {
         }
     }
 
+    /// Which table the numbers of `event_type` belong to.
+    pub fn event_numbers(self) -> EventNumbers {
+        match self {
+            Self::Meeting | Self::Webinar | Self::Session => EventNumbers::Meeting,
+            Self::ContactCenter => EventNumbers::Voice,
+            Self::Phone => EventNumbers::Unpublished,
+        }
+    }
+
     /// Whether event numbers are those of Contact Center voice.
     pub fn has_voice_events(self) -> bool {
-        self == Self::ContactCenter
+        self.event_numbers() == EventNumbers::Voice
     }
+}
+
+/// Which table the numbers of `event_type` belong to. The same number means different things in each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventNumbers {
+    /// [`EventType`](crate::codes::event_type::EventType). Basis: documented.
+    Meeting,
+    /// [`VoiceEventType`](crate::codes::event_type::VoiceEventType). Basis: documented.
+    Voice,
+    /// None: Phone's events have codes alone, and no table of those is published. Basis: documented.
+    Unpublished,
 }
 
 impl std::fmt::Display for Product {

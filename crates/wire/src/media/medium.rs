@@ -92,6 +92,12 @@ impl MediaTypes {
         self.is_all() || (1..=31).contains(&self.0)
     }
 
+    /// Whether this is one medium or the ALL flag. Masks of several are refused at times, by Phone always. Basis: observed
+    /// in vendor code.
+    pub fn is_single_or_all(self) -> bool {
+        self.is_all() || self.iter().count() == 1
+    }
+
     /// Whether the medium is meant.
     pub fn contains(self, medium: Medium) -> bool {
         self.is_all() || self.0 & medium.bit() != 0

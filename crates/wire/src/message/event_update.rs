@@ -1,13 +1,16 @@
 //! `EVENT_UPDATE` (6): what happens in the meeting or in the call.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::Value;
 use smol_str::SmolStr;
 
 use crate::{
-    codes::event_type::{EventType, VoiceEventType},
+    codes::{
+        event_type::{EventType, VoiceEventType},
+        product::{EventNumbers, Product},
+    },
     ids::{ChannelId, UserId},
-    lenient::{self, in_order, unite},
+    lenient,
     message::Extra,
     time::UnixMillis,
 };
@@ -26,8 +29,14 @@ pub struct EventUpdate {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(remote = "Self")]
 pub struct EventBody {
-    /// The number; version 2 calls it `event_code`. Read it by [`Self::meeting`] or [`Self::voice`].
-    pub event_type: i64,
+    /// The product's own number, which alone gives an event its meaning: read it by [`Self::meeting`] or [`Self::voice`].
+    /// Absent where the event has an `event_code` alone, as on Phone.
+    #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
+    pub event_type: Option<i64>,
+    /// Version 2's identifier, one for all products, as it came. No table of them is published, its type neither; it is
+    /// never looked up among numbers of `event_type`. Basis: documented, the name alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_code: Option<Value>,
     /// When, in every product but the Contact Center.
     #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
     pub timestamp: Option<UnixMillis>,
@@ -60,20 +69,46 @@ pub struct EventBody {
     pub extra: Extra,
 }
 
-in_order!(EventBody, |fields| {
-    unite::<i64>(fields, &["event_type", "event_code"]);
-    unite::<VoiceParticipant>(fields, &["participant_info", "paticipant_info"]);
-});
+impl Serialize for EventBody {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Self::serialize(self, serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for EventBody {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut fields = Extra::deserialize(deserializer)?;
+        lenient::unite::<VoiceParticipant>(&mut fields, &["participant_info", "paticipant_info"]);
+        let number = fields.get("event_type").cloned();
+        let mut body = Self::deserialize(Value::Object(fields)).map_err(de::Error::custom)?;
+        if number.is_none() && body.event_code.is_none() {
+            return Err(de::Error::missing_field("event_type"));
+        }
+        // A number that cannot be read gives no meaning, and is passed on like anything else that is not known.
+        if let (None, Some(number)) = (body.event_type, number.filter(|number| !number.is_null())) {
+            body.extra.insert("event_type".into(), number);
+        }
+        Ok(body)
+    }
+}
 
 impl EventBody {
-    /// What happened, in every product but the Contact Center.
-    pub fn meeting(&self) -> EventType {
-        EventType::from_code(self.event_type)
+    /// What happened, on a product that has the numbers of meetings.
+    pub fn meeting(&self, product: Product) -> Option<EventType> {
+        let event_type = self.event_type.filter(|_| product.event_numbers() == EventNumbers::Meeting);
+        event_type.map(EventType::from_code)
     }
 
     /// What happened, in the Contact Center.
-    pub fn voice(&self) -> VoiceEventType {
-        VoiceEventType::from_code(self.event_type)
+    pub fn voice(&self, product: Product) -> Option<VoiceEventType> {
+        let event_type = self.event_type.filter(|_| product.event_numbers() == EventNumbers::Voice);
+        event_type.map(VoiceEventType::from_code)
+    }
+
+    /// Zoom's constant for the event on this product; `UNKNOWN` where no published table has it.
+    pub fn name(&self, product: Product) -> &'static str {
+        let meeting = self.meeting(product).map(EventType::name);
+        meeting.or_else(|| self.voice(product).map(VoiceEventType::name)).unwrap_or("UNKNOWN")
     }
 
     /// When it happened, under whichever key.

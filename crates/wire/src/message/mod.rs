@@ -14,9 +14,9 @@ pub mod text_data;
 pub mod video_subscription;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use serde_json::Value;
+use serde_json::{Value, error::Category};
 
-use crate::{codes::message_type::MessageType, error::DecodeError};
+use crate::{codes::message_type::MessageType, error::DecodeError, redact};
 
 use client_ready::ClientReadyAck;
 use data_handshake::{DataHandShakeReq, DataHandShakeResp};
@@ -115,14 +115,19 @@ impl Message {
     }
 
     fn decode_any(payload: &[u8]) -> Result<Self, DecodeError> {
-        let first = payload.iter().find(|byte| !byte.is_ascii_whitespace());
-        if first != Some(&b'{') {
-            return Err(DecodeError::NotAnObject);
-        }
-        let mut fields: Extra = serde_json::from_slice(payload).map_err(DecodeError::NotJson)?;
+        // What a frame opens with tells nothing: 0x0A is white space to JSON, and the first byte of most of Protobuf.
+        let mut fields: Extra = serde_json::from_slice(payload).map_err(|error| match error.classify() {
+            Category::Data => DecodeError::NotAnObject,
+            Category::Syntax | Category::Eof | Category::Io => DecodeError::NotJson(error),
+        })?;
         let msg_type = fields.remove("msg_type").ok_or(DecodeError::NoMessageType)?;
         let msg_type =
             MessageType::deserialize(msg_type).map_err(|source| DecodeError::BadField { msg_type: None, source })?;
+        // What Zoom sends is read without its secrets, and what is not in memory cannot be logged, recorded or passed on.
+        // The requests are ours: the simulator checks the signature in them.
+        if !matches!(msg_type, MessageType::SignalingHandShakeReq | MessageType::DataHandShakeReq) {
+            redact::empty_secrets(&mut fields);
+        }
         Ok(match msg_type {
             MessageType::SignalingHandShakeReq => Self::SignalingHandShakeReq(body(msg_type, fields)?),
             MessageType::SignalingHandShakeResp => Self::SignalingHandShakeResp(body(msg_type, fields)?),
@@ -248,10 +253,16 @@ fn content<T: DeserializeOwned>(msg_type: MessageType, fields: Extra) -> Result<
     body(msg_type, content_fields(msg_type, fields)?)
 }
 
-/// What is in the wrapper; or the flattened old form, in which `content` itself is the data and the rest stands beside it.
+/// What is in the wrapper, and beside it what only stands there; or the flattened old form, in which `content` itself is the
+/// data and the rest stands beside it.
 fn content_fields(msg_type: MessageType, mut fields: Extra) -> Result<Extra, DecodeError> {
     let source = match fields.remove("content") {
-        Some(Value::Object(content)) => return Ok(content),
+        Some(Value::Object(mut content)) => {
+            for (name, value) in fields {
+                content.entry(name).or_insert(value);
+            }
+            return Ok(content);
+        }
         Some(data @ Value::String(_)) => {
             fields.insert("data".into(), data);
             return Ok(fields);

@@ -131,6 +131,9 @@ pub struct MediaServer {
 }
 
 /// `server_urls` of message 2: a URL per medium that the app was granted, and `all` for everything on one connection.
+///
+/// Where several URLs stand under a key, in a list or with commas between, they are kept as one text with commas. Version 2
+/// can name an SRT endpoint among them, in which form is not published: URLs of another scheme than a WebSocket's are skipped.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct MediaUrls(pub BTreeMap<String, String>);
@@ -158,21 +161,70 @@ impl MediaUrls {
         self.own(medium).or(by_audio).or_else(|| self.all())
     }
 
-    fn key(&self, key: &str) -> Option<&str> {
-        self.0.get(key).map(String::as_str).filter(|url| !url.is_empty())
+    /// Whether a medium has a key of its own, even if no URL there can be connected to.
+    pub fn lists(&self, medium: Medium) -> bool {
+        self.under(medium.as_str()).next().is_some()
     }
+
+    /// The URLs that are no WebSocket's, each with its key.
+    pub fn skipped(&self) -> impl Iterator<Item = (&str, &str)> {
+        let keys = self.0.keys().map(String::as_str);
+        keys.flat_map(|key| self.under(key).filter(|url| is_of_another_transport(url)).map(move |url| (key, url)))
+    }
+
+    fn key(&self, key: &str) -> Option<&str> {
+        self.under(key).find(|url| !is_of_another_transport(url))
+    }
+
+    fn under(&self, key: &str) -> impl Iterator<Item = &str> {
+        self.0.get(key).map(String::as_str).into_iter().flat_map(urls).filter(|url| !url.is_empty())
+    }
+}
+
+/// The URLs of a text: a comma parts them where another scheme follows it.
+fn urls(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let text = rest.take()?;
+        let parting = text.match_indices(',').find(|(at, _)| scheme(text[at + 1..].trim_start()).is_some());
+        let (url, others) = parting.map_or((text, None), |(at, _)| (&text[..at], Some(&text[at + 1..])));
+        rest = others;
+        Some(url.trim_matches([' ', '\t', '\r', '\n', ',']))
+    })
+}
+
+fn scheme(url: &str) -> Option<&str> {
+    let (scheme, _) = url.split_once("://")?;
+    let is_scheme = scheme.chars().all(|letter| letter.is_ascii_alphanumeric() || "+-.".contains(letter));
+    (is_scheme && scheme.starts_with(|first: char| first.is_ascii_alphabetic())).then_some(scheme)
+}
+
+fn is_of_another_transport(url: &str) -> bool {
+    scheme(url).is_some_and(|scheme| !["wss", "ws"].iter().any(|known| scheme.eq_ignore_ascii_case(known)))
 }
 
 impl<'de> Deserialize<'de> for MediaUrls {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         // A bare string means one connection for all; values that are not text are no URLs.
         Ok(match Value::deserialize(deserializer)? {
-            Value::String(url) => Self(BTreeMap::from([(Self::ALL.into(), url)])),
-            Value::Object(urls) => Self(
-                urls.into_iter().filter_map(|(key, url)| url.as_str().map(|url| (key.clone(), url.into()))).collect(),
-            ),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => Self::default(),
+            Value::Object(urls) => Self(urls.iter().filter_map(|(key, url)| Some((key.clone(), text_of(url)?))).collect()),
+            bare @ (Value::String(_) | Value::Array(_)) => {
+                Self(text_of(&bare).map(|urls| (Self::ALL.into(), urls)).into_iter().collect())
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => Self::default(),
         })
+    }
+}
+
+/// One URL, or those of a list with commas between.
+fn text_of(value: &Value) -> Option<String> {
+    match value {
+        Value::String(url) => Some(url.clone()),
+        Value::Array(list) => {
+            let urls: Vec<_> = list.iter().filter_map(Value::as_str).collect();
+            (!urls.is_empty()).then(|| urls.join(","))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => None,
     }
 }
 
