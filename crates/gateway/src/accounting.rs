@@ -128,7 +128,7 @@ impl Accounting {
             | Event::VideoSubscription { .. }
             | Event::Reconnecting
             | Event::AttemptFailed { .. }
-            | Event::Odd(Odd::Undecodable { medium: None, .. } | Odd::UnknownMessage(_))
+            | Event::Odd(Odd::Undecodable { medium: None, .. } | Odd::UnknownMessage(_) | Odd::SkippedUrl { .. } | Odd::OtherVersion { .. })
             | Event::Ended(_) => Vec::new(),
         }
     }
@@ -149,6 +149,8 @@ impl Accounting {
                     | StreamError::TimedOut { .. }
                     | StreamError::Lost { .. }
                     | StreamError::LeftOut { .. }
+                    | StreamError::Encrypted { .. }
+                    | StreamError::OtherTransport { .. }
                     | StreamError::NothingGranted => error.is_retryable(),
                 };
                 let cause = if gone { Cause::WindowMissed } else { Cause::Refused };
@@ -268,6 +270,8 @@ fn off_why(error: &StreamError) -> OffWhy {
         | StreamError::Unreachable { .. }
         | StreamError::TimedOut { .. }
         | StreamError::Lost { .. }
+        | StreamError::Encrypted { .. }
+        | StreamError::OtherTransport { .. }
         | StreamError::NothingGranted => OffWhy::Unavailable,
     }
 }
@@ -301,7 +305,7 @@ mod tests {
     fn what_cannot_be_read_is_told_of_its_medium_and_what_came_twice_is_counted() {
         let changes = |event| Accounting::default().changes(&event, NOW);
         let medium = Medium::Audio;
-        let odd = |medium| changes(Event::Odd(Odd::Undecodable { medium, why: "no JSON".into() }));
+        let odd = |medium| changes(Event::Odd(Odd::Undecodable { medium, kind: "not_json", why: "no JSON".into() }));
         assert_eq!(odd(Some(medium)), [Input::Unreadable { medium, at: NOW }]);
         assert_eq!(odd(None), []);
         assert_eq!(changes(Event::DuplicatesRemoved { medium, count: 7 }), [Input::Repeats { medium, count: 7 }]);

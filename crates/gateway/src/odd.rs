@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use rtms_proto::event::Odd;
-use rtms_wire::codes::message_type::MessageType;
+use rtms_wire::{codes::message_type::MessageType, message::OtherMessage};
 use tokio::time::Instant;
 use tracing::{debug, warn};
 
@@ -44,17 +44,23 @@ impl OddLog {
     /// Tells of one, or keeps it for a sum.
     pub(crate) fn take(&mut self, odd: &Odd, now: Instant) {
         match odd {
-            Odd::UnknownMessage(msg_type) if is_reserved(*msg_type) => {
+            Odd::UnknownMessage(OtherMessage { msg_type, .. }) if is_reserved(*msg_type) => {
                 debug!(%msg_type, "a message whose form Zoom has not published");
             }
-            Odd::UnknownMessage(msg_type) => match self.unknown.take(now) {
+            Odd::UnknownMessage(OtherMessage { msg_type, .. }) => match self.unknown.take(now) {
                 Telling::This => warn!(%msg_type, "a message that means nothing here"),
                 Telling::Sum(count) => tell_unknown(count),
                 Telling::Nothing => {}
             },
-            Odd::Undecodable { medium, why } => match self.unreadable.take(now) {
+            Odd::SkippedUrl { key, url } => {
+                warn!(key, url, "Zoom names a media server of a transport other than WebSocket; it is skipped");
+            }
+            Odd::OtherVersion { role, version } => {
+                warn!(%role, version, "Zoom answers in another version of the protocol; the stream goes on in version 1");
+            }
+            Odd::Undecodable { medium, kind, why } => match self.unreadable.take(now) {
                 Telling::This => {
-                    warn!(medium = medium.map(tracing::field::display), why, "a message that cannot be read");
+                    warn!(medium = medium.map(tracing::field::display), kind, why, "a message that cannot be read");
                 }
                 Telling::Sum(count) => tell_unreadable(count),
                 Telling::Nothing => {}

@@ -15,7 +15,7 @@ use rtms_proto::{
     aftermath::Aftermath,
     config::{Circumstances, StreamConfig},
     error::Misuse,
-    event::{CloseAnswer, Ending, Event, Interruption},
+    event::{CloseAnswer, Ending, Event, Interruption, Odd},
     output::Role,
     signaling::StreamStart,
 };
@@ -38,6 +38,7 @@ use rtms_wire::{
     media::medium::Medium,
     message::{
         Extra,
+        OtherMessage,
         event_update::{EventBody, EventUpdate},
         media_data::MediaData,
     },
@@ -348,6 +349,8 @@ impl StreamTask {
                     end_time: line.end_time,
                     attribute: line.attribute,
                     sentence_id: line.sentence_id,
+                    timestamp: line.timestamp,
+                    extra: line.extra.clone(),
                 });
                 record(Input::Transcript(line));
             }
@@ -364,7 +367,7 @@ impl StreamTask {
                 record(Input::Chat(chat));
             }
             Event::Update(event) => {
-                self.publish(Body::EventUpdate { event: self.name_of(&event), update: fields(&event) });
+                self.publish(Body::EventUpdate { event: event.name(self.product), update: fields(&event) });
                 record(Input::Event(EventUpdate { event, extra: Extra::new() }));
             }
             Event::SignalingOpen => {
@@ -438,7 +441,10 @@ impl StreamTask {
                 record(note("duplicates_removed", json!({ "medium": medium, "count": count })));
             }
             Event::Odd(odd) => {
-                self.surroundings.metrics.odd_message();
+                self.surroundings.metrics.odd_message(odd.kind());
+                if let Some(aside) = kept(&odd) {
+                    record(aside);
+                }
                 self.odd.take(&odd, tokio::time::Instant::now());
             }
             // The loop that calls this takes it.
@@ -460,11 +466,6 @@ impl StreamTask {
         if !already {
             self.surroundings.store.note_step(NotedOn::from(self.stream_id.clone()), step, clock::unix_micros());
         }
-    }
-
-    /// Zoom's constant for an event, which the product decides.
-    fn name_of(&self, event: &EventBody) -> &'static str {
-        if self.product.has_voice_events() { event.voice().name() } else { event.meeting().name() }
     }
 
     fn publish(&mut self, body: Body) {
@@ -569,6 +570,21 @@ fn note(kind: &'static str, fields: Value) -> Input {
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Extra::new(),
     };
     Input::Note(Note { at: clock::unix_millis(), kind, fields })
+}
+
+/// What a recording keeps of something odd, beside its count.
+fn kept(odd: &Odd) -> Option<Input> {
+    match odd {
+        Odd::UnknownMessage(OtherMessage { fields, .. }) if fields.is_empty() => None,
+        Odd::UnknownMessage(OtherMessage { msg_type, fields }) => {
+            Some(note("unknown_message", json!({ "msg_type": msg_type, "message": fields })))
+        }
+        Odd::SkippedUrl { key, url } => Some(note("server_url_skipped", json!({ "key": key, "url": url }))),
+        Odd::OtherVersion { role, version } => {
+            Some(note("other_version", json!({ "connection": role.to_string(), "protocol_version": version })))
+        }
+        Odd::Undecodable { .. } => None,
+    }
 }
 
 fn fields(event: &EventBody) -> Extra {

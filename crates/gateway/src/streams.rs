@@ -286,8 +286,8 @@ impl LiveStream {
             Event::Transcript(line) => self.received(Medium::Transcript, line.data.len(), now),
             Event::Chat(chat) => self.received(Medium::Chat, chat.message().text.len(), now),
             Event::Update(event) => {
-                if !self.product.has_voice_events() {
-                    locked(&self.state).update(event);
+                if let Some(kind) = event.meeting(self.product) {
+                    locked(&self.state).update(kind, event);
                 }
             }
             Event::SignalingOpen => locked(&self.state).signaling_open(now),
@@ -470,8 +470,8 @@ impl State {
         self.sessions.insert(session.clone(), state);
     }
 
-    fn update(&mut self, event: &EventBody) {
-        match event.meeting() {
+    fn update(&mut self, kind: EventType, event: &EventBody) {
+        match kind {
             EventType::ParticipantJoin => event.people().iter().for_each(|person| self.seen(person, None)),
             EventType::ParticipantVideoOn => event.people().iter().for_each(|person| self.seen(person, Some(true))),
             EventType::ParticipantVideoOff => event.people().iter().for_each(|person| self.seen(person, Some(false))),

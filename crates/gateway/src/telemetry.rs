@@ -42,7 +42,7 @@ pub struct Metrics {
     packets: Family<MediumLabel, Counter>,
     bytes: Family<MediumLabel, Counter>,
     dropped: Family<MediumLabel, Counter>,
-    odd_messages: Counter,
+    odd_messages: Family<KindLabel, Counter>,
     record_errors: Counter,
     store_errors: Counter,
     interruptions: Family<CauseLabel, Counter>,
@@ -92,6 +92,11 @@ struct SuspectLabel {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct EventLabel {
     event: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct KindLabel {
+    kind: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -235,7 +240,7 @@ impl Default for Metrics {
             packets: from_zero(Medium::ALL.map(|medium| MediumLabel { medium: medium.as_str() })),
             bytes: from_zero(Medium::ALL.map(|medium| MediumLabel { medium: medium.as_str() })),
             dropped: from_zero(by_medium(Dropped::default()).map(|(medium, _)| MediumLabel { medium })),
-            odd_messages: Counter::default(),
+            odd_messages: Family::default(),
             record_errors: Counter::default(),
             store_errors: Counter::default(),
             interruptions: from_zero(CONNECTIONS.into_iter().flat_map(|connection| {
@@ -310,8 +315,8 @@ impl Metrics {
         self.bytes.get_or_create(&label).inc_by(bytes as u64);
     }
 
-    pub(crate) fn odd_message(&self) {
-        self.odd_messages.inc();
+    pub(crate) fn odd_message(&self, kind: &'static str) {
+        self.odd_messages.get_or_create(&KindLabel { kind }).inc();
     }
 
     pub(crate) fn record_error(&self) {
@@ -440,7 +445,7 @@ impl Metrics {
         registry.register("dropped_events", "Events dropped because the disk was too slow", self.dropped.clone());
         registry.register(
             "odd_messages",
-            "Messages that could not be read or have no meaning",
+            "Messages that could not be read or have no meaning, by kind",
             self.odd_messages.clone(),
         );
         registry.register("record_errors", "Times that a recording could not be written", self.record_errors.clone());

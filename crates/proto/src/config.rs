@@ -6,7 +6,7 @@ use rtms_wire::{
     codes::{
         event_type::EventType,
         media::{MediaDataOption, MediaPayloadType, MediaResolution},
-        product::Product,
+        product::{EventNumbers, Product},
     },
     media::{
         audio::AudioParams,
@@ -99,10 +99,13 @@ impl StreamConfig {
         self.params.check(self.media).map_err(Misuse::Params)
     }
 
-    /// The events to subscribe to. Numbers 1 and 7 come by themselves, and asking for them is documented as harmful.
+    /// The events to subscribe to. Numbers 1 and 7 come by themselves, and asking for them is documented as harmful. What
+    /// subscribes to Phone's events is not published; the numbers of meetings do not.
     pub(crate) fn events(&self, product: Product) -> Vec<i64> {
-        if product.has_voice_events() {
-            return (8..=29).collect();
+        match product.event_numbers() {
+            EventNumbers::Meeting => {}
+            EventNumbers::Voice => return (8..=29).collect(),
+            EventNumbers::Unpublished => return Vec::new(),
         }
         let mut events = vec![
             EventType::ActiveSpeakerChange,

@@ -57,6 +57,20 @@ pub enum StreamError {
         /// On which connection.
         role: Role,
     },
+    /// Zoom encrypts the payloads of a medium, and there is no key for them: what comes would be noise.
+    #[error("{role}: Zoom encrypts its payloads, and version 1 of the protocol has no key for them; have Zoom turn payload encryption off for this app")]
+    Encrypted {
+        /// On which connection.
+        role: Role,
+    },
+    /// Zoom names servers of another transport alone, such as SRT, which needs version 2 of the protocol.
+    #[error("{role}: Zoom names no WebSocket server for it, but one of another transport ({scheme}), which is not supported")]
+    OtherTransport {
+        /// On which connection.
+        role: Role,
+        /// The scheme of its URL.
+        scheme: String,
+    },
     /// Nothing of what is wanted was granted.
     #[error("Zoom granted none of the wanted media")]
     NothingGranted,
@@ -75,7 +89,11 @@ impl StreamError {
                 matches!(refusal::of_media(*status), Remedy::Retry(_))
             }
             Self::Unreachable { .. } | Self::TimedOut { .. } | Self::Lost { .. } => true,
-            Self::Misbehaved { .. } | Self::LeftOut { .. } | Self::NothingGranted => false,
+            Self::Misbehaved { .. }
+            | Self::LeftOut { .. }
+            | Self::Encrypted { .. }
+            | Self::OtherTransport { .. }
+            | Self::NothingGranted => false,
         }
     }
 }

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use rtms_wire::{
     codes::{
-        message_type::MessageType,
         state::{SessionState, StreamState},
         status_code::StatusCode,
         stop_reason::StopReason,
@@ -19,6 +18,7 @@ use rtms_wire::{
         params::MediaParams,
     },
     message::{
+        OtherMessage,
         event_update::EventBody,
         media_data::MediaData,
         text_data::{MediaDataChat, MediaDataTranscript},
@@ -171,15 +171,44 @@ impl std::fmt::Display for Interruption {
 /// Something that is no error but worth a counter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Odd {
-    /// A message with a number that has no meaning here.
-    UnknownMessage(MessageType),
-    /// Bytes that are no message.
+    /// A message with a number that has no meaning here. Its fields are there if its form is unknown, and it is short and
+    /// one of the first: then it can be kept aside.
+    UnknownMessage(OtherMessage),
+    /// Zoom names a URL of another transport, such as SRT, which is never dialed. Told for each new set of URLs.
+    SkippedUrl {
+        /// The key in `server_urls`.
+        key: String,
+        /// The URL without the values of its query.
+        url: String,
+    },
+    /// Zoom answers in another version of the protocol than was asked for. We go on in ours. Told once.
+    OtherVersion {
+        /// On which connection.
+        role: Role,
+        /// Which version.
+        version: u32,
+    },
+    /// Bytes that are no message. The connection stays.
     Undecodable {
         /// Which medium they were for, where that much can be told.
         medium: Option<Medium>,
+        /// [`DecodeError::kind`](rtms_wire::error::DecodeError::kind).
+        kind: &'static str,
         /// Why they are none.
         why: String,
     },
+}
+
+impl Odd {
+    /// The kind in one of a few fixed words, by which such things are counted.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::UnknownMessage(_) => "unknown_message",
+            Self::SkippedUrl { .. } => "skipped_url",
+            Self::OtherVersion { .. } => "other_version",
+            Self::Undecodable { kind, .. } => kind,
+        }
+    }
 }
 
 /// What Zoom says when we want to close a stream.

@@ -102,11 +102,12 @@ impl StreamStart {
         })
     }
 
-    /// Message 5.
-    pub(crate) fn event_subscription(&self, config: &StreamConfig) -> Message {
+    /// Message 5; none where nothing is known to subscribe to.
+    pub(crate) fn event_subscription(&self, config: &StreamConfig) -> Option<Message> {
         let subscribe = |event_type| EventChange { event_type, subscribe: true };
-        let events = config.events(self.product).into_iter().map(subscribe).collect();
-        Message::EventSubscription(EventSubscription { events, extra: Extra::new() })
+        let events: Vec<_> = config.events(self.product).into_iter().map(subscribe).collect();
+        let message = Message::EventSubscription(EventSubscription { events: events.clone(), extra: Extra::new() });
+        (!events.is_empty()).then_some(message)
     }
 
     /// Message 7.
@@ -147,7 +148,8 @@ pub(crate) fn media_urls(response: SignalingHandShakeResp) -> Result<MediaUrls, 
 /// Which media connections to make, whichever URLs Zoom gave; no layout if it has to be one connection per medium.
 ///
 /// Split: a connection per medium, at its own URL or at `all`. If no wanted medium has a URL of its own, the server
-/// knows only the unified form, and that is taken. Unified without `all` becomes split. What is
+/// knows only the unified form, and that is taken. Unified without `all` becomes split, and so it does where less is wanted
+/// than is granted: there is no number for it but a mask of several media, which Phone refuses and others may. What is
 /// [not granted](is_left_out) is asked for neither way.
 pub(crate) fn media_connections(
     urls: &MediaUrls,
@@ -157,13 +159,10 @@ pub(crate) fn media_connections(
 ) -> Vec<(MediaTypes, String)> {
     let wanted = || media.iter().filter(|medium| !is_left_out(urls, *medium, product));
     // The official example holds the same URL under every key: what counts is the key.
-    let no_own = wanted().all(|medium| urls.own(medium).is_none() && urls.for_medium(medium, product) == urls.all());
+    let no_own = wanted().all(|medium| !urls.lists(medium) && urls.for_medium(medium, product) == urls.all());
     let unified = layout.is_some_and(|layout| layout == MediaLayout::Unified || no_own);
-    if let (true, Some(all)) = (unified, urls.all()) {
-        // All of them means: what is granted of them.
-        let everything = media.iter().count() == Medium::ALL.len();
-        let types = if everything { MediaTypes::ALL } else { MediaTypes::of(wanted()) };
-        return if types.is_valid() { vec![(types, all.into())] } else { Vec::new() };
+    if let (true, Some(all)) = (unified && wants_everything(urls, media), urls.all()) {
+        return vec![(MediaTypes::ALL, all.into())];
     }
     wanted().filter_map(|medium| Some((MediaTypes::of([medium]), urls.for_medium(medium, product)?.into()))).collect()
 }
@@ -178,6 +177,23 @@ pub(crate) fn is_left_out(urls: &MediaUrls, medium: Medium, product: Product) ->
         Medium::Transcript => product != Product::ContactCenter,
         Medium::Deskshare | Medium::Chat => false,
     };
-    let lists = |medium| urls.own(medium).is_some();
+    let lists = |medium| urls.lists(medium);
     is_documented && !lists(medium) && Medium::ALL.into_iter().any(lists)
+}
+
+/// Whether the flag for all of them asks for nothing that is not wanted: all that Zoom has, or all that it says it grants.
+fn wants_everything(urls: &MediaUrls, media: MediaTypes) -> bool {
+    let mut listed = Medium::ALL.into_iter().filter(|medium| urls.lists(*medium)).peekable();
+    let is_all = media.iter().count() == Medium::ALL.len();
+    is_all || media.iter().count() > 1 && listed.peek().is_some() && listed.all(|medium| media.contains(medium))
+}
+
+/// Why no server can be connected to for a medium: none is named, or one of another transport.
+pub(crate) fn no_server(urls: &MediaUrls, medium: Medium) -> StreamError {
+    let role = Role::Signaling;
+    let mut skipped = urls.skipped().filter(|(key, _)| [medium.as_str(), MediaUrls::ALL].contains(key));
+    match skipped.next().and_then(|(_, url)| url.split_once("://")) {
+        Some((scheme, _)) => StreamError::OtherTransport { role, scheme: scheme.to_ascii_lowercase() },
+        None => StreamError::Misbehaved { role, what: "named no server for this medium" },
+    }
 }

@@ -19,8 +19,14 @@ use rtms_wire::{
     },
     error::DecodeError,
     ids::RtmsSessionId,
-    media::{medium::Medium, params::MediaParams},
-    message::{Message, signaling_handshake::MediaUrls},
+    media::{
+        medium::{MediaTypes, Medium},
+        params::MediaParams,
+    },
+    message::{
+        Extra, Message, OtherMessage,
+        signaling_handshake::{MediaUrls, PROTOCOL_VERSION},
+    },
 };
 
 use crate::{
@@ -38,6 +44,12 @@ use crate::{
     time::Moment,
     video::VideoWish,
 };
+
+/// Messages that mean nothing here and are told with their fields, for each stream. A new kind shows in the first few.
+const MAX_KEPT_ASIDE: u32 = 64;
+
+/// The longest of them, as JSON: many times what any message but media has.
+const MAX_KEPT_BYTES: usize = 16 * 1024;
 
 /// One RTMS stream. See the crate's documentation for the life of it and for the run loop.
 #[derive(Debug)]
@@ -71,6 +83,10 @@ pub struct Stream {
     duplicates: Duplicates,
     jitter: Jitter,
     next_connection: u32,
+    /// Messages that mean nothing here and were told with their fields.
+    kept_aside: u32,
+    /// Whether it was told that Zoom answers in another version.
+    told_version: bool,
     outputs: VecDeque<Output>,
 }
 
@@ -130,6 +146,8 @@ impl Stream {
             duplicates: Duplicates::default(),
             jitter: Jitter::new(seed, start.stream_id.as_str()),
             next_connection: 0,
+            kept_aside: 0,
+            told_version: false,
             outputs: VecDeque::new(),
             start,
             config,
@@ -157,7 +175,7 @@ impl Stream {
                 if let Some(connection) = self.connection(id) {
                     connection.heard(now);
                     let medium = medium_of(&error, connection.role);
-                    self.tell(Event::Odd(Odd::Undecodable { medium, why: error.to_string() }));
+                    self.tell(Event::Odd(Odd::Undecodable { medium, kind: error.kind(), why: error.to_string() }));
                 }
             }
             Input::Lost(id, why) => self.lost(id, why, now),
@@ -219,7 +237,9 @@ impl Stream {
         let Some(connection) = self.connection(id) else { return };
         let message = match connection.role {
             Role::Signaling => self.start.signaling_handshake(&self.config),
-            Role::Media(types) => crate::media::data_handshake(&self.start, &self.params, types),
+            Role::Media(types) => {
+                crate::media::data_handshake(&self.start, &self.params.only(self.config.media), types)
+            }
         };
         self.outputs.push_back(Output::Send { connection: id, message });
     }
@@ -273,17 +293,47 @@ impl Stream {
     }
 
     fn odd(&mut self, msg_type: MessageType) {
-        self.tell(Event::Odd(Odd::UnknownMessage(msg_type)));
+        self.odd_message(OtherMessage { msg_type, fields: Extra::new() });
+    }
+
+    /// Tells of a message that means nothing here, with its fields if there are few of them and few came before.
+    fn odd_message(&mut self, mut message: OtherMessage) {
+        let is_kept = self.kept_aside < MAX_KEPT_ASIDE && is_short(&message);
+        if !is_kept {
+            message.fields.clear();
+        }
+        self.kept_aside += u32::from(!message.fields.is_empty());
+        self.tell(Event::Odd(Odd::UnknownMessage(message)));
+    }
+
+    /// Tells once that Zoom answers in another version than ours.
+    fn watch_version(&mut self, role: Role, version: Option<u32>) {
+        if let Some(version) = version.filter(|version| *version != PROTOCOL_VERSION)
+            && !std::mem::replace(&mut self.told_version, true)
+        {
+            self.tell(Event::Odd(Odd::OtherVersion { role, version }));
+        }
     }
 
     fn tell_loss(&mut self, loss: Loss, now: Moment) {
         let Loss { role, cause, why, heard } = loss;
-        if let Role::Media(types) = role {
-            for medium in types.iter() {
-                self.tell_duplicates(medium);
+        let role = match role {
+            Role::Media(types) => {
+                let types = self.wanted_of(types);
+                for medium in types.iter() {
+                    self.tell_duplicates(medium);
+                }
+                Role::Media(types)
             }
-        }
+            Role::Signaling => role,
+        };
         self.tell(Event::Interrupted { role, cause, unheard: now.since(heard), why });
+    }
+
+    /// What a connection carries of what is wanted: one for everything may carry more.
+    fn wanted_of(&self, types: MediaTypes) -> MediaTypes {
+        let is_wanted = |medium: &Medium| self.config.media.contains(*medium);
+        if types.iter().all(|medium| is_wanted(&medium)) { types } else { MediaTypes::of(types.iter().filter(is_wanted)) }
     }
 
     fn tell_duplicates(&mut self, medium: Medium) {
@@ -295,6 +345,10 @@ impl Stream {
     fn tell(&mut self, event: Event) {
         self.outputs.push_back(Output::Event(event));
     }
+}
+
+fn is_short(message: &OtherMessage) -> bool {
+    Message::Other(message.clone()).encode().len() <= MAX_KEPT_BYTES
 }
 
 /// Which medium a message was for that cannot be read: by its number, otherwise by its connection.

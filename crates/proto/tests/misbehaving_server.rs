@@ -24,7 +24,7 @@ use rtms_wire::{
     codes::{message_type::MessageType, product::Product, stop_reason::StopReason},
     ids::UserId,
     media::medium::{MediaTypes, Medium},
-    message::Message,
+    message::{Extra, Message, OtherMessage},
     time::UnixMillis,
 };
 use serde_json::{Value, json};
@@ -571,7 +571,7 @@ impl Nonsense {
 // --- Helpers ---
 
 fn odd(number: MessageType) -> Event {
-    Event::Odd(Odd::UnknownMessage(number))
+    Event::Odd(Odd::UnknownMessage(OtherMessage { msg_type: number, fields: Extra::new() }))
 }
 
 fn just_below(limit: u64) -> Duration {

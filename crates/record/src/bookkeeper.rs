@@ -104,12 +104,10 @@ impl Bookkeeper {
 
     /// Whose cameras and screens are on.
     fn learn_shown(&mut self, update: &EventUpdate, now: UnixMillis) {
-        if self.product.has_voice_events() {
-            return;
-        }
+        let Some(kind) = update.event.meeting(self.product) else { return };
         let at = update.event.time().map_or(When::Ours(now), When::Zoom);
         let people = update.event.people().into_iter().map(|person| person.user_id);
-        let changes: Vec<_> = match update.event.meeting() {
+        let changes: Vec<_> = match kind {
             EventType::SharingStart => {
                 let mut people: Vec<_> = people.collect();
                 if people.is_empty() {

@@ -200,7 +200,9 @@ pub enum Nonsense {
     BrokenJson,
     /// Bytes that are not text.
     Binary,
-    /// A message with a number that nobody knows.
+    /// Bytes that begin like Protobuf: a line feed, which is white space to JSON.
+    Protobuf,
+    /// A message with a number that nobody knows, from 30 on.
     UnknownMessage,
     /// An event with a number that nobody knows.
     UnknownEvent,
@@ -237,8 +239,23 @@ pub struct Temper {
     pub keep_alive_when_idle: bool,
     /// Whether sound of each speaker is granted as mixed sound.
     pub downgrade_to_mixed: bool,
-    /// Whether message 4 says that payloads are encrypted.
-    pub says_encrypted: bool,
+    /// Media whose message 4 says that payloads are encrypted, though nobody asked for it; what is sent of them is noise.
+    /// Basis: the field is documented, the rest reconstructed.
+    pub encrypted_unasked: Vec<Medium>,
+    /// What becomes of a `media_type` of several media that is not 32.
+    pub or_mask: OrMask,
+    /// Whether events have the `event_code` of version 2, with numbers of ours. Basis: the name alone is documented.
+    pub event_code: EventCode,
+    /// Whether messages 2 and 4 name version 2, whatever the client asked for. Basis: reconstructed.
+    pub answers_version_2: bool,
+    /// Whether binary frames that are no JSON come before messages 2 and 4. Basis: Zoom's SDK was observed to pass them over.
+    pub stray_binary: bool,
+    /// Whether people, packets and message 2 have fields that nobody knows, those of SRT among them. Basis: documented that
+    /// there are some; but for the two of SRT the names are ours.
+    pub extra_fields: bool,
+    /// Media whose own key in message 2 names an `srt://` URL; `all` stays. Zoom's SDK dials it again and again, so only a
+    /// client that is told of it should meet it. Basis: reconstructed.
+    pub srt_url: Vec<Medium>,
     /// How many of the client's messages 7 get lost.
     pub ready_ignored: u32,
     /// How message 21 is answered.
@@ -325,6 +342,33 @@ pub enum MediaUrlForm {
     OnlyAll,
     /// A string in place of the object.
     Text,
+}
+
+/// What becomes of a `media_type` of several media that is not 32.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OrMask {
+    /// Phone refuses it, every other product takes it. Basis: Phone's refusal was observed in vendor code, the rest is not
+    /// known.
+    #[default]
+    ByProduct,
+    /// It is taken.
+    Accepted,
+    /// It is refused with 14.
+    Refused,
+}
+
+/// Whether events have an `event_code`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventCode {
+    /// No: `event_type` alone, and no call events of Phone.
+    #[default]
+    Off,
+    /// In place of `event_type`.
+    CodeOnly,
+    /// Beside `event_type`; Phone's call events have it alone.
+    Both,
 }
 
 /// What a keep-alive request carries.

@@ -13,8 +13,8 @@ use rtms_wire::{
 use crate::{
     config::{Server, ZoomConfig, granted_by_default},
     fault::{
-        Answer, CloseAnswer, Incident, KeepAliveForm, MediaUrlForm, Nonsense, Refused, Request, SecondSignaling,
-        Target, Temper, Told, Trouble,
+        Answer, CloseAnswer, EventCode, Incident, KeepAliveForm, MediaUrlForm, Nonsense, OrMask, Refused, Request,
+        SecondSignaling, Target, Temper, Told, Trouble,
     },
     meeting::options::{MediaDetail, MeetingOptions},
     seed::Seed,
@@ -65,7 +65,7 @@ pub struct Conduct {
 }
 
 /// Every kind of trouble that plans are made of, as [`Plan::kinds`] names them.
-pub const KINDS: [&str; 54] = [
+pub const KINDS: [&str; 58] = [
     "cut",
     "close",
     "freeze",
@@ -109,7 +109,11 @@ pub const KINDS: [&str; 54] = [
     "keep-alive form",
     "keep-alive when idle",
     "downgrade",
-    "says encrypted",
+    "answers version 2",
+    "event code",
+    "extra fields",
+    "stray binary",
+    "or mask refused",
     "ready ignored",
     "close answer",
     "nested webhooks",
@@ -224,7 +228,11 @@ impl Plan {
             ("keep-alive form", temper.keep_alive != KeepAliveForm::Both),
             ("keep-alive when idle", temper.keep_alive_when_idle),
             ("downgrade", temper.downgrade_to_mixed),
-            ("says encrypted", temper.says_encrypted),
+            ("answers version 2", temper.answers_version_2),
+            ("event code", temper.event_code != EventCode::Off),
+            ("extra fields", temper.extra_fields),
+            ("stray binary", temper.stray_binary),
+            ("or mask refused", temper.or_mask == OrMask::Refused),
             ("ready ignored", temper.ready_ignored > 0),
             ("close answer", temper.close_answer != CloseAnswer::First),
             ("nested webhooks", temper.nested_webhooks),
@@ -457,6 +465,7 @@ fn trouble(chance: &mut Seed) -> Trouble {
                 .pick(&[
                     Nonsense::BrokenJson,
                     Nonsense::Binary,
+                    Nonsense::Protobuf,
                     Nonsense::UnknownMessage,
                     Nonsense::UnknownEvent,
                     Nonsense::UnknownState,
@@ -501,6 +510,8 @@ fn temper(duration: Duration, chance: &mut Seed) -> Temper {
     let refusals = if chance.one_in(3) { chance.between(1, 3) } else { 0 };
     let forms = [MediaUrlForm::WithoutAll, MediaUrlForm::OnlyAll, MediaUrlForm::Text];
     let keep_alives = [KeepAliveForm::Timestamp, KeepAliveForm::Bare];
+    // Of their own, so that a seed gives the trouble that it gave before these were there.
+    let mut version_2 = chance.fork("version 2", 0);
     let closes = [CloseAnswer::Last, CloseAnswer::Never, CloseAnswer::Silence];
     Temper {
         refusals: (0..refusals).map(|_| refused(duration, chance)).collect(),
@@ -510,12 +521,19 @@ fn temper(duration: Duration, chance: &mut Seed) -> Temper {
         keep_alive: chance.pick(&keep_alives).copied().filter(|_| chance.one_in(6)).unwrap_or_default(),
         keep_alive_when_idle: chance.one_in(6),
         downgrade_to_mixed: chance.one_in(12),
-        says_encrypted: chance.one_in(24),
+        answers_version_2: chance.one_in(24),
         ready_ignored: u32::from(chance.one_in(24)),
         close_answer: chance.pick(&closes).copied().filter(|_| chance.one_in(4)).unwrap_or_default(),
         nested_webhooks: chance.one_in(8),
         more_sessions: usize::from(chance.one_in(8)),
         strict: false,
+        // What follows costs a client media, or needs one that is told of it.
+        encrypted_unasked: Vec::new(),
+        srt_url: Vec::new(),
+        or_mask: if version_2.one_in(8) { OrMask::Refused } else { OrMask::ByProduct },
+        event_code: if version_2.one_in(8) { EventCode::Both } else { EventCode::Off },
+        stray_binary: version_2.one_in(8),
+        extra_fields: version_2.one_in(8),
     }
 }
 

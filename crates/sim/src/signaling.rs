@@ -126,8 +126,7 @@ pub(crate) fn change(product: Product, meeting: &Meeting, what: Change, at: Unix
     match product {
         Product::Meeting | Product::Webinar | Product::Session => meeting_change(product, meeting, what, at),
         Product::ContactCenter => voice_change(meeting, what, at),
-        // Call events exist in version 2 of the protocol only.
-        Product::Phone => None,
+        Product::Phone => phone_change(what, at),
     }
 }
 
@@ -172,7 +171,7 @@ pub(crate) fn present(
         },
         Product::ContactCenter => there()
             .filter_map(|(index, _)| voice_change(meeting, Change::Join(index), at))
-            .filter(|body| body.event_type == event_type)
+            .filter(|body| body.event_type == Some(event_type))
             .collect(),
         Product::Phone => Vec::new(),
     }
@@ -271,7 +270,7 @@ fn voice_change(meeting: &Meeting, what: Change, at: UnixMillis) -> Option<Event
     }
     let id = if is_customer { format!("contact_{index}") } else { format!("agent_{index}") };
     Some(EventBody {
-        event_type: kind.code(),
+        event_type: Some(kind.code()),
         event_ts: Some(at),
         participant_info: Some(VoiceParticipant {
             channel_id: Some(channel_id(index)).filter(|_| kind != VoiceEventType::ConsumerEnd),
@@ -282,6 +281,24 @@ fn voice_change(meeting: &Meeting, what: Change, at: UnixMillis) -> Option<Event
         }),
         ..EventBody::default()
     })
+}
+
+/// A call event of Phone. They have an `event_code` alone, and neither its numbers nor other fields are published: all but
+/// the name of the code is ours.
+fn phone_change(what: Change, at: UnixMillis) -> Option<EventBody> {
+    let (code, index) = match what {
+        Change::Join(index) => (910_001, index),
+        Change::Leave(index) => (910_002, index),
+        Change::Call(_)
+        | Change::CameraOn(_)
+        | Change::CameraOff(_)
+        | Change::ActiveSpeaker(_)
+        | Change::SharingStart(_)
+        | Change::SharingStop(_)
+        | Change::ChatGroup(_) => return None,
+    };
+    let extra = Extra::from_iter([("channel_id".to_owned(), json!(index.to_string()))]);
+    Some(EventBody { event_code: Some(json!(code)), timestamp: Some(at), extra, ..EventBody::default() })
 }
 
 /// The channel of a party of a Contact Center call, which its media is named by.
@@ -295,7 +312,7 @@ pub(crate) fn event_update(event: EventBody) -> Message {
 }
 
 fn event(kind: EventType, timestamp: UnixMillis) -> EventBody {
-    EventBody { event_type: kind.code(), timestamp: Some(timestamp), ..EventBody::default() }
+    EventBody { event_type: Some(kind.code()), timestamp: Some(timestamp), ..EventBody::default() }
 }
 
 fn person(meeting: &Meeting, index: usize, named: bool) -> Participant {

@@ -62,6 +62,7 @@ mod requests;
 mod say;
 mod time;
 mod trouble;
+mod version_2;
 mod watch;
 
 /// One WebSocket connection, by a number that the driver gives and never uses again.

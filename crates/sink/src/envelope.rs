@@ -76,6 +76,12 @@ pub enum Body {
         attribute: Option<DataMessageAttribute>,
         /// What updates and deletes refer to, together with the speaker.
         sentence_id: Option<i64>,
+        /// When, on Zoom's clock. Sources disagree on what it marks: order by `start_time` where it is there.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        timestamp: Option<UnixMillis>,
+        /// What else the message had, as it came.
+        #[serde(skip_serializing_if = "Extra::is_empty")]
+        extra: Extra,
     },
     /// A chat message, or a change to one.
     Chat {
@@ -89,7 +95,8 @@ pub enum Body {
     },
     /// Something happened in the meeting or call: message 6 as it came.
     EventUpdate {
-        /// Zoom's constant for it.
+        /// Zoom's constant for it; `UNKNOWN` where no published table of the product has its number, or where it has an
+        /// `event_code` alone.
         event: &'static str,
         /// The message's `event`.
         update: Extra,

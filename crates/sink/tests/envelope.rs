@@ -68,6 +68,8 @@ fn every_kind() -> Vec<Body> {
             end_time: Some(at(2_200)),
             attribute: Some(DataMessageAttribute::New),
             sentence_id: Some(7),
+            timestamp: None,
+            extra: Extra::new(),
         },
         Body::Chat {
             author: speaker,

@@ -40,3 +40,17 @@ pub enum DecodeError {
         carried: usize,
     },
 }
+
+impl DecodeError {
+    /// The kind in one of a few fixed words, by which such payloads are counted.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::NotAnObject => "not_an_object",
+            Self::NotJson(_) => "not_json",
+            Self::NoMessageType => "no_message_type",
+            Self::BadField { .. } => "bad_field",
+            Self::BadBase64 { .. } => "bad_base64",
+            Self::LengthMismatch { .. } => "length_mismatch",
+        }
+    }
+}

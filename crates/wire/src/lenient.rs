@@ -53,6 +53,27 @@ pub(crate) fn optional<'de, D: Deserializer<'de>, T: DeserializeOwned>(deseriali
     Value::deserialize(deserializer).map(|value| read(&value))
 }
 
+/// Reads yes or no in whichever form: a boolean, 1 or 0, or one of these as text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Flag(pub(crate) bool);
+
+impl<'de> Deserialize<'de> for Flag {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        let said = value.as_bool().map(|yes| yes.to_string()).or_else(|| value.as_str().map(str::to_ascii_lowercase));
+        match said.unwrap_or_else(|| value.to_string()).trim() {
+            "true" | "1" => Ok(Self(true)),
+            "false" | "0" => Ok(Self(false)),
+            _ => Err(serde::de::Error::custom("neither yes nor no")),
+        }
+    }
+}
+
+/// Reads an optional [`Flag`]; one that cannot be read counts as absent.
+pub(crate) fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
+    Ok(optional::<D, Flag>(deserializer)?.map(|Flag(yes)| yes))
+}
+
 /// Reads a field that may be null, which is as if it were absent.
 pub(crate) fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
     deserializer: D,

@@ -224,7 +224,7 @@ fn a_handshake_is_not_lost_to_an_odd_field_beside_what_it_says() {
 
         let answer = decode(&format!(
             r#"{{"msg_type":4,"protocol_version":{odd},"sequence":{odd},"status_code":0,"payload_encrypted":{},"media_params":{{"audio":{{"codec":1}}}}}}"#,
-            odd.replace("true", "1")
+            odd.replace("true", "2")
         ));
         let Message::DataHandShakeResp(answer) = answer else { panic!("message 4") };
         assert_eq!((answer.protocol_version, answer.sequence, answer.payload_encrypted), (None, None, None), "{odd}");

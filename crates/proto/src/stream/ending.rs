@@ -32,7 +32,8 @@ impl Stream {
         for medium in types.iter().filter(|medium| self.config.media.contains(*medium)).collect::<Vec<_>>() {
             self.tell_unavailable(medium, error.clone());
         }
-        let last = if error.is_retryable() { error.clone() } else { StreamError::NothingGranted };
+        let says_most = error.is_retryable() || matches!(error, StreamError::Encrypted { .. });
+        let last = if says_most { error.clone() } else { StreamError::NothingGranted };
         self.end_without_media(last);
     }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use rtms_wire::{
+    capture::without_query_values,
     codes::{message_type::MessageType, status_code::StatusCode},
     media::medium::{MediaTypes, Medium},
     message::{data_handshake::DataHandShakeResp, signaling_handshake::MediaUrls},
@@ -13,13 +14,13 @@ use crate::{
     config::MediaLayout,
     connection::{Connection, Loss},
     error::StreamError,
-    event::{Event, Interruption},
+    event::{Event, Interruption, Odd},
     keep_alive::UNDER_WAY,
     media::{self, Grant, MediaLine},
-    output::{ConnectionId, Role},
+    output::{ConnectionId, Output, Role},
     reconnect::{MEDIA_WINDOW, Pace, Recovery, STABLE_AFTER},
     refusal::{self, Remedy},
-    signaling::{is_left_out, media_connections},
+    signaling::{is_left_out, media_connections, no_server},
     time::Moment,
 };
 
@@ -49,7 +50,7 @@ impl Stream {
         }
         let wanted = MediaTypes::of(self.config.media.iter().filter(|medium| !self.refused.contains(medium)));
         let layout = (!self.must_split).then_some(self.config.layout);
-        self.media_urls = urls;
+        self.use_urls(urls);
         for (types, url) in self.connections_for(wanted, layout) {
             // A window that is open already keeps its end.
             let open_window = before.iter().filter(|line| types.iter().any(|medium| line.types.contains(medium)));
@@ -61,6 +62,18 @@ impl Stream {
         self.end_without_media(StreamError::NothingGranted);
     }
 
+    /// Takes the URLs of a message 2, and tells of those that are not dialed, once for each set of them.
+    fn use_urls(&mut self, urls: MediaUrls) {
+        if self.media_urls == urls {
+            return;
+        }
+        for (key, url) in urls.skipped() {
+            let url = without_query_values(url).into_owned();
+            self.outputs.push_back(Output::Event(Event::Odd(Odd::SkippedUrl { key: key.to_owned(), url })));
+        }
+        self.media_urls = urls;
+    }
+
     /// The connections to make for these media. Those that no server is named for are told as unavailable.
     fn connections_for(&mut self, wanted: MediaTypes, layout: Option<MediaLayout>) -> Vec<(MediaTypes, String)> {
         let planned = media_connections(&self.media_urls, self.start.product, wanted, layout);
@@ -69,7 +82,7 @@ impl Stream {
             let error = if is_left_out(&self.media_urls, medium, self.start.product) {
                 StreamError::LeftOut { role }
             } else {
-                StreamError::Misbehaved { role, what: "named no server for this medium" }
+                no_server(&self.media_urls, medium)
             };
             self.tell_unavailable(medium, error);
         }
@@ -142,6 +155,14 @@ impl Stream {
         let Some(line) = self.media.iter_mut().find(|line| line.connection.as_ref().is_some_and(is_it)) else {
             return self.odd(MessageType::DataHandShakeResp);
         };
+        let (version, is_encrypted) = (response.protocol_version, response.payload_encrypted == Some(true));
+        let role = Role::Media(types);
+        if response.status_code == StatusCode::Ok && is_encrypted {
+            line.connection = None;
+            self.disconnect(id);
+            self.watch_version(role, version);
+            return self.never(types, StreamError::Encrypted { role });
+        }
         let Grant { params, media, left_out } = match media::grant(response, &self.params, types) {
             Ok(grant) => grant,
             Err((status, reason)) => {
@@ -154,6 +175,8 @@ impl Stream {
             connection.open(now);
         }
         line.tries = line.recovery.take().map_or(0, |recovery| recovery.tries);
+        self.watch_version(role, version);
+        let media = self.wanted_of(media);
         for medium in media::differing(&params, &self.config.params, media) {
             self.tell(Event::GrantDiffers { medium });
         }
@@ -164,8 +187,10 @@ impl Stream {
         }
         // Once per media handshake: Zoom's documents and libraries disagree, and repeats are harmless.
         self.say(self.start.client_ready());
-        if !std::mem::replace(&mut self.signaling.subscribed, true) {
-            self.say(self.start.event_subscription(&self.config));
+        if !std::mem::replace(&mut self.signaling.subscribed, true)
+            && let Some(subscription) = self.start.event_subscription(&self.config)
+        {
+            self.say(subscription);
         }
         self.ask_for_video(now);
     }
@@ -193,7 +218,7 @@ impl Stream {
                 }
             }
             Remedy::Without(medium) => self.go_without(types, medium, error, now),
-            Remedy::Split if types.iter().count() > 1 => self.split(types, error, now),
+            Remedy::Split if types.iter().count() > 1 => self.split(types, types, error, now),
             Remedy::Split | Remedy::OtherId | Remedy::Never => self.never(types, error),
         }
     }
@@ -223,16 +248,21 @@ impl Stream {
         for medium in left_out {
             self.tell_unavailable(medium, StreamError::LeftOut { role: Role::Signaling });
         }
-        self.media_at_once(types, others, error, now);
+        // One that is left can be named; several are asked for one by one.
+        if others.is_single_or_all() {
+            self.media_at_once(types, others, error, now);
+        } else {
+            self.split(types, others, error, now);
+        }
     }
 
-    /// One connection for several media is refused: one for each.
-    fn split(&mut self, types: MediaTypes, error: StreamError, now: Moment) {
+    /// One connection for several media is refused: one for each of these.
+    fn split(&mut self, types: MediaTypes, now_for: MediaTypes, error: StreamError, now: Moment) {
         self.must_split = true;
         let Some(position) = self.media.iter().position(|line| line.types == types) else { return };
         let Some(Recovery { until, .. }) = self.media.remove(position).recovery else { return };
         self.tell(Event::AttemptFailed { role: Role::Media(types), error, again_in: Some(Duration::ZERO) });
-        let wanted = MediaTypes::of(types.iter().filter(|medium| self.config.media.contains(*medium)));
+        let wanted = self.wanted_of(now_for);
         for (types, url) in self.connections_for(wanted, None) {
             self.media.push(MediaLine::new(types, url, Recovery::until(until)));
             self.dial_media(self.media.len() - 1, now);

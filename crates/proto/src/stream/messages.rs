@@ -11,7 +11,7 @@ use rtms_wire::{
     media::medium::Medium,
     message::{
         Message,
-        event_update::EventBody,
+        event_update::{EventBody, EventUpdate},
         keep_alive::KeepAliveReq,
         media_data::MediaData,
         state::{SessionStateResp, SessionStateUpdate, StreamStateResp, StreamStateUpdate},
@@ -41,33 +41,40 @@ impl Stream {
             Message::MediaDataAudio(data) => self.media_data(id, Medium::Audio, data, Event::Audio),
             Message::MediaDataVideo(data) => self.media_data(id, Medium::Video, data, Event::Video),
             Message::MediaDataShare(data) => self.media_data(id, Medium::Deskshare, data, Event::Deskshare),
-            Message::MediaDataTranscript(line) => {
+            Message::MediaDataTranscript(line) if self.config.media.contains(Medium::Transcript) => {
                 // Without a time, two equal lines may be two that were said.
                 if line.timestamp.is_none() || self.duplicates.is_new_line(Medium::Transcript, &line) {
                     self.tell_duplicates(Medium::Transcript);
                     self.tell(Event::Transcript(line));
                 }
             }
-            Message::MediaDataChat(chat) => {
+            Message::MediaDataChat(chat) if self.config.media.contains(Medium::Chat) => {
                 if chat.timestamp.is_none() || self.duplicates.is_new_line(Medium::Chat, &chat) {
                     self.tell_duplicates(Medium::Chat);
                     self.tell(Event::Chat(chat));
                 }
             }
+            // A connection for everything may carry more than is wanted.
+            Message::MediaDataTranscript(_) | Message::MediaDataChat(_) => {}
             Message::SignalingHandShakeResp(response) => self.signaling_answered(id, response, now),
             Message::DataHandShakeResp(response) => match role {
                 Role::Media(types) => self.media_answered(id, types, response, now),
                 Role::Signaling => self.odd(MessageType::DataHandShakeResp),
             },
-            Message::EventUpdate(update) => self.event_update(update.event, now),
+            Message::EventUpdate(EventUpdate { mut event, extra }) => {
+                for (name, value) in extra {
+                    event.extra.entry(name).or_insert(value);
+                }
+                self.event_update(event, now);
+            }
             Message::StreamStateUpdate(update) => self.stream_state_update(update, now),
             Message::StreamStateResp(response) => self.stream_state_answered(&response, now),
             Message::SessionStateUpdate(update) => self.session_state(update),
             Message::SessionStateResp(response) => self.session_state_answered(response),
             Message::StreamCloseResp(response) => self.close_answered(&response, now),
             Message::VideoSubscriptionResp(response) => self.video_answered(response),
-            Message::Other(_)
-            | Message::SignalingHandShakeReq(_)
+            Message::Other(other) => self.odd_message(other),
+            Message::SignalingHandShakeReq(_)
             | Message::DataHandShakeReq(_)
             | Message::EventSubscription(_)
             | Message::ClientReadyAck(_)
@@ -84,6 +91,9 @@ impl Stream {
     }
 
     fn media_data(&mut self, id: ConnectionId, medium: Medium, data: MediaData, event: fn(MediaData) -> Event) {
+        if !self.config.media.contains(medium) {
+            return;
+        }
         // What is empty takes the place of nothing.
         if data.data.is_empty() || self.duplicates.is_new(medium, &data, id) {
             self.tell_duplicates(medium);
@@ -92,10 +102,12 @@ impl Stream {
     }
 
     fn event_update(&mut self, event: EventBody, now: Moment) {
-        // The Contact Center has other events under the numbers of cameras and chat, and no use for those below.
-        let kind = event.meeting();
-        let is_everywhere = kind == EventType::MediaConnectionInterrupted;
-        let kind = if self.start.product.has_voice_events() && !is_everywhere { EventType::Undefined } else { kind };
+        let product = self.start.product;
+        // The Contact Center has other events under the numbers of cameras and chat, and this one all the same.
+        let interrupted = EventType::MediaConnectionInterrupted;
+        let is_interruption = product.has_voice_events() && event.event_type == Some(interrupted.code());
+        let kind = if is_interruption { Some(interrupted) } else { event.meeting(product) };
+        let Some(kind) = kind else { return self.tell(Event::Update(event)) };
         let people = event.people();
         self.tell(Event::Update(event));
         match kind {

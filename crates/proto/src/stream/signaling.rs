@@ -92,6 +92,7 @@ impl Stream {
         let Some(connection) = self.signaling.connection.as_mut().filter(shakes_hands) else {
             return self.odd(MessageType::SignalingHandShakeResp);
         };
+        let version = response.protocol_version;
         if response.status_code != StatusCode::Ok {
             let status = response.status_code;
             return self.signaling_refused(id, status, response.reason.unwrap_or_default().0, now);
@@ -105,6 +106,7 @@ impl Stream {
         let recovery = self.signaling.recovery.take();
         self.signaling.tries = recovery.map_or(0, |recovery| recovery.tries);
         self.tell(Event::SignalingOpen);
+        self.watch_version(Role::Signaling, version);
         if was_known {
             self.video.signaling_back();
             self.signaling.has_missed = true;

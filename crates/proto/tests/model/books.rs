@@ -10,6 +10,7 @@ use rtms_record::ledger::{Cause, Change, Ledger, OffWhy, Scope, What, When};
 use rtms_wire::{
     codes::{
         event_type::EventType,
+        product::Product,
         state::{SessionState, StreamState},
     },
     media::medium::{MediaTypes, Medium},
@@ -100,7 +101,8 @@ impl Books {
             Event::Update(update) => {
                 let at = zoom(update.time());
                 let people = update.people().into_iter().map(|person| person.user_id);
-                match update.meeting() {
+                let Some(kind) = update.meeting(Product::Meeting) else { return };
+                match kind {
                     EventType::ParticipantVideoOn => {
                         people.for_each(|who| self.ledger.tell(Change::Shown(Medium::Video, who), at, now));
                     }

@@ -49,14 +49,15 @@ impl Zoom {
     /// From now on these media may come back for a while; a window that is open already stays as it is. `reason` is why the stream
     /// ends if they do not.
     pub(super) fn open_media_window(&mut self, media: &Media, reason: StopReason, now: UnixMillis) {
-        for medium in media.carries.iter() {
+        // Nobody can use what is encrypted, so nobody need come back for it.
+        for medium in media.carries.iter().filter(|medium| !self.config.temper.encrypted_unasked.contains(medium)) {
             self.media_windows.entry(medium).or_insert((now + self.config.timing.media_window, reason));
         }
     }
 
     /// Only these media are interrupted; signaling tells so.
     pub(super) fn media_lost(&mut self, media: &Media, reason: StopReason, now: UnixMillis) {
-        if self.is_over() {
+        if self.is_over() || self.encrypts_any_of(media.carries) {
             return;
         }
         self.open_media_window(media, reason, now);

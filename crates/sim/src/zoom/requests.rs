@@ -194,6 +194,7 @@ impl Zoom {
         self.signaling_window = None;
         self.greet(connection, Role::Signaling(Signaling::default()), now);
         let welcome = signaling::welcome(self.config.granted, &self.server().media_url, self.config.temper.media_urls);
+        self.stray(connection);
         self.send(connection, &welcome, What::SignalingHandshake { status: StatusCode::Ok }, now);
         self.send_event(connection, signaling::first_packet(self.start), now);
     }
@@ -208,6 +209,8 @@ impl Zoom {
             self.media().map(|(_, media)| if media.asked.is_all() { media.asked } else { media.carries }).collect();
         let checked = if self.signaling.is_none() {
             Err(Refusal::new(StatusCode::InvalidRtmsStreamId, "the stream has no signaling connection"))
+        } else if self.refuses_mask(request.media_type) {
+            Err(Refusal::new(StatusCode::MediaTypeInvalidValue, "Media type invalid value"))
         } else {
             self.expected.check_data(request, self.config.granted, &carried)
         };
@@ -235,7 +238,8 @@ impl Zoom {
                 let media = Media::new(request.media_type, carries, params.clone());
                 self.greet(connection, Role::Media(Box::new(media)), now);
                 let what = What::DataHandshake { status: StatusCode::Ok, media_params: Some(params.clone()) };
-                let welcome = media::welcome(params, self.config.temper.says_encrypted);
+                let welcome = media::welcome(params, self.encrypts_any_of(carries));
+                self.stray(connection);
                 self.send(connection, &welcome, what, now);
             }
         }

@@ -1,7 +1,7 @@
 //! How things are said: every message, close and webhook goes through here and is recorded.
 
 use super::*;
-use crate::webhook::Purpose;
+use crate::{fault::EventCode, webhook::Purpose};
 
 impl Zoom {
     /// Media connections that are the stream's; those to a server that failed are not.
@@ -58,14 +58,19 @@ impl Zoom {
         let Some(Connection { role: Role::Signaling(signaling), .. }) = self.connections.get(&connection) else {
             return;
         };
-        if signaling.wants(event.event_type) {
+        // What subscribes to events that have a code alone is not published.
+        let is_wanted = match event.event_type {
+            Some(event_type) => signaling.wants(event_type),
+            None => self.config.temper.event_code != EventCode::Off,
+        };
+        if is_wanted {
             self.send_event(connection, event, now);
         }
     }
 
     pub(super) fn send_event(&mut self, connection: ConnectionId, event: EventBody, now: UnixMillis) {
         let user_ids: Vec<UserId> = event.people().into_iter().map(|who| who.user_id).collect();
-        let what = What::Event { event_type: event.event_type, timestamp: event.time().unwrap_or(now), user_ids };
+        let what = What::Event { event_type: event.event_type.unwrap_or_default(), timestamp: event.time().unwrap_or(now), user_ids };
         self.send(connection, &signaling::event_update(event), what, now);
     }
 
@@ -85,6 +90,7 @@ impl Zoom {
             Role::Media(media) if media.asked.is_all() => "all".to_owned(),
             Role::Media(media) => media.carries.iter().map(Medium::as_str).collect::<Vec<_>>().join("+"),
         };
+        let message = &self.as_version_2_has_it(message);
         let text =
             if self.config.temper.media_urls == MediaUrlForm::Text { as_bare_url(message) } else { message.encode() };
         let frame = self.frame(connection, text);

@@ -330,7 +330,11 @@ fn nonsense(kind: Nonsense, now: UnixMillis) -> Result<String, Bytes> {
     Ok(match kind {
         Nonsense::BrokenJson => r#"{"msg_type":14,"content":{"user_id":1,"data":"#.to_owned(),
         Nonsense::Binary => return Err(Bytes::from_static(&[0xff, 0xfe, 0x00, 0x80, 0x7b])),
-        Nonsense::UnknownMessage => r#"{"msg_type":4711,"content":{"anything":[1,2,3]}}"#.to_owned(),
+        Nonsense::Protobuf => return Err(Bytes::from_static(super::version_2::PROTOBUF)),
+        // 29 is the last that is known.
+        Nonsense::UnknownMessage => {
+            format!(r#"{{"msg_type":{},"content":{{"anything":[1,2,3]}}}}"#, 30 + now.0 / 1000 % 100)
+        }
         Nonsense::UnknownEvent => format!(r#"{{"msg_type":6,"event":{{"event_type":4711,"timestamp":{}}}}}"#, now.0),
         Nonsense::UnknownState => format!(r#"{{"msg_type":8,"state":4711,"timestamp":{}}}"#, now.0),
         Nonsense::BrokenPayload => format!(

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::{
     codes::status_code::StatusCode,
     ids::StreamId,
-    lenient::{self, in_order, one, unite},
+    lenient::{self, Flag, in_order, one, unite},
     media::{
         medium::{MediaTypes, Medium},
         params::MediaParams,
@@ -74,9 +74,9 @@ pub struct DataHandShakeResp {
     /// 0 in the documents.
     #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
     pub sequence: Option<i64>,
-    /// Whether payloads are encrypted; not in version 1 whatever it says. So the document's example calls it; its table
-    /// says `payload_encryption`.
-    #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
+    /// Whether payloads are encrypted; then nobody without the keys can read them, and version 1 has no way to agree on
+    /// keys. So the document's example calls it; its table says `payload_encryption`.
+    #[serde(default, deserialize_with = "lenient::flag", skip_serializing_if = "Option::is_none")]
     pub payload_encrypted: Option<bool>,
     /// The negotiated parameters of the granted media, on success.
     #[serde(default, deserialize_with = "MediaParams::as_far_as_readable", skip_serializing_if = "Option::is_none")]
@@ -88,5 +88,5 @@ pub struct DataHandShakeResp {
 
 in_order!(DataHandShakeResp, |fields| {
     unite::<StatusCode>(fields, &["status_code", "status"]);
-    unite::<bool>(fields, &["payload_encrypted", "payload_encryption"]);
+    unite::<Flag>(fields, &["payload_encrypted", "payload_encryption"]);
 });

@@ -90,8 +90,8 @@ pub enum Message {
     Other(OtherMessage),
 }
 
-/// A message whose body is unknown: all its fields as they came.
-#[derive(Clone, Debug, PartialEq)]
+/// A message whose body is unknown: all its fields as they came, but for secrets.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OtherMessage {
     /// The number.
     pub msg_type: MessageType,
