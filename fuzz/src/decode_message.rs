@@ -7,6 +7,11 @@ use serde_json::Value;
 pub fn run(payload: &[u8]) {
     let decoded = Message::decode(payload);
     agrees_with_the_general_way(payload, &decoded);
+    match (&decoded, Message::decode_leniently(payload)) {
+        (_, Ok((message, _))) => comes_back(&message),
+        (Ok(message), Err(why)) => panic!("read strictly and not leniently: {why}: {message:?}"),
+        (Err(_), Err(_)) => {}
+    }
     if let Ok(message) = decoded {
         comes_back(&message);
     }

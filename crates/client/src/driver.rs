@@ -4,7 +4,7 @@
 //! nothing that takes events can keep it from answering a keep-alive.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     future::{Future, poll_fn},
     pin::Pin,
     sync::Arc,
@@ -14,11 +14,16 @@ use std::{
 
 use bytes::Bytes;
 use rtms_proto::{
+    event::{Event, Odd},
     input::Input,
     output::{ConnectionId, Output, Role},
     stream::Stream,
 };
-use rtms_wire::message::Message;
+use rtms_wire::{
+    flaws::{Flaws, RawMessage},
+    media::medium::Medium,
+    message::Message,
+};
 use tokio::{
     sync::mpsc,
     task::JoinHandle,
@@ -77,6 +82,10 @@ struct Network<C: Connector> {
     leaving: Vec<(Role, JoinHandle<()>)>,
     /// Where the next look at the links begins, so that a busy one does not starve the others.
     first: usize,
+    /// What came last, if not all of it could be read.
+    raw: Option<RawMessage>,
+    /// The number of those of each kind.
+    raws: BTreeMap<(Option<Medium>, Flaws), u64>,
     commands: mpsc::Receiver<Command>,
     tap: Onlooker,
 }
@@ -90,7 +99,8 @@ pub(crate) async fn drive<C: Connector>(
     tap: Onlooker,
 ) {
     let (dialing, links, leaving) = (Vec::new(), Vec::new(), Vec::new());
-    let mut network = Network { connector, dialing, links, leaving, first: 0, commands, tap };
+    let mut network =
+        Network { connector, dialing, links, leaving, first: 0, raw: None, raws: BTreeMap::new(), commands, tap };
     let mut alarm = Box::pin(sleep_until(clock.instant(clock.now())));
     let mut handled = 0;
     loop {
@@ -115,6 +125,9 @@ pub(crate) async fn drive<C: Connector>(
             tokio::task::yield_now().await;
         }
         let input = poll_fn(|cx| network.poll(cx, &stream, alarm.as_mut())).await;
+        if let Some(raw) = network.take_raw() {
+            events.push(Event::Odd(Odd::Raw(raw)));
+        }
         stream.handle(input, clock.now());
     }
     network.close_all();
@@ -155,6 +168,14 @@ impl<C: Connector> Network<C> {
             // Told by the caller.
             Output::Event(_) => {}
         }
+    }
+
+    /// What came last, if not all of it could be read. Only the first of a kind keep their bytes.
+    fn take_raw(&mut self) -> Option<RawMessage> {
+        let raw = self.raw.take()?;
+        let count = self.raws.entry((raw.medium, raw.flaws)).or_default();
+        *count += 1;
+        Some(if *count > RawMessage::FEW { RawMessage { bytes: Bytes::new(), ..raw } } else { raw })
     }
 
     fn close_all(&mut self) {
@@ -221,7 +242,7 @@ impl<C: Connector> Network<C> {
         self.first = self.first.wrapping_add(1);
         for offset in 0..count {
             let position = self.first.wrapping_add(offset) % count;
-            if let Poll::Ready(input) = self.links[position].poll(cx, &mut self.tap) {
+            if let Poll::Ready(input) = self.links[position].poll(cx, &mut self.tap, &mut self.raw) {
                 if let Input::Lost(lost, _) = &input {
                     let lost = *lost;
                     // A close frame of the other side's still wants its answer.
@@ -235,7 +256,7 @@ impl<C: Connector> Network<C> {
 }
 
 impl<S: Socket> Link<S> {
-    fn poll(&mut self, cx: &mut Context<'_>, tap: &mut Onlooker) -> Poll<Input> {
+    fn poll(&mut self, cx: &mut Context<'_>, tap: &mut Onlooker, raw: &mut Option<RawMessage>) -> Poll<Input> {
         if self.unsent.len() > MAX_UNSENT {
             return Poll::Ready(self.cut("the other side does not read".into(), tap));
         }
@@ -243,8 +264,8 @@ impl<S: Socket> Link<S> {
             return Poll::Ready(self.cut(error, tap));
         }
         self.socket.poll_receive(cx).map(|received| match received {
-            Ok(Received::Text(payload)) => self.received(payload, true, tap),
-            Ok(Received::Binary(payload)) => self.received(payload, false, tap),
+            Ok(Received::Text(payload)) => self.received(payload, true, tap, raw),
+            Ok(Received::Binary(payload)) => self.received(payload, false, tap, raw),
             Ok(Received::Closed { code, reason }) => {
                 show(tap, self.connection, self.role, || Seen::Closed { code, reason });
                 Input::Lost(self.connection, "closed by the other side".into())
@@ -253,10 +274,18 @@ impl<S: Socket> Link<S> {
         })
     }
 
-    fn received(&self, payload: Bytes, is_text: bool, tap: &mut Onlooker) -> Input {
-        let input = match Message::decode(&payload) {
-            Ok(message) => Input::Received(self.connection, message),
-            Err(error) => Input::Undecodable(self.connection, error),
+    fn received(&self, payload: Bytes, is_text: bool, tap: &mut Onlooker, raw: &mut Option<RawMessage>) -> Input {
+        let input = match Message::decode_leniently(&payload) {
+            Ok((message, flaws)) => {
+                if !flaws.is_empty() {
+                    *raw = Some(RawMessage::new(Medium::of_message(message.msg_type()), flaws, &payload));
+                }
+                Input::Received(self.connection, message)
+            }
+            Err(error) => {
+                *raw = Some(RawMessage::new(only_medium(self.role), Flaws::default(), &payload));
+                Input::Undecodable(self.connection, error)
+            }
         };
         show(tap, self.connection, self.role, || Seen::Received { payload, is_text });
         input
@@ -291,6 +320,13 @@ impl<S: Socket> Link<S> {
         }
         Poll::Ready(Ok(()))
     }
+}
+
+/// The medium of a connection that carries one.
+fn only_medium(role: Role) -> Option<Medium> {
+    let Role::Media(types) = role else { return None };
+    let mut media = types.iter();
+    media.next().filter(|_| media.next().is_none())
 }
 
 /// Whether Zoom takes a connection of one kind for another of a kind that was left.

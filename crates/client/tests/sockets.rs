@@ -15,12 +15,13 @@ use rtms_client::{
 use rtms_proto::{
     config::StreamConfig,
     error::StreamError,
-    event::{Ending, Event},
+    event::{Ending, Event, Odd},
     output::Role,
     signaling::StreamStart,
 };
 use rtms_wire::{
     codes::product::Product,
+    flaws::RawMessage,
     ids::{InstanceId, InstanceIdField, StreamId},
     media::medium::{MediaTypes, Medium},
     secret::ClientSecret,
@@ -139,6 +140,36 @@ async fn bytes_that_are_no_message_leave_the_connection_alone() {
     media.say(audio(3)).await;
 
     assert_eq!(next_audio(&mut events).await, 3);
+}
+
+#[tokio::test]
+async fn a_message_with_a_broken_part_is_delivered_and_its_bytes_beside_it() {
+    let zoom = Zoom::listen().await;
+    let (_handle, mut events) = join(&zoom, 1 << 20);
+    let (_signaling, mut media) = zoom.shake_hands().await;
+
+    let torn = b"{\"msg_type\":14,\"content\":{\"user_name\":\"\xff\",\"data\":\"AQID\",\"length\":9,\"timestamp\":4}}";
+    for _ in 0..=RawMessage::FEW {
+        media.send(Message::binary(torn.to_vec())).await;
+    }
+    media.send(Message::text("}{")).await;
+    media.say(audio(5)).await;
+
+    let (mut raws, mut sound) = (vec![], vec![]);
+    while sound.last() != Some(&5) {
+        match soon(events.next()).await.expect("the stream goes on") {
+            Event::Audio(data) => sound.push(data.timestamp.0),
+            Event::Odd(Odd::Raw(raw)) => raws.push(raw),
+            _ => {}
+        }
+    }
+    let few = usize::try_from(RawMessage::FEW).unwrap();
+    assert_eq!((sound.len(), raws.len()), (few + 2, few + 2));
+    assert_eq!((raws[0].flaws.to_string().as_str(), raws[0].bytes.as_ref()), ("broken_text, wrong_length", &torn[..]));
+    assert_eq!((raws[few].bytes.len(), raws[few].length), (0, torn.len()), "of many alike only the first are kept");
+    let unreadable = &raws[few + 1];
+    assert_eq!((unreadable.medium, unreadable.flaws.is_empty()), (Some(Medium::Audio), true));
+    assert_eq!(unreadable.bytes.as_ref(), b"}{");
 }
 
 // --- Connecting ---

@@ -128,7 +128,13 @@ impl Accounting {
             | Event::VideoSubscription { .. }
             | Event::Reconnecting
             | Event::AttemptFailed { .. }
-            | Event::Odd(Odd::Undecodable { medium: None, .. } | Odd::UnknownMessage(_) | Odd::SkippedUrl { .. } | Odd::OtherVersion { .. })
+            | Event::Odd(
+                Odd::Undecodable { medium: None, .. }
+                | Odd::UnknownMessage(_)
+                | Odd::Raw(_)
+                | Odd::SkippedUrl { .. }
+                | Odd::OtherVersion { .. },
+            )
             | Event::Ended(_) => Vec::new(),
         }
     }

@@ -21,6 +21,7 @@ const SUM_EVERY: Duration = Duration::from_secs(60);
 pub(crate) struct OddLog {
     unknown: Tally,
     unreadable: Tally,
+    flawed: Tally,
 }
 
 /// One kind.
@@ -58,6 +59,16 @@ impl OddLog {
             Odd::OtherVersion { role, version } => {
                 warn!(%role, version, "Zoom answers in another version of the protocol; the stream goes on in version 1");
             }
+            // It is told as undecodable.
+            Odd::Raw(raw) if raw.flaws.is_empty() => {}
+            Odd::Raw(raw) => match self.flawed.take(now) {
+                Telling::This => {
+                    let (medium, flaws) = (raw.medium.map(tracing::field::display), raw.flaws);
+                    warn!(medium, %flaws, "a part of a message is broken; the rest was read");
+                }
+                Telling::Sum(count) => tell_flawed(count),
+                Telling::Nothing => {}
+            },
             Odd::Undecodable { medium, kind, why } => match self.unreadable.take(now) {
                 Telling::This => {
                     warn!(medium = medium.map(tracing::field::display), kind, why, "a message that cannot be read");
@@ -75,6 +86,9 @@ impl OddLog {
         }
         if self.unreadable.untold > 0 {
             tell_unreadable(self.unreadable.untold);
+        }
+        if self.flawed.untold > 0 {
+            tell_flawed(self.flawed.untold);
         }
     }
 }
@@ -100,6 +114,10 @@ fn tell_unknown(count: u64) {
 
 fn tell_unreadable(count: u64) {
     warn!(count, "more messages that cannot be read");
+}
+
+fn tell_flawed(count: u64) {
+    warn!(count, "more messages with a broken part; the rest was read");
 }
 
 /// Numbers that Zoom has given names and no published form: to be passed over.

@@ -441,11 +441,16 @@ impl StreamTask {
                 record(note("duplicates_removed", json!({ "medium": medium, "count": count })));
             }
             Event::Odd(odd) => {
-                self.surroundings.metrics.odd_message(odd.kind());
-                if let Some(aside) = kept(&odd) {
-                    record(aside);
-                }
                 self.odd.take(&odd, tokio::time::Instant::now());
+                if let Odd::Raw(raw) = odd {
+                    self.surroundings.metrics.flawed_message(raw.flaws);
+                    record(Input::Raw(raw));
+                } else {
+                    self.surroundings.metrics.odd_message(odd.kind());
+                    if let Some(aside) = kept(&odd) {
+                        record(aside);
+                    }
+                }
             }
             // The loop that calls this takes it.
             Event::Ended(_) => {}

@@ -18,7 +18,10 @@ use rtms_client::queue::Dropped;
 use rtms_record::{Loss, loss::LossCause};
 use rtms_sink::delivery::Delivery;
 use rtms_store::{class::Class, store::Stats};
-use rtms_wire::media::medium::Medium;
+use rtms_wire::{
+    flaws::{Flaw, Flaws},
+    media::medium::Medium,
+};
 
 use crate::streams::StreamStanding;
 
@@ -43,6 +46,7 @@ pub struct Metrics {
     bytes: Family<MediumLabel, Counter>,
     dropped: Family<MediumLabel, Counter>,
     odd_messages: Family<KindLabel, Counter>,
+    flawed_messages: Family<FlawLabel, Counter>,
     record_errors: Counter,
     store_errors: Counter,
     interruptions: Family<CauseLabel, Counter>,
@@ -60,6 +64,11 @@ pub struct Metrics {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct WebhookLabel {
     result: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct FlawLabel {
+    flaw: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -241,6 +250,7 @@ impl Default for Metrics {
             bytes: from_zero(Medium::ALL.map(|medium| MediumLabel { medium: medium.as_str() })),
             dropped: from_zero(by_medium(Dropped::default()).map(|(medium, _)| MediumLabel { medium })),
             odd_messages: Family::default(),
+            flawed_messages: from_zero(Flaw::ALL.map(|flaw| FlawLabel { flaw: flaw.as_str() })),
             record_errors: Counter::default(),
             store_errors: Counter::default(),
             interruptions: from_zero(CONNECTIONS.into_iter().flat_map(|connection| {
@@ -317,6 +327,13 @@ impl Metrics {
 
     pub(crate) fn odd_message(&self, kind: &'static str) {
         self.odd_messages.get_or_create(&KindLabel { kind }).inc();
+    }
+
+    /// A message that was read, but for what was wrong with it.
+    pub(crate) fn flawed_message(&self, flaws: Flaws) {
+        for flaw in flaws.iter() {
+            self.flawed_messages.get_or_create(&FlawLabel { flaw: flaw.as_str() }).inc();
+        }
     }
 
     pub(crate) fn record_error(&self) {
@@ -447,6 +464,11 @@ impl Metrics {
             "odd_messages",
             "Messages that could not be read or have no meaning, by kind",
             self.odd_messages.clone(),
+        );
+        registry.register(
+            "flawed_messages",
+            "Messages that were read although something in them was broken, by kind",
+            self.flawed_messages.clone(),
         );
         registry.register("record_errors", "Times that a recording could not be written", self.record_errors.clone());
         registry.register(

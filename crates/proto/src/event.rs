@@ -12,6 +12,7 @@ use rtms_wire::{
         status_code::StatusCode,
         stop_reason::StopReason,
     },
+    flaws::RawMessage,
     ids::{RtmsSessionId, UserId},
     media::{
         medium::{MediaTypes, Medium},
@@ -188,6 +189,9 @@ pub enum Odd {
         /// Which version.
         version: u32,
     },
+    /// A message of which not all could be read, as it came. The driver adds it beside what was read, or beside
+    /// [`Odd::Undecodable`].
+    Raw(RawMessage),
     /// Bytes that are no message. The connection stays.
     Undecodable {
         /// Which medium they were for, where that much can be told.
@@ -204,6 +208,7 @@ impl Odd {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::UnknownMessage(_) => "unknown_message",
+            Self::Raw(_) => "flawed",
             Self::SkippedUrl { .. } => "skipped_url",
             Self::OtherVersion { .. } => "other_version",
             Self::Undecodable { kind, .. } => kind,

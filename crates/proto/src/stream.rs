@@ -363,12 +363,5 @@ fn medium_of(error: &DecodeError, role: Role) -> Option<Medium> {
         let mut media = types.iter();
         return media.next().filter(|_| media.next().is_none());
     };
-    let numbers = [
-        (MessageType::MediaDataAudio, Medium::Audio),
-        (MessageType::MediaDataVideo, Medium::Video),
-        (MessageType::MediaDataShare, Medium::Deskshare),
-        (MessageType::MediaDataTranscript, Medium::Transcript),
-        (MessageType::MediaDataChat, Medium::Chat),
-    ];
-    numbers.into_iter().find(|(number, _)| *number == msg_type).map(|(_, medium)| medium)
+    Medium::of_message(msg_type)
 }

@@ -85,6 +85,7 @@ impl Bookkeeper {
             | Input::Transcript(_)
             | Input::Chat(_)
             | Input::Repeats { .. }
+            | Input::Raw(_)
             | Input::Note(_) => {}
         }
     }
@@ -157,6 +158,7 @@ impl Bookkeeper {
             | Input::Change(..)
             | Input::Dropped(_)
             | Input::Unreadable { .. }
+            | Input::Raw(_)
             | Input::Repeats { .. }
             | Input::Clock { .. } => None,
         }

@@ -199,6 +199,7 @@ impl Check {
         }
         // What lies aside may have any time: that is why it is there.
         let aside = self.index(&self.layout.aside_index(), None, finished);
+        self.lines::<serde_json::Value>(&self.layout.odd_messages(), finished, |_, _| {});
         self.lines::<JournalLine>(&self.layout.ledger(), finished, |_, _| {});
         if finished {
             self.counts(manifest, &held, aside);
@@ -468,6 +469,10 @@ impl Check {
             let before = received.first_timestamp.is_some_and(|first| first < ledger.from);
             if before {
                 self.note(&format!("{medium}: something was received for a time before rtms_started"));
+            }
+            if received.empty + received.cut_off > 0 {
+                let (empty, cut_off) = (received.empty, received.cut_off);
+                self.note(&format!("{medium}: {empty} empty pictures came, and {cut_off} without their end"));
             }
             if received.unreadable > 0 {
                 self.note(&format!("{medium}: {} messages came that could not be read", received.unreadable));

@@ -7,7 +7,7 @@
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
-use rtms_wire::{media::medium::Medium, time::UnixMillis};
+use rtms_wire::{flaws::Flaw, media::medium::Medium, time::UnixMillis};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -28,6 +28,7 @@ pub(crate) struct Counts {
     pub(crate) media: BTreeMap<Medium, Received>,
     pub(crate) tracks: BTreeMap<(usize, Who), TrackCounts>,
     pub(crate) aside: BTreeMap<AsideReason, Kept>,
+    pub(crate) flaws: BTreeMap<Flaw, u64>,
     pub(crate) refused: u64,
 }
 
@@ -54,6 +55,8 @@ struct Changed {
     tracks: Vec<ChangedTrack>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     aside: BTreeMap<AsideReason, Kept>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    flaws: BTreeMap<Flaw, u64>,
     refused: u64,
 }
 
@@ -77,6 +80,7 @@ impl Counts {
             media: manifest.media.clone(),
             tracks: tracks.map(counts).collect(),
             aside: manifest.aside.clone(),
+            flaws: manifest.flaws.clone(),
             refused: manifest.refused,
         }
     }
@@ -85,6 +89,7 @@ impl Counts {
     pub(crate) fn put_into(&self, manifest: &mut Manifest) {
         manifest.media.clone_from(&self.media);
         manifest.aside.clone_from(&self.aside);
+        manifest.flaws.clone_from(&self.flaws);
         manifest.refused = self.refused;
         for track in manifest.tracks.iter_mut().filter(|track| track.source != TrackSource::ComputedMix) {
             let counts = self.tracks.get(&(track.set, track.who.clone())).cloned().unwrap_or_default();
@@ -107,16 +112,18 @@ impl Counts {
             media: changed(&self.media, &before.media),
             tracks: tracks.map(changed_track).collect(),
             aside: changed(&self.aside, &before.aside),
+            flaws: changed(&self.flaws, &before.flaws),
             refused: self.refused,
         };
         Some(CountsLine { revision, counts })
     }
 
     fn change(&mut self, line: CountsLine) {
-        let Changed { media, tracks, aside, refused } = line.counts;
+        let Changed { media, tracks, aside, flaws, refused } = line.counts;
         self.media.extend(media);
         self.tracks.extend(tracks.into_iter().map(|ChangedTrack { set, who, counts }| ((set, who), counts)));
         self.aside.extend(aside);
+        self.flaws.extend(flaws);
         self.refused = refused;
     }
 }

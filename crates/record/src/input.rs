@@ -3,6 +3,7 @@
 use rtms_wire::{
     SmolStr,
     codes::{product::Product, stop_reason::StopReason},
+    flaws::RawMessage,
     ids::{AccountId, ChannelId, InstanceId, StreamId, UserId},
     media::{medium::Medium, params::MediaParams},
     message::{
@@ -67,6 +68,8 @@ pub enum Input {
         /// When it came, on our clock: what Zoom's would say is not known.
         at: UnixMillis,
     },
+    /// A message that was not read, or not all of it, as it came. What was read of it is an input of its own.
+    Raw(RawMessage),
     /// Messages that had come before and came again around a reconnection, and were left out.
     Repeats {
         /// Of which medium.

@@ -91,6 +91,16 @@ impl Layout {
         self.folder.join(medium.as_str()).join("images").join(format!("{number:08}.{extension}"))
     }
 
+    /// A picture that came without its end, by the number that it would have among the others.
+    pub(crate) fn broken_image(&self, medium: Medium, number: u64, extension: &str) -> PathBuf {
+        self.broken_images(medium).join(format!("{number:08}.{extension}"))
+    }
+
+    /// Where pictures without their end lie.
+    pub(crate) fn broken_images(&self, medium: Medium) -> PathBuf {
+        self.folder.join(medium.as_str()).join("broken")
+    }
+
     /// Where the packets of a medium lie in its raw files and pictures.
     pub(crate) fn index(&self, medium: Medium) -> PathBuf {
         self.folder.join(medium.as_str()).join("index.jsonl")
@@ -104,10 +114,22 @@ impl Layout {
         self.folder.join("aside").join("index.jsonl")
     }
 
+    /// Messages that were not read, or not all of them, as they came.
+    pub(crate) fn odd_messages(&self) -> PathBuf {
+        self.folder.join("aside").join("messages.jsonl")
+    }
+
     /// All files that consist of lines, which a killed process may have left half-written.
     pub(crate) fn line_files(&self) -> Vec<PathBuf> {
         let indexes = Medium::ALL.into_iter().map(|medium| self.index(medium));
-        let others = [self.events(), self.transcript_lines(), self.chat(), self.aside_index(), self.ledger()];
+        let others = [
+            self.events(),
+            self.transcript_lines(),
+            self.chat(),
+            self.aside_index(),
+            self.odd_messages(),
+            self.ledger(),
+        ];
         indexes.chain(others).collect()
     }
 

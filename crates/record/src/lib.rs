@@ -19,7 +19,9 @@
 //!   audio/<user>.opus.raw             coded audio as it came, with audio/index.jsonl
 //!   video/active.h264, <user>.h264    pictures as they came, with video/index.jsonl; deskshare/ likewise
 //!   video/images/00000001.jpg         the same as single pictures
+//!   video/broken/00000002.jpg         pictures that came without their end
 //!   aside/audio.raw                   packets that have no place above, with aside/index.jsonl that says why
+//!   aside/messages.jsonl              messages that were not read, or not all of them: the first few of each kind
 //!   manifest.json.torn                a manifest that could not be read and was made anew from the files
 //! recordings/<stream id, escaped>.2/  goes on with a recording that cannot be gone on with; its manifest says which and why
 //! ```
@@ -87,6 +89,7 @@ mod audio;
 pub mod bookkeeper;
 pub mod check;
 mod checksum;
+mod content;
 mod counts;
 pub mod deletion;
 pub mod error;
@@ -96,10 +99,12 @@ pub mod layout;
 pub mod ledger;
 pub mod loss;
 pub mod manifest;
+mod odd;
 pub mod options;
 mod people;
 pub mod private;
 pub mod raw;
+mod readable;
 pub mod recorder;
 mod text;
 mod timeline;

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use rtms_wire::{
     SmolStr,
+    flaws::Flaw,
     media::{medium::Medium, params::MediaParams},
     time::UnixMillis,
 };
@@ -65,6 +66,10 @@ pub struct Manifest {
     /// Packets that have no place in an ordinary file and lie in `aside/`, by reason.
     #[serde(default)]
     pub aside: BTreeMap<AsideReason, Kept>,
+    /// Messages that were read although something in them was broken, by kind. The first of each lie in
+    /// `aside/messages.jsonl`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub flaws: BTreeMap<Flaw, u64>,
     /// Input that was refused because nothing could be written for too long.
     #[serde(default)]
     pub refused: u64,
@@ -139,6 +144,23 @@ pub struct Participant {
     /// Their name as it was last given.
     #[serde(default)]
     pub name: Option<SmolStr>,
+    /// Every name in order of time, if there was more than one or if they left: people are renamed, and an id is used again
+    /// by somebody else.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<Named>,
+}
+
+/// A name and when it was somebody's, on Zoom's clock.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Named {
+    /// The name; none for somebody who joined without one.
+    #[serde(default)]
+    pub name: Option<SmolStr>,
+    /// The first time it was given for.
+    pub from: UnixMillis,
+    /// When they left, if they did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<UnixMillis>,
 }
 
 /// How much of a medium was received, duplicates and what lies aside included.
@@ -169,6 +191,12 @@ pub struct Received {
     /// Messages that no file has: they could not be written, or came while none could be opened, or their file was cut.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub lost_disk: u64,
+    /// Pictures without a byte. They are in the index alone.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub empty: u64,
+    /// Pictures without their end. They lie in `broken/` beside the others.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub cut_off: u64,
 }
 
 /// One line of sound from the origin on: a WAV file in one or more parts.
@@ -309,6 +337,7 @@ impl Manifest {
             media: BTreeMap::new(),
             tracks: Vec::new(),
             aside: BTreeMap::new(),
+            flaws: BTreeMap::new(),
             refused: 0,
             events: 0,
             ledger: None,

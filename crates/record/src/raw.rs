@@ -8,7 +8,6 @@ use std::{
 
 use rtms_wire::{
     SmolStr,
-    codes::media::MediaPayloadType,
     ids::{ChannelId, UserId},
     media::medium::Medium,
     message::{Extra, media_data::MediaData},
@@ -17,6 +16,7 @@ use rtms_wire::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    content::Format,
     error::RecordError,
     file::{Appender, Files, failed, keep_first},
     input::Who,
@@ -47,6 +47,9 @@ pub struct IndexLine {
     /// Why it lies aside.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<AsideReason>,
+    /// What is wrong with the picture.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broken: Option<Broken>,
     /// The file, relative to the recording's folder.
     pub file: SmolStr,
     /// Where in it.
@@ -56,6 +59,16 @@ pub struct IndexLine {
     /// What else the message had.
     #[serde(default, skip_serializing_if = "Extra::is_empty")]
     pub extra: Extra,
+}
+
+/// What is wrong with a picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Broken {
+    /// It has no bytes, and `file` is the folder of broken pictures.
+    Empty,
+    /// It has no end.
+    CutOff,
 }
 
 /// The raw files of one medium.
@@ -136,20 +149,58 @@ impl Raw {
     /// Puts a picture in a file of its own.
     pub(crate) fn picture(
         &mut self,
-        extension: &'static str,
+        format: Format,
         data: &MediaData,
         now: UnixMillis,
         layout: &Layout,
         files: &mut Files,
     ) -> Result<(), RecordError> {
-        let number = match self.pictures {
-            Some(number) => number,
-            None => last_picture(&layout.image(self.medium, 0, extension))?,
-        };
-        let path = layout.image(self.medium, number + 1, extension);
+        let number = self.next_picture(layout)?;
+        let path = layout.image(self.medium, number, format.extension());
         files.create(&path, &data.data)?;
-        self.pictures = Some(number + 1);
+        self.pictures = Some(number);
         self.index.push_line(&line(data, now, layout.relative(&path), 0), files)
+    }
+
+    /// Puts a picture without its end in a file of its own, apart from the whole ones.
+    pub(crate) fn broken_picture(
+        &mut self,
+        format: Format,
+        data: &MediaData,
+        now: UnixMillis,
+        layout: &Layout,
+        files: &mut Files,
+    ) -> Result<(), RecordError> {
+        let number = self.next_picture(layout)?;
+        let path = layout.broken_image(self.medium, number, format.extension());
+        files.create(&path, &data.data)?;
+        self.pictures = Some(number);
+        let line = IndexLine { broken: Some(Broken::CutOff), ..line(data, now, layout.relative(&path), 0) };
+        self.index.push_line(&line, files)
+    }
+
+    /// Notes a message without a byte. It has no file; its line names the folder of what is broken.
+    pub(crate) fn empty(
+        &mut self,
+        data: &MediaData,
+        now: UnixMillis,
+        layout: &Layout,
+        files: &mut Files,
+    ) -> Result<(), RecordError> {
+        let folder = layout.relative(&layout.broken_images(self.medium));
+        let line = IndexLine { broken: Some(Broken::Empty), ..line(data, now, folder, 0) };
+        self.index.push_line(&line, files)
+    }
+
+    fn next_picture(&self, layout: &Layout) -> Result<u64, RecordError> {
+        let last = match self.pictures {
+            Some(number) => number,
+            None => {
+                let whole = last_picture(&layout.image(self.medium, 0, "jpg"))?;
+                whole.max(last_picture(&layout.broken_image(self.medium, 0, "jpg"))?)
+            }
+        };
+        Ok(last + 1)
     }
 
     /// Writes what waits: packets first, so that the index never tells of bytes that are not there.
@@ -201,20 +252,6 @@ impl Aside {
     }
 }
 
-/// What the payload is by its first bytes, for want of a grant.
-pub(crate) fn codec_by_content(payload: &[u8]) -> Option<MediaPayloadType> {
-    let begins = |with: &[u8]| payload.starts_with(with);
-    if begins(&[0xff, 0xd8, 0xff]) {
-        Some(MediaPayloadType::Jpg)
-    } else if begins(&[0x89, b'P', b'N', b'G']) {
-        Some(MediaPayloadType::Png)
-    } else if begins(&[0, 0, 0, 1]) || begins(&[0, 0, 1]) {
-        Some(MediaPayloadType::H264)
-    } else {
-        None
-    }
-}
-
 /// The stem for somebody's packets, `shared` for those of all.
 pub(crate) fn stem_or(who: &Who, shared: &str) -> String {
     if *who == Who::Everyone { shared.to_owned() } else { stem(who) }
@@ -228,6 +265,7 @@ fn line(data: &MediaData, now: UnixMillis, file: String, offset: u64) -> IndexLi
         channel_id: data.channel_id.clone(),
         medium: None,
         reason: None,
+        broken: None,
         file: file.into(),
         offset,
         length: data.data.len() as u64,

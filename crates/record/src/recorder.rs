@@ -33,6 +33,7 @@ use crate::{
     ledger::{Ledger, Queue, SpanChange},
     loss::Loss,
     manifest::{self, JournalLine, Manifest, Received, RecordingState},
+    odd::OddMessages,
     options::Options,
     people::People,
     raw::{Aside, Raw},
@@ -71,6 +72,7 @@ pub struct Recorder {
     active_speaker_video: bool,
     raw: BTreeMap<Medium, Raw>,
     aside: Option<Aside>,
+    odd: OddMessages,
     transcript: Transcript,
     transcript_lines: Appender,
     chat: Appender,
@@ -161,10 +163,16 @@ impl Recorder {
             Input::Transcript(said) => self.transcript(&said, now),
             Input::Chat(chat) => self.chat(&chat, now),
             Input::Event(update) => self.event(&update, now),
-            Input::Note(note) => self.note(note),
+            Input::Note(note) => self.note(note, now),
             Input::Unreadable { medium, .. } => {
                 self.manifest.media.entry(medium).or_default().unreadable += 1;
                 Ok(())
+            }
+            Input::Raw(raw) => {
+                for flaw in raw.flaws.iter() {
+                    *self.manifest.flaws.entry(flaw).or_default() += 1;
+                }
+                self.odd.keep(&raw, now, &mut self.files)
             }
             Input::Repeats { medium, count } => {
                 let received = self.manifest.media.entry(medium).or_default();
@@ -226,6 +234,7 @@ impl Recorder {
         if let Some(aside) = &mut self.aside {
             keep_first(&mut done, aside.flush(&mut self.files));
         }
+        keep_first(&mut done, self.odd.flush(&mut self.files));
         keep_first(&mut done, self.transcript_lines.flush(&mut self.files));
         keep_first(&mut done, self.chat.flush(&mut self.files));
         keep_first(&mut done, self.events.flush(&mut self.files));
@@ -330,6 +339,7 @@ impl Recorder {
             media: self.manifest.media.clone(),
             tracks: self.audio.as_ref().map(Audio::counts).unwrap_or_default(),
             aside: self.manifest.aside.clone(),
+            flaws: self.manifest.flaws.clone(),
             refused: self.manifest.refused,
         };
         let line = counts.changed_since(&self.counted, self.manifest.ledger_revision);

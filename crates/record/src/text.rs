@@ -3,8 +3,9 @@
 //!
 //! The readable files are written from the first line that changed, so a long meeting costs no more than a short one.
 
+mod sentences;
+
 use std::{
-    collections::BTreeSet,
     io::{BufRead, BufReader},
     path::PathBuf,
 };
@@ -19,7 +20,9 @@ use crate::{
     input::Who,
     layout::Layout,
     people::People,
+    readable::{is_blank, one_line},
 };
+use sentences::{Found, Key, LineKey, Sentence, Sentences};
 
 /// How long a line is shown that does not say when it ended.
 const SHOWN_MS: u64 = 3000;
@@ -29,8 +32,9 @@ const SHOWN_MS: u64 = 3000;
 pub(crate) struct Transcript {
     /// By time of speaking, then of arrival.
     lines: Vec<Line>,
-    /// Whose sentences are among them, so that a new one is not looked for.
-    sentences: BTreeSet<(Who, i64)>,
+    /// Which connection the lines come from: sentences are counted anew on each.
+    connection: u64,
+    sentences: Sentences,
     arrivals: u64,
     /// The first line that is not in the files as it is here.
     changed_from: usize,
@@ -47,7 +51,7 @@ struct Line {
     who: Who,
     name: Option<SmolStr>,
     words: String,
-    sentence_id: Option<i64>,
+    has_id: bool,
 }
 
 /// A file that is written again from some line on.
@@ -66,7 +70,8 @@ impl Transcript {
             |path, heading: &'static str| Readable { path, heading, starts: Vec::new(), end: heading.len() as u64 };
         Self {
             lines: Vec::new(),
-            sentences: BTreeSet::new(),
+            connection: 0,
+            sentences: Sentences::new(max_lines),
             arrivals: 0,
             changed_from: usize::MAX,
             max_lines: max_lines.max(1),
@@ -86,13 +91,27 @@ impl Transcript {
         let mut line = Vec::new();
         let mut reader = BufReader::new(file);
         while reader.read_until(b'\n', &mut line).map_err(|source| failed("read", &path, source))? > 0 {
-            if let Ok(said) = serde_json::from_slice(&line) {
+            if let Ok(said) = serde_json::from_slice::<MediaDataTranscript>(&line) {
+                let connection = said.extra.get("connection").and_then(serde_json::Value::as_u64);
+                self.connection = connection.unwrap_or(1).max(self.connection);
                 self.apply(&said);
             }
             line.clear();
         }
         self.changed_from = 0;
+        // The process that comes has another.
+        self.connection += 1;
         Ok(())
+    }
+
+    /// Another connection brings what comes from here on.
+    pub(crate) fn begin_connection(&mut self) {
+        self.connection += 1;
+    }
+
+    /// The number of the connection, from 1.
+    pub(crate) fn connection(&self) -> u64 {
+        self.connection
     }
 
     /// All is to be written again: the origin changed.
@@ -104,46 +123,90 @@ impl Transcript {
 
     /// Lines that do not say whose they are by name are to be written again: names changed.
     pub(crate) fn change_nameless(&mut self) {
-        let nameless = self.lines.iter().position(|line| line.name.as_ref().is_none_or(|name| name.is_empty()));
+        let nameless = self.lines.iter().position(|line| line.name.as_ref().is_none_or(|name| is_blank(name)));
         self.changed_from = self.changed_from.min(nameless.unwrap_or(usize::MAX));
     }
 
     /// A new line, a better one, or one less.
+    ///
+    /// A correction or deletion is for the sentence of its id that began at the same time, on whichever connection; else for
+    /// that of its own connection, as the count of sentences begins anew with each. An original that comes after its
+    /// correction changes nothing.
     pub(crate) fn apply(&mut self, said: &MediaDataTranscript) {
         let who = Who::of(said.user_id.as_ref(), said.channel_id.as_ref());
-        let sentence = said.sentence_id.map(|id| (who.clone(), id)).filter(|id| self.sentences.contains(id));
-        // From the end, as updates follow closely.
-        let known = sentence
-            .and_then(|(who, id)| self.lines.iter().rposition(|line| line.sentence_id == Some(id) && line.who == who));
-        match (said.attribute.unwrap_or(DataMessageAttribute::New), known) {
-            (DataMessageAttribute::Delete, known) => {
-                if let Some(id) = said.sentence_id {
-                    self.delete(&who, id, known);
+        let Some(id) = said.sentence_id else { return self.apply_without_id(who, said) };
+        let (key, start) = ((who, id), start_of(said));
+        let known = self.sentences.find(&key, start, self.connection);
+        match said.attribute.unwrap_or(DataMessageAttribute::New) {
+            DataMessageAttribute::Delete => self.delete(key, start, known),
+            DataMessageAttribute::Update => self.correct(key, said, known),
+            DataMessageAttribute::None | DataMessageAttribute::New | DataMessageAttribute::Unknown(_) => {
+                self.original(key, said, known);
+            }
+        }
+    }
+
+    /// Without a sentence id nothing can be corrected, and only all of it can tell that it was sent again.
+    fn apply_without_id(&mut self, who: Who, said: &MediaDataTranscript) {
+        if said.attribute == Some(DataMessageAttribute::Delete) {
+            return;
+        }
+        let start = start_of(said);
+        let same_time = self.lines.partition_point(|line| Some(line.start) < start);
+        let mut beside = self.lines.iter().skip(same_time).take_while(|line| Some(line.start) == start);
+        let is_again = said.attribute != Some(DataMessageAttribute::Update)
+            && beside.any(|line| !line.has_id && line.who == who && line.words == said.data);
+        if !is_again {
+            self.insert(who, said);
+        }
+    }
+
+    fn original(&mut self, key: Key, said: &MediaDataTranscript, known: Option<Found>) {
+        let start = start_of(said);
+        match known.and_then(|found| Some((found, self.sentences.get_mut(&key, found)?))) {
+            Some((found, sentence)) if sentence.is_corrected && (found.same_start || !sentence.has_original) => {
+                sentence.has_original = true;
+                sentence.starts.extend(start);
+            }
+            // Sent again after a reconnect.
+            Some((Found { same_start: true, .. }, sentence)) => {
+                if let Some(line) = sentence.line {
+                    let line = self.update(line, said);
+                    self.sentences.moved(&key, known, line);
                 }
             }
-            (DataMessageAttribute::Update, Some(known)) => self.update(known, said),
-            (DataMessageAttribute::Update, None) => self.insert(who, said),
-            (
-                DataMessageAttribute::None | DataMessageAttribute::New | DataMessageAttribute::Unknown(_),
-                Some(known),
-            ) if self.lines.get(known).is_some_and(|line| Some(line.start) == start_of(said)) => {
-                // Sent again after a reconnect.
-                self.update(known, said);
+            Some(_) | None => {
+                let line = self.insert(key.0.clone(), said);
+                self.sentences.add(key, Sentence::original(self.connection, start, line));
             }
-            (DataMessageAttribute::None | DataMessageAttribute::New | DataMessageAttribute::Unknown(_), _) => {
-                // Without a sentence id only all of it can tell that it was sent again.
-                let start = start_of(said);
-                let same_time = self.lines.partition_point(|line| Some(line.start) < start);
-                let again = said.sentence_id.is_none()
-                    && self
-                        .lines
-                        .iter()
-                        .skip(same_time)
-                        .take_while(|line| Some(line.start) == start)
-                        .any(|line| line.sentence_id.is_none() && line.who == who && line.words == said.data);
-                if !again {
-                    self.insert(who, said);
-                }
+        }
+    }
+
+    fn correct(&mut self, key: Key, said: &MediaDataTranscript, known: Option<Found>) {
+        let start = start_of(said);
+        let sentence = known.and_then(|found| self.sentences.get_mut(&key, found));
+        if let Some(sentence) = sentence {
+            let Some(line) = sentence.line else { return };
+            sentence.is_corrected = true;
+            sentence.starts.extend(start);
+            if let Some(line) = self.update(line, said) {
+                return self.sentences.moved(&key, known, Some(line));
+            }
+            // It has left memory, and stays in the files as it is.
+        }
+        let line = self.insert(key.0.clone(), said);
+        self.sentences.add(key, Sentence::corrected(self.connection, start, Some(line)));
+    }
+
+    fn delete(&mut self, key: Key, start: Option<u64>, known: Option<Found>) {
+        let Some(found) = known else {
+            // Its original may still come.
+            return self.sentences.add(key, Sentence::corrected(self.connection, start, None));
+        };
+        for line in self.sentences.delete(&key, found, start) {
+            if let Some(place) = self.place(line) {
+                self.lines.remove(place);
+                self.changed_from = self.changed_from.min(place);
             }
         }
     }
@@ -158,68 +221,59 @@ impl Transcript {
             self.changed_from = usize::MAX;
         }
         let surplus = self.lines.len().saturating_sub(self.max_lines);
-        for line in self.lines.drain(..surplus) {
-            if let Some(id) = line.sentence_id {
-                self.sentences.remove(&(line.who, id));
-            }
-        }
+        self.lines.drain(..surplus);
         self.vtt.starts.drain(..surplus.min(self.vtt.starts.len()));
         self.text.starts.drain(..surplus.min(self.text.starts.len()));
         Ok(())
     }
 
-    fn insert(&mut self, who: Who, said: &MediaDataTranscript) {
+    fn insert(&mut self, who: Who, said: &MediaDataTranscript) -> LineKey {
         let start = start_of(said).or_else(|| self.lines.last().map(|line| line.start)).unwrap_or_default();
         self.arrivals += 1;
-        if let Some(id) = said.sentence_id {
-            self.sentences.insert((who.clone(), id));
-        }
-        let line = Line {
+        self.put(Line {
             start,
             arrival: self.arrivals,
             end: said.end_time.map(|time| time.0),
             who,
             name: said.user_name.clone(),
             words: said.data.clone(),
-            sentence_id: said.sentence_id,
-        };
-        self.put(line);
+            has_id: said.sentence_id.is_some(),
+        })
     }
 
-    fn update(&mut self, place: usize, said: &MediaDataTranscript) {
+    /// Where the line is then; none if it has left memory.
+    fn update(&mut self, line: LineKey, said: &MediaDataTranscript) -> Option<LineKey> {
+        let place = self.place(line)?;
         let mut line = self.lines.remove(place);
         self.changed_from = self.changed_from.min(place);
         line.start = start_of(said).unwrap_or(line.start);
         line.end = said.end_time.map(|time| time.0).or(line.end);
         line.name = said.user_name.clone().or(line.name);
         line.words.clone_from(&said.data);
-        self.put(line);
+        Some(self.put(line))
     }
 
-    fn delete(&mut self, who: &Who, id: i64, known: Option<usize>) {
-        if known.is_none() {
-            return;
-        }
-        let of_it = |line: &Line| line.sentence_id == Some(id) && line.who == *who;
-        if let Some(first) = self.lines.iter().position(of_it) {
-            self.changed_from = self.changed_from.min(first);
-            self.lines.retain(|line| !of_it(line));
-            self.sentences.remove(&(who.clone(), id));
-        }
-    }
-
-    fn put(&mut self, line: Line) {
-        let order = (line.start, line.arrival);
-        let place = self.lines.partition_point(|other| (other.start, other.arrival) < order);
+    fn put(&mut self, line: Line) -> LineKey {
+        let key = line.key();
+        let place = self.lines.partition_point(|other| other.key() < key);
         self.changed_from = self.changed_from.min(place);
         self.lines.insert(place, line);
+        key
+    }
+
+    fn place(&self, line: LineKey) -> Option<usize> {
+        self.lines.binary_search_by_key(&line, Line::key).ok()
     }
 }
 
 impl Line {
+    fn key(&self) -> LineKey {
+        (self.start, self.arrival)
+    }
+
     fn speaker(&self, people: &People) -> SmolStr {
-        let named = self.name.as_ref().filter(|name| !name.is_empty());
-        named.cloned().or_else(|| people.name(&self.who)).unwrap_or_else(|| self.who.label())
+        let named = self.name.as_ref().filter(|name| !is_blank(name)).cloned();
+        named.or_else(|| people.name_at(&self.who, UnixMillis(self.start))).unwrap_or_else(|| self.who.label())
     }
 
     fn as_vtt(&self, origin: UnixMillis, people: &People) -> String {
@@ -273,12 +327,6 @@ fn start_of(said: &MediaDataTranscript) -> Option<u64> {
 /// The time on a tape, `hh:mm:ss.mmm`.
 fn clock(ms: u64) -> String {
     format!("{:02}:{:02}:{:02}.{:03}", ms / 3_600_000, ms / 60_000 % 60, ms / 1000 % 60, ms % 1000)
-}
-
-/// Line breaks and other control characters as spaces: an empty line would end a cue, and a terminal obeys the rest.
-fn one_line(text: &str) -> String {
-    let words: Vec<_> = text.split(char::is_control).filter(|part| !part.is_empty()).collect();
-    words.join(" ")
 }
 
 /// WebVTT's own characters as references, so that no text becomes markup or an arrow.

@@ -3,15 +3,15 @@
 mod common;
 
 use common::*;
-use rtms_record::{Input, Manifest};
+use rtms_record::{Input, Manifest, check::check};
 use rtms_wire::{
     codes::media::{AudioChannel, AudioSampleRate, MediaDataOption, MediaPayloadType},
     media::{medium::Medium, params::MediaParams, video::VideoParams},
 };
 
 const H264: &[u8] = &[0, 0, 0, 1, 0x67, 1, 2, 3];
-const JPG: &[u8] = &[0xff, 0xd8, 0xff, 0xe0, 1];
-const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
+const JPG: &[u8] = &[0xff, 0xd8, 0xff, 0xe0, 0, 3, 1, 0xff, 0xda, 0, 2, 5, 0xff, 0, 6, 0xff, 0xd9];
+const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\0IEND\xaeB`\x82";
 
 #[test]
 fn the_active_speakers_video_is_one_stream_with_an_index() {
@@ -47,9 +47,10 @@ fn individual_video_and_shares_are_files_by_person() {
     record(&mut recorder, [Input::Granted(Medium::Video, granted)]);
     record(&mut recorder, [Input::Video(data(5, 0, H264.into())), Input::Deskshare(data(6, 0, H264.into()))]);
     // A part of a sequence may begin with anything.
-    record(&mut recorder, [Input::Video(data(5, 40, JPG.into()))]);
+    let part = &JPG[..5];
+    record(&mut recorder, [Input::Video(data(5, 40, part.into()))]);
     finish(recorder);
-    assert_eq!(std::fs::read(room.path("video/5.h264")).expect("video"), [H264, JPG].concat());
+    assert_eq!(std::fs::read(room.path("video/5.h264")).expect("video"), [H264, part].concat());
     assert_eq!(std::fs::read(room.path("deskshare/6.h264")).expect("share"), H264);
 }
 
@@ -81,7 +82,79 @@ fn a_picture_is_what_it_says_and_not_what_was_granted() {
     finish(recorder);
 
     assert_eq!(std::fs::read(room.path("deskshare/images/00000001.png")).expect("a picture"), PNG);
-    assert_eq!(std::fs::read(room.path("deskshare/images/00000002.jpg")).expect("as was granted"), b"what");
+    assert_eq!(std::fs::read(room.path("deskshare/6.unknown.raw")).expect("no picture"), b"what");
+}
+
+#[test]
+fn content_counts_where_it_contradicts_the_grant() {
+    let granted = |codec| {
+        let params = Some(VideoParams { codec: Some(codec), ..VideoParams::default() });
+        [
+            Input::Granted(Medium::Video, MediaParams { video: params.clone(), ..MediaParams::default() }),
+            Input::Granted(Medium::Deskshare, MediaParams { deskshare: params, ..MediaParams::default() }),
+        ]
+    };
+    for (codec, sent) in [
+        (MediaPayloadType::H264, [(0, H264), (40, PNG), (80, JPG), (120, H264)]),
+        (MediaPayloadType::Png, [(0, JPG), (40, H264), (80, PNG), (120, H264)]),
+    ] {
+        let room = Room::new();
+        let mut recorder = room.open();
+        record(&mut recorder, granted(codec));
+        for (at, bytes) in sent {
+            let packet = data(5, at, bytes.into());
+            record(&mut recorder, [Input::Video(packet.clone()), Input::Deskshare(packet)]);
+        }
+        finish(recorder);
+        for (video, medium) in [("video/active.h264", "video"), ("deskshare/5.h264", "deskshare")] {
+            assert_eq!(std::fs::read(room.path(video)).expect("a video"), [H264, H264].concat(), "{codec}");
+            let lines = room.lines(&format!("{medium}/index.jsonl"));
+            let images = lines.iter().filter_map(|line| line["file"].as_str()).filter(|file| file.contains("images/"));
+            let images: Vec<_> = images.map(|file| std::fs::read(room.path(file)).expect("a picture")).collect();
+            assert!(lines.len() == 4 && images.len() == 2 && images.contains(&PNG.to_vec()), "{codec}");
+        }
+        assert!(check(&room.folder()).is_fine());
+    }
+}
+
+#[test]
+fn pictures_without_an_end_or_without_a_byte_are_listed_and_counted_apart() {
+    for codec in [MediaPayloadType::Jpg, MediaPayloadType::Png, MediaPayloadType::H264] {
+        let room = Room::new();
+        let mut recorder = room.open();
+        let video = VideoParams { codec: Some(codec), ..VideoParams::default() };
+        let granted = MediaParams { video: Some(video), ..MediaParams::default() };
+        record(&mut recorder, [Input::Granted(Medium::Video, granted)]);
+        for (at, bytes) in [JPG, &JPG[..11], &[], PNG, &PNG[..15], JPG].into_iter().enumerate() {
+            record(&mut recorder, [Input::Video(data(5, 40 * at as i64, bytes.into()))]);
+        }
+        let manifest = finish(recorder).manifest;
+
+        let received = &manifest.media[&Medium::Video];
+        assert_eq!((received.packets, received.empty, received.cut_off), (6, 1, 2), "{codec}");
+        let lines = room.lines("video/index.jsonl");
+        let broken: Vec<_> = lines.iter().map(|line| line["broken"].as_str().unwrap_or("")).collect();
+        assert_eq!(broken, ["", "cut_off", "empty", "", "cut_off", ""]);
+        assert_eq!(std::fs::read_dir(room.path("video/images")).expect("pictures").count(), 3);
+        assert_eq!(std::fs::read(room.path("video/broken/00000002.jpg")).expect("a part"), JPG[..11]);
+        assert_eq!(std::fs::read(room.path("video/broken/00000004.png")).expect("a part"), PNG[..15]);
+        let report = check(&room.folder());
+        assert!(report.is_fine(), "{report:?}");
+        assert!(report.notes.iter().any(|note| note.contains("2 without their end")), "{report:?}");
+    }
+}
+
+#[test]
+fn sound_in_a_container_is_no_pcm_whatever_was_granted() {
+    let room = Room::new();
+    let mut recorder = room.open();
+    record(&mut recorder, [granted_audio(AudioSampleRate::Khz16, AudioChannel::Mono, MediaPayloadType::L16)]);
+    let page = [&b"OggS\0\x02"[..], &[7; 634]].concat();
+    record(&mut recorder, [packet(5, 0, &tone(1)), Input::Audio(data(5, 20, page.clone())), packet(5, 40, &tone(2))]);
+    finish(recorder);
+    assert_eq!(std::fs::read(room.path("audio/5.ogg")).expect("a page"), page);
+    assert_eq!(room.samples("audio/5.wav"), [&tone(1)[..], &silence(20), &tone(2)].concat());
+    assert!(check(&room.folder()).is_fine());
 }
 
 #[test]

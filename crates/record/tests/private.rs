@@ -12,6 +12,7 @@ use rtms_record::{
 };
 use rtms_wire::{
     codes::media::{AudioChannel, AudioSampleRate, MediaPayloadType},
+    flaws::{Flaws, RawMessage},
     message::text_data::{MediaDataChat, MediaDataTranscript},
 };
 use serde_json::json;
@@ -54,8 +55,10 @@ fn everything() -> Vec<Input> {
         packet(5, 0, &tone(1)),
         packet(5, 1_000_000_000_000, &tone(1)),
         Input::Video(data(5, 0, vec![0, 0, 0, 1, 7])),
-        Input::Video(data(5, 40, vec![0xff, 0xd8, 0xff])),
-        Input::Deskshare(data(5, 0, vec![0x89, b'P', b'N', b'G'])),
+        Input::Video(data(5, 40, vec![0xff, 0xd8, 0xff, 0xd9])),
+        Input::Video(data(5, 80, vec![0xff, 0xd8, 0xff])),
+        Input::Deskshare(data(5, 0, b"\x89PNG\r\n\x1a\n\0\0\0\0IEND\xaeB`\x82".to_vec())),
+        Input::Raw(RawMessage::new(None, Flaws::default(), b"?")),
         Input::Transcript(line),
         Input::Chat(chat),
         Input::Note(Note { at: now(), kind: "joined", fields }),
@@ -86,6 +89,7 @@ fn files_of_a_recording_are_their_owners_only() {
     let expected = [
         "aside/audio.raw",
         "aside/index.jsonl",
+        "aside/messages.jsonl",
         "audio/5.wav",
         "audio/6.opus.raw",
         "audio/7.opus.raw",
@@ -100,6 +104,7 @@ fn files_of_a_recording_are_their_owners_only() {
         "transcript.txt",
         "transcript.vtt",
         "video/active.h264",
+        "video/broken/00000002.jpg",
         "video/images/00000001.jpg",
         "video/index.jsonl",
     ];

@@ -3,9 +3,11 @@
 mod common;
 
 use common::*;
-use rtms_record::{Input, Note, Options};
+use rtms_record::{Input, Note, Options, check::check};
 use rtms_wire::{
     codes::media::DataMessageAttribute,
+    flaws::{Flaw, Flaws, RawMessage},
+    media::{medium::Medium, params::MediaParams},
     message::{
         event_update::EventUpdate,
         text_data::{MediaDataChat, MediaDataTranscript},
@@ -122,6 +124,203 @@ fn speakers_are_named_even_when_the_name_comes_later() {
     for expected in ["] Ines: hi", "] Bo: hi", "] Cy: hi", "] User 8: hi"] {
         assert!(text.contains(expected), "{expected} in {text}");
     }
+}
+
+/// The transcript's medium is opened: another connection.
+fn connected() -> Input {
+    Input::Granted(Medium::Transcript, MediaParams::default())
+}
+
+fn with(attribute: DataMessageAttribute, message: MediaDataTranscript) -> Input {
+    Input::Transcript(MediaDataTranscript { attribute: Some(attribute), ..message })
+}
+
+/// Message 6 about one person.
+fn event(kind: i64, user: u64, name: Option<&str>, at: u64) -> Input {
+    let person = json!({"user_id": user, "user_name": name});
+    let event = json!({"event": {"event_type": kind, "timestamp": START + at, "participants": [person]}});
+    Input::Event(serde_json::from_value(event).expect("an event"))
+}
+
+fn words(room: &Room) -> Vec<String> {
+    room.text("transcript.txt").lines().map(|line| line.split_once(": ").expect("a line").1.to_owned()).collect()
+}
+
+#[test]
+fn sentences_that_are_counted_anew_leave_those_from_before_alone() {
+    use DataMessageAttribute::{Delete, Update};
+    // After a reconnect, and in a process that goes on.
+    for is_takeover in [false, true] {
+        let room = Room::new();
+        let mut recorder = room.open();
+        record(
+            &mut recorder,
+            [connected(), line(1, 5, 1_000, "first"), line(2, 5, 2_000, "second"), line(3, 5, 3_000, "thrid")],
+        );
+        if is_takeover {
+            recorder.sync(now()).expect("synced");
+            drop(recorder);
+            recorder = room.open();
+        }
+        let timeless =
+            MediaDataTranscript { start_time: None, end_time: None, timestamp: None, ..message(2, 5, 0, "") };
+        record(
+            &mut recorder,
+            [
+                connected(),
+                // Of this connection nothing has that number yet.
+                with(Delete, timeless.clone()),
+                line(1, 5, 9_000, "forth"),
+                with(Update, message(1, 5, 9_000, "fourth")),
+                // A late correction of a sentence from before: it began then.
+                with(Update, message(3, 5, 3_000, "third")),
+                with(Update, message(4, 5, 9_500, "fifth")),
+                line(5, 5, 9_900, "noise"),
+                with(Delete, message(5, 5, 9_900, "")),
+            ],
+        );
+        finish(recorder);
+        assert_eq!(words(&room), ["first", "second", "third", "fourth", "fifth"], "takeover: {is_takeover}");
+    }
+}
+
+#[test]
+fn an_original_that_comes_after_its_correction_does_not_undo_it() {
+    use DataMessageAttribute::{Delete, Update};
+    let room = Room::new();
+    let mut recorder = room.open();
+    record(
+        &mut recorder,
+        [
+            connected(),
+            // The correction is first.
+            with(Update, message(1, 5, 1_000, "right")),
+            line(1, 5, 900, "wrong"),
+            with(Delete, message(2, 5, 2_000, "")),
+            line(2, 5, 2_000, "noise"),
+            // In order, and then all again on another connection.
+            line(3, 5, 3_000, "helo"),
+            with(Update, message(3, 5, 3_100, "hello")),
+            line(4, 5, 4_000, "cough"),
+            with(Delete, message(4, 5, 4_000, "")),
+            connected(),
+            line(3, 5, 3_000, "helo"),
+            line(4, 5, 4_000, "cough"),
+            with(Update, message(4, 5, 4_000, "cough")),
+            line(1, 5, 900, "wrong"),
+        ],
+    );
+    recorder.sync(now()).expect("synced");
+    assert_eq!(words(&room), ["right", "hello"]);
+    drop(recorder);
+    let mut recorder = room.open();
+    record(&mut recorder, [line(3, 5, 3_000, "helo"), line(4, 5, 4_000, "cough"), line(1, 5, 8_000, "new")]);
+    finish(recorder);
+    assert_eq!(words(&room), ["right", "hello", "new"]);
+}
+
+#[test]
+fn who_said_what_does_not_move_when_an_id_is_used_again_or_a_name_changes() {
+    let room = Room::new();
+    let mut recorder = room.open();
+    let said =
+        |user, at, text| Input::Transcript(MediaDataTranscript { user_name: None, ..message(at, user, at, text) });
+    record(
+        &mut recorder,
+        [
+            said(5, 100, "before her name"),
+            event(3, 5, Some("Ines"), 200),
+            event(3, 6, Some("Sam"), 200),
+            event(3, 7, Some("Sam"), 200),
+            said(5, 1_000, "hers"),
+            event(4, 5, None, 2_000),
+            event(3, 5, None, 3_000),
+            said(5, 4_000, "of a newcomer"),
+            event(2, 5, Some("Bo"), 5_000),
+            said(5, 6_000, "his"),
+            said(6, 6_000, "as Sam"),
+            event(3, 6, Some("Samantha"), 7_000),
+            said(6, 8_000, "as Samantha"),
+            said(7, 8_500, "the other Sam"),
+        ],
+    );
+    recorder.sync(now()).expect("synced");
+    drop(recorder);
+    let mut recorder = room.open();
+    record(&mut recorder, [said(5, 9_000, "his too")]);
+    let people = finish(recorder).manifest.participants;
+
+    let names: Vec<_> = room.text("transcript.txt").lines().map(|line| line[11..].to_owned()).collect();
+    assert_eq!(
+        names,
+        [
+            "Ines: before her name",
+            "Ines: hers",
+            "Bo: of a newcomer",
+            "Bo: his",
+            "Sam: as Sam",
+            "Samantha: as Samantha",
+            "Sam: the other Sam",
+            "Bo: his too",
+        ]
+    );
+    let [five, six, seven] = people.as_slice() else { panic!("{people:?}") };
+    let times: Vec<_> = five.names.iter().map(|it| (it.name.as_deref(), it.from.0 - START, it.until)).collect();
+    assert_eq!(times, [(Some("Ines"), 200, Some(UnixMillis(START + 2_000))), (Some("Bo"), 3_000, None)]);
+    assert_eq!((six.name.as_deref(), six.names.len(), seven.names.len()), (Some("Samantha"), 2, 0));
+}
+
+#[test]
+fn no_speaker_is_empty_and_each_utterance_is_one_line() {
+    let room = Room::new();
+    let mut recorder = room.open();
+    record(&mut recorder, [event(3, 2, Some("Zoë"), 0)]);
+    let names = ["", "\u{200b}", "\u{202e}\u{2066}", "\u{3164}\n", "\0", "ok\u{202d}\u{2028}x"];
+    for (place, name) in names.into_iter().enumerate() {
+        let text = "a\u{2029}b\u{85}\u{202b}c\r\n\u{7f}";
+        let said = message(1, 1 + place as u64, 100 * place as i64, text);
+        record(&mut recorder, [Input::Transcript(MediaDataTranscript { user_name: Some(name.into()), ..said })]);
+    }
+    finish(recorder);
+
+    let text = room.text("transcript.txt");
+    let lines: Vec<_> = text.split_inclusive('\n').map(|line| &line[11..]).collect();
+    let speakers = ["User 1", "Zoë", "User 3", "User 4", "User 5", "ok x"];
+    assert_eq!(lines, speakers.map(|speaker| format!("{speaker}: a b c\n")));
+    assert_eq!(room.text("transcript.vtt").split("\n\n").filter(|cue| cue.contains(">a b c")).count(), 6);
+    assert_eq!(room.lines("transcript.jsonl")[5]["user_name"], "ok\u{202d}\u{2028}x", "as it was received");
+}
+
+#[test]
+fn what_was_broken_is_counted_by_kind_and_the_first_of_each_are_kept() {
+    let room = Room::new();
+    let mut recorder = room.open();
+    let raw = |flaw, bytes: &[u8]| {
+        let mut flaws = Flaws::default();
+        flaws.insert(flaw);
+        Input::Raw(RawMessage::new(Some(Medium::Audio), flaws, bytes))
+    };
+    for _ in 0..300 {
+        record(&mut recorder, [raw(Flaw::BrokenText, b"{\"user_name\":\"\\ud83d\",\"token\":\"t0p\"}")]);
+    }
+    record(
+        &mut recorder,
+        [raw(Flaw::WrongLength, &vec![b'x'; 100_000]), Input::Raw(RawMessage::new(None, Flaws::default(), b"\xff"))],
+    );
+    recorder.sync(now()).expect("synced");
+    std::mem::forget(recorder);
+    let manifest = finish(room.open()).manifest;
+
+    assert_eq!(manifest.flaws.into_iter().collect::<Vec<_>>(), [(Flaw::BrokenText, 300), (Flaw::WrongLength, 1)]);
+    let lines = room.lines("aside/messages.jsonl");
+    assert_eq!(lines.len(), 22);
+    assert_eq!(lines[0]["text"], "{\"user_name\":\"\\ud83d\",\"token\":\"\"}", "without its secrets");
+    assert_eq!(
+        (&lines[20]["length"], lines[20]["text"].as_str().map(str::len)),
+        (&json!(100_000), Some(RawMessage::MAX_BYTES))
+    );
+    assert_eq!((&lines[21]["flaws"], &lines[21]["binary_base64"]), (&json!([]), &json!("/w==")));
+    assert!(check(&room.folder()).is_fine());
 }
 
 #[test]

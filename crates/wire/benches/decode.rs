@@ -25,6 +25,9 @@ fn decode(criterion: &mut Criterion) {
         group.bench_function("Message::decode", |bencher| {
             bencher.iter(|| Message::decode(black_box(text.as_bytes())).expect("a message"));
         });
+        group.bench_function("Message::decode_leniently", |bencher| {
+            bencher.iter(|| Message::decode_leniently(black_box(text.as_bytes())).expect("a message"));
+        });
         group.bench_function("serde_json::Value + base64", |bencher| {
             bencher.iter(|| through_a_tree(black_box(&text)));
         });

@@ -110,7 +110,7 @@ fn read<T: DeserializeOwned>(value: &Value) -> Option<T> {
 }
 
 /// The number that quoted digits are, or a float with nothing after its point.
-fn whole_number(value: &Value) -> Option<Value> {
+pub(crate) fn whole_number(value: &Value) -> Option<Value> {
     let digits = match value {
         Value::String(text) => text.clone(),
         Value::Number(number) => number.as_f64().filter(|float| float.fract() == 0.0).map(|it| format!("{it:.0}"))?,

@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
+use rtms_wire::mend;
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 
@@ -59,7 +60,9 @@ impl Frame {
         if bytes.trim_ascii_start().first() != Some(&b'{') {
             return Err(FrameUnreadable::NoObject);
         }
-        let raw: Raw<'_> = serde_json::from_slice(bytes)?;
+        // A bad string anywhere must not cost the event. What is right stays byte for byte.
+        let (mended, _) = mend::json(bytes);
+        let raw: Raw<'_> = serde_json::from_slice(&mended)?;
         let content = raw.content.map(RawValue::get);
         Ok(match raw.module.as_deref() {
             // A missing `success` is not a refusal: what is refused is closed, too.
@@ -116,10 +119,15 @@ mod tests {
     }
 
     #[test]
+    fn half_a_surrogate_costs_no_event() {
+        let half = r#"{"module":"message","header":"\udc00","content":"{\"event\":\"x\",\"topic\":\"\ud83d\"}"}"#;
+        let body = "{\"event\":\"x\",\"topic\":\"\u{fffd}\"}";
+        assert_eq!(decode(half), Frame::Event(Bytes::from_static(body.as_bytes())));
+    }
+
+    #[test]
     fn what_is_none_is_an_error_and_nothing_worse() {
-        for text in
-            ["", "[]", "null", "7", "\"x\"", "{\"module\":1}", "{\"module\":\"message\",\"content\":\"\\ud800\"}"]
-        {
+        for text in ["", "[]", "null", "7", "\"x\"", "{\"module\":1}", "{\"module\":\"message\",\"content\":\"x}"] {
             assert!(Frame::decode(&Bytes::from_static(text.as_bytes())).is_err(), "{text}");
         }
         assert!(Frame::decode(&Bytes::from_static(b"\xff\x00")).is_err());

@@ -1,6 +1,7 @@
 //! What becomes lines: words, chat, events, and notes of our own.
 
 use rtms_wire::{
+    SmolStr,
     media::medium::Medium,
     message::{
         event_update::EventUpdate,
@@ -16,10 +17,16 @@ use crate::{
     input::{Note, Who},
 };
 
+/// How far the time of a name may be from when it came: longer than any meeting.
+const MAX_AGE_MS: u64 = 72 * 3_600_000;
+
 /// A line of `transcript.jsonl` or `chat.jsonl`: the message as it came, and when.
 #[derive(Serialize)]
 struct Line<'a, T> {
     received_at: UnixMillis,
+    /// Sentences are counted within a connection; the first is not written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connection: Option<u64>,
     #[serde(flatten)]
     message: &'a T,
 }
@@ -29,8 +36,9 @@ impl Recorder {
         let at = said.start_time.or(said.timestamp);
         self.received(Medium::Transcript, at.unwrap_or(now), said.data.len(), now);
         let who = Who::of(said.user_id.as_ref(), said.channel_id.as_ref());
-        self.people.learn(&who, said.user_name.as_ref());
-        self.transcript_lines.push_line(&Line { received_at: now, message: said }, &mut self.files)?;
+        self.learn(&who, said.user_name.as_ref(), at, now);
+        let connection = Some(self.transcript.connection()).filter(|connection| *connection > 1);
+        self.transcript_lines.push_line(&Line { received_at: now, connection, message: said }, &mut self.files)?;
         self.transcript.apply(said);
         Ok(())
     }
@@ -39,9 +47,10 @@ impl Recorder {
         let bytes = chat.data.as_str().map_or(0, str::len);
         self.received(Medium::Chat, chat.timestamp.unwrap_or(now), bytes, now);
         if let Some(author) = chat.author() {
-            self.people.learn(&Who::of(Some(&author.user_id), None), author.user_name.as_ref());
+            let who = Who::of(Some(&author.user_id), None);
+            self.learn(&who, author.user_name.as_ref(), chat.timestamp, now);
         }
-        self.chat.push_line(&Line { received_at: now, message: chat }, &mut self.files)
+        self.chat.push_line(&Line { received_at: now, connection: None, message: chat }, &mut self.files)
     }
 
     pub(super) fn event(&mut self, update: &EventUpdate, now: UnixMillis) -> Result<(), RecordError> {
@@ -52,14 +61,25 @@ impl Recorder {
             #[serde(flatten)]
             update: &'a EventUpdate,
         }
-        self.people.learn_event(update);
         let at = update.event.time().unwrap_or(now);
+        self.people.learn_event(update, self.manifest.about.product, self.believed(Some(at), now));
         self.events.push_line(&EventLine { at, kind: "event_update", update }, &mut self.files)?;
         self.manifest.events += 1;
         Ok(())
     }
 
-    pub(super) fn note(&mut self, mut note: Note) -> Result<(), RecordError> {
+    /// Learns that somebody was there at this time, and perhaps their name.
+    pub(super) fn learn(&mut self, who: &Who, name: Option<&SmolStr>, at: Option<UnixMillis>, now: UnixMillis) {
+        let at = self.believed(at, now);
+        self.people.learn(who, name, at);
+    }
+
+    /// The time of a message, or when it came if it cannot be that time.
+    fn believed(&self, at: Option<UnixMillis>, now: UnixMillis) -> UnixMillis {
+        at.filter(|at| at.0.abs_diff(now.0) <= MAX_AGE_MS).unwrap_or(now)
+    }
+
+    pub(super) fn note(&mut self, mut note: Note, now: UnixMillis) -> Result<(), RecordError> {
         #[derive(Serialize)]
         struct NoteLine<'a> {
             at: UnixMillis,
@@ -67,7 +87,7 @@ impl Recorder {
             #[serde(flatten)]
             fields: &'a rtms_wire::message::Extra,
         }
-        self.people.learn_fields(&note.fields);
+        self.people.learn_fields(&note.fields, self.believed(Some(note.at), now));
         note.fields.remove("at");
         note.fields.remove("kind");
         self.events.push_line(&NoteLine { at: note.at, kind: note.kind, fields: &note.fields }, &mut self.files)?;

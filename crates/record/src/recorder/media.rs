@@ -12,18 +12,22 @@ use rtms_wire::{
 use super::Recorder;
 use crate::{
     audio::{Audio, Outcome},
+    content::{Picture, picture, sound_container},
     error::RecordError,
     input::Who,
     layout::Layout,
     manifest::{AsideReason, Grant, MAX_LISTED, Received},
     options::Options,
-    raw::{Aside, Raw, codec_by_content, stem_or},
+    raw::{Aside, Raw, stem_or},
     wav::PcmFormat,
 };
 
 impl Recorder {
     pub(super) fn grant(&mut self, medium: Medium, params: MediaParams, now: UnixMillis) {
         self.apply_grant(medium, &params);
+        if medium == Medium::Transcript {
+            self.transcript.begin_connection();
+        }
         let last = self.manifest.granted.iter().rev().find(|grant| grant.medium == medium);
         if last.is_none_or(|last| last.params != params) {
             if self.manifest.granted.len() >= MAX_LISTED {
@@ -57,8 +61,12 @@ impl Recorder {
         if !self.received(Medium::Audio, data.timestamp, data.data.len(), now) {
             return self.keep_aside(Medium::Audio, AsideReason::FarAhead, data, now);
         }
+        if let Some(container) = sound_container(&data.data) {
+            return self.coded_audio(container, data, now);
+        }
         let Some(pcm) = pcm_format(self.book.audio_params(), data.data.len()) else {
-            return self.coded_audio(data, now);
+            let kind = coded_kind(self.book.audio_params());
+            return self.coded_audio(kind, data, now);
         };
 
         let origin = match &self.audio {
@@ -81,7 +89,7 @@ impl Recorder {
             return self.keep_aside(Medium::Audio, AsideReason::TooManyTracks, data, now);
         };
         if audio.is_new_name(track, data.user_name.as_ref()) || is_new {
-            self.people.learn(&who, data.user_name.as_ref());
+            self.learn(&who, data.user_name.as_ref(), Some(data.timestamp), now);
         }
         if is_new {
             // Before any of it reaches a file: whoever resumes must know the origin and the track.
@@ -106,23 +114,9 @@ impl Recorder {
     }
 
     /// Keeps audio that is not PCM as it is.
-    fn coded_audio(&mut self, data: &MediaData, now: UnixMillis) -> Result<(), RecordError> {
+    fn coded_audio(&mut self, kind: &'static str, data: &MediaData, now: UnixMillis) -> Result<(), RecordError> {
         let who = Who::of(data.user_id.as_ref(), data.channel_id.as_ref());
-        self.people.learn(&who, data.user_name.as_ref());
-        let kind = match self.book.audio_params().map(|params| params.format().codec) {
-            Some(MediaPayloadType::Opus) => "opus.raw",
-            Some(MediaPayloadType::G711) => "g711.raw",
-            Some(MediaPayloadType::G722) => "g722.raw",
-            Some(
-                MediaPayloadType::L16
-                | MediaPayloadType::Undefined
-                | MediaPayloadType::Jpg
-                | MediaPayloadType::Png
-                | MediaPayloadType::H264
-                | MediaPayloadType::Unknown(_),
-            )
-            | None => "unknown.raw",
-        };
+        self.learn(&who, data.user_name.as_ref(), Some(data.timestamp), now);
         let raw = raw(&mut self.raw, Medium::Audio, &self.layout, &self.options)?;
         if raw.is_duplicate(data) {
             self.manifest.media.entry(Medium::Audio).or_default().duplicates += 1;
@@ -134,21 +128,8 @@ impl Recorder {
     pub(super) fn pictures(&mut self, medium: Medium, data: &MediaData, now: UnixMillis) -> Result<(), RecordError> {
         self.received(medium, data.timestamp, data.data.len(), now);
         let who = Who::of(data.user_id.as_ref(), data.channel_id.as_ref());
-        self.people.learn(&who, data.user_name.as_ref());
+        self.learn(&who, data.user_name.as_ref(), Some(data.timestamp), now);
         let granted = self.picture_codecs.get(&medium).copied().unwrap_or(MediaPayloadType::Undefined);
-        let codec = match granted {
-            // A part of a sequence may begin with anything.
-            MediaPayloadType::H264 => granted,
-            // A picture says what it is, whatever was granted.
-            MediaPayloadType::Jpg
-            | MediaPayloadType::Png
-            | MediaPayloadType::Undefined
-            | MediaPayloadType::L16
-            | MediaPayloadType::G711
-            | MediaPayloadType::G722
-            | MediaPayloadType::Opus
-            | MediaPayloadType::Unknown(_) => codec_by_content(&data.data).unwrap_or(granted),
-        };
         // The active speaker's pictures are one sequence, whoever it is.
         let stem = if medium == Medium::Video && self.active_speaker_video {
             "active".to_owned()
@@ -157,16 +138,24 @@ impl Recorder {
         };
         let raw = raw(&mut self.raw, medium, &self.layout, &self.options)?;
         let (layout, files) = (&self.layout, &mut self.files);
-        match codec {
-            MediaPayloadType::H264 => raw.append(stem, "h264", data, now, layout, files),
-            MediaPayloadType::Jpg => raw.picture("jpg", data, now, layout, files),
-            MediaPayloadType::Png => raw.picture("png", data, now, layout, files),
-            MediaPayloadType::Undefined
-            | MediaPayloadType::L16
-            | MediaPayloadType::G711
-            | MediaPayloadType::G722
-            | MediaPayloadType::Opus
-            | MediaPayloadType::Unknown(_) => raw.append(stem, "unknown.raw", data, now, layout, files),
+        let received = self.manifest.media.entry(medium).or_default();
+        let is_h264 = granted == MediaPayloadType::H264;
+        match picture(&data.data) {
+            Picture::Empty => {
+                received.empty += 1;
+                raw.empty(data, now, layout, files)
+            }
+            Picture::H264 => raw.append(stem, "h264", data, now, layout, files),
+            Picture::Whole(format) => raw.picture(format, data, now, layout, files),
+            // A part of a sequence may begin with anything.
+            Picture::Unknown | Picture::CutOff { is_certain: false, .. } if is_h264 => {
+                raw.append(stem, "h264", data, now, layout, files)
+            }
+            Picture::CutOff { format, .. } => {
+                received.cut_off += 1;
+                raw.broken_picture(format, data, now, layout, files)
+            }
+            Picture::Unknown => raw.append(stem, "unknown.raw", data, now, layout, files),
         }
     }
 
@@ -225,6 +214,24 @@ fn pcm_format(granted: Option<&AudioParams>, bytes: usize) -> Option<PcmFormat> 
         Some(_) => None,
         // Zoom's default, if the length fits: whole packets of 20 ms at 16 kHz mono.
         None => (bytes > 0 && bytes.is_multiple_of(640)).then_some(PcmFormat { sample_rate: 16_000, channels: 1 }),
+    }
+}
+
+/// The name of the form that sound was granted in and that is only collected.
+fn coded_kind(granted: Option<&AudioParams>) -> &'static str {
+    match granted.map(|params| params.format().codec) {
+        Some(MediaPayloadType::Opus) => "opus.raw",
+        Some(MediaPayloadType::G711) => "g711.raw",
+        Some(MediaPayloadType::G722) => "g722.raw",
+        Some(
+            MediaPayloadType::L16
+            | MediaPayloadType::Undefined
+            | MediaPayloadType::Jpg
+            | MediaPayloadType::Png
+            | MediaPayloadType::H264
+            | MediaPayloadType::Unknown(_),
+        )
+        | None => "unknown.raw",
     }
 }
 

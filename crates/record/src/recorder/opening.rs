@@ -22,6 +22,7 @@ use crate::{
     layout::{Layout, newest_folder, next_folder},
     ledger::{Cause, Ledger, Queue},
     manifest::{self, Continues, MAX_LISTED, Manifest, RecordingState, Resume},
+    odd::OddMessages,
     options::Options,
     people::People,
     private,
@@ -86,7 +87,7 @@ impl Recorder {
         let is_resumed = !manifest.resumes.is_empty();
 
         let mut people = People::default();
-        people.resume(&manifest.participants);
+        people.resume(&manifest.participants, manifest.about.started_at);
         let mut transcript = Transcript::new(&layout, options.max_lines);
         let mut audio = None;
         let mut lost_sound = Vec::new();
@@ -144,6 +145,7 @@ impl Recorder {
             active_speaker_video: true,
             raw: BTreeMap::new(),
             aside: None,
+            odd: OddMessages::open(&layout, &options)?,
             transcript,
             layout,
             options,

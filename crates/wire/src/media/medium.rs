@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::codes::message_type::MessageType;
+
 /// One medium of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -19,6 +21,18 @@ pub enum Medium {
 }
 
 impl Medium {
+    /// The medium whose data this message carries.
+    pub fn of_message(msg_type: MessageType) -> Option<Self> {
+        let numbers = [
+            (MessageType::MediaDataAudio, Self::Audio),
+            (MessageType::MediaDataVideo, Self::Video),
+            (MessageType::MediaDataShare, Self::Deskshare),
+            (MessageType::MediaDataTranscript, Self::Transcript),
+            (MessageType::MediaDataChat, Self::Chat),
+        ];
+        numbers.into_iter().find(|(number, _)| *number == msg_type).map(|(_, medium)| medium)
+    }
+
     /// All of them, by bit.
     pub const ALL: [Self; 5] = [Self::Audio, Self::Video, Self::Deskshare, Self::Transcript, Self::Chat];
 

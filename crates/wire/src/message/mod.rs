@@ -5,6 +5,7 @@ pub mod data_handshake;
 pub mod event_subscription;
 pub mod event_update;
 pub mod keep_alive;
+mod leniency;
 pub mod media_data;
 mod scan;
 pub mod signaling_handshake;
@@ -16,7 +17,7 @@ pub mod video_subscription;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, error::Category};
 
-use crate::{codes::message_type::MessageType, error::DecodeError, redact};
+use crate::{codes::message_type::MessageType, error::DecodeError, flaws::Flaws, redact};
 
 use client_ready::ClientReadyAck;
 use data_handshake::{DataHandShakeReq, DataHandShakeResp};
@@ -114,12 +115,29 @@ impl Message {
         }
     }
 
+    /// Reads a message of Zoom's as far as it can be read, and returns what was wrong with it.
+    ///
+    /// Broken text, values and base64 are mended, and a field that cannot be read is left out. An ordinary message takes the
+    /// same short path as in [`Self::decode`].
+    ///
+    /// # Errors
+    /// [`DecodeError`] if nothing can be read, or not what the message is for.
+    pub fn decode_leniently(payload: &[u8]) -> Result<(Self, Flaws), DecodeError> {
+        match scan::media_data(payload) {
+            Some(Ok(message)) => Ok((message, Flaws::default())),
+            Some(Err(_)) | None => leniency::read(payload),
+        }
+    }
+
     fn decode_any(payload: &[u8]) -> Result<Self, DecodeError> {
         // What a frame opens with tells nothing: 0x0A is white space to JSON, and the first byte of most of Protobuf.
-        let mut fields: Extra = serde_json::from_slice(payload).map_err(|error| match error.classify() {
+        Self::of_fields(serde_json::from_slice(payload).map_err(|error| match error.classify() {
             Category::Data => DecodeError::NotAnObject,
             Category::Syntax | Category::Eof | Category::Io => DecodeError::NotJson(error),
-        })?;
+        })?)
+    }
+
+    fn of_fields(mut fields: Extra) -> Result<Self, DecodeError> {
         let msg_type = fields.remove("msg_type").ok_or(DecodeError::NoMessageType)?;
         let msg_type =
             MessageType::deserialize(msg_type).map_err(|source| DecodeError::BadField { msg_type: None, source })?;

@@ -6,14 +6,19 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 /// The outer object. The order of keys is not fixed and anything may be missing.
-#[derive(Deserialize)]
 pub(super) struct Envelope<'a> {
-    #[serde(borrow, default)]
     pub(super) event: Option<&'a RawValue>,
-    #[serde(borrow, default)]
     pub(super) event_ts: Option<&'a RawValue>,
-    #[serde(borrow, default)]
     pub(super) payload: Option<&'a RawValue>,
+}
+
+impl<'a> Envelope<'a> {
+    /// Reads it; of a key that stands there twice the last counts.
+    pub(super) fn read(json: &'a str) -> serde_json::Result<Self> {
+        let members: HashMap<Key<'a>, &'a RawValue> = serde_json::from_str(json)?;
+        let member = |name: &'static str| members.get(&Key(name.into())).copied();
+        Ok(Self { event: member("event"), event_ts: member("event_ts"), payload: member("payload") })
+    }
 }
 
 /// A payload's fields, flat and nested. Values stay raw, so that a number keeps all its digits.

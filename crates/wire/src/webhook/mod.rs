@@ -15,6 +15,7 @@ use serde_json::value::RawValue;
 use crate::{
     codes::product::Product,
     ids::{AccountId, InstanceId, InstanceIdField, StreamId},
+    mend,
     time::UnixMillis,
     webhook::{
         account::{ConcurrencyLimited, ConcurrencyNearLimit},
@@ -100,10 +101,11 @@ impl Webhook {
     /// [`WebhookUnreadable`] for what is not JSON or has no event name. Everything else is a webhook: what is missing
     /// or odd in it shows as an absent field.
     pub fn decode(body: &[u8]) -> Result<Self, WebhookUnreadable> {
-        // The reader of JSON looks into what is wanted only, and all of it has to be text.
-        let text =
-            std::str::from_utf8(body).map_err(|error| WebhookUnreadable::NotJson(serde::de::Error::custom(error)))?;
-        let envelope: fields::Envelope<'_> = serde_json::from_str(text).map_err(WebhookUnreadable::NotJson)?;
+        // A bad string anywhere must not cost the stream. What is right stays byte for byte.
+        let (mended, _) = mend::json(body);
+        let text = std::str::from_utf8(&mended)
+            .map_err(|error| WebhookUnreadable::NotJson(serde::de::Error::custom(error)))?;
+        let envelope = fields::Envelope::read(text).map_err(WebhookUnreadable::NotJson)?;
         let event = envelope.event.and_then(fields::text).ok_or(WebhookUnreadable::NoEvent)?;
         let event = EventName::canonical(&event);
         let fields = Fields::new(envelope.payload.map(RawValue::get).unwrap_or_default());
