@@ -48,7 +48,9 @@ pub(crate) struct Accounting {
 
 /// What is known before the first event of a stream that began at `started_at`.
 pub(crate) fn opening(wanted: MediaTypes, clocks: Option<ClockPair>, started_at: UnixMillis) -> Vec<Input> {
-    let clock = clocks.map(|ClockPair { zoom, ours }| Input::Clock { zoom, ours });
+    // A webhook that comes late, by a slow way or Zoom's retry, is not a clock that is behind.
+    let clock = clocks.filter(|clocks| clocks.zoom > clocks.ours);
+    let clock = clock.map(|ClockPair { zoom, ours }| Input::Clock { zoom, ours });
     let unwanted = Medium::ALL.into_iter().filter(|medium| !wanted.contains(*medium));
     // As if it were our time, though it is Zoom's: it was written too long ago to tell the clocks from each other.
     let since = When::Ours(started_at);

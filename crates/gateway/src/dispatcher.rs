@@ -127,7 +127,7 @@ impl Dispatcher {
 
     fn judge(&self, entry: &Entry) -> Judgement {
         let webhook = match Webhook::decode(&entry.body) {
-            Ok(webhook) => webhook,
+            Ok(webhook) => webhook.with_believable_time(entry.received_at),
             // The door lets no such body in, but what is on disk may come from another version.
             Err(why) => return Judgement::Settle(Verdict::new(Class::Unusable, why.to_string())),
         };

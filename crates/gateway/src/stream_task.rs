@@ -588,7 +588,7 @@ fn kept(odd: &Odd) -> Option<Input> {
         Odd::OtherVersion { role, version } => {
             Some(note("other_version", json!({ "connection": role.to_string(), "protocol_version": version })))
         }
-        Odd::Undecodable { .. } => None,
+        Odd::Raw(_) | Odd::Undecodable { .. } => None,
     }
 }
 

@@ -6,7 +6,7 @@ mod common;
 
 use common::{Pair, audio, media, message, seconds};
 use rtms_proto::{
-    dedupe::{MAX_LINES, MAX_RUNS, MAX_TRACKS},
+    dedupe::{MAX_LINES, MAX_PACKETS},
     event::Event,
     input::Input,
     output::Role,
@@ -117,10 +117,68 @@ fn parts_of_one_picture_share_their_time_and_are_all_delivered() {
 }
 
 #[test]
+fn what_differs_is_no_repeat_whatever_it_shares() {
+    let mut pair = Pair::running();
+    let of = |msg_type: u64, who: Value, data: &str| {
+        let mut content = json!({"data": data, "timestamp": 7_000});
+        content.as_object_mut().unwrap().extend(who.as_object().unwrap().clone());
+        json!({"msg_type": msg_type, "content": content})
+    };
+    let people = [json!({"user_id": 7}), json!({"user_id": -1}), json!({})];
+    for data in ["AAAA", "AAAB", "AAAC", "AAA="] {
+        for who in &people {
+            for msg_type in [14, 15, 16] {
+                pair.hear(media(Medium::Audio), of(msg_type, who.clone(), data));
+            }
+        }
+        pair.lose(media(Medium::Audio));
+    }
+
+    for medium in [Medium::Audio, Medium::Video, Medium::Deskshare] {
+        assert_eq!(times(&pair, medium), [7_000; 12], "{medium}");
+    }
+    assert_eq!(removed(&pair), []);
+}
+
+#[test]
+fn what_one_connection_carries_twice_is_delivered_twice() {
+    let mut pair = Pair::running();
+    for _ in 0..5 {
+        pair.hear(media(Medium::Audio), audio(1_000));
+    }
+    pair.lose(media(Medium::Audio));
+    pair.hear(media(Medium::Audio), audio(1_000));
+    pair.hear(media(Medium::Audio), audio(1_020));
+
+    assert_eq!(times(&pair, Medium::Audio), [1_000, 1_000, 1_000, 1_000, 1_000, 1_020]);
+    assert_eq!(removed(&pair), [(Medium::Audio, 1)]);
+}
+
+#[test]
+fn two_who_are_not_named_may_say_the_same_at_the_same_moment() {
+    let mut pair = Pair::running();
+    let say = |who: Value| {
+        let mut content = json!({"data": "yes", "timestamp": BASE + 5_000});
+        content.as_object_mut().unwrap().extend(who.as_object().unwrap().clone());
+        content
+    };
+    for who in [json!({}), json!({"user_id": -1}), json!({"user_id": 0}), json!({"user_id": 9})] {
+        for msg_type in [17, 18] {
+            for _ in 0..2 {
+                pair.hear(media(Medium::Chat), json!({"msg_type": msg_type, "content": say(who.clone())}));
+            }
+        }
+    }
+
+    let told = |medium| times(&pair, medium).len();
+    assert_eq!((told(Medium::Transcript), told(Medium::Chat)), (7, 7), "of user 9, who is known, once");
+}
+
+#[test]
 fn a_line_its_correction_and_its_deletion_are_three_lines() {
     let mut pair = Pair::running();
     let line = |attribute: i64, data: &str| {
-        json!({"msg_type": 17, "content": {"user_id": 7, "data": data, "timestamp": 1, "start_time": 1, "end_time": 2,
+        json!({"msg_type": 17, "content": {"user_id": 7, "data": data, "timestamp": BASE, "start_time": BASE, "end_time": BASE + 2,
             "attribute": attribute, "sentence_id": 5}})
     };
     let lines = [line(1, "to"), line(2, "two"), line(2, "too"), line(3, "")];
@@ -163,52 +221,26 @@ fn what_was_removed_is_told_before_the_end() {
 // --- Bounds ---
 
 #[test]
-fn of_one_person_as_many_runs_are_remembered_as_there_is_room_for() {
-    let mut pair = Pair::running();
-    // Two seconds between them: each is a run of its own.
-    let time = |number: usize| 10_000 + 2_000 * number as u64;
-    for number in 0..=MAX_RUNS {
-        pair.hear(media(Medium::Audio), audio(time(number)));
-    }
+fn as_many_packets_and_lines_are_remembered_as_there_is_room_for() {
+    for (medium, max) in [(Medium::Audio, MAX_PACKETS), (Medium::Chat, MAX_LINES)] {
+        let mut pair = Pair::running();
+        for number in 0..=max {
+            pair.hear(media(medium), packet(medium, 10_000 + 20 * number as u64));
+        }
+        pair.lose(media(medium));
 
-    for (number, forgotten) in [(1, false), (MAX_RUNS, false), (0, true)] {
-        let before = times(&pair, Medium::Audio).len();
-        pair.hear(media(Medium::Audio), audio(time(number)));
-        assert_eq!(times(&pair, Medium::Audio).len() - before, usize::from(forgotten), "{number}");
-    }
-}
-
-#[test]
-fn as_many_people_are_remembered_as_there_is_room_for() {
-    let mut pair = Pair::running();
-    let connection = pair.line(media(Medium::Audio));
-    let mut hear = |person: usize| {
-        let content = json!({"user_id": person, "data": "AAAA", "timestamp": 1_000});
-        let before = pair.events.len();
-        pair.input(Input::Received(connection, message(json!({"msg_type": 14, "content": content}))));
-        pair.events.len() > before
-    };
-    assert!((0..=MAX_TRACKS).all(&mut hear));
-
-    assert!(!hear(1), "the second is remembered");
-    assert!(hear(0), "who was not heard for longest is forgotten");
-}
-
-#[test]
-fn as_many_lines_are_remembered_as_there_is_room_for() {
-    let mut pair = Pair::running();
-    for number in 0..=MAX_LINES {
-        pair.hear(media(Medium::Chat), packet(Medium::Chat, number as u64));
-    }
-
-    for (number, forgotten) in [(1, false), (MAX_LINES, false), (0, true)] {
-        let before = times(&pair, Medium::Chat).len();
-        pair.hear(media(Medium::Chat), packet(Medium::Chat, number as u64));
-        assert_eq!(times(&pair, Medium::Chat).len() - before, usize::from(forgotten), "{number}");
+        for (number, is_forgotten) in [(1, false), (max, false), (0, true)] {
+            let before = times(&pair, medium).len();
+            pair.hear(media(medium), packet(medium, 10_000 + 20 * number as u64));
+            assert_eq!(times(&pair, medium).len() - before, usize::from(is_forgotten), "{medium} {number}");
+        }
     }
 }
 
 // --- Helpers ---
+
+/// Times of words are read as times, so they are of this age.
+const BASE: u64 = 1_795_420_800_000;
 
 fn packet(medium: Medium, timestamp: u64) -> Value {
     let msg_type = match medium {
@@ -218,10 +250,10 @@ fn packet(medium: Medium, timestamp: u64) -> Value {
         Medium::Transcript => 17,
         Medium::Chat => 18,
     };
-    json!({"msg_type": msg_type, "content": {"user_id": 7, "data": "AAAA", "timestamp": timestamp}})
+    json!({"msg_type": msg_type, "content": {"user_id": 7, "data": "AAAA", "timestamp": BASE + timestamp}})
 }
 
-/// The timestamps of what was delivered, in order.
+/// The timestamps of what was delivered, in order, from [`BASE`] on if they are behind it.
 fn times(pair: &Pair, medium: Medium) -> Vec<u64> {
     let time = |event: &Event| match (medium, event) {
         (Medium::Audio, Event::Audio(data))
@@ -231,7 +263,7 @@ fn times(pair: &Pair, medium: Medium) -> Vec<u64> {
         (Medium::Chat, Event::Chat(chat)) => Some(chat.timestamp.unwrap().0),
         _ => None,
     };
-    pair.events.iter().filter_map(time).collect()
+    pair.events.iter().filter_map(time).map(|time| time.checked_sub(BASE).unwrap_or(time)).collect()
 }
 
 fn removed(pair: &Pair) -> Vec<(Medium, u64)> {

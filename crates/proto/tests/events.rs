@@ -35,19 +35,15 @@ fn the_product_decides_what_is_subscribed_to() {
 fn events_and_media_are_handed_on_in_the_order_in_which_they_come() {
     let mut pair = Pair::running();
     pair.events.clear();
+    const BASE: u64 = 1_795_420_800_000;
+    let content = |data: &str, ms: u64| json!({"user_id": 7, "data": data, "timestamp": BASE + ms});
 
-    pair.hear(Role::Signaling, json!({"msg_type": 6, "event": {"event_type": 1, "timestamp": 5}}));
-    pair.hear(media(Medium::Audio), audio(6));
-    pair.hear(
-        media(Medium::Transcript),
-        json!({"msg_type": 17, "content": {"user_id": 7, "data": "ja", "timestamp": 7}}),
-    );
-    pair.hear(media(Medium::Chat), json!({"msg_type": 18, "content": {"user_id": 7, "data": "hm", "timestamp": 8}}));
-    pair.hear(media(Medium::Video), json!({"msg_type": 15, "content": {"user_id": 7, "data": "AAAA", "timestamp": 9}}));
-    pair.hear(
-        media(Medium::Deskshare),
-        json!({"msg_type": 16, "content": {"user_id": 7, "data": "AAAA", "timestamp": 10}}),
-    );
+    pair.hear(Role::Signaling, json!({"msg_type": 6, "event": {"event_type": 1, "timestamp": BASE + 5}}));
+    pair.hear(media(Medium::Audio), audio(BASE + 6));
+    pair.hear(media(Medium::Transcript), json!({"msg_type": 17, "content": content("ja", 7)}));
+    pair.hear(media(Medium::Chat), json!({"msg_type": 18, "content": content("hm", 8)}));
+    pair.hear(media(Medium::Video), json!({"msg_type": 15, "content": content("AAAA", 9)}));
+    pair.hear(media(Medium::Deskshare), json!({"msg_type": 16, "content": content("AAAA", 10)}));
 
     let times: Vec<_> = pair
         .events
@@ -60,7 +56,7 @@ fn events_and_media_are_handed_on_in_the_order_in_which_they_come() {
             other => panic!("{other:?}"),
         })
         .collect();
-    assert_eq!(times, [5, 6, 7, 8, 9, 10]);
+    assert_eq!(times, [5, 6, 7, 8, 9, 10].map(|ms| BASE + ms));
 }
 
 #[test]

@@ -16,7 +16,7 @@ use crate::{
     layout::{Layout, stem, wav_part},
     manifest::{self, AsideReason, Kept, Placed, TrackSource},
     options::Options,
-    timeline::{Place, Timeline},
+    timeline::{Place, Timeline, Voices},
     wav::{PcmFormat, Wav},
     window::Window,
 };
@@ -33,6 +33,8 @@ pub(crate) struct Audio {
     tracks: usize,
     max_tracks: usize,
     wav_limit_bytes: u64,
+    /// From when on, and for how many milliseconds, there is what counted as repeats and was placed after all.
+    no_repeats: Vec<(UnixMillis, u64)>,
 }
 
 /// Tracks of one format that belong together.
@@ -53,10 +55,26 @@ struct Track {
     wav: Wav,
     window: Window<i16>,
     timeline: Timeline,
+    /// What was placed last, and how often it came again right after itself.
+    last: Option<Last>,
+    /// Packets of one timestamp were found to be as many as there is time for.
+    is_bunched: bool,
     placed: Placed,
     /// Frames that something was received for.
     heard: u64,
     name: Option<SmolStr>,
+}
+
+/// A packet that was placed.
+#[derive(Debug)]
+struct Last {
+    timestamp: UnixMillis,
+    voices: Voices,
+    /// Its first frame.
+    start: u64,
+    samples: Vec<u8>,
+    /// The same came again so often, with nothing between. The next packet tells whether these are repeats.
+    copies: u64,
 }
 
 #[derive(Debug)]
@@ -97,8 +115,8 @@ pub(crate) struct TrackId {
 /// What became of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// It is in the track.
-    Placed,
+    /// It is in the track, from this time on.
+    Placed(UnixMillis),
     /// It was there already.
     Duplicate,
     /// It belongs aside.
@@ -113,6 +131,7 @@ impl Audio {
             tracks: 0,
             max_tracks: options.max_tracks,
             wav_limit_bytes: options.wav_limit_bytes,
+            no_repeats: Vec::new(),
         }
     }
 
@@ -222,59 +241,80 @@ impl Audio {
     }
 
     /// Puts whole frames of samples where their time is.
+    ///
+    /// A packet that comes again right after itself may be a repeat, or one of several that a sender stamped at once and
+    /// that sound alike. It counts as a repeat until the next packet shows that there is time for it.
     pub(crate) fn place(
         &mut self,
         id: TrackId,
         timestamp: UnixMillis,
         samples: &[u8],
+        voices: Voices,
         files: &mut Files,
     ) -> Result<Outcome, RecordError> {
         let Some(set) = self.sets.get_mut(id.set) else { return Ok(Outcome::Duplicate) };
-        let frame_bytes = set.format.frame_bytes();
-        let frames = (samples.len() / frame_bytes) as u64;
+        let frames = (samples.len() / set.format.frame_bytes()) as u64;
         let Some(track) = set.tracks.get_mut(id.track) else { return Ok(Outcome::Duplicate) };
         if frames == 0 {
             track.placed.packets += 1;
-            return Ok(Outcome::Placed);
+            return Ok(Outcome::Placed(timestamp));
         }
-        match track.timeline.place(timestamp, frames) {
-            Place::At { start, skip, fresh, joined, out_of_order } => {
-                let placed = &mut track.placed;
-                placed.packets += 1;
-                placed.bytes += samples.len() as u64;
-                placed.first_timestamp = Some(placed.first_timestamp.map_or(timestamp, |first| first.min(timestamp)));
-                placed.last_timestamp = Some(placed.last_timestamp.map_or(timestamp, |last| last.max(timestamp)));
-                placed.joined += u64::from(joined);
-                placed.out_of_order += u64::from(out_of_order);
-                placed.overlapping += u64::from(skip > 0);
-                track.heard += fresh;
-                let heard = samples.get(skip as usize * frame_bytes..).unwrap_or_default();
-                let written = set.write(id.track, start + skip, heard, files);
-                if let (Err(_), Some(track)) = (&written, set.tracks.get_mut(id.track)) {
-                    track.placed.packets -= 1;
-                    track.placed.bytes -= samples.len() as u64;
-                    track.heard -= fresh;
-                }
-                written.map(|()| Outcome::Placed)
+        if let Some(last) = &mut track.last
+            && last.timestamp == timestamp
+            && last.samples == samples
+        {
+            last.copies += 1;
+            track.placed.duplicates += 1;
+            return Ok(Outcome::Duplicate);
+        }
+        set.settle_copies(id.track, Some(timestamp), &mut self.no_repeats, files)?;
+        let Some(track) = set.tracks.get_mut(id.track) else { return Ok(Outcome::Duplicate) };
+        let same_time = track.timeline.with_timestamp(timestamp);
+        for start in &same_time {
+            if set.is_there(id.track, *start, samples, files)? {
+                set.count_repeat(id.track);
+                return Ok(Outcome::Duplicate);
             }
-            Place::Duplicate => {
-                track.placed.duplicates += 1;
-                Ok(Outcome::Duplicate)
+        }
+        let Some(track) = set.tracks.get_mut(id.track) else { return Ok(Outcome::Duplicate) };
+        track.placed.same_time += u64::from(!same_time.is_empty());
+        match set.put(id.track, timestamp, samples, voices, files)? {
+            Place::At { start, .. } => {
+                let Some(track) = set.tracks.get_mut(id.track) else { return Ok(Outcome::Placed(timestamp)) };
+                let samples = samples.to_owned();
+                track.last = Some(Last { timestamp, voices, start, samples, copies: 0 });
+                Ok(Outcome::Placed(track.timeline.time_of(start)))
             }
-            Place::Covered { start } => {
+            Place::Taken { start } => {
                 if set.is_there(id.track, start, samples, files)? {
-                    if let Some(track) = set.tracks.get_mut(id.track) {
-                        track.placed.duplicates += 1;
-                    }
+                    set.count_repeat(id.track);
                     return Ok(Outcome::Duplicate);
                 }
                 Ok(Outcome::Aside(AsideReason::Overlap))
             }
             Place::BeforeOrigin => {
-                track.placed.before_origin += 1;
+                if let Some(track) = set.tracks.get_mut(id.track) {
+                    track.placed.before_origin += 1;
+                }
                 Ok(Outcome::Aside(AsideReason::BeforeOrigin))
             }
         }
+    }
+
+    /// Decides for each track what came again at its end.
+    pub(crate) fn settle_copies(&mut self, files: &mut Files) -> Result<(), RecordError> {
+        for set in &mut self.sets {
+            for track in 0..set.tracks.len() {
+                set.settle_copies(track, None, &mut self.no_repeats, files)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// From when on, and for how many milliseconds, there is what counted as repeats and was placed after all, since this
+    /// was asked.
+    pub(crate) fn take_no_repeats(&mut self) -> Vec<(UnixMillis, u64)> {
+        std::mem::take(&mut self.no_repeats)
     }
 
     /// Where the longest track ends, on Zoom's clock; none without a track.
@@ -360,6 +400,8 @@ impl Audio {
             window: Window::new(&wav),
             wav,
             timeline: Timeline::new(self.origin, set.format.sample_rate),
+            last: None,
+            is_bunched: false,
             placed: Placed::default(),
             heard: 0,
             name: None,
@@ -370,6 +412,81 @@ impl Audio {
 }
 
 impl Set {
+    /// Gives samples their place, if there is one, and writes them there.
+    fn put(
+        &mut self,
+        track: usize,
+        timestamp: UnixMillis,
+        samples: &[u8],
+        voices: Voices,
+        files: &mut Files,
+    ) -> Result<Place, RecordError> {
+        let frames = (samples.len() / self.format.frame_bytes()) as u64;
+        let Some(into) = self.tracks.get_mut(track) else { return Ok(Place::BeforeOrigin) };
+        let place = into.timeline.place(timestamp, frames, voices);
+        if let Place::At { start, joined, out_of_order } = place {
+            let placed = &mut into.placed;
+            placed.packets += 1;
+            placed.bytes += samples.len() as u64;
+            placed.first_timestamp = Some(placed.first_timestamp.map_or(timestamp, |first| first.min(timestamp)));
+            placed.last_timestamp = Some(placed.last_timestamp.map_or(timestamp, |last| last.max(timestamp)));
+            placed.joined += u64::from(joined);
+            placed.out_of_order += u64::from(out_of_order);
+            into.heard += frames;
+            let written = self.write(track, start, samples, files);
+            if let (Err(_), Some(into)) = (&written, self.tracks.get_mut(track)) {
+                into.placed.packets -= 1;
+                into.placed.bytes -= samples.len() as u64;
+                into.heard -= frames;
+            }
+            written?;
+        }
+        Ok(place)
+    }
+
+    /// Decides whether what came again right after itself are repeats: `next` is the timestamp of the packet after it, none
+    /// at the end. What is no repeat is placed, and its time noted.
+    fn settle_copies(
+        &mut self,
+        track: usize,
+        next: Option<UnixMillis>,
+        no_repeats: &mut Vec<(UnixMillis, u64)>,
+        files: &mut Files,
+    ) -> Result<(), RecordError> {
+        let Some(into) = self.tracks.get_mut(track) else { return Ok(()) };
+        let Some(last) = into.last.take() else { return Ok(()) };
+        if last.copies == 0 {
+            return Ok(());
+        }
+        let frames = (last.samples.len() / self.format.frame_bytes()) as u64;
+        // Other sound with the same timestamp shows that the sender stamps several packets at once, and so does time that is
+        // just long enough for all.
+        if let Some(next) = next {
+            let end = last.start + frames;
+            let next_start = into.timeline.nominal(next);
+            let rest = next_start.abs_diff(end + last.copies * frames);
+            into.is_bunched = next == last.timestamp || (rest < frames && rest < next_start.abs_diff(end));
+        }
+        if !into.is_bunched {
+            return Ok(());
+        }
+        for _ in 0..last.copies {
+            if let Place::At { start, .. } = self.put(track, last.timestamp, &last.samples, last.voices, files)?
+                && let Some(into) = self.tracks.get_mut(track)
+            {
+                into.placed.duplicates = into.placed.duplicates.saturating_sub(1);
+                no_repeats.push((into.timeline.time_of(start), self.format.millis(frames)));
+            }
+        }
+        Ok(())
+    }
+
+    fn count_repeat(&mut self, track: usize) {
+        if let Some(track) = self.tracks.get_mut(track) {
+            track.placed.duplicates += 1;
+        }
+    }
+
     /// Writes samples into a track, and what they change into the mix.
     fn write(&mut self, track: usize, frame: u64, samples: &[u8], files: &mut Files) -> Result<(), RecordError> {
         let frame_bytes = self.format.frame_bytes();
@@ -431,13 +548,31 @@ impl Set {
         mix.window.insert(number, sums, &mut mix.wav, files)
     }
 
-    /// Whether the track has exactly these samples there.
-    fn is_there(&mut self, track: usize, frame: u64, samples: &[u8], files: &mut Files) -> Result<bool, RecordError> {
-        let Some(track) = self.tracks.get_mut(track) else { return Ok(false) };
-        track.window.sync(&mut track.wav, files)?;
-        let mut found = vec![0; samples.len() / self.format.frame_bytes() * self.format.frame_bytes()];
-        track.wav.read(frame, &mut found, files)?;
-        Ok(samples.starts_with(&found))
+    /// Whether the track has exactly these samples there, in memory or in its file.
+    fn is_there(&self, track: usize, frame: u64, samples: &[u8], files: &mut Files) -> Result<bool, RecordError> {
+        let Some(track) = self.tracks.get(track) else { return Ok(false) };
+        let mut rest = samples;
+        let mut frame = frame;
+        let mut found = Vec::new();
+        while !rest.is_empty() {
+            let (number, from) = track.window.locate(frame);
+            let count = (track.window.block_samples() - from).min(rest.len() / 2);
+            let (here, behind) = rest.split_at(2 * count);
+            found.clear();
+            match track.window.peek(number).and_then(|block| block.get(from..from + count)) {
+                Some(known) => found.extend(known.iter().flat_map(|sample| sample.to_le_bytes())),
+                None => {
+                    found.resize(here.len(), 0);
+                    track.wav.read(frame, &mut found, files)?;
+                }
+            }
+            if found != here {
+                return Ok(false);
+            }
+            rest = behind;
+            frame += (here.len() / self.format.frame_bytes()) as u64;
+        }
+        Ok(true)
     }
 
     fn sum_end_again(&mut self, files: &mut Files) -> Result<(), RecordError> {

@@ -15,8 +15,9 @@ use rtms_wire::{
 };
 
 use crate::{
+    belief::{Belief, Doubt},
     input::{Dropped, Input},
-    ledger::{Change, Ledger, SpanChange, When},
+    ledger::{Change, Ledger, MAX_MESSAGE_MS, SpanChange, When},
 };
 
 /// How long a picture is taken to last: one of 25 a second.
@@ -28,6 +29,7 @@ pub(crate) const PICTURE_MS: u64 = 40;
 #[derive(Debug)]
 pub struct Bookkeeper {
     pub(crate) ledger: Ledger,
+    belief: Belief,
     product: Product,
     audio_params: Option<AudioParams>,
     /// None where bytes do not tell the length.
@@ -37,20 +39,55 @@ pub struct Bookkeeper {
 impl Bookkeeper {
     /// Begins with a stream that began at `started_at` on Zoom's clock; `now` is ours.
     pub fn new(started_at: UnixMillis, product: Product, now: UnixMillis) -> Self {
-        Self::of(Ledger::new(started_at, now), product)
+        Self::of(Ledger::new(started_at, now), Belief::new(started_at, None, now), product)
     }
 
     /// Goes on with a ledger.
-    pub(crate) fn of(ledger: Ledger, product: Product) -> Self {
-        Self { ledger, product, audio_params: None, audio_bytes_per_ms: bytes_per_ms(None) }
+    pub(crate) fn of(ledger: Ledger, belief: Belief, product: Product) -> Self {
+        Self { ledger, belief, product, audio_params: None, audio_bytes_per_ms: bytes_per_ms(None) }
     }
 
     /// Puts down one thing of a stream that nobody records; `now` is ours.
     pub fn take(&mut self, input: &Input, now: UnixMillis) {
         self.note(input, now);
-        if let Some((medium, at, ms)) = self.extent(input, now) {
-            self.ledger.received(medium, at, ms, now);
+        let doubt = self.judge(input, now);
+        if let Some((medium, at, ms)) = self.extent(input, doubt, now) {
+            self.received(medium, at, ms, doubt, now);
         }
+    }
+
+    /// Something was received for this time of Zoom's, or came now if its own time is doubted.
+    pub(crate) fn received(&mut self, medium: Medium, at: UnixMillis, ms: u64, doubt: Option<Doubt>, now: UnixMillis) {
+        match doubt {
+            None => self.ledger.received(medium, at, ms, now),
+            // It tells nothing of the clocks.
+            Some(_) => self.ledger.found(medium, at, at + Duration::from_millis(ms.min(MAX_MESSAGE_MS))),
+        }
+    }
+
+    /// Sound was received that its track has from another time on, because timestamps jitter.
+    pub(crate) fn heard(&mut self, at: UnixMillis, from: UnixMillis, ms: u64, now: UnixMillis) {
+        self.ledger.observe_clock(at, now);
+        self.ledger.found(Medium::Audio, from, from + Duration::from_millis(ms));
+    }
+
+    /// Why the time of a message is not believed, if it is not. A message without one is believed.
+    pub(crate) fn judge(&mut self, input: &Input, now: UnixMillis) -> Option<Doubt> {
+        let at = match input {
+            Input::Audio(data) | Input::Video(data) | Input::Deskshare(data) => data.timestamp,
+            Input::Transcript(said) => said.start_time.or(said.timestamp)?,
+            Input::Chat(chat) => chat.timestamp?,
+            Input::Granted(..)
+            | Input::Event(_)
+            | Input::Note(_)
+            | Input::Change(..)
+            | Input::Dropped(_)
+            | Input::Unreadable { .. }
+            | Input::Raw(_)
+            | Input::Repeats { .. }
+            | Input::Clock { .. } => return None,
+        };
+        self.belief.judge(at, self.ledger.to_zoom(now), now)
     }
 
     /// What changed since this was asked before, until `now`, which is ours.
@@ -74,6 +111,8 @@ impl Bookkeeper {
             Input::Event(update) => self.learn_shown(update, now),
             Input::Change(change, at) => self.ledger.tell(change.clone(), *at, now),
             Input::Dropped(Dropped { medium, queue, first, last, count: _ }) => {
+                let zoom_now = self.ledger.to_zoom(now);
+                let [first, last] = [first, last].map(|at| if at.is_plausible() { at } else { &zoom_now });
                 let end = *last + Duration::from_millis(self.usual_ms(*medium));
                 self.ledger.dropped(*medium, *first, end, *queue);
             }
@@ -144,14 +183,21 @@ impl Bookkeeper {
         }
     }
 
-    /// Which time a message is for: from when, and how many milliseconds.
-    pub(crate) fn extent(&self, input: &Input, now: UnixMillis) -> Option<(Medium, UnixMillis, u64)> {
+    /// Which time a message is for: from when, and how many milliseconds. If its own is doubted, it is for now.
+    pub(crate) fn extent(
+        &self,
+        input: &Input,
+        doubt: Option<Doubt>,
+        now: UnixMillis,
+    ) -> Option<(Medium, UnixMillis, u64)> {
+        let zoom_now = self.ledger.to_zoom(now);
+        let believed = |at: Option<UnixMillis>| at.filter(|_| doubt.is_none()).unwrap_or(zoom_now);
         match input {
-            Input::Audio(data) => Some((Medium::Audio, data.timestamp, self.sound_ms(data.data.len()))),
-            Input::Video(data) => Some((Medium::Video, data.timestamp, PICTURE_MS)),
-            Input::Deskshare(data) => Some((Medium::Deskshare, data.timestamp, PICTURE_MS)),
-            Input::Transcript(said) => spoken(said, self.ledger.to_zoom(now)),
-            Input::Chat(chat) => Some((Medium::Chat, chat.timestamp.unwrap_or_else(|| self.ledger.to_zoom(now)), 1)),
+            Input::Audio(data) => Some((Medium::Audio, believed(Some(data.timestamp)), self.sound_ms(data.data.len()))),
+            Input::Video(data) => Some((Medium::Video, believed(Some(data.timestamp)), PICTURE_MS)),
+            Input::Deskshare(data) => Some((Medium::Deskshare, believed(Some(data.timestamp)), PICTURE_MS)),
+            Input::Transcript(said) => spoken(said, believed(said.start_time.or(said.timestamp))),
+            Input::Chat(chat) => Some((Medium::Chat, believed(chat.timestamp), 1)),
             Input::Granted(..)
             | Input::Event(_)
             | Input::Note(_)
@@ -183,11 +229,10 @@ impl Bookkeeper {
 }
 
 /// When something was said, and for how long.
-fn spoken(said: &MediaDataTranscript, now: UnixMillis) -> Option<(Medium, UnixMillis, u64)> {
+fn spoken(said: &MediaDataTranscript, from: UnixMillis) -> Option<(Medium, UnixMillis, u64)> {
     if said.attribute == Some(DataMessageAttribute::Delete) {
         return None;
     }
-    let from = said.start_time.or(said.timestamp).unwrap_or(now);
     let ms = said.end_time.map_or(0, |end| end.0.saturating_sub(from.0));
     Some((Medium::Transcript, from, ms.max(1)))
 }

@@ -130,7 +130,7 @@ pub struct Ending {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Who {
-    /// Everybody together: `user_id` 0, or nobody named.
+    /// Everybody together: `user_id` 0, or nobody named, as -1 does not.
     Everyone,
     /// A participant.
     User(UserId),
@@ -142,7 +142,7 @@ impl Who {
     /// The user if it is a person, otherwise the channel, otherwise everyone.
     pub fn of(user_id: Option<&UserId>, channel_id: Option<&ChannelId>) -> Self {
         match (user_id, channel_id) {
-            (Some(user), _) if !user.is_mixed() => Self::User(user.clone()),
+            (Some(user), _) if user.is_person() => Self::User(user.clone()),
             (_, Some(channel)) => Self::Channel(channel.clone()),
             (Some(_), None) | (None, None) => Self::Everyone,
         }

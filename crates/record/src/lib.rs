@@ -29,14 +29,14 @@
 //! # The promises
 //!
 //! - **Sound lies where its timestamp says**, whenever it arrived. All WAV files begin at the same instant, `origin` in
-//!   the manifest, so tracks played together are in step. What was not received is silence of its length; see
-//!   `timeline.rs`.
+//!   the manifest, so tracks played together are in step. What was not received is silence of its length, and timestamps
+//!   that jitter lose nothing; see `timeline.rs`. A time that cannot be meant is not believed; see `belief.rs`.
 //! - **After `kill -9`** everything up to the last [`Recorder::sync`] is readable, and [`Recorder::open`] goes on in
 //!   the same files.
 //! - **Every second has a word**: the ledger tiles the time from `rtms_started` to the end, see [`ledger`].
 //! - **What is revoked is deleted**, also when the process dies in the middle, see [`deletion`].
-//! - **Nothing is thrown away**: what cannot be placed lies aside and is counted; only exact repeats of sound are not
-//!   kept twice.
+//! - **Nothing is thrown away**: what cannot be placed lies aside and is counted; only repeats of sound, the
+//!   same in time and content, are not kept twice.
 //! - **Ids never leave the folder**: they are escaped in `layout.rs`, the only place that makes paths, and names reach
 //!   no path at all.
 //! - **Everything has a bound**, in [`Options`] or beside the code that keeps it.
@@ -86,7 +86,8 @@
 //! ```
 
 mod audio;
-pub mod bookkeeper;
+mod belief;
+mod bookkeeper;
 pub mod check;
 mod checksum;
 mod content;

@@ -178,8 +178,8 @@ pub struct Received {
     /// The latest timestamp.
     #[serde(default)]
     pub last_timestamp: Option<UnixMillis>,
-    /// Messages of sound whose owner and timestamp were there already, and messages of any kind that Zoom sent again
-    /// around a reconnection. They are not kept twice.
+    /// Messages of sound whose owner, timestamp and content were there already, and messages of any kind that Zoom sent
+    /// again around a reconnection. They are not kept twice.
     #[serde(default)]
     pub duplicates: u64,
     /// Messages that came and could not be read. They are not among the packets; the ledger calls their time `dropped`.
@@ -246,13 +246,17 @@ pub struct Placed {
     /// The latest timestamp among them.
     #[serde(default)]
     pub last_timestamp: Option<UnixMillis>,
-    /// Packets whose timestamp was there already; they changed nothing.
+    /// Packets that were there already, with the same timestamp and sound; they changed nothing.
     pub duplicates: u64,
+    /// Packets whose timestamp was there already with other sound. They are placed behind it, or lie in `aside/`.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub same_time: u64,
     /// Packets with a timestamp before that of one already placed.
     pub out_of_order: u64,
-    /// Packets moved by less than half their length to join their neighbour without a click.
+    /// Packets moved to join a neighbour without a click, or to follow one that reached into their time.
     pub joined: u64,
-    /// Packets of which a part lay under an earlier one and was left out.
+    /// Packets of which a part lay under an earlier one and was left out, by versions that did so.
+    #[serde(default)]
     pub overlapping: u64,
     /// Packets before the origin; they lie in `aside/`.
     pub before_origin: u64,
@@ -266,8 +270,12 @@ pub struct Placed {
 pub enum AsideReason {
     /// Its time is before the origin that all tracks share.
     BeforeOrigin,
-    /// Its time is absurdly far ahead.
+    /// Its time is far ahead of all others, and not enough others confirmed it.
     FarAhead,
+    /// Its time is long before the stream began, and not enough others confirmed it.
+    FarBehind,
+    /// It has no time that can be read. The index has when it came.
+    NoTime,
     /// It would make the recording longer than is allowed.
     TooLong,
     /// There are as many tracks as are allowed.
@@ -284,6 +292,8 @@ impl AsideReason {
         match self {
             Self::BeforeOrigin => "before_origin",
             Self::FarAhead => "far_ahead",
+            Self::FarBehind => "far_behind",
+            Self::NoTime => "no_time",
             Self::TooLong => "too_long",
             Self::TooManyTracks => "too_many_tracks",
             Self::TornSamples => "torn_samples",

@@ -14,9 +14,6 @@ pub struct Options {
     pub max_tracks: usize,
     /// The size at which a WAV file goes on in the next part. A WAV counts its bytes in 32 bits.
     pub wav_limit_bytes: u64,
-    /// How far a timestamp may be ahead of both the newest accepted one and our clock, and how far the first audio may
-    /// lie before `started_at`. What is further is kept aside: a wrong timestamp must not become hours of zeros.
-    pub max_ahead: Duration,
     /// How long after the origin audio may still be placed. Zoom ends a meeting after 30 hours.
     pub max_length: Duration,
     /// Transcript lines kept in memory, so that updates find them; older ones stay in the files as they are.
@@ -38,7 +35,6 @@ impl Default for Options {
             max_open_files: 8,
             max_tracks: 1024,
             wav_limit_bytes: (1 << 32) - (1 << 16),
-            max_ahead: Duration::from_secs(3600),
             max_length: Duration::from_secs(72 * 3600),
             max_lines: 50_000,
             max_held_bytes: 8 << 20,

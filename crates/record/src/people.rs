@@ -78,7 +78,7 @@ impl People {
 
     /// Learns from message 6.
     pub(crate) fn learn_event(&mut self, update: &EventUpdate, product: Product, at: UnixMillis) {
-        let kind = (!product.has_voice_events()).then(|| update.event.meeting());
+        let kind = update.event.meeting(product);
         for person in update.event.people() {
             let (who, name) = (Who::of(Some(&person.user_id), None), person.user_name.as_ref());
             if kind == Some(EventType::ParticipantJoin) {

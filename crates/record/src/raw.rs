@@ -3,6 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, btree_map::Entry},
+    hash::{DefaultHasher, Hash, Hasher},
     path::{Path, PathBuf},
 };
 
@@ -80,7 +81,8 @@ pub(crate) struct Raw {
     max_files: usize,
     max_held_bytes: usize,
     pictures: Option<u64>,
-    remembered: BTreeSet<(UnixMillis, Who)>,
+    /// By timestamp, owner and a hash of the content.
+    remembered: BTreeSet<(UnixMillis, Who, u64)>,
 }
 
 /// Packets that belong in no other file.
@@ -111,10 +113,12 @@ impl Raw {
         }
     }
 
-    /// Whether this owner had a packet of this timestamp already. For sound, which has one packet per timestamp.
+    /// Whether this owner had this packet already, with this timestamp and content.
     pub(crate) fn is_duplicate(&mut self, data: &MediaData) -> bool {
         let who = Who::of(data.user_id.as_ref(), data.channel_id.as_ref());
-        let new = self.remembered.insert((data.timestamp, who));
+        let mut content = DefaultHasher::new();
+        data.data.hash(&mut content);
+        let new = self.remembered.insert((data.timestamp, who, content.finish()));
         if self.remembered.len() > MAX_REMEMBERED {
             self.remembered.pop_first();
         }

@@ -17,11 +17,13 @@ use std::{
 use rtms_wire::{
     codes::{media::MediaPayloadType, stop_reason::StopReason},
     media::medium::Medium,
+    message::Extra,
     time::UnixMillis,
 };
 
 use crate::{
     audio::Audio,
+    belief::Doubt,
     bookkeeper::Bookkeeper,
     checksum::checksums,
     counts::Counts,
@@ -57,10 +59,10 @@ pub struct Recorder {
     manifest_stale: bool,
     /// The manifest on disk lacks counters.
     counters_stale: bool,
-    /// The latest time that was believed, on Zoom's clock.
-    newest: UnixMillis,
     people: People,
     audio: Option<Audio>,
+    /// From when on the track has the sound that is handled now.
+    placed_from: Option<UnixMillis>,
     book: Bookkeeper,
     /// As they were when all of it was in the files.
     counted: Counts,
@@ -151,13 +153,15 @@ impl Recorder {
     pub fn handle(&mut self, input: Input, now: UnixMillis) -> Result<(), RecordError> {
         self.counters_stale = true;
         self.book.note(&input, now);
-        let extent = self.book.extent(&input, now);
+        let doubt = self.book.judge(&input, now);
+        let extent = self.book.extent(&input, doubt, now);
+        let input = dated(input, doubt, extent.map(|(_, at, _)| at));
         let done = match input {
             Input::Granted(medium, params) => {
                 self.grant(medium, params, now);
                 Ok(())
             }
-            Input::Audio(data) => self.audio(&data, now),
+            Input::Audio(data) => self.audio(&data, doubt, now),
             Input::Video(data) => self.pictures(Medium::Video, &data, now),
             Input::Deskshare(data) => self.pictures(Medium::Deskshare, &data, now),
             Input::Transcript(said) => self.transcript(&said, now),
@@ -193,12 +197,13 @@ impl Recorder {
         if let (Err(_), Some((medium, ..))) = (&done, extent) {
             self.manifest.media.entry(medium).or_default().lost_disk += 1;
         }
-        // What is absurdly far ahead was not believed, so `newest` lies before it.
-        if let Some((medium, at, ms)) = extent
-            && at <= self.newest
-        {
+        let placed_from = self.placed_from.take();
+        if let Some((medium, at, ms)) = extent {
             match done {
-                Ok(()) => self.book.ledger.received(medium, at, ms, now),
+                Ok(()) => match placed_from {
+                    Some(from) => self.book.heard(at, from, ms, now),
+                    None => self.book.received(medium, at, ms, doubt, now),
+                },
                 Err(_) => self.book.ledger.dropped(medium, at, at + Duration::from_millis(ms), Queue::Disk),
             }
         }
@@ -284,6 +289,10 @@ impl Recorder {
         let at = ending.at;
         // Names learnt late reach the lines from before.
         self.transcript.change_all();
+        if let Some(audio) = &mut self.audio {
+            audio.settle_copies(&mut self.files)?;
+        }
+        self.count_no_repeats();
         self.sync(at)?;
         // Before its journal goes.
         self.write_ledger(at)?;
@@ -387,4 +396,46 @@ impl Recorder {
         self.counters_stale = false;
         Ok(())
     }
+}
+
+/// A message with the time at which it came in the place of one that is doubted, which stays beside it as it was sent.
+///
+/// A packet of sound that is far off keeps its time, as it lies aside for it.
+fn dated(mut input: Input, doubt: Option<Doubt>, came_at: Option<UnixMillis>) -> Input {
+    let (Some(doubt), Some(came_at)) = (doubt, came_at) else { return input };
+    let put = |extra: &mut Extra, name: &str, sent: UnixMillis| {
+        extra.entry(format!("{name}_as_sent")).or_insert_with(|| sent.0.into());
+    };
+    match &mut input {
+        Input::Audio(_) if doubt != Doubt::NoTime => {}
+        Input::Audio(data) | Input::Video(data) | Input::Deskshare(data) => {
+            put(&mut data.extra, "timestamp", data.timestamp);
+            data.timestamp = came_at;
+        }
+        Input::Transcript(said) => {
+            for (name, time) in
+                [("start_time", &mut said.start_time), ("end_time", &mut said.end_time), ("timestamp", &mut said.timestamp)]
+            {
+                if let Some(sent) = time.take() {
+                    put(&mut said.extra, name, sent);
+                }
+            }
+            said.timestamp = Some(came_at);
+        }
+        Input::Chat(chat) => {
+            if let Some(sent) = chat.timestamp.replace(came_at) {
+                put(&mut chat.fields.extra, "timestamp", sent);
+            }
+        }
+        Input::Granted(..)
+        | Input::Event(_)
+        | Input::Note(_)
+        | Input::Change(..)
+        | Input::Dropped(_)
+        | Input::Unreadable { .. }
+        | Input::Raw(_)
+        | Input::Repeats { .. }
+        | Input::Clock { .. } => {}
+    }
+    input
 }

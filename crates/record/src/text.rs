@@ -154,7 +154,9 @@ impl Transcript {
         let start = start_of(said);
         let same_time = self.lines.partition_point(|line| Some(line.start) < start);
         let mut beside = self.lines.iter().skip(same_time).take_while(|line| Some(line.start) == start);
+        // Of people who are not named, two may say the same at once.
         let is_again = said.attribute != Some(DataMessageAttribute::Update)
+            && who != Who::Everyone
             && beside.any(|line| !line.has_id && line.who == who && line.words == said.data);
         if !is_again {
             self.insert(who, said);

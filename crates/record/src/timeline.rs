@@ -1,18 +1,22 @@
-//! Where a packet belongs on its track: by Zoom's timestamp, never by arrival.
+//! Where a packet belongs on its track: by Zoom's timestamp, never by arrival, and never over another packet.
 //!
 //! A track is a line of frames (one sample per channel) that begins at the recording's origin. A packet's place is
 //! the distance of its timestamp from the origin. From there:
 //!
 //! - Within less than half its length of where its neighbour ends, it joins that neighbour: timestamps are whole
-//!   milliseconds of somebody's timer, and a gap of one is a click. Further away its timestamp is believed.
-//! - A timestamp that is there already changes nothing.
-//! - Where packets overlap, the one with the earlier timestamp is heard, whichever came first.
+//!   milliseconds of somebody's timer, and a gap of one is a click. A larger gap is believed.
+//! - Where an earlier packet reaches into its time, it follows that packet, up to [`MAX_SHIFT_MS`] behind its time. So
+//!   timestamps that jitter or come in bunches lose nothing, and the next pause puts the track back to Zoom's time. Of
+//!   [`Voices::Several`] it follows only a packet with an earlier timestamp, and only [`MAX_SHIFT_OF_SEVERAL_MS`] behind
+//!   its time: two people who speak at once must not alternate.
+//! - Where a later packet reaches into its time, it is moved ahead of that packet if there is room, by less than its length.
+//!   Otherwise it follows that packet too, if that is later by no more than [`JITTER_MS`].
+//! - Otherwise its time is taken, and the caller keeps it elsewhere.
 //!
-//! So the same packets give the same track in any order of arrival, as long as none lies within less than half its
-//! length of where another ends without lying exactly there. Where timestamps jitter, what has arrived decides whom a
-//! packet joins; it is never further than half its length from its timestamp.
+//! The same packets give the same track in any order of arrival, as long as none reaches into another's time and none
+//! lies within less than half its length of where another ends without lying exactly there.
 
-use std::collections::{BTreeMap, btree_map::Entry};
+use std::collections::BTreeMap;
 
 use rtms_wire::time::UnixMillis;
 
@@ -22,29 +26,46 @@ use rtms_wire::time::UnixMillis;
 /// What lies before is forgotten, not refused: a packet from there is placed by its timestamp alone.
 const MAX_RUNS: usize = 3072;
 
-/// Neighbours looked at for overlap. More can only meet where a packet is longer than so many others together.
-const MAX_NEIGHBOURS: usize = 64;
+/// How far behind its time a packet may be placed: a sender that stamps in whole seconds bunches this much sound.
+const MAX_SHIFT_MS: u64 = 1_000;
+
+/// The same where several people share a track: timestamps that jitter by 30 ms either way, and a packet more.
+const MAX_SHIFT_OF_SEVERAL_MS: u64 = 80;
+
+/// How much later the timestamp of a packet may be that is followed all the same: timestamps that jitter change places.
+const JITTER_MS: u64 = 100;
 
 /// What is known of one track: which timestamps have which place.
 #[derive(Debug)]
 pub(crate) struct Timeline {
     origin: UnixMillis,
     frames_per_ms: u64,
-    /// By first timestamp. No run begins inside another.
+    /// By first frame. None reaches into another.
     runs: BTreeMap<u64, Run>,
-    longest_ms: u64,
+    /// The latest timestamp.
+    newest: Option<u64>,
+    longest: u64,
 }
 
 /// Packets of equal length, end to end, in timestamps as in frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Run {
+    /// The timestamp of the first.
+    first: u64,
     count: u64,
     /// Between timestamps; meaningless if there is one only.
     step_ms: u64,
-    /// The first frame.
-    start: u64,
     /// Of each packet.
     frames: u64,
+}
+
+/// How many people a track holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Voices {
+    /// One person, or one mix: packets follow each other.
+    One,
+    /// Nobody is named, so several may send at once.
+    Several,
 }
 
 /// Where a packet belongs.
@@ -54,144 +75,129 @@ pub(crate) enum Place {
     At {
         /// The frame of its first sample.
         start: u64,
-        /// So many frames of it lie under an earlier packet and are left out.
-        skip: u64,
-        /// So many frames had nothing before.
-        fresh: u64,
         /// Moved to join a neighbour.
         joined: bool,
-        /// Something later was placed before it.
+        /// Something with a later timestamp was placed before it.
         out_of_order: bool,
     },
-    /// Its timestamp is there already.
-    Duplicate,
-    /// All of its time is taken by earlier packets.
-    Covered {
-        /// The frame of its first sample.
+    /// There are other packets.
+    Taken {
+        /// The frame where its first sample would be.
         start: u64,
     },
     /// Before the origin.
     BeforeOrigin,
 }
 
-/// A packet that was placed, one of a run.
-#[derive(Clone, Copy)]
-struct Neighbour {
-    start: u64,
-    end: u64,
-}
-
 impl Timeline {
     /// `sample_rate` is one of Zoom's, a whole number of frames per millisecond.
     pub(crate) fn new(origin: UnixMillis, sample_rate: u32) -> Self {
-        Self { origin, frames_per_ms: u64::from(sample_rate / 1000).max(1), runs: BTreeMap::new(), longest_ms: 0 }
+        let frames_per_ms = u64::from(sample_rate / 1000).max(1);
+        Self { origin, frames_per_ms, runs: BTreeMap::new(), newest: None, longest: 0 }
     }
 
     /// Gives a packet its place and remembers it.
-    pub(crate) fn place(&mut self, timestamp: UnixMillis, frames: u64) -> Place {
+    pub(crate) fn place(&mut self, timestamp: UnixMillis, frames: u64, voices: Voices) -> Place {
         let at = timestamp.0;
-        let before = self.runs.range(..=at).next_back().map(|(first, run)| (*first, *run));
-        if before.is_some_and(|(first, run)| run.has(first, at)) {
-            return Place::Duplicate;
+        let before_origin = self.origin.0.saturating_sub(at);
+        if 2 * before_origin.saturating_mul(self.frames_per_ms) >= frames && before_origin > 0 {
+            return Place::BeforeOrigin;
         }
-        let nominal = match at.checked_sub(self.origin.0) {
-            Some(ms) => ms.saturating_mul(self.frames_per_ms),
-            None if (self.origin.0 - at).saturating_mul(2 * self.frames_per_ms) < frames => 0,
-            None => return Place::BeforeOrigin,
-        };
-
-        let left = before.map(|(first, run)| run.packet(run.index(first, at)));
-        let right = match before {
-            Some((first, run)) if run.index(first, at) + 1 < run.count => Some(run.packet(run.index(first, at) + 1)),
-            Some(_) | None => self.runs.range(at + 1..).next().map(|(_, run)| run.packet(0)),
-        };
-        let near = |one: u64, other: u64| 2 * one.abs_diff(other) < frames;
-        let start = match (left, right) {
-            (Some(left), _) if near(nominal, left.end) => left.end,
-            (_, Some(right)) if near(nominal + frames, right.start) && right.start >= frames => right.start - frames,
-            (_, Some(_) | None) => nominal,
-        };
-
-        let from = self.end_of_earlier(at).clamp(start, start + frames);
-        if from == start + frames && frames > 0 {
-            return Place::Covered { start };
-        }
-        let fresh = frames - (from - start) - self.taken_by_later(at, from, start + frames);
-        self.remember(at, start, frames, before);
-        Place::At { start, skip: from - start, fresh, joined: start != nominal, out_of_order: right.is_some() }
+        let nominal = self.nominal(timestamp);
+        let Some(start) = self.find(at, nominal, frames, voices) else { return Place::Taken { start: nominal } };
+        let out_of_order = self.newest.is_some_and(|newest| at < newest);
+        self.remember(at, start, frames);
+        Place::At { start, joined: start != nominal, out_of_order }
     }
 
-    /// Where the sound of all packets with an earlier timestamp ends, as far as they can reach.
-    fn end_of_earlier(&self, at: u64) -> u64 {
-        let mut end = 0;
-        for (first, run) in self.runs.range(..at).rev().take(MAX_NEIGHBOURS) {
-            let index = run.index(*first, at);
-            end = end.max(run.packet(index).end);
-            if first + index * run.step_ms + 2 * self.longest_ms < at {
-                break;
+    /// Where a packet with this timestamp would begin if it were alone; the origin for what is before it.
+    pub(crate) fn nominal(&self, timestamp: UnixMillis) -> u64 {
+        timestamp.0.saturating_sub(self.origin.0).saturating_mul(self.frames_per_ms)
+    }
+
+    /// The time at which a frame lies.
+    pub(crate) fn time_of(&self, frame: u64) -> UnixMillis {
+        UnixMillis(self.origin.0.saturating_add(frame / self.frames_per_ms))
+    }
+
+    /// The first frames of all packets with this timestamp.
+    pub(crate) fn with_timestamp(&self, timestamp: UnixMillis) -> Vec<u64> {
+        if self.newest.is_none_or(|newest| timestamp.0 > newest) {
+            return Vec::new();
+        }
+        let nominal = self.nominal(timestamp);
+        let reach = MAX_SHIFT_MS * self.frames_per_ms;
+        let near = self.runs.range(..=nominal.saturating_add(reach)).rev();
+        // A packet is moved ahead by less than its length.
+        let near = near.take_while(|(start, run)| run.end(**start).saturating_add(self.longest) >= nominal);
+        near.filter_map(|(start, run)| Some(start + run.index(timestamp.0)? * run.frames)).collect()
+    }
+
+    /// Where there is room near this frame.
+    fn find(&self, at: u64, nominal: u64, frames: u64, voices: Voices) -> Option<u64> {
+        let (shift_ms, jitter_ms) = match voices {
+            Voices::One => (MAX_SHIFT_MS, Some(JITTER_MS)),
+            Voices::Several => (MAX_SHIFT_OF_SEVERAL_MS, None),
+        };
+        let may_follow = |run: &Run| match jitter_ms {
+            Some(jitter) => run.last() <= at.saturating_add(jitter),
+            None => run.last() < at,
+        };
+        let left = self.runs.range(..=nominal).next_back().map(|(start, _)| *start);
+        let mut before = None;
+        let mut place = nominal;
+        for (start, run) in self.runs.range(left.unwrap_or(nominal)..) {
+            let end = run.end(*start);
+            if end <= place {
+                before = Some(end);
+            } else if *start >= place + frames {
+                let is_near = place == nominal && 2 * (start - (place + frames)) < frames;
+                return Some(self.joined(before, place, frames).unwrap_or(if is_near { start - frames } else { place }));
+            } else {
+                let ahead = start.checked_sub(frames).filter(|_| run.first > at);
+                let has_room = |ahead: &u64| before.is_none_or(|before| *ahead >= before) && nominal < ahead + frames;
+                if let Some(ahead) = ahead.filter(has_room) {
+                    return Some(ahead);
+                }
+                if !may_follow(run) || end - nominal > shift_ms * self.frames_per_ms {
+                    return None;
+                }
+                place = end;
+                before = Some(end);
             }
         }
-        end
+        Some(self.joined(before, place, frames).unwrap_or(place))
     }
 
-    /// How many of these frames packets with a later timestamp have.
-    fn taken_by_later(&self, at: u64, from: u64, to: u64) -> u64 {
-        let mut taken = 0;
-        // The run that begins before may go on behind.
-        let around = self.runs.range(..at).next_back().and_then(|(first, run)| {
-            let next = run.index(*first, at) + 1;
-            (next < run.count).then(|| Neighbour { start: run.packet(next).start, end: run.end() })
-        });
-        let later = self.runs.range(at + 1..).map(|(_, run)| Neighbour { start: run.start, end: run.end() });
-        let mut reached = from;
-        for Neighbour { start, end } in around.into_iter().chain(later).take(MAX_NEIGHBOURS) {
-            if start >= to {
-                break;
-            }
-            let (start, end) = (start.max(reached), end.min(to));
-            taken += end.saturating_sub(start);
-            reached = reached.max(end);
-        }
-        taken
+    /// The end of the packet before, if it is nearer than half a packet.
+    fn joined(&self, before: Option<u64>, place: u64, frames: u64) -> Option<u64> {
+        before.filter(|before| 2 * (place - before) < frames)
     }
 
-    fn remember(&mut self, at: u64, start: u64, frames: u64, before: Option<(u64, Run)>) {
+    fn remember(&mut self, at: u64, start: u64, frames: u64) {
+        self.newest = self.newest.max(Some(at));
+        self.longest = self.longest.max(frames);
         let step_ms = frames / self.frames_per_ms;
         // A packet that is no whole number of milliseconds makes no regular timestamps.
-        let regular = step_ms > 0 && frames.is_multiple_of(self.frames_per_ms);
-        self.longest_ms = self.longest_ms.max(frames.div_ceil(self.frames_per_ms));
-
-        let mut first = at;
-        let mut run = Run { count: 1, step_ms, start, frames };
-        if let Some((before_first, before)) = before {
-            let index = before.index(before_first, at);
-            if index + 1 < before.count {
-                // It lies between two packets of that run: the run becomes two.
-                let behind = before_first + (index + 1) * before.step_ms;
-                self.runs.insert(
-                    behind,
-                    Run { count: before.count - index - 1, start: before.packet(index + 1).start, ..before },
-                );
-                self.runs.insert(before_first, Run { count: index + 1, ..before });
-            } else if regular && before.goes_on(before_first, at, &run) {
-                first = before_first;
-                run = Run { count: before.count + 1, ..before };
-            }
-        }
-        let next = self.runs.range(first + 1..).next().map(|(next_first, next)| (*next_first, *next));
-        if let Some((next_first, next)) = next
-            && regular
-            && run.goes_on(first, next_first, &next)
+        let is_regular = step_ms > 0 && frames.is_multiple_of(self.frames_per_ms);
+        let mut run_start = start;
+        let mut run = Run { first: at, count: 1, step_ms, frames };
+        if let Some((before_start, before)) = self.runs.range(..start).next_back()
+            && is_regular
+            && before.goes_on(*before_start, start, &run)
         {
-            self.runs.remove(&next_first);
+            run_start = *before_start;
+            run = Run { count: before.count + 1, ..*before };
+        }
+        let next_start = run.end(run_start);
+        if let Some(next) = self.runs.get(&next_start)
+            && is_regular
+            && run.goes_on(run_start, next_start, next)
+        {
             run.count += next.count;
+            self.runs.remove(&next_start);
         }
-        match self.runs.entry(first) {
-            Entry::Occupied(mut there) => *there.get_mut() = run,
-            Entry::Vacant(free) => {
-                free.insert(run);
-            }
-        }
+        self.runs.insert(run_start, run);
         if self.runs.len() > MAX_RUNS {
             self.runs.pop_first();
         }
@@ -199,43 +205,48 @@ impl Timeline {
 }
 
 impl Run {
-    /// Which packet is the last with a timestamp of `at` or before; `at` is not before the run.
-    fn index(&self, first: u64, at: u64) -> u64 {
-        if self.count == 1 { 0 } else { ((at - first) / self.step_ms).min(self.count - 1) }
+    /// Which packet has this timestamp.
+    fn index(&self, at: u64) -> Option<u64> {
+        let after = at.checked_sub(self.first)?;
+        let index = if self.count == 1 { after } else { (after % self.step_ms == 0).then_some(after / self.step_ms)? };
+        (index < self.count).then_some(index)
     }
 
-    fn has(&self, first: u64, at: u64) -> bool {
-        let after = at - first;
-        after == 0 || (self.count > 1 && after.is_multiple_of(self.step_ms) && after / self.step_ms < self.count)
+    /// The timestamp of the last packet.
+    fn last(&self) -> u64 {
+        self.first + (self.count - 1) * self.step_ms
     }
 
-    fn packet(&self, index: u64) -> Neighbour {
-        let start = self.start + index * self.frames;
-        Neighbour { start, end: start + self.frames }
-    }
-
-    fn end(&self) -> u64 {
-        self.start + self.count * self.frames
+    fn end(&self, start: u64) -> u64 {
+        start + self.count * self.frames
     }
 
     /// Whether another run, or a single packet, is this one's regular continuation.
-    fn goes_on(&self, first: u64, next_first: u64, next: &Self) -> bool {
+    fn goes_on(&self, start: u64, next_start: u64, next: &Self) -> bool {
         next.frames == self.frames
             && next.step_ms == self.step_ms
-            && next_first == first + self.count * self.step_ms
-            && next.start == self.end()
+            && next.first == self.first + self.count * self.step_ms
+            && next_start == self.end(start)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{MAX_NEIGHBOURS, MAX_RUNS, Place, Timeline};
+    use super::{JITTER_MS, MAX_RUNS, MAX_SHIFT_MS, Place, Timeline, Voices};
     use rtms_wire::time::UnixMillis;
 
     const ORIGIN: u64 = 1_795_420_800_000;
 
     fn timeline() -> Timeline {
         Timeline::new(UnixMillis(ORIGIN), 16_000)
+    }
+
+    fn at(ms: u64) -> UnixMillis {
+        UnixMillis(ORIGIN + ms)
+    }
+
+    fn place(line: &mut Timeline, ms: u64) -> Place {
+        line.place(at(ms), 320, Voices::One)
     }
 
     fn start(place: Place) -> u64 {
@@ -247,21 +258,22 @@ mod tests {
     fn regular_packets_are_one_run_in_any_order() {
         let mut line = timeline();
         for step in [3, 0, 1, 5, 4, 2] {
-            assert_eq!(start(line.place(UnixMillis(ORIGIN + 20 * step), 320)), 320 * step);
+            assert_eq!(start(place(&mut line, 20 * step)), 320 * step);
         }
         assert_eq!(line.runs.len(), 1);
         for step in 0..6 {
-            assert_eq!(line.place(UnixMillis(ORIGIN + 20 * step), 320), Place::Duplicate);
+            assert_eq!(line.with_timestamp(at(20 * step)), [320 * step]);
         }
+        assert!(line.with_timestamp(at(41)).is_empty());
     }
 
     #[test]
-    fn jitter_below_half_a_packet_joins_and_above_is_believed() {
+    fn a_gap_below_half_a_packet_is_joined_and_a_larger_one_is_believed() {
         let mut line = timeline();
-        assert_eq!(start(line.place(UnixMillis(ORIGIN), 320)), 0);
-        assert_eq!(start(line.place(UnixMillis(ORIGIN + 23), 320)), 320, "3 ms late");
-        assert_eq!(start(line.place(UnixMillis(ORIGIN + 35), 320)), 640, "5 ms early");
-        assert_eq!(start(line.place(UnixMillis(ORIGIN + 70), 320)), 70 * 16, "10 ms late is half a packet");
+        assert_eq!(start(place(&mut line, 0)), 0);
+        assert_eq!(start(place(&mut line, 23)), 320, "3 ms late");
+        assert_eq!(start(place(&mut line, 35)), 640, "5 ms early");
+        assert_eq!(start(place(&mut line, 70)), 70 * 16, "10 ms late is half a packet");
     }
 
     #[test]
@@ -269,55 +281,101 @@ mod tests {
         // A sender whose 20 ms last 21: joined until half a packet is reached, then placed again.
         let mut line = timeline();
         for step in 0..1000 {
-            let placed = start(line.place(UnixMillis(ORIGIN + 21 * step), 320));
+            let placed = start(place(&mut line, 21 * step));
             assert!(placed.abs_diff(21 * 16 * step) < 160);
         }
     }
 
     #[test]
-    fn the_earlier_timestamp_is_heard_where_two_overlap() {
-        let mut line = timeline();
-        line.place(UnixMillis(ORIGIN), 320);
-        let late = line.place(UnixMillis(ORIGIN + 5), 320);
-        assert_eq!(late, Place::At { start: 80, skip: 240, fresh: 80, joined: false, out_of_order: false });
-
-        let mut line = timeline();
-        line.place(UnixMillis(ORIGIN + 5), 320);
-        let early = line.place(UnixMillis(ORIGIN), 320);
-        assert_eq!(early, Place::At { start: 0, skip: 0, fresh: 80, joined: false, out_of_order: true });
+    fn timestamps_that_jitter_lose_nothing_and_leave_no_holes_once_their_spread_is_known() {
+        for spread in [12, 25, 40] {
+            let mut line = timeline();
+            let mut starts = Vec::new();
+            for step in 0..2_000_u64 {
+                // Some number that repeats late, from 0 to twice the spread.
+                let jitter = step * step * 7_919 % 1_009 % (2 * spread + 1);
+                let placed = start(place(&mut line, 20 * step + jitter));
+                assert!(placed.abs_diff(320 * step) <= 16 * 2 * spread + 640, "{spread}: {placed} in step {step}");
+                starts.push(placed);
+            }
+            starts.sort_unstable();
+            assert!(starts.windows(2).all(|pair| pair[1] - pair[0] >= 320), "nothing is placed over another packet");
+            let holes = starts[1_999] - 320 * 1_999;
+            assert!(holes <= 16 * 2 * spread + 320, "{spread}: {holes} frames of holes");
+        }
     }
 
     #[test]
-    fn a_packet_under_a_longer_one_has_no_place() {
+    fn packets_that_share_a_timestamp_follow_each_other_and_a_pause_puts_the_track_back() {
         let mut line = timeline();
-        line.place(UnixMillis(ORIGIN), 16_000);
-        assert_eq!(line.place(UnixMillis(ORIGIN + 500), 320), Place::Covered { start: 8_000 });
+        for bunch in 0..4 {
+            for packet in 0..5 {
+                assert_eq!(start(place(&mut line, 100 * bunch)), 320 * (5 * bunch + packet));
+            }
+        }
+        assert_eq!(line.with_timestamp(at(100)).len(), 5);
+        assert_eq!(start(place(&mut line, 1_000)), 16_000);
+    }
+
+    #[test]
+    fn what_is_too_far_behind_its_time_has_no_place() {
+        let mut line = timeline();
+        for packet in 0..=MAX_SHIFT_MS / 20 {
+            assert_eq!(start(place(&mut line, 0)), 320 * packet);
+        }
+        assert_eq!(place(&mut line, 0), Place::Taken { start: 0 });
+    }
+
+    #[test]
+    fn a_clock_that_is_put_back_covers_nothing() {
+        let mut line = timeline();
+        for step in 0..200 {
+            place(&mut line, 20 * step);
+        }
+        for step in 0..200 {
+            let placed = place(&mut line, 1_990 + 20 * step);
+            let is_behind = 1_990 + 20 * step + JITTER_MS >= 20 * 199;
+            assert_eq!(matches!(placed, Place::At { .. }), is_behind, "{step}: {placed:?}");
+        }
+    }
+
+    #[test]
+    fn of_several_people_one_is_heard_at_a_time() {
+        let mut line = timeline();
+        let mut several = |ms: u64| line.place(at(ms), 320, Voices::Several);
+        for step in 0..50 {
+            assert_eq!(start(several(20 * step)), 320 * step);
+            assert_eq!(several(20 * step), Place::Taken { start: 320 * step });
+        }
+        assert_eq!(start(several(1_007)), 16_000, "7 ms are jitter");
+    }
+
+    #[test]
+    fn what_comes_late_fits_between_its_neighbours_or_has_no_place() {
+        let mut line = timeline();
+        for ms in [0, 200, 400] {
+            place(&mut line, ms);
+        }
+        assert_eq!(start(place(&mut line, 100)), 1_600);
+        assert_eq!(start(place(&mut line, 188)), 180 * 16, "ahead of the later one");
+        assert_eq!(start(line.place(at(300), 1_600, Voices::One)), 4_800, "just fits");
+        assert!(matches!(line.place(at(100), 3_200, Voices::One), Place::Taken { .. }));
     }
 
     #[test]
     fn what_is_before_the_origin_by_half_a_packet_has_no_place() {
         let mut line = timeline();
-        assert_eq!(line.place(UnixMillis(ORIGIN - 10), 320), Place::BeforeOrigin);
-        assert_eq!(start(line.place(UnixMillis(ORIGIN - 9), 320)), 0);
-    }
-
-    #[test]
-    fn a_packet_over_more_neighbours_than_are_looked_at_is_placed_all_the_same() {
-        let mut line = timeline();
-        for step in 1..=2 * MAX_NEIGHBOURS as u64 {
-            line.place(UnixMillis(ORIGIN + 50 * step), 320);
-        }
-        let Place::At { start: 0, skip: 0, fresh, .. } = line.place(UnixMillis(ORIGIN), 160_000) else { panic!() };
-        assert_eq!(fresh, 160_000 - 320 * MAX_NEIGHBOURS as u64);
+        assert_eq!(line.place(UnixMillis(ORIGIN - 10), 320, Voices::One), Place::BeforeOrigin);
+        assert_eq!(start(line.place(UnixMillis(ORIGIN - 9), 320, Voices::One)), 0);
     }
 
     #[test]
     fn memory_has_a_bound_and_what_is_forgotten_is_placed_by_its_timestamp() {
         let mut line = timeline();
         for step in 0..2 * MAX_RUNS as u64 {
-            line.place(UnixMillis(ORIGIN + 100 * step), 320);
+            place(&mut line, 100 * step);
         }
         assert_eq!(line.runs.len(), MAX_RUNS);
-        assert_eq!(start(line.place(UnixMillis(ORIGIN), 320)), 0);
+        assert_eq!(start(place(&mut line, 0)), 0);
     }
 }

@@ -6,6 +6,9 @@ use crate::{error::RecordError, file::Files, wav::Wav};
 /// Blocks in memory. Two for a packet on the edge, two more for a backlog that comes between live packets.
 const MAX_BLOCKS: usize = 4;
 
+/// Blocks in memory while a file cannot be written: a disk that fails for a quarter of a minute loses nothing.
+const MAX_HELD_BLOCKS: usize = 32;
+
 /// Blocks a second: half a second each, 16 KB at 16 kHz mono.
 const BLOCKS_A_SECOND: usize = 2;
 
@@ -84,7 +87,8 @@ impl<S: Sample> Window<S> {
         self.blocks.iter().any(|block| block.number == number)
     }
 
-    /// Takes a block in; the one unused for longest is written and leaves.
+    /// Takes a block in; the one unused for longest is written and leaves. If it cannot be written it stays for a later
+    /// try, as long as there is room.
     pub(crate) fn insert(
         &mut self,
         number: u64,
@@ -95,8 +99,12 @@ impl<S: Sample> Window<S> {
         if self.blocks.len() >= MAX_BLOCKS {
             let oldest = self.blocks.iter().enumerate().min_by_key(|(_, block)| block.last_use);
             if let Some((place, _)) = oldest {
-                self.write_block(place, wav, files)?;
-                self.blocks.swap_remove(place);
+                match self.write_block(place, wav, files) {
+                    Ok(()) => drop(self.blocks.swap_remove(place)),
+                    // The next sync reports it.
+                    Err(_) if self.blocks.len() < MAX_HELD_BLOCKS => {}
+                    Err(error) => return Err(error),
+                }
             }
         }
         self.uses += 1;

@@ -5,12 +5,12 @@ mod common;
 use common::*;
 use proptest::{prelude::*, sample::Index};
 
-/// Packets of three participants, each at multiples of half a packet from an instant of its own: beside each other,
-/// overlapping, with short gaps and long ones. None is within less than half a packet of another's end, where order
-/// would decide which it joins.
+/// Packets of three participants, each at multiples of half a packet from an instant of its own: beside each other, with
+/// short gaps and long ones. None reaches into another's time or is within less than half a packet of another's end, where
+/// order would decide which follows which.
 fn packets() -> impl Strategy<Value = Vec<(u64, i64, i16)>> {
     let of_one = |user: u64| {
-        let step = prop_oneof![6 => Just(2i64), 1 => Just(1i64), 1 => 3..90i64, 1 => 220..260i64];
+        let step = prop_oneof![6 => Just(2i64), 1 => 3..90i64, 1 => 220..260i64];
         let steps = prop::collection::vec((step, any::<i16>()), 1..25);
         (0..50i64, steps).prop_map(move |(first, steps)| {
             let mut at = first;
@@ -29,7 +29,7 @@ fn recorded(packets: &[(u64, i64, i16)], sync_every: usize) -> [Vec<u8>; 4] {
     let room = Room::new();
     let mut recorder = room.open();
     for (count, (user, at, sample)) in packets.iter().enumerate() {
-        record(&mut recorder, [packet(*user, *at, &tone(*sample))]);
+        record_at(70_000, &mut recorder, [packet(*user, *at, &tone(*sample))]);
         if count % sync_every == 0 {
             recorder.sync(now()).expect("synced");
         }
@@ -56,6 +56,9 @@ proptest! {
             let (one, other) = (one.index(shuffled.len()), other.index(shuffled.len()));
             shuffled.swap(one, other);
         }
+        // What comes again right after itself is no repeat if there is time for both.
+        let mut last = std::collections::BTreeMap::new();
+        shuffled.retain(|packet| last.insert(packet.0, *packet) != Some(*packet));
         prop_assert!(recorded(&packets, 1000) == recorded(&shuffled, sync_every));
     }
 }

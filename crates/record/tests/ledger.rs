@@ -556,15 +556,34 @@ fn a_recording_of_a_version_without_a_ledger_gets_one() {
 #[test]
 fn what_the_disk_did_not_take_is_dropped() {
     let room = Room::new();
-    let mut recorder = room.open_with(Options { max_held_bytes: 1_000, ..Options::default() });
+    let mut recorder = room.open();
     record(&mut recorder, [open_medium(Medium::Audio), packet(5, 0, &tone(1))]);
     std::fs::remove_dir_all(room.folder()).expect("deleted");
-    for at in 0..200i64 {
-        let _ = recorder.handle(packet(6 + at.unsigned_abs(), 20 * at, &tone(1)), now());
+    for step in 1..2_000i64 {
+        let _ = recorder.handle(packet(5, 20 * step, &tone(1)), now());
     }
     let ledger = recorder.describe().ledger.expect("a ledger");
     flawless(&ledger);
-    assert!(ledger.media[&Medium::Audio].total_ms("dropped") > 3_000, "{ledger:?}");
+    assert!(ledger.media[&Medium::Audio].total_ms("dropped") > 20_000, "{ledger:?}");
+}
+
+#[test]
+fn a_disk_that_fails_for_a_while_and_loses_nothing_is_no_loss() {
+    let room = Room::new();
+    let mut recorder = room.open();
+    record(&mut recorder, [open_medium(Medium::Audio)]);
+    let elsewhere = room.root.path().join("elsewhere");
+    std::fs::rename(room.folder(), &elsewhere).expect("out of reach");
+    record(&mut recorder, (0..300).map(|step| packet(5, 20 * step, &tone(1))));
+    assert!(recorder.sync(now()).is_err());
+    std::fs::rename(&elsewhere, room.folder()).expect("back");
+    record(&mut recorder, (300..400).map(|step| packet(5, 20 * step, &tone(1))));
+    let summary = finish(recorder);
+
+    assert_eq!(room.samples("audio/5.wav"), tone(1).repeat(400));
+    let ledger = summary.manifest.ledger.expect("a ledger");
+    assert_eq!(ledger.media[&Medium::Audio].total_ms("dropped"), 0, "{ledger:?}");
+    assert_eq!(summary.manifest.refused, 0);
 }
 
 #[test]

@@ -4,7 +4,12 @@ mod common;
 
 use common::*;
 use rtms_record::manifest::AsideReason;
-use rtms_wire::codes::media::{AudioChannel, AudioSampleRate, MediaPayloadType};
+use rtms_wire::{
+    codes::media::{AudioChannel, AudioSampleRate, MediaPayloadType},
+    ids::UserId,
+    media::medium::Medium,
+    message::media_data::MediaData,
+};
 
 #[test]
 fn gaps_become_silence_of_their_length() {
@@ -75,14 +80,110 @@ fn repeated_packets_change_nothing() {
     let room = Room::new();
     let mut recorder = room.open();
     record(&mut recorder, [packet(5, 0, &tone(1)), packet(5, 20, &tone(2))]);
-    record(&mut recorder, [packet(5, 0, &tone(9)), packet(5, 20, &tone(2)), packet(5, 40, &tone(3))]);
+    record(&mut recorder, [packet(5, 0, &tone(1)), packet(5, 20, &tone(2)), packet(5, 40, &tone(3))]);
     let summary = finish(recorder);
 
     let expected = [tone(1), tone(2), tone(3)].concat();
     assert_eq!(room.samples("audio/5.wav"), expected);
     assert_eq!(room.samples("audio/mixed.wav"), expected);
     assert_eq!(summary.manifest.tracks[1].placed.duplicates, 2);
-    assert_eq!(summary.manifest.media[&rtms_wire::media::medium::Medium::Audio].duplicates, 2);
+    assert_eq!(summary.manifest.media[&Medium::Audio].duplicates, 2);
+}
+
+#[test]
+fn packets_that_come_twice_in_a_row_are_repeats_where_there_is_no_time_for_both() {
+    let room = Room::new();
+    let mut recorder = room.open();
+    for step in 0..50 {
+        record(&mut recorder, [packet(5, 20 * step, &tone(4)), packet(5, 20 * step, &tone(4))]);
+    }
+    let summary = finish(recorder);
+
+    assert_eq!(room.samples("audio/5.wav"), tone(4).repeat(50));
+    assert_eq!(summary.manifest.tracks[1].placed.duplicates, 50);
+    assert!(summary.manifest.aside.is_empty());
+}
+
+#[test]
+fn packets_that_are_stamped_several_at_once_are_all_in_the_track() {
+    for sounds in [[1, 2, 3, 4], [7, 7, 7, 7], [7, 7, 8, 8]] {
+        let room = Room::new();
+        let mut recorder = room.open();
+        let expected: Vec<i16> = (0..10).flat_map(|_| sounds).flat_map(tone).collect();
+        for step in 0..10 {
+            record(&mut recorder, sounds.map(|sound| packet(5, 80 * step, &tone(sound))));
+        }
+        let summary = finish(recorder);
+
+        assert!(room.samples("audio/5.wav") == expected, "{sounds:?}");
+        assert!(room.samples("audio/mixed.wav") == expected, "{sounds:?}");
+        assert_eq!(summary.manifest.tracks[1].placed.packets, 40);
+        assert_eq!(summary.manifest.media[&Medium::Audio].duplicates, 0);
+        assert!(summary.manifest.aside.is_empty());
+    }
+}
+
+#[test]
+fn of_two_who_are_not_named_one_is_in_the_track_and_the_other_aside() {
+    for who in [None, Some(-1)] {
+        let room = Room::new();
+        let mut recorder = room.open();
+        let user_id = who.map(|who: i64| UserId::new(who.to_string()));
+        for step in 0..70 {
+            for sound in [3, 9] {
+                let bytes = tone(sound).iter().flat_map(|sample| sample.to_le_bytes()).collect();
+                let data = MediaData { user_id: user_id.clone(), user_name: None, ..data(0, 20 * step, bytes) };
+                record(&mut recorder, [rtms_record::Input::Audio(data)]);
+            }
+        }
+        let summary = finish(recorder);
+
+        assert_eq!(room.samples("audio/mixed.wav"), tone(3).repeat(70));
+        assert_eq!(summary.manifest.aside[&AsideReason::Overlap].packets, 70);
+        assert_eq!(summary.manifest.tracks[0].placed.same_time, 70);
+        assert_eq!(room.lines("aside/index.jsonl").len(), 70);
+    }
+}
+
+#[test]
+fn a_clock_that_is_put_back_loses_no_packet() {
+    for back in [40, 700, 3_000, 20_000] {
+        let room = Room::new();
+        let mut recorder = room.open();
+        for step in 0..300 {
+            record_at(31_000, &mut recorder, [packet(5, 30_000 + 20 * step, &tone(1))]);
+        }
+        for step in 300..600 {
+            record_at(31_000, &mut recorder, [packet(5, 30_000 + 20 * step - back, &tone(2))]);
+        }
+        let summary = finish(recorder);
+
+        let placed = &summary.manifest.tracks[1].placed;
+        let aside = summary.manifest.aside.get(&AsideReason::Overlap).map_or(0, |kept| kept.packets);
+        assert_eq!((placed.packets + aside, placed.duplicates), (600, 0), "{back}");
+        let samples = room.samples("audio/5.wav");
+        let kept = |sound: i16| samples.iter().filter(|sample| **sample == sound).count() as u64 / 320;
+        assert_eq!((kept(1), kept(2)), (300, placed.packets - 300), "{back}: nothing is written over");
+    }
+}
+
+#[test]
+fn timestamps_that_jitter_lose_no_sample() {
+    for spread in [8, 15, 33] {
+        let room = Room::new();
+        let mut recorder = room.open();
+        let jitter = |step: i64| step * step * 7_919 % 1_009 % (2 * spread + 1);
+        for step in 0..500 {
+            record(&mut recorder, [packet(5, 1_000 + 20 * step + jitter(step), &tone(6))]);
+        }
+        let summary = finish(recorder);
+
+        let samples = room.samples("audio/5.wav");
+        assert_eq!(samples.iter().filter(|sample| **sample == 6).count(), 160_000, "{spread}");
+        let length = summary.manifest.tracks[1].duration_ms;
+        assert!(length.abs_diff(11_000) <= 3 * spread.unsigned_abs(), "{spread}: {length} ms, as long as Zoom's time");
+        assert!(summary.manifest.tracks[1].placed.silence_ms <= 1_000 + 3 * spread.unsigned_abs(), "{spread}");
+    }
 }
 
 #[test]
@@ -94,9 +195,9 @@ fn a_backlog_that_comes_after_live_sound_lands_before_it() {
     for step in 0..3000 {
         let live = 3000 + step / 10;
         if step % 10 == 0 {
-            record(&mut recorder, [packet(5, 20 * live, &sound(live))]);
+            record_at(66_000, &mut recorder, [packet(5, 20 * live, &sound(live))]);
         }
-        record(&mut recorder, [packet(5, 20 * step, &sound(step))]);
+        record_at(66_000, &mut recorder, [packet(5, 20 * step, &sound(step))]);
         if step % 700 == 0 {
             recorder.sync(now()).expect("synced");
         }
@@ -110,15 +211,16 @@ fn a_backlog_that_comes_after_live_sound_lands_before_it() {
 }
 
 #[test]
-fn where_packets_overlap_the_earlier_timestamp_is_heard() {
-    for order in [[0, 1], [1, 0]] {
+fn what_reaches_into_the_time_of_another_follows_it() {
+    for (order, quiet_ms) in [([0, 1], 0), ([1, 0], 5)] {
         let room = Room::new();
         let mut recorder = room.open();
         let packets = [packet(5, 0, &tone(1)), packet(5, 5, &tone(2))];
         record(&mut recorder, order.map(|which| packets[which].clone()));
         finish(recorder);
-        assert_eq!(room.samples("audio/5.wav"), [&tone(1)[..], &tone(2)[..80]].concat());
-        assert_eq!(room.samples("audio/mixed.wav"), [&tone(1)[..], &tone(2)[..80]].concat());
+        let expected = [silence(quiet_ms), order.map(|which| tone(which as i16 + 1)).concat()].concat();
+        assert_eq!(room.samples("audio/5.wav"), expected);
+        assert_eq!(room.samples("audio/mixed.wav"), expected);
     }
 }
 
@@ -126,10 +228,10 @@ fn where_packets_overlap_the_earlier_timestamp_is_heard() {
 fn sound_for_a_time_that_is_taken_is_kept_aside_unless_it_is_the_same() {
     let room = Room::new();
     let mut recorder = room.open();
-    record(&mut recorder, [packet(5, 0, &[4; 16_000]), packet(5, 500, &tone(4)), packet(5, 600, &tone(6))]);
+    record(&mut recorder, [packet(5, 0, &[4; 32_000]), packet(5, 500, &tone(4)), packet(5, 600, &tone(6))]);
     let summary = finish(recorder);
 
-    assert_eq!(room.samples("audio/5.wav"), [4; 16_000]);
+    assert!(room.samples("audio/5.wav") == [4; 32_000], "neither is heard two seconds late");
     assert_eq!(summary.manifest.tracks[1].placed.duplicates, 1);
     assert_eq!(summary.manifest.aside[&AsideReason::Overlap].packets, 1);
 }

@@ -344,7 +344,7 @@ fn a_deleted_recording_does_not_come_back() {
     let room = Room::new();
     let mut recorder = room.open();
     std::fs::remove_dir_all(room.folder()).expect("deleted");
-    assert!(recorder.handle(packet(5, 0, &tone(1)), now()).is_err());
+    record(&mut recorder, [packet(5, 0, &tone(1))]);
     assert!(recorder.sync(now()).is_err());
     assert!(!room.folder().exists());
 }

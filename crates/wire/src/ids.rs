@@ -86,6 +86,11 @@ impl UserId {
         self.0 == "0"
     }
 
+    /// Whether this names a person. 0 is the mix of all, and -1 what some senders give for everybody.
+    pub fn is_person(&self) -> bool {
+        !self.is_mixed() && self.0 != "-1"
+    }
+
     /// The text, digits in nearly every case.
     pub fn as_str(&self) -> &str {
         &self.0

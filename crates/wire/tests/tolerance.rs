@@ -290,7 +290,10 @@ fn of_asked_parameters_one_that_cannot_be_read_is_refused_unless_nobody_wants_it
 #[test]
 fn what_a_message_says_is_not_lost_to_an_odd_field_beside_it() {
     for (text, read) in [
-        (json!({"msg_type": 8, "state": 4, "reason": {}, "timestamp": "soon"}), json!({"msg_type": 8, "state": 4})),
+        (
+            json!({"msg_type": 8, "state": 4, "reason": {}, "timestamp": "soon"}),
+            json!({"msg_type": 8, "state": 4, "timestamp_as_sent": "soon"}),
+        ),
         (
             json!({"msg_type": 8, "state": 4, "reason": 6, "timestamp": "1795420800000"}),
             json!({"msg_type": 8, "state": 4, "reason": 6, "timestamp": 1_795_420_800_000_u64}),
@@ -329,7 +332,7 @@ fn what_a_message_says_is_not_lost_to_an_odd_field_beside_it() {
         ),
         (
             json!({"msg_type": 17, "content": {"data": "Hello", "language": [], "start_time": "x", "sentence_id": 4.0, "user_id": true}}),
-            json!({"msg_type": 17, "content": {"data": "Hello", "sentence_id": 4}}),
+            json!({"msg_type": 17, "content": {"data": "Hello", "start_time_as_sent": "x", "sentence_id": 4}}),
         ),
         (
             json!({"msg_type": 17, "content": {"data": null, "attribute": 3, "sentence_id": "4"}}),
@@ -396,7 +399,8 @@ fn numbers_beyond_what_a_field_holds_do_not_wrap() {
     assert_ne!(above.user_id.unwrap().as_u64(), Some(0));
 
     for timestamp in ["18446744073709551616", "-1", "1e300", "1.5"] {
-        refused_field(&format!(r#"{{"msg_type":14,"content":{{"data":"AAAA","timestamp":{timestamp}}}}}"#));
+        let data = media(&format!(r#"{{"msg_type":14,"content":{{"data":"AAAA","timestamp":{timestamp}}}}}"#));
+        assert_eq!((data.timestamp, data.extra.len()), (UnixMillis(0), 1), "{timestamp} is kept beside no time");
     }
     let latest = media(&format!(r#"{{"msg_type":14,"content":{{"data":"AAAA","timestamp":{}}}}}"#, u64::MAX));
     assert_eq!(latest.timestamp, UnixMillis(u64::MAX));
@@ -424,7 +428,7 @@ fn states_and_codes_beyond_any_list_are_kept() {
     assert_eq!(update.state, StreamState::Unknown(77));
     assert_eq!(
         value(&Message::StreamStateUpdate(update)),
-        json!({"msg_type": 8, "state": 77, "reason": -3, "timestamp": 1})
+        json!({"msg_type": 8, "state": 77, "reason": -3, "timestamp_as_sent": 1})
     );
 
     let Message::DataHandShakeResp(answer) = decode(r#"{"msg_type":4,"status":"STATUS_INVALID_SIGNATURE"}"#) else {
@@ -592,9 +596,7 @@ fn fields_of_the_wrong_kind_are_refused() {
         r#"{"msg_type":14,"content":null}"#,
         r#"{"msg_type":14,"content":[]}"#,
         r#"{"msg_type":14,"content":{}}"#,
-        r#"{"msg_type":14,"content":{"data":"AAAA"}}"#,
         r#"{"msg_type":14,"content":{"data":7,"timestamp":1}}"#,
-        r#"{"msg_type":14,"content":{"data":"AAAA","timestamp":"soon"}}"#,
         r#"{"msg_type":2}"#,
         r#"{"msg_type":6}"#,
         r#"{"msg_type":6,"event":{}}"#,
@@ -676,8 +678,6 @@ proptest! {
         let object = object.as_object_mut().unwrap();
         let name = field.get(&object.keys().cloned().collect::<Vec<_>>()).clone();
         object.insert(name, novelty);
-        // A time before 1973 is taken for seconds each time anew.
-        prop_assume!(![11, 20].contains(&changed["msg_type"].as_i64().unwrap_or_default()));
         if let Ok(message) = Message::decode(changed.to_string().as_bytes()) {
             prop_assert_eq!(Message::decode(message.encode().as_bytes()).ok(), Some(message));
         }

@@ -46,6 +46,7 @@ impl Lone {
             | Input::Event(_)
             | Input::Note(_)
             | Input::Change(..)
+            | Input::Raw(_)
             | Input::Repeats { .. }
             | Input::Clock { .. } => {}
         }
@@ -144,6 +145,7 @@ fn message(input: &Input, now: UnixMillis) -> Option<(Medium, UnixMillis, usize)
         | Input::Change(..)
         | Input::Dropped(_)
         | Input::Unreadable { .. }
+        | Input::Raw(_)
         | Input::Repeats { .. }
         | Input::Clock { .. } => None,
     }

@@ -43,13 +43,15 @@ impl Stream {
             Message::MediaDataShare(data) => self.media_data(id, Medium::Deskshare, data, Event::Deskshare),
             Message::MediaDataTranscript(line) if self.config.media.contains(Medium::Transcript) => {
                 // Without a time, two equal lines may be two that were said.
-                if line.timestamp.is_none() || self.duplicates.is_new_line(Medium::Transcript, &line) {
+                let speaker = (line.user_id.as_ref(), line.channel_id.as_ref());
+                if line.timestamp.is_none() || self.duplicates.is_new_line(Medium::Transcript, &line, speaker, id) {
                     self.tell_duplicates(Medium::Transcript);
                     self.tell(Event::Transcript(line));
                 }
             }
             Message::MediaDataChat(chat) if self.config.media.contains(Medium::Chat) => {
-                if chat.timestamp.is_none() || self.duplicates.is_new_line(Medium::Chat, &chat) {
+                let author = (chat.user_id.as_ref(), None);
+                if chat.timestamp.is_none() || self.duplicates.is_new_line(Medium::Chat, &chat, author, id) {
                     self.tell_duplicates(Medium::Chat);
                     self.tell(Event::Chat(chat));
                 }

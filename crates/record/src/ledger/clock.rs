@@ -42,9 +42,7 @@ impl ZoomClock {
     /// Learns from a time of Zoom's and when we had it.
     pub fn observe(&mut self, zoom: UnixMillis, ours: UnixMillis) {
         let sample = difference(ours, zoom);
-        if let Some(best) = self.best()
-            && sample < best.saturating_sub(JUMP_MS)
-        {
+        if sample < self.ahead_ms().saturating_sub(JUMP_MS) {
             self.jumps += 1;
             if self.jumps < CONFIRMED_BY {
                 return;
@@ -66,6 +64,11 @@ impl ZoomClock {
     /// A time of ours as Zoom's.
     pub fn to_zoom(&self, ours: UnixMillis) -> UnixMillis {
         UnixMillis(ours.0.saturating_add_signed(self.ahead_ms().saturating_neg()))
+    }
+
+    /// Whether any pair was learned from.
+    pub(super) fn is_known(&self) -> bool {
+        self.best().is_some()
     }
 
     fn best(&self) -> Option<i64> {

@@ -30,7 +30,7 @@ struct Break {
 pub(super) struct Line {
     /// Never empty, rising, no two neighbours with the same word. The last one has no end and is a state, never data.
     breaks: Vec<Break>,
-    /// Gaps up to this long between received data, if nothing else was expected, are no gaps.
+    /// Gaps up to this long between received data, if nothing stood in the way, are no gaps.
     join_ms: u64,
     /// What was not taken as a change yet begins here or later.
     changed_from: Option<u64>,
@@ -87,7 +87,7 @@ impl Line {
         if let [.., tail, open] = self.breaks.as_mut_slice()
             && tail.what == What::Received
             && from >= tail.from
-            && (from <= open.from || (from - open.from <= self.join_ms && open.what.is_idle()))
+            && (from <= open.from || (from - open.from <= self.join_ms && is_pause(&open.what)))
         {
             if to > open.from {
                 open.from = to;
@@ -198,7 +198,7 @@ impl Line {
         let mut joined = (from, to);
         let left = self.place(from);
         if let Some(gap) = self.breaks.get(left)
-            && gap.what.is_idle()
+            && is_pause(&gap.what)
             && left.checked_sub(1).and_then(|before| self.breaks.get(before)).is_some_and(is_received)
             && from.saturating_sub(gap.from) <= self.join_ms
         {
@@ -206,7 +206,7 @@ impl Line {
         }
         let right = self.place(to);
         if let (Some(gap), Some(next)) = (self.breaks.get(right), self.breaks.get(right + 1))
-            && gap.what.is_idle()
+            && is_pause(&gap.what)
             && is_received(next)
             && next.from.saturating_sub(to) <= self.join_ms
         {
@@ -323,6 +323,11 @@ impl Line {
 /// Of the first of two neighbours.
 fn length(pair: &[Break]) -> u64 {
     if let [begin, next] = pair { next.from - begin.from } else { u64::MAX }
+}
+
+/// Whether a short stretch of this between data is the way of data. What was received had been opened, whatever clocks say.
+fn is_pause(what: &What) -> bool {
+    what.is_idle() || *what == What::BeforeStart
 }
 
 fn is_received(begin: &Break) -> bool {

@@ -64,13 +64,13 @@ const SOUND_JOIN_MS: u64 = 10;
 const PICTURE_JOIN_MS: u64 = 1_000;
 
 /// How long one message may last: more than a spoken sentence or a packet does.
-const MAX_MESSAGE_MS: u64 = 60_000;
+pub(crate) const MAX_MESSAGE_MS: u64 = 60_000;
 
 /// How long something may be on its way from Zoom to us.
 const UNDER_WAY_MS: u64 = 1_000;
 
 /// How far a change may lie ahead of our idea of Zoom's now. More is a wrong time, and now is taken for it.
-const MAX_AHEAD_MS: u64 = 60_000;
+const MAX_AHEAD_MS: u64 = 10_000;
 
 /// Sessions and people with camera or screen that are remembered. A meeting has one session per user of the app.
 const MAX_REMEMBERED: usize = 1024;
@@ -135,6 +135,8 @@ pub struct Ledger {
     stream_paused: bool,
     /// Each with whether it is paused.
     sessions: BTreeMap<RtmsSessionId, bool>,
+    /// Media that opened by our clock before anything was known of Zoom's: when by ours, and what that was taken for.
+    opened_by_guess: Vec<(Medium, UnixMillis, u64)>,
     /// In the order of [`Medium::ALL`].
     media: [Account; 5],
 }
@@ -238,7 +240,8 @@ impl Ledger {
         let media = Medium::ALL.map(|medium| Account::new(medium, started_at));
         let now = clock.to_zoom(now).0;
         let sessions = BTreeMap::new();
-        Self { started_at, clock, now, stopped_at: None, stream_paused: false, sessions, media }
+        let opened_by_guess = Vec::new();
+        Self { started_at, clock, now, stopped_at: None, stream_paused: false, sessions, opened_by_guess, media }
     }
 
     /// Goes on with a ledger that was written down: the report, then what was told after it, in order.
@@ -257,6 +260,7 @@ impl Ledger {
             stopped_at: None,
             stream_paused: false,
             sessions: BTreeMap::new(),
+            opened_by_guess: Vec::new(),
             media: Medium::ALL.map(|medium| Account::resume(medium, report, report_of(medium), paused)),
         };
         for change in news {
@@ -350,7 +354,20 @@ impl Ledger {
 
     /// Something changed `at` that time; `now` is ours.
     pub fn tell(&mut self, change: Change, at: When, now: UnixMillis) {
+        let is_guess = !self.clock.is_known();
+        let told = at;
         let at = self.in_zooms_time(at, now);
+        match (&change, told) {
+            (Change::Opened(medium), When::Ours(ours)) if is_guess && self.opened_by_guess.len() < Medium::ALL.len() => {
+                self.opened_by_guess.push((*medium, ours, at));
+            }
+            // A state is told at once, so it tells how far our clock is ahead. What was kept for us does not.
+            (Change::Back(_) | Change::StreamPaused | Change::StreamResumed, When::Zoom(_))
+            | (Change::SessionRuns(_) | Change::SessionPaused(_) | Change::SessionStopped(_), When::Zoom(_)) => {
+                self.correct_openings();
+            }
+            _ => {}
+        }
         match change {
             Change::Opened(medium) => self.opened(medium, at),
             Change::Interrupted(scope, cause) => self.interrupted(scope, cause, at),
@@ -466,6 +483,20 @@ impl Ledger {
         let at = at.max(self.started_at.0);
         self.now = self.now.max(at);
         at
+    }
+
+    /// Puts what opened by a guess where it opened on Zoom's clock: if our clock is ahead, that was earlier.
+    fn correct_openings(&mut self) {
+        let paused = self.paused();
+        for (medium, ours, guess) in std::mem::take(&mut self.opened_by_guess) {
+            let at = self.clock.to_zoom(ours).0.max(self.started_at.0);
+            let Some(account) = self.account_mut(medium) else { continue };
+            if at < guess && account.opened && account.changed_at == guess {
+                let word = account.word(paused);
+                account.changed_at = at;
+                account.line.state(at, guess, |old| (*old == What::BeforeStart).then(|| word.clone()));
+            }
+        }
     }
 
     fn opened(&mut self, medium: Medium, at: u64) {

@@ -34,7 +34,7 @@ struct Line<'a, T> {
 impl Recorder {
     pub(super) fn transcript(&mut self, said: &MediaDataTranscript, now: UnixMillis) -> Result<(), RecordError> {
         let at = said.start_time.or(said.timestamp);
-        self.received(Medium::Transcript, at.unwrap_or(now), said.data.len(), now);
+        self.received(Medium::Transcript, at.unwrap_or(now), said.data.len());
         let who = Who::of(said.user_id.as_ref(), said.channel_id.as_ref());
         self.learn(&who, said.user_name.as_ref(), at, now);
         let connection = Some(self.transcript.connection()).filter(|connection| *connection > 1);
@@ -45,7 +45,7 @@ impl Recorder {
 
     pub(super) fn chat(&mut self, chat: &MediaDataChat, now: UnixMillis) -> Result<(), RecordError> {
         let bytes = chat.data.as_str().map_or(0, str::len);
-        self.received(Medium::Chat, chat.timestamp.unwrap_or(now), bytes, now);
+        self.received(Medium::Chat, chat.timestamp.unwrap_or(now), bytes);
         if let Some(author) = chat.author() {
             let who = Who::of(Some(&author.user_id), None);
             self.learn(&who, author.user_name.as_ref(), chat.timestamp, now);

@@ -1,6 +1,6 @@
 //! Media into files: where each packet goes by what was granted, and what becomes of one that has no place.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use rtms_wire::{
     codes::media::MediaPayloadType,
@@ -12,6 +12,7 @@ use rtms_wire::{
 use super::Recorder;
 use crate::{
     audio::{Audio, Outcome},
+    belief::Doubt,
     content::{Picture, picture, sound_container},
     error::RecordError,
     input::Who,
@@ -19,6 +20,7 @@ use crate::{
     manifest::{AsideReason, Grant, MAX_LISTED, Received},
     options::Options,
     raw::{Aside, Raw, stem_or},
+    timeline::Voices,
     wav::PcmFormat,
 };
 
@@ -57,10 +59,25 @@ impl Recorder {
         }
     }
 
-    pub(super) fn audio(&mut self, data: &MediaData, now: UnixMillis) -> Result<(), RecordError> {
-        if !self.received(Medium::Audio, data.timestamp, data.data.len(), now) {
-            return self.keep_aside(Medium::Audio, AsideReason::FarAhead, data, now);
+    pub(super) fn audio(
+        &mut self,
+        data: &MediaData,
+        doubt: Option<Doubt>,
+        now: UnixMillis,
+    ) -> Result<(), RecordError> {
+        if let Some(doubt) = doubt {
+            // Counted, and its time is not listed.
+            let received = self.manifest.media.entry(Medium::Audio).or_default();
+            received.packets += 1;
+            received.bytes += data.data.len() as u64;
+            let reason = match doubt {
+                Doubt::NoTime => AsideReason::NoTime,
+                Doubt::FarAhead => AsideReason::FarAhead,
+                Doubt::FarBehind => AsideReason::FarBehind,
+            };
+            return self.keep_aside(Medium::Audio, reason, data, now);
         }
+        self.received(Medium::Audio, data.timestamp, data.data.len());
         if let Some(container) = sound_container(&data.data) {
             return self.coded_audio(container, data, now);
         }
@@ -94,17 +111,25 @@ impl Recorder {
         if is_new {
             // Before any of it reaches a file: whoever resumes must know the origin and the track.
             self.manifest_stale = true;
-            self.write_manifest(now)?;
+            if self.write_manifest(now).is_err() {
+                // The packet is not lost for that. The next sync tries again, and reports it.
+            }
         }
         let Some(audio) = &mut self.audio else { return Ok(()) };
         let whole = data.data.len() / pcm.frame_bytes() * pcm.frame_bytes();
         let samples = data.data.get(..whole).unwrap_or_default();
-        let outcome = audio.place(track, data.timestamp, samples, &mut self.files)?;
+        let is_named = data.user_id.as_ref().is_some_and(|user| user.is_person() || user.is_mixed());
+        let voices = if is_named || data.channel_id.is_some() { Voices::One } else { Voices::Several };
+        let outcome = audio.place(track, data.timestamp, samples, voices, &mut self.files)?;
+        self.count_no_repeats();
         match outcome {
-            Outcome::Placed if whole < data.data.len() => {
+            Outcome::Placed(from) => {
+                self.placed_from = Some(from);
+                if whole == data.data.len() {
+                    return Ok(());
+                }
                 self.keep_aside(Medium::Audio, AsideReason::TornSamples, data, now)
             }
-            Outcome::Placed => Ok(()),
             Outcome::Duplicate => {
                 self.manifest.media.entry(Medium::Audio).or_default().duplicates += 1;
                 Ok(())
@@ -126,7 +151,7 @@ impl Recorder {
     }
 
     pub(super) fn pictures(&mut self, medium: Medium, data: &MediaData, now: UnixMillis) -> Result<(), RecordError> {
-        self.received(medium, data.timestamp, data.data.len(), now);
+        self.received(medium, data.timestamp, data.data.len());
         let who = Who::of(data.user_id.as_ref(), data.channel_id.as_ref());
         self.learn(&who, data.user_name.as_ref(), Some(data.timestamp), now);
         let granted = self.picture_codecs.get(&medium).copied().unwrap_or(MediaPayloadType::Undefined);
@@ -159,19 +184,23 @@ impl Recorder {
         }
     }
 
-    /// Counts a message. Whether its timestamp is believed: one absurdly far ahead is neither listed nor built upon.
-    pub(super) fn received(&mut self, medium: Medium, timestamp: UnixMillis, bytes: usize, now: UnixMillis) -> bool {
-        let believed = timestamp <= self.newest.max(now) + self.options.max_ahead;
+    /// Packets that counted as repeats and are in a track now are none.
+    pub(super) fn count_no_repeats(&mut self) {
+        for (from, ms) in self.audio.as_mut().map(Audio::take_no_repeats).unwrap_or_default() {
+            let received = self.manifest.media.entry(Medium::Audio).or_default();
+            received.duplicates = received.duplicates.saturating_sub(1);
+            self.book.ledger.found(Medium::Audio, from, from + Duration::from_millis(ms));
+        }
+    }
+
+    /// Counts a message for this time.
+    pub(super) fn received(&mut self, medium: Medium, timestamp: UnixMillis, bytes: usize) {
         let received = self.manifest.media.entry(medium).or_default();
         received.packets += 1;
         received.bytes += bytes as u64;
-        if believed {
-            self.newest = self.newest.max(timestamp);
-            let Received { first_timestamp, last_timestamp, .. } = received;
-            *first_timestamp = Some(first_timestamp.map_or(timestamp, |first| first.min(timestamp)));
-            *last_timestamp = Some(last_timestamp.map_or(timestamp, |last| last.max(timestamp)));
-        }
-        believed
+        let Received { first_timestamp, last_timestamp, .. } = received;
+        *first_timestamp = Some(first_timestamp.map_or(timestamp, |first| first.min(timestamp)));
+        *last_timestamp = Some(last_timestamp.map_or(timestamp, |last| last.max(timestamp)));
     }
 
     fn keep_aside(
@@ -192,6 +221,9 @@ impl Recorder {
     }
 }
 
+/// How far the first sound may lie before the start in any case.
+const MAX_EARLY: Duration = Duration::from_secs(3600);
+
 /// Where all tracks begin: at `started_at`, or earlier if the first sound is.
 ///
 /// The two may be too far apart for both to be meant; tracks would begin with days of silence, or never. Then a first
@@ -200,7 +232,7 @@ fn origin(started_at: UnixMillis, first: UnixMillis, now: UnixMillis, options: &
     let believe_first = if first >= started_at {
         first.since(started_at) > options.max_length
     } else {
-        started_at.since(first) <= options.max_ahead || now.0.abs_diff(first.0) < now.0.abs_diff(started_at.0)
+        started_at.since(first) <= MAX_EARLY || now.0.abs_diff(first.0) < now.0.abs_diff(started_at.0)
     };
     if believe_first { first } else { started_at }
 }

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use super::{Recorder, rebuilding};
 use crate::{
     audio::{Audio, Found, MissingSound},
+    belief::Belief,
     bookkeeper::{Bookkeeper, PICTURE_MS},
     checksum::paths,
     counts::{self, Counts, INDEX_TAIL_BYTES},
@@ -125,7 +126,8 @@ impl Recorder {
             ledger.gap(Cause::Restart, None);
             manifest.continues = Some(continues);
         }
-        let book = Bookkeeper::of(ledger, manifest.about.product);
+        let belief = Belief::new(manifest.about.started_at, newest, now);
+        let book = Bookkeeper::of(ledger, belief, manifest.about.product);
         let appender = |path| Appender::open(path, options.max_held_bytes);
         let mut recorder = Self {
             transcript_lines: appender(layout.transcript_lines())?,
@@ -136,11 +138,11 @@ impl Recorder {
             counted: Counts::of(&manifest),
             journaled_at: now,
             untold: Vec::new(),
-            newest: manifest.about.started_at.max(newest.unwrap_or_default()),
             manifest_stale: true,
             counters_stale: true,
             people,
             audio,
+            placed_from: None,
             picture_codecs: BTreeMap::new(),
             active_speaker_video: true,
             raw: BTreeMap::new(),

@@ -91,12 +91,14 @@ fn rebuilt(about: &RecordingAbout, layout: &Layout) -> Result<Option<Manifest>, 
         if line.kind == "event_update"
             && let Ok(update) = serde_json::from_value::<EventUpdate>(line.fields.into())
         {
-            people.learn_event(&update);
+            let at = update.event.timestamp.unwrap_or(about.started_at);
+            people.learn_event(&update, about.product, at);
         }
     })?;
     lines::<OriginLine>(&layout.ledger(), |line| manifest.origin = Some(line.origin))?;
     lines::<MediaDataTranscript>(&layout.transcript_lines(), |said| {
-        people.learn(&Who::of(said.user_id.as_ref(), said.channel_id.as_ref()), said.user_name.as_ref());
+        let at = said.start_time.or(said.timestamp).unwrap_or(about.started_at);
+        people.learn(&Who::of(said.user_id.as_ref(), said.channel_id.as_ref()), said.user_name.as_ref(), at);
     })?;
     manifest.participants = people.describe();
 

@@ -115,6 +115,13 @@ pub(crate) fn record(recorder: &mut Recorder, inputs: impl IntoIterator<Item = I
     }
 }
 
+/// The same at another time of ours, in milliseconds after the start.
+pub(crate) fn record_at(ms: u64, recorder: &mut Recorder, inputs: impl IntoIterator<Item = Input>) {
+    for input in inputs {
+        recorder.handle(input, UnixMillis(START + ms)).expect("recorded");
+    }
+}
+
 pub(crate) fn samples(path: &Path) -> Vec<i16> {
     let mut wav = hound::WavReader::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     wav.samples().map(|sample| sample.expect("a sample")).collect()

@@ -12,7 +12,7 @@ use crate::{
     ids::{ChannelId, UserId},
     lenient,
     message::Extra,
-    time::UnixMillis,
+    time::{self, UnixMillis},
 };
 
 /// `EVENT_UPDATE`, `msg_type` 6, from Zoom on signaling. Basis: documented.
@@ -78,6 +78,7 @@ impl Serialize for EventBody {
 impl<'de> Deserialize<'de> for EventBody {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut fields = Extra::deserialize(deserializer)?;
+        time::settle(&mut fields, &["timestamp", "event_ts"]);
         lenient::unite::<VoiceParticipant>(&mut fields, &["participant_info", "paticipant_info"]);
         let number = fields.get("event_type").cloned();
         let mut body = Self::deserialize(Value::Object(fields)).map_err(de::Error::custom)?;

@@ -10,8 +10,8 @@ use crate::{
     error::DecodeError,
     ids::{ChannelId, UserId},
     lenient,
-    message::{Extra, content},
-    time::UnixMillis,
+    message::{Extra, body, content_fields},
+    time::{self, UnixMillis},
 };
 
 /// The body of messages 14, 15 and 16, from Zoom on a media connection.
@@ -29,7 +29,9 @@ pub struct MediaData {
     pub channel_id: Option<ChannelId>,
     /// The payload.
     pub data: Bytes,
-    /// When it was made, on the clock of Zoom's server.
+    /// When it was made, on the clock of Zoom's server. What is [not plausible](UnixMillis::is_plausible) was sent so, or
+    /// is 0 because no number was sent. What was sent otherwise than in milliseconds is `timestamp_as_sent` in
+    /// [`Self::extra`].
     pub timestamp: UnixMillis,
     /// Unused in practice.
     pub attribute: Option<DataMessageAttribute>,
@@ -50,6 +52,7 @@ pub(crate) struct OnTheWire {
     /// Bytes before base64; absent before May 2026.
     #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
     length: Option<u64>,
+    #[serde(default, skip_serializing_if = "is_nothing")]
     timestamp: UnixMillis,
     #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
     attribute: Option<DataMessageAttribute>,
@@ -72,6 +75,10 @@ impl MediaData {
     }
 }
 
+fn is_nothing(timestamp: &UnixMillis) -> bool {
+    timestamp.0 == 0
+}
+
 /// Decodes base64 of the standard alphabet with padding, as all payloads are.
 pub(crate) fn payload(text: &[u8], announced: Option<u64>, msg_type: MessageType) -> Result<Bytes, DecodeError> {
     let data = base64::decode(text).map_err(|_| DecodeError::BadBase64 { msg_type })?;
@@ -85,7 +92,14 @@ pub(crate) fn payload(text: &[u8], announced: Option<u64>, msg_type: MessageType
 
 /// Reads the general form.
 pub(super) fn decode(msg_type: MessageType, fields: Extra) -> Result<MediaData, DecodeError> {
-    let found: OnTheWire = content(msg_type, fields)?;
+    let mut fields = content_fields(msg_type, fields)?;
+    let as_sent = fields.get("timestamp").and_then(serde_json::Value::as_u64);
+    time::settle(&mut fields, &["timestamp"]);
+    let mut found: OnTheWire = body(msg_type, fields)?;
+    if let Some(as_sent) = as_sent.filter(|_| found.timestamp == UnixMillis::default()) {
+        found.timestamp = UnixMillis(as_sent);
+        found.extra.remove("timestamp_as_sent");
+    }
     Ok(MediaData {
         data: payload(found.data.as_bytes(), found.length, msg_type)?,
         user_id: found.user_id,

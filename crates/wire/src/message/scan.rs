@@ -40,6 +40,9 @@ pub(super) fn media_data(bytes: &[u8]) -> Option<Result<Message, DecodeError>> {
     let (content, code) = (content?, msg_type?);
     let msg_type = MessageType::from_code(i64::try_from(code).ok()?);
     let timestamp = UnixMillis(content.timestamp?);
+    if !timestamp.is_plausible() {
+        return None;
+    }
     let data = match payload(content.data?, content.length, msg_type) {
         Ok(data) => data,
         Err(error) => return Some(Err(error)),

@@ -1,6 +1,6 @@
 //! States, told (8, 9) and asked for (10, 11, 19, 20).
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     codes::{
@@ -10,11 +10,12 @@ use crate::{
     ids::{RtmsSessionId, StreamId},
     lenient::{self, in_order, unite},
     message::Extra,
-    time::UnixMillis,
+    time::{self, UnixMillis},
 };
 
 /// `STREAM_STATE_UPDATE`, `msg_type` 8, from Zoom on signaling. Basis: documented.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct StreamStateUpdate {
     /// Where the stream stands.
     pub state: StreamState,
@@ -28,6 +29,8 @@ pub struct StreamStateUpdate {
     #[serde(flatten)]
     pub extra: Extra,
 }
+
+in_order!(StreamStateUpdate, |fields| time::settle(fields, &["timestamp"]));
 
 /// `SESSION_STATE_UPDATE`, `msg_type` 9, from Zoom on signaling. Basis: documented.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -50,6 +53,7 @@ pub struct SessionStateUpdate {
 }
 
 in_order!(SessionStateUpdate, |fields| {
+    time::settle(fields, &["timestamp"]);
     unite::<StopReason>(fields, &["stop_reason", "reason"]);
     // The last name comes last because the Video SDK has another meaning for it.
     unite::<RtmsSessionId>(fields, &["rtms_session_id", "rmts_session_id", "session_id"]);
@@ -67,18 +71,21 @@ pub struct SessionStateReq {
 
 /// `SESSION_STATE_RESP`, `msg_type` 11, from Zoom on signaling. Basis: documented.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct SessionStateResp {
     /// Which session.
     pub rtms_session_id: RtmsSessionId,
     /// Where it stands.
     pub state: SessionState,
     /// When the request arrived.
-    #[serde(default, deserialize_with = "millis_or_seconds", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
     pub timestamp: Option<UnixMillis>,
     /// Anything else.
     #[serde(flatten)]
     pub extra: Extra,
 }
+
+in_order!(SessionStateResp, |fields| time::settle(fields, &["timestamp"]));
 
 /// `STREAM_STATE_REQ`, `msg_type` 19, to Zoom on signaling. Basis: documented.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -92,19 +99,18 @@ pub struct StreamStateReq {
 
 /// `STREAM_STATE_RESP`, `msg_type` 20, from Zoom on signaling. Basis: documented.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct StreamStateResp {
     /// Where it stands.
     pub state: StreamState,
     /// Which stream.
     pub rtms_stream_id: StreamId,
     /// When the request arrived; the document's example is in seconds.
-    #[serde(default, deserialize_with = "millis_or_seconds", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
     pub timestamp: Option<UnixMillis>,
     /// Anything else.
     #[serde(flatten)]
     pub extra: Extra,
 }
 
-fn millis_or_seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<UnixMillis>, D::Error> {
-    Ok(lenient::optional(deserializer)?.map(UnixMillis::from_millis_or_seconds))
-}
+in_order!(StreamStateResp, |fields| time::settle(fields, &["timestamp"]));

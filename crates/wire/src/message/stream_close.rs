@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::{
     codes::status_code::StatusCode,
     ids::StreamId,
-    lenient,
+    lenient::{self, in_order},
     message::{Extra, signaling_handshake::Reason},
-    time::UnixMillis,
+    time::{self, UnixMillis},
 };
 
 /// `STREAM_CLOSE_REQ`, `msg_type` 21, to Zoom on signaling. Basis: documented.
@@ -22,6 +22,7 @@ pub struct StreamCloseReq {
 
 /// `STREAM_CLOSE_RESP`, `msg_type` 22, from Zoom on signaling. Basis: documented.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct StreamCloseResp {
     /// Which stream.
     pub rtms_stream_id: StreamId,
@@ -37,3 +38,5 @@ pub struct StreamCloseResp {
     #[serde(flatten)]
     pub extra: Extra,
 }
+
+in_order!(StreamCloseResp, |fields| time::settle(fields, &["timestamp"]));

@@ -11,13 +11,16 @@ use crate::{
         media::DataMessageAttribute,
     },
     ids::{ChannelId, UserId},
-    lenient,
+    lenient::{self, in_order},
     message::{Extra, event_update::Participant},
-    time::UnixMillis,
+    time::{self, UnixMillis},
 };
 
 /// `MEDIA_DATA_TRANSCRIPT`, `msg_type` 17, from Zoom on a media connection. Basis: documented.
+///
+/// A time that was not in milliseconds, or was none, stays in [`Self::extra`] as it came, such as `start_time_as_sent`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct MediaDataTranscript {
     /// Who speaks.
     #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
@@ -54,8 +57,11 @@ pub struct MediaDataTranscript {
     pub extra: Extra,
 }
 
+in_order!(MediaDataTranscript, |fields| time::settle(fields, &["start_time", "end_time", "timestamp"]));
+
 /// `MEDIA_DATA_CHAT`, `msg_type` 18, from Zoom on a media connection, as it stands there. Basis: vendor code.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct MediaDataChat {
     /// Who writes.
     #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
@@ -73,6 +79,8 @@ pub struct MediaDataChat {
     #[serde(flatten)]
     pub fields: ChatFields,
 }
+
+in_order!(MediaDataChat, |fields| time::settle(fields, &["timestamp"]));
 
 /// The structured part of a chat message.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -5,6 +5,8 @@ use std::{borrow::Cow, collections::HashMap};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::time::UnixMillis;
+
 /// The outer object. The order of keys is not fixed and anything may be missing.
 pub(super) struct Envelope<'a> {
     pub(super) event: Option<&'a RawValue>,
@@ -89,6 +91,11 @@ pub(super) fn number(raw: &RawValue) -> Option<u64> {
     let exact = |float: &f64| float.fract() == 0.0 && (0.0..=EXACT).contains(float);
     let digits = text_or_digits(raw).and_then(|text| text.parse().ok());
     digits.or_else(|| raw.get().parse().ok().filter(exact).map(|float: f64| float as u64))
+}
+
+/// A time, however it is written.
+pub(super) fn time(raw: &RawValue) -> Option<UnixMillis> {
+    serde_json::from_str(raw.get()).ok().and_then(|value| UnixMillis::read(&value))
 }
 
 /// Text, or the digits of a number however long.

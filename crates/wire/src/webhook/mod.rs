@@ -10,6 +10,8 @@ pub mod server_url;
 pub mod url_validation;
 pub mod verify;
 
+use std::time::Duration;
+
 use serde_json::value::RawValue;
 
 use crate::{
@@ -30,7 +32,7 @@ use crate::{
 pub struct Webhook {
     /// The canonical name of the event.
     pub event: EventName,
-    /// When it happened, on Zoom's clock; absent in old forms.
+    /// When it happened, on Zoom's clock; absent in old forms, and if it is no [time](UnixMillis::read).
     pub event_ts: Option<UnixMillis>,
     /// The account, since April 2026.
     pub account_id: Option<AccountId>,
@@ -110,7 +112,7 @@ impl Webhook {
         let event = EventName::canonical(&event);
         let fields = Fields::new(envelope.payload.map(RawValue::get).unwrap_or_default());
 
-        let event_ts = envelope.event_ts.and_then(fields::number).or_else(|| fields.number("event_ts"));
+        let event_ts = envelope.event_ts.and_then(fields::time).or_else(|| fields::time(fields.raw("event_ts")?));
         let webhook_body = match event.kind() {
             event_name::Kind::Started => WebhookBody::RtmsStarted(RtmsStarted::from_fields(&fields)),
             event_name::Kind::Stopped => WebhookBody::RtmsStopped(RtmsStopped::from_fields(&fields)),
@@ -133,7 +135,7 @@ impl Webhook {
             instance: instance(event.product(), &fields),
             stream_id: fields.text("rtms_stream_id").or_else(|| fields.text("stream_id")).map(StreamId::new),
             account_id: fields.text("account_id").map(AccountId::new),
-            event_ts: event_ts.map(UnixMillis),
+            event_ts,
             details: Details {
                 meeting_id: fields.text("meeting_id"),
                 operator_id: fields.text("operator_id"),
@@ -143,6 +145,15 @@ impl Webhook {
             body: webhook_body,
             event,
         })
+    }
+
+    /// Without its time if that cannot be meant: more than five minutes ahead of our clock, by which the webhook was fresh.
+    /// What has no time goes by its arrival.
+    #[must_use]
+    pub fn with_believable_time(self, received_at: UnixMillis) -> Self {
+        const MAX_AHEAD: Duration = Duration::from_secs(300);
+        let event_ts = self.event_ts.filter(|at| *at <= received_at + MAX_AHEAD);
+        Self { event_ts, ..self }
     }
 
     /// The product: the event's, or for account events that of the id they name.

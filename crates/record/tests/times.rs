@@ -1,0 +1,148 @@
+//! Times that nobody can mean: in the ledger, in tracks, in lines.
+
+mod common;
+
+use common::*;
+use proptest::prelude::*;
+use rtms_record::{
+    Bookkeeper, Dropped, Input,
+    ledger::{LedgerReport, Queue},
+    manifest::AsideReason,
+};
+use rtms_wire::{
+    codes::product::Product,
+    media::{medium::Medium, params::MediaParams},
+    message::text_data::MediaDataTranscript,
+    time::UnixMillis,
+};
+
+fn at(ms: u64) -> UnixMillis {
+    UnixMillis(START + ms)
+}
+
+fn open_medium(medium: Medium) -> Input {
+    Input::Granted(medium, MediaParams::default())
+}
+
+fn flawless(report: &LedgerReport) {
+    assert_eq!(report.flaw(), None, "{report:?}");
+}
+
+#[test]
+fn sound_of_a_wrong_time_lies_aside_and_the_recording_is_as_long_as_the_stream() {
+    for (wrong_ms, reason) in [(3_000_000, AsideReason::FarAhead), (-3_000_000, AsideReason::FarBehind)] {
+        let room = Room::new();
+        let mut recorder = room.open();
+        record(&mut recorder, [open_medium(Medium::Audio)]);
+        for step in 0..200 {
+            let now = at(20 * step);
+            recorder.handle(packet(5, 20 * step as i64, &tone(1)), now).expect("recorded");
+            // Three times a few: at the beginning, in the middle, at the end.
+            if step % 99 < 4 {
+                recorder.handle(packet(5, 20 * step as i64 + wrong_ms, &tone(2)), now).expect("recorded");
+            }
+        }
+        recorder.sync(at(4_000)).expect("synced");
+        let summary = finish(recorder);
+
+        assert_eq!(room.samples("audio/5.wav"), tone(1).repeat(200), "{reason:?}");
+        assert_eq!(summary.manifest.aside[&reason].packets, 10);
+        let ledger = summary.manifest.ledger.expect("a ledger");
+        flawless(&ledger);
+        assert_eq!(ledger.media[&Medium::Audio].total_ms("received"), 4_000, "{ledger:?}");
+    }
+}
+
+#[test]
+fn a_clock_that_jumps_and_stays_is_followed() {
+    let room = Room::new();
+    let mut recorder = room.open();
+    for step in 0..400 {
+        let jump = if step < 100 { 0 } else { 600_000 };
+        recorder.handle(packet(5, 20 * step as i64 + jump, &tone(1)), at(20 * step)).expect("recorded");
+    }
+    let summary = finish(recorder);
+
+    let aside = summary.manifest.aside[&AsideReason::FarAhead].packets;
+    let placed = summary.manifest.tracks[1].placed.packets;
+    assert_eq!(aside + placed, 400);
+    assert!(aside < 30, "{aside}");
+    assert_eq!(summary.duration.as_millis(), 608_000);
+}
+
+#[test]
+fn what_has_no_time_has_that_of_its_arrival_and_keeps_what_was_sent() {
+    let room = Room::new();
+    let mut recorder = room.open();
+    for sent in [0, 1_234, u64::MAX] {
+        let mut picture = data(5, 0, vec![0, 0, 1]);
+        picture.timestamp = UnixMillis(sent);
+        let said = MediaDataTranscript { data: "yes".into(), ..MediaDataTranscript::default() };
+        record(&mut recorder, [Input::Video(picture), Input::Transcript(said)]);
+    }
+    let summary = finish(recorder);
+
+    for line in room.lines("video/index.jsonl") {
+        assert_eq!(line["timestamp"], START + 700, "{line}");
+        assert!(line["extra"]["timestamp_as_sent"].is_u64(), "{line}");
+    }
+    for medium in [Medium::Video, Medium::Transcript] {
+        assert_eq!(summary.manifest.media[&medium].first_timestamp, Some(at(700)));
+    }
+}
+
+/// One message with any time.
+fn timed(which: u8, at: UnixMillis) -> Input {
+    let mut data = data(5, 0, vec![1; 640]);
+    data.timestamp = at;
+    match which % 4 {
+        0 => Input::Audio(data),
+        1 => Input::Video(data),
+        2 => Input::Transcript(MediaDataTranscript { start_time: Some(at), ..MediaDataTranscript::default() }),
+        _ => Input::Dropped(Dropped { medium: Medium::Audio, queue: Queue::Events, first: at, last: at }),
+    }
+}
+
+proptest! {
+    #[test]
+    fn whatever_times_come_the_ledger_tiles_and_is_as_long_as_the_stream(
+        times in prop::collection::vec((any::<u8>(), prop_oneof![
+            8 => (0..5_000u64).prop_map(at),
+            1 => any::<u64>().prop_map(UnixMillis),
+            1 => (1..100u64).prop_map(|hours| at(3_600_000 * hours)),
+            1 => (1..100u64).prop_map(|hours| UnixMillis(START - 3_600_000 * hours)),
+            1 => Just(UnixMillis(START / 1_000)),
+        ]), 1..60),
+    ) {
+        let mut book = Bookkeeper::new(at(0), Product::Meeting, at(0));
+        book.take(&open_medium(Medium::Audio), at(10));
+        for (step, (which, time)) in times.iter().enumerate() {
+            // Doubted times do not agree with each other here but by chance, and then not for long enough.
+            let now = at(100 * step as u64);
+            book.take(&timed(*which, *time), now);
+            book.take_span_changes(now);
+        }
+        let report = book.ledger().report();
+        flawless(&report);
+        prop_assert!(report.to <= at(100 * 60 + 12_000), "{:?}", report);
+    }
+}
+
+#[test]
+fn pictures_that_came_before_their_medium_counted_as_open_leave_no_time_before_the_start() {
+    let mut book = Bookkeeper::new(at(0), Product::Meeting, at(0));
+    for step in 0..20 {
+        let mut picture = data(5, 0, vec![1; 640]);
+        picture.timestamp = at(2_000 + 41 * step);
+        book.take(&Input::Video(picture), at(2_000 + 41 * step));
+    }
+    let spans = words(&book.ledger().report(), Medium::Video);
+
+    let received = (2_000, 2_000 + 19 * 41 + 40, "received");
+    assert_eq!(spans[..2], [(0, 2_000, "before_start"), received]);
+}
+
+fn words(report: &LedgerReport, medium: Medium) -> Vec<(u64, u64, &'static str)> {
+    let spans = report.media[&medium].spans.iter();
+    spans.map(|span| (span.from.0 - START, span.to.0 - START, span.what.word())).collect()
+}
