@@ -141,6 +141,16 @@ impl Account {
     }
 }
 
+/// How a stream ends, for its books.
+pub(crate) struct End {
+    pub(crate) why: String,
+    pub(crate) stop_reason: Option<StopReason>,
+    /// What changes if no medium was opened before either, as far as the books tell.
+    pub(crate) if_blank: Option<Input>,
+    /// What changes in any case.
+    pub(crate) last: Option<Input>,
+}
+
 /// What is kept of a stream: its recording, or its ledger alone.
 pub(crate) enum Books {
     /// Files, with the ledger in them.
@@ -179,10 +189,13 @@ impl Books {
     }
 
     /// Closes the files, if there are any, and gives the account of the stream and the last news of its ledger.
-    pub(crate) async fn finish(self, why: String, stop_reason: Option<StopReason>) -> (Account, Vec<SpanChange>) {
+    pub(crate) async fn finish(self, end: End) -> (Account, Vec<SpanChange>) {
         let (account, mut spans) = match self {
-            Self::Recorded(recording) => recording.finish(why, stop_reason).await,
+            Self::Recorded(recording) => recording.finish(end).await,
             Self::Unrecorded(mut unrecorded) => {
+                for input in end.if_blank.iter().chain(&end.last) {
+                    unrecorded.lone.take(input, clock::unix_millis());
+                }
                 let spans = unrecorded.lone.take_span_changes(clock::unix_millis());
                 (Account::of_lone(unrecorded.lone.account(), Recorded::Unwanted), spans)
             }
@@ -430,7 +443,8 @@ impl Recording {
     }
 
     /// Writes what is left and closes the files.
-    async fn finish(mut self, why: String, stop_reason: Option<StopReason>) -> (Account, Vec<SpanChange>) {
+    async fn finish(mut self, end: End) -> (Account, Vec<SpanChange>) {
+        let End { why, stop_reason, if_blank, last } = end;
         let mut spans = self.wait().await;
         if let State::Closed(unopened, _) = &self.state
             && !unopened.is_final
@@ -442,6 +456,9 @@ impl Recording {
         let recorder = match self.state {
             State::Idle(recorder) => recorder,
             State::Closed(mut unopened, _) => {
+                for input in if_blank.into_iter().chain(last) {
+                    unopened.room.take(input, clock::unix_millis());
+                }
                 spans.extend(unopened.room.take_span_changes(clock::unix_millis()));
                 let why = unopened.why.unwrap_or_default();
                 return (Account::of_lone(unopened.room.account(), Recorded::Failed { why }), spans);
@@ -452,7 +469,9 @@ impl Recording {
             }
         };
         let now = clock::unix_millis();
-        let inputs = std::mem::take(&mut self.gathered);
+        let mut inputs = std::mem::take(&mut self.gathered);
+        let is_blank = recorder.is_blank();
+        inputs.extend(if_blank.filter(|_| is_blank).into_iter().chain(last).map(|input| (input, now)));
         let ending = Ending { stop_reason, why, at: now };
         let metrics = self.metrics.clone();
         let setup = self.setup.clone();

@@ -53,7 +53,7 @@ use crate::{
     clock,
     doing::{Doing, Progress},
     odd::OddLog,
-    recording::{Account, Books, Recording, RecordingSetup, Unrecorded},
+    recording::{Account, Books, End, Recording, RecordingSetup, Unrecorded},
     repeats::{RepeatGate, RepeatLog},
     revoked::{self, Revocations},
     stop::{Deadline, Share},
@@ -257,7 +257,7 @@ impl StreamTask {
         }
     }
 
-    async fn end(mut self, ending: Ending, mut books: Books) -> Finished {
+    async fn end(mut self, ending: Ending, books: Books) -> Finished {
         let (stop_reason, why) = explain(&ending);
         let next = next(&ending);
         std::mem::take(&mut self.odd).finish();
@@ -291,14 +291,14 @@ impl StreamTask {
             self.recall = Recall::default();
             summary = None;
         } else {
-            if let Some(input) = Accounting::never_connected(&ending).filter(|_| !self.opened) {
-                books.push(input);
-            }
-            if let Some(input) = self.accounting.ending(&ending, self.stopped_at.get().copied(), clock::unix_millis()) {
-                books.push(input);
-            }
+            let end = End {
+                why: why.clone(),
+                stop_reason,
+                if_blank: Accounting::never_connected(&ending).filter(|_| !self.opened),
+                last: self.accounting.ending(&ending, self.stopped_at.get().copied(), clock::unix_millis()),
+            };
             self.progress.begin(Doing::ClosingRecording);
-            let (account, spans) = books.finish(why.clone(), stop_reason).await;
+            let (account, spans) = books.finish(end).await;
             self.publish_spans(spans);
             tell_account(&account);
             summary = Some(summary::of_run(&ending, self.opened, &account));

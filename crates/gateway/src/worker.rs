@@ -257,6 +257,8 @@ impl Worker {
         let Some(running) = self.running.get_mut(&record.stream_id) else {
             if is_revoked(record) {
                 self.revoke(&record.stream_id);
+            } else if record.is_left_behind() && !self.close_left_behind(record).await? {
+                self.conclude_unjoined(record).await?;
             }
             let is_claimable = !self.is_stopping && record.is_claimable(clock::unix_millis());
             return if is_claimable { self.claim(record).await } else { Ok(()) };
@@ -532,12 +534,12 @@ impl Worker {
         self.retry_refused().await
     }
 
-    /// Closes the recording of a stream that Zoom stopped, and whose process died before it could.
-    async fn close_left_behind(&self, record: &StreamRecord) -> Result<(), StoreError> {
-        let Some(setup) = self.surroundings.recording.clone() else { return Ok(()) };
+    /// Closes the recording of a stream that Zoom stopped, and whose process died before it could. Whether there is one.
+    async fn close_left_behind(&self, record: &StreamRecord) -> Result<bool, StoreError> {
+        let Some(setup) = self.surroundings.recording.clone() else { return Ok(false) };
         let wanted = &record.wanted;
         let about = wanted.newest_start().and_then(|start| about(&record.stream_id, start));
-        let (Some(about), Some(stop)) = (about, wanted.stop.clone()) else { return Ok(()) };
+        let (Some(about), Some(stop)) = (about, wanted.stop.clone()) else { return Ok(false) };
         let why =
             stop.reason.map_or_else(|| "stopped by Zoom without a reason".to_owned(), |reason| reason.to_string());
         let told = why.clone();
@@ -554,11 +556,27 @@ impl Worker {
                     info!(%stream_id, %state, %lost, "closed the recording of a stream that was stopped while nobody ran it");
                 }
             }
-            Ok(None) => {}
+            Ok(None) => return Ok(false),
             Err(error) => {
                 self.surroundings.metrics.record_error();
                 error!(%stream_id, %error, "the recording of a stream that was stopped cannot be closed");
             }
+        }
+        Ok(true)
+    }
+
+    /// Puts down the end of a stream that Zoom stopped before it was joined; of one that was, nobody knows what it lost.
+    async fn conclude_unjoined(&self, record: &StreamRecord) -> Result<(), StoreError> {
+        let stream_id = &record.stream_id;
+        let receipts = self.receipts(stream_id).await;
+        let connected = receipts.iter().any(|receipt| receipt.steps.at(Step::Connected).is_some());
+        let summary = RunSummary { connected, ..RunSummary::never_connected() };
+        let state = summary::standing(Some(&summary));
+        let why = if connected { "stopped while nobody ran it" } else { "stopped by Zoom before it was joined" };
+        let now = clock::unix_millis();
+        if self.surroundings.store.conclude(stream_id, &self.owner, why.to_owned(), summary, now).await? {
+            self.surroundings.metrics.ended_as(state, &Loss::default());
+            warn!(%stream_id, %state, why, "the stream is accounted for");
         }
         Ok(())
     }

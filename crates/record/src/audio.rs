@@ -187,8 +187,10 @@ impl Audio {
                 TrackSource::ComputedMix | TrackSource::ReceivedMix => "mixed".to_owned(),
             };
             // A track is named before any of it reaches a file, and then the process may die.
-            if length(&wav_part(&layout.audio(&stem, known.set), 1))? == 0 {
-                missing.extend(missing_sound(known, 0, self.origin));
+            let first_part = wav_part(&layout.audio(&stem, known.set), 1);
+            if length(&first_part)? == 0 {
+                // A power cut leaves an empty file; who takes one away does so on purpose.
+                missing.extend(missing_sound(known, 0, self.origin).filter(|_| first_part.exists()));
                 continue;
             }
             let format = PcmFormat { sample_rate: known.sample_rate, channels: known.channels };
@@ -637,6 +639,11 @@ fn uncounted_sound(known: &manifest::Track, format: PcmFormat, end: u64) -> Kept
     let counted = known.duration_ms.saturating_mul(u64::from(format.sample_rate)) / 1000;
     let usual = u64::from(format.sample_rate) / 50 * format.frame_bytes() as u64;
     let packet_bytes = known.placed.bytes.checked_div(known.placed.packets).filter(|bytes| *bytes > 0).unwrap_or(usual);
+    if known.placed.packets == 0 {
+        // Nothing is known of its packets, as when the manifest was made anew; what is there is counted all the same.
+        let bytes = end.saturating_sub(counted).saturating_mul(format.frame_bytes() as u64);
+        return Kept { packets: bytes.div_ceil(usual.max(1)), bytes };
+    }
     let packets = end.saturating_sub(counted).saturating_mul(format.frame_bytes() as u64) / packet_bytes.max(1);
     Kept { packets, bytes: packets * packet_bytes }
 }

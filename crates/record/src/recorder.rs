@@ -315,6 +315,11 @@ impl Recorder {
         })
     }
 
+    /// Whether no medium was ever opened and nothing received.
+    pub fn is_blank(&self) -> bool {
+        self.manifest.granted.is_empty() && self.manifest.media.is_empty()
+    }
+
     /// What was lost up to this moment.
     pub fn loss(&self) -> Loss {
         self.manifest.loss(&self.book.ledger.report())

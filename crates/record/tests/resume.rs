@@ -11,7 +11,7 @@ use std::{
 
 use common::*;
 use rtms_record::{
-    Input, Manifest, Note, Options, Recorder,
+    Input, Manifest, Note, Recorder,
     check::check,
     loss::LossCause,
     manifest::{RecordingState, TrackSource},

@@ -10,8 +10,8 @@ use common::{
     undated_start,
 };
 use rtms_store::{
-    Change, Class, EntryId, Lease, NewEntry, Outcome, ReceiptFilter, Step, Store, StoreError, StreamFilter, UnixMicros,
-    Verdict,
+    Change, Class, EntryId, Lease, NewEntry, Outcome, ReceiptFilter, RunSummary, Step, Store, StoreError, StreamFilter,
+    UnixMicros, Verdict,
 };
 use rtms_wire::{codes::stop_reason::StopReason, ids::StreamId, time::UnixMillis};
 
@@ -55,6 +55,7 @@ contract! {
     a_stream_handed_over_can_be_claimed_at_once
     that_a_stream_is_to_be_closed_is_remembered_until_a_newer_start
     a_stream_that_was_stopped_while_nobody_ran_it_can_be_concluded
+    a_stream_whose_run_has_ended_can_be_wanted_again_until_zoom_stops_it
     changes_of_streams_wake_workers
     lists_are_filtered_and_limited
     a_receipt_tells_what_became_of_a_webhook
@@ -394,8 +395,28 @@ async fn that_a_stream_is_to_be_closed_is_remembered_until_a_newer_start(store: 
     assert!(!store.ask_to_close(&stream("s"), NOW).await.unwrap(), "it is over");
 }
 
+async fn a_stream_whose_run_has_ended_can_be_wanted_again_until_zoom_stops_it(store: &dyn Store) {
+    assert!(!store.ask_to_retry(&stream("s"), NOW).await.unwrap(), "nobody knows it");
+    fold(store, start("s", 10)).await;
+    assert!(!store.ask_to_retry(&stream("s"), NOW).await.unwrap(), "it is wanted");
+    let lease = claim(store, "s", "a", NOW).await.unwrap();
+    store.release(&lease, ended(), NOW).await.unwrap();
+    assert!(claim(store, "s", "a", NOW).await.is_none());
+
+    assert!(store.ask_to_retry(&stream("s"), NOW).await.unwrap());
+    assert!(!store.ask_to_retry(&stream("s"), NOW).await.unwrap(), "once");
+    let lease = claim(store, "s", "b", NOW).await.expect("it is wanted again");
+    store.release(&lease, ended(), NOW).await.unwrap();
+    assert!(claim(store, "s", "a", NOW).await.is_none(), "its new end counts");
+
+    fold(store, stop("s", 40)).await;
+    assert!(!store.ask_to_retry(&stream("s"), NOW).await.unwrap(), "Zoom does not stream it any more");
+}
+
 async fn a_stream_that_was_stopped_while_nobody_ran_it_can_be_concluded(store: &dyn Store) {
-    let conclude = async || store.conclude(&stream("s"), &owner("b"), "stopped".into(), NOW).await.unwrap();
+    let conclude = async || {
+        store.conclude(&stream("s"), &owner("b"), "stopped".into(), RunSummary::never_connected(), NOW).await.unwrap()
+    };
     let record = async || store.get(&stream("s")).await.unwrap().unwrap();
     assert!(!conclude().await, "nobody knows it");
     fold(store, start("s", 10)).await;
@@ -592,7 +613,7 @@ async fn claim(store: &dyn Store, stream_id: &str, by: &str, now: UnixMillis) ->
 }
 
 fn ended() -> Outcome {
-    Outcome::Ended { stop_reason: Some(StopReason::MeetingEnded), why: "over".into() }
+    Outcome::Ended { stop_reason: Some(StopReason::MeetingEnded), why: "over".into(), summary: None }
 }
 
 fn assert_lost(result: Result<(), StoreError>, lease: &Lease) {
