@@ -62,14 +62,15 @@ fn a_unified_stream_has_one_media_connection_with_the_flag_for_all() {
 }
 
 #[test]
-fn a_unified_stream_of_some_media_asks_for_their_mask() {
+fn a_unified_stream_of_all_that_is_granted_asks_for_it_by_the_flag_and_says_how_for_what_is_wanted() {
     let wanted = [Medium::Audio, Medium::Transcript];
     let config = StreamConfig { media: MediaTypes::of(wanted), ..unified() };
+    let urls = json!({"audio": "wss://m/audio", "transcript": "wss://m/transcript", "all": "wss://m/all"});
 
-    let pair = Pair::new(start(Product::Meeting), config, Zoom::default());
+    let pair = Pair::new(start(Product::Meeting), config, with_urls(urls));
 
-    let asked = pair.asked(Role::Media(MediaTypes::of(wanted)));
-    assert_eq!(asked["media_type"], 9);
+    let asked = pair.asked(Role::Media(MediaTypes::ALL));
+    assert_eq!(asked["media_type"], 32);
     let params: Vec<_> = asked["media_params"].as_object().unwrap().keys().cloned().collect();
     assert_eq!(params, ["audio", "transcript"]);
 }
