@@ -37,8 +37,7 @@ use rtms_wire::{
     ids::StreamId,
     media::medium::Medium,
     message::{
-        Extra,
-        OtherMessage,
+        Extra, OtherMessage,
         event_update::{EventBody, EventUpdate},
         media_data::MediaData,
     },

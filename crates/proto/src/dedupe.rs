@@ -70,7 +70,14 @@ impl Duplicates {
         if self.untold.is_empty() { None } else { self.untold.remove(&medium) }
     }
 
-    fn take(&mut self, medium: Medium, print: u64, connection: ConnectionId, also_of_the_same: bool, max: usize) -> bool {
+    fn take(
+        &mut self,
+        medium: Medium,
+        print: u64,
+        connection: ConnectionId,
+        also_of_the_same: bool,
+        max: usize,
+    ) -> bool {
         let known = self.media.entry(medium).or_default();
         if known.has(print, connection, also_of_the_same) {
             *self.untold.entry(medium).or_default() += 1;

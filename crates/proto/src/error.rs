@@ -58,13 +58,17 @@ pub enum StreamError {
         role: Role,
     },
     /// Zoom encrypts the payloads of a medium, and there is no key for them: what comes would be noise.
-    #[error("{role}: Zoom encrypts its payloads, and version 1 of the protocol has no key for them; have Zoom turn payload encryption off for this app")]
+    #[error(
+        "{role}: Zoom encrypts its payloads, and version 1 of the protocol has no key for them; have Zoom turn payload encryption off for this app"
+    )]
     Encrypted {
         /// On which connection.
         role: Role,
     },
     /// Zoom names servers of another transport alone, such as SRT, which needs version 2 of the protocol.
-    #[error("{role}: Zoom names no WebSocket server for it, but one of another transport ({scheme}), which is not supported")]
+    #[error(
+        "{role}: Zoom names no WebSocket server for it, but one of another transport ({scheme}), which is not supported"
+    )]
     OtherTransport {
         /// On which connection.
         role: Role,

@@ -333,7 +333,11 @@ impl Stream {
     /// What a connection carries of what is wanted: one for everything may carry more.
     fn wanted_of(&self, types: MediaTypes) -> MediaTypes {
         let is_wanted = |medium: &Medium| self.config.media.contains(*medium);
-        if types.iter().all(|medium| is_wanted(&medium)) { types } else { MediaTypes::of(types.iter().filter(is_wanted)) }
+        if types.iter().all(|medium| is_wanted(&medium)) {
+            types
+        } else {
+            MediaTypes::of(types.iter().filter(is_wanted))
+        }
     }
 
     fn tell_duplicates(&mut self, medium: Medium) {

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{Pair, audio, media, message, seconds};
+use common::{Pair, audio, media, seconds};
 use rtms_proto::{
     dedupe::{MAX_LINES, MAX_PACKETS},
     event::Event,

@@ -63,11 +63,8 @@ fn a_part_of_what_is_granted_is_asked_for_one_by_one_and_the_whole_of_it_by_the_
     let unified = |media: &[Medium]| StreamConfig { layout: MediaLayout::Unified, ..wanting(media.to_vec()) };
     let phone = json!({"audio": "wss://m/a", "transcript": "wss://m/t", "all": "wss://m/all"});
 
-    let whole = Pair::new(
-        start(Product::Phone),
-        unified(&[Medium::Audio, Medium::Transcript]),
-        with_urls(phone.clone()),
-    );
+    let whole =
+        Pair::new(start(Product::Phone), unified(&[Medium::Audio, Medium::Transcript]), with_urls(phone.clone()));
     assert_eq!(asked(&whole), [MediaTypes::ALL]);
     assert_eq!(whole.dialed()[1].1, "wss://m/all");
 
@@ -154,7 +151,10 @@ fn a_url_of_another_transport_is_skipped_told_and_never_dialed() {
     pair.pass(seconds(3));
 
     assert!(pair.dialed().iter().all(|(_, url)| url.starts_with("wss://")), "{:?}", pair.dialed());
-    assert_eq!(pair.dialed()[1..3], [(media(Medium::Audio), "wss://m/a".into()), (media(Medium::Video), "wss://m/all".into())]);
+    assert_eq!(
+        pair.dialed()[1..3],
+        [(media(Medium::Audio), "wss://m/a".into()), (media(Medium::Video), "wss://m/all".into())]
+    );
     let skipped: Vec<_> = pair.events.iter().filter(|event| matches!(event, Event::Odd(_))).collect();
     let odd = |key: &str, url: &str| Event::Odd(Odd::SkippedUrl { key: key.into(), url: url.into() });
     assert_eq!(
@@ -174,7 +174,8 @@ fn a_medium_with_no_other_url_is_unavailable_for_that_reason_and_the_others_go_o
     assert!(pair.events.contains(&Event::MediumUnavailable { medium: Medium::Audio, error }), "{:?}", pair.events);
     assert_eq!(pair.open(), [MediaTypes::of([Medium::Transcript])]);
 
-    let nothing_else = Pair::new(start(Product::Meeting), StreamConfig::default(), with_urls(json!({"all": "SRT://m:9"})));
+    let nothing_else =
+        Pair::new(start(Product::Meeting), StreamConfig::default(), with_urls(json!({"all": "SRT://m:9"})));
     assert_eq!(nothing_else.unavailable(), Medium::ALL);
     assert!(nothing_else.stream.is_ended());
     assert_eq!(nothing_else.dialed().len(), 1, "signaling alone");
@@ -209,12 +210,19 @@ fn an_event_with_a_code_alone_is_handed_on_and_nothing_follows_from_it() {
         pair.events.clear();
 
         for code in [7, 8, 4, 900_001] {
-            pair.hear(Role::Signaling, json!({"msg_type": 6, "place": "lobby", "event": {"event_code": code, "timestamp": 1}}));
+            pair.hear(
+                Role::Signaling,
+                json!({"msg_type": 6, "place": "lobby", "event": {"event_code": code, "timestamp": 1}}),
+            );
         }
         pair.pass(seconds(30));
 
         let told: Vec<Value> = pair.events.iter().filter_map(updates).collect();
-        assert_eq!(told[0], json!({"event_code": 7, "timestamp": 1, "place": "lobby"}), "with its body, and what stood beside it");
+        assert_eq!(
+            told[0],
+            json!({"event_code": 7, "timestamp": 1, "place": "lobby"}),
+            "with its body, and what stood beside it"
+        );
         assert_eq!(told.len(), 4);
         assert_eq!(pair.did, [], "7 is no interruption, and 8 no camera");
     }
@@ -246,7 +254,10 @@ fn frames_that_are_no_json_never_cost_the_connection_not_even_before_the_answer(
     pair.did.clear();
 
     throw(&mut pair, Role::Signaling);
-    pair.hear(Role::Signaling, json!({"msg_type": 2, "status_code": 0, "media_server": {"server_urls": "wss://m/all"}}));
+    pair.hear(
+        Role::Signaling,
+        json!({"msg_type": 2, "status_code": 0, "media_server": {"server_urls": "wss://m/all"}}),
+    );
     throw(&mut pair, media(Medium::Audio));
     pair.hear(media(Medium::Audio), json!({"msg_type": 4, "status_code": 0}));
     throw(&mut pair, Role::Signaling);

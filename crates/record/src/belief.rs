@@ -82,8 +82,8 @@ impl Belief {
         };
         self.doubted = Some(doubted);
         let lasted_ms = now.0.saturating_sub(doubted.since.0);
-        let is_confirmed = doubted.count >= CONFIRMED_BY
-            || (doubted.count >= CONFIRMED_SLOWLY_BY && lasted_ms >= CONFIRMED_AFTER_MS);
+        let is_confirmed =
+            doubted.count >= CONFIRMED_BY || (doubted.count >= CONFIRMED_SLOWLY_BY && lasted_ms >= CONFIRMED_AFTER_MS);
         if !is_confirmed {
             return Some(doubt);
         }

@@ -418,9 +418,11 @@ fn dated(mut input: Input, doubt: Option<Doubt>, came_at: Option<UnixMillis>) ->
             data.timestamp = came_at;
         }
         Input::Transcript(said) => {
-            for (name, time) in
-                [("start_time", &mut said.start_time), ("end_time", &mut said.end_time), ("timestamp", &mut said.timestamp)]
-            {
+            for (name, time) in [
+                ("start_time", &mut said.start_time),
+                ("end_time", &mut said.end_time),
+                ("timestamp", &mut said.timestamp),
+            ] {
                 if let Some(sent) = time.take() {
                     put(&mut said.extra, name, sent);
                 }

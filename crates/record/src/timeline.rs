@@ -152,7 +152,11 @@ impl Timeline {
                 before = Some(end);
             } else if *start >= place + frames {
                 let is_near = place == nominal && 2 * (start - (place + frames)) < frames;
-                return Some(self.joined(before, place, frames).unwrap_or(if is_near { start - frames } else { place }));
+                return Some(self.joined(before, place, frames).unwrap_or(if is_near {
+                    start - frames
+                } else {
+                    place
+                }));
             } else {
                 let ahead = start.checked_sub(frames).filter(|_| run.first > at);
                 let has_room = |ahead: &u64| before.is_none_or(|before| *ahead >= before) && nominal < ahead + frames;
@@ -208,7 +212,8 @@ impl Run {
     /// Which packet has this timestamp.
     fn index(&self, at: u64) -> Option<u64> {
         let after = at.checked_sub(self.first)?;
-        let index = if self.count == 1 { after } else { (after % self.step_ms == 0).then_some(after / self.step_ms)? };
+        let index =
+            if self.count == 1 { after } else { (after % self.step_ms == 0).then_some(after / self.step_ms)? };
         (index < self.count).then_some(index)
     }
 

@@ -421,7 +421,12 @@ fn a_recorder_learns_from_what_it_records() {
 
 /// Sharing starts (5) or stops (6).
 fn shared(event_type: i64, ms: u64) -> Input {
-    let event = EventBody { event_type: Some(event_type), timestamp: Some(at(ms)), user_id: Some(5.into()), ..EventBody::default() };
+    let event = EventBody {
+        event_type: Some(event_type),
+        timestamp: Some(at(ms)),
+        user_id: Some(5.into()),
+        ..EventBody::default()
+    };
     Input::Event(EventUpdate { event, extra: rtms_wire::message::Extra::new() })
 }
 

@@ -99,7 +99,7 @@ fn timed(which: u8, at: UnixMillis) -> Input {
         0 => Input::Audio(data),
         1 => Input::Video(data),
         2 => Input::Transcript(MediaDataTranscript { start_time: Some(at), ..MediaDataTranscript::default() }),
-        _ => Input::Dropped(Dropped { medium: Medium::Audio, queue: Queue::Events, first: at, last: at }),
+        _ => Input::Dropped(Dropped { medium: Medium::Audio, queue: Queue::Events, count: 1, first: at, last: at }),
     }
 }
 

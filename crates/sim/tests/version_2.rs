@@ -67,7 +67,9 @@ fn phone_tells_of_its_call_by_codes_alone_and_only_when_asked_for() {
         let signaling = run.join();
         run.live_until(20_000);
         let events = run.heard(signaling).into_iter().filter(|message| message["msg_type"] == 6);
-        events.map(|message| (message["event"]["event_type"].clone(), message["event"]["event_code"].clone())).collect::<Vec<_>>()
+        events
+            .map(|message| (message["event"]["event_type"].clone(), message["event"]["event_code"].clone()))
+            .collect::<Vec<_>>()
     };
 
     assert_eq!(codes(EventCode::Off), []);

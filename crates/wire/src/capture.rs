@@ -483,7 +483,8 @@ mod tests {
 
     #[test]
     fn a_torn_byte_saves_no_secret() {
-        let frame = Frame::binary(b"{\"reason\":\"\xff\xc3\",\"srt_passphrase\":\"fx-Ob6kP2wZr9-Ls\"}").without_secrets();
+        let frame =
+            Frame::binary(b"{\"reason\":\"\xff\xc3\",\"srt_passphrase\":\"fx-Ob6kP2wZr9-Ls\"}").without_secrets();
         assert_eq!(frame.payload().unwrap().as_ref(), b"{\"reason\":\"\xff\xc3\",\"srt_passphrase\":\"\"}");
         let nothing_to_hide = Frame::binary(&[0x0a, 0x0d, 0xff, 0x1a]);
         assert_eq!(nothing_to_hide.clone().without_secrets(), nothing_to_hide);

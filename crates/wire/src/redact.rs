@@ -67,7 +67,9 @@ mod tests {
 
     #[test]
     fn keys_of_secrets_are_known_in_every_spelling_and_others_stay() {
-        for key in ["srt_passphrase", "srtPassphrase", "SRT-PASSPHRASE", "x_signature", "apiKey", "client_secret", "srtp_keys"] {
+        for key in
+            ["srt_passphrase", "srtPassphrase", "SRT-PASSPHRASE", "x_signature", "apiKey", "client_secret", "srtp_keys"]
+        {
             assert!(names_a_secret(key), "{key}");
         }
         for key in ["srt_pbkey_length", "key", "session_key", "pass", "user_name", "sign", "keyframe"] {

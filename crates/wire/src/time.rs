@@ -198,8 +198,10 @@ mod tests {
 
     #[test]
     fn what_is_no_time_is_none() {
-        let numbers = [json!(0), json!(-1_795_420_810_250_i64), json!(4_200), json!(99_999_999_999_u64), json!(u64::MAX)];
-        let texts = ["", "0", "soon", "-1795420810250", "NaN", "inf", "2026-11-23", "2026-13-01T00:00:00Z", "T", "+1:2"];
+        let numbers =
+            [json!(0), json!(-1_795_420_810_250_i64), json!(4_200), json!(99_999_999_999_u64), json!(u64::MAX)];
+        let texts =
+            ["", "0", "soon", "-1795420810250", "NaN", "inf", "2026-11-23", "2026-13-01T00:00:00Z", "T", "+1:2"];
         let others = [json!(null), json!(true), json!([TIME]), json!({"time": TIME}), json!(1e300), json!(-0.5)];
         for value in numbers.into_iter().chain(texts.map(Value::from)).chain(others) {
             assert_eq!(read(value.clone()), None, "{value}");

@@ -62,7 +62,8 @@ fn the_passphrase_of_srt_is_read_nowhere_and_the_urls_beside_it_are() {
         assert_eq!(answer.protocol_version, Some(2));
         let server = answer.media_server.unwrap();
         assert_eq!(server.server_urls.all(), Some(WSS), "{name}");
-        let beside: Vec<_> = answer.extra.get("srt_passphrase").into_iter().chain(server.extra.get("srt_passphrase")).collect();
+        let beside: Vec<_> =
+            answer.extra.get("srt_passphrase").into_iter().chain(server.extra.get("srt_passphrase")).collect();
         assert!(beside.iter().all(|passphrase| **passphrase == ""), "{name}");
         assert_eq!(beside.is_empty(), name.contains("without"), "{name}: that it was there is still seen");
     }
@@ -112,7 +113,11 @@ fn json_in_a_binary_frame_is_json_and_other_bytes_are_only_not() {
 
     let not_json = bytes("websocket-v2/binary-not-json.json");
     assert!(matches!(Message::decode(&not_json).unwrap_err(), DecodeError::NotJson(_)));
-    assert_eq!(Frame::binary(&not_json).without_secrets().payload().unwrap(), not_json, "the wire log has it as it came");
+    assert_eq!(
+        Frame::binary(&not_json).without_secrets().payload().unwrap(),
+        not_json,
+        "the wire log has it as it came"
+    );
 }
 
 // --- event_type and event_code ---

@@ -358,7 +358,9 @@ impl Ledger {
         let told = at;
         let at = self.in_zooms_time(at, now);
         match (&change, told) {
-            (Change::Opened(medium), When::Ours(ours)) if is_guess && self.opened_by_guess.len() < Medium::ALL.len() => {
+            (Change::Opened(medium), When::Ours(ours))
+                if is_guess && self.opened_by_guess.len() < Medium::ALL.len() =>
+            {
                 self.opened_by_guess.push((*medium, ours, at));
             }
             // A state is told at once, so it tells how far our clock is ahead. What was kept for us does not.

@@ -59,12 +59,7 @@ impl Recorder {
         }
     }
 
-    pub(super) fn audio(
-        &mut self,
-        data: &MediaData,
-        doubt: Option<Doubt>,
-        now: UnixMillis,
-    ) -> Result<(), RecordError> {
+    pub(super) fn audio(&mut self, data: &MediaData, doubt: Option<Doubt>, now: UnixMillis) -> Result<(), RecordError> {
         if let Some(doubt) = doubt {
             // Counted, and its time is not listed.
             let received = self.manifest.media.entry(Medium::Audio).or_default();

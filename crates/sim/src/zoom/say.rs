@@ -70,7 +70,11 @@ impl Zoom {
 
     pub(super) fn send_event(&mut self, connection: ConnectionId, event: EventBody, now: UnixMillis) {
         let user_ids: Vec<UserId> = event.people().into_iter().map(|who| who.user_id).collect();
-        let what = What::Event { event_type: event.event_type.unwrap_or_default(), timestamp: event.time().unwrap_or(now), user_ids };
+        let what = What::Event {
+            event_type: event.event_type.unwrap_or_default(),
+            timestamp: event.time().unwrap_or(now),
+            user_ids,
+        };
         self.send(connection, &signaling::event_update(event), what, now);
     }
 

@@ -207,7 +207,9 @@ impl<'de> Deserialize<'de> for MediaUrls {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         // A bare string means one connection for all; values that are not text are no URLs.
         Ok(match Value::deserialize(deserializer)? {
-            Value::Object(urls) => Self(urls.iter().filter_map(|(key, url)| Some((key.clone(), text_of(url)?))).collect()),
+            Value::Object(urls) => {
+                Self(urls.iter().filter_map(|(key, url)| Some((key.clone(), text_of(url)?))).collect())
+            }
             bare @ (Value::String(_) | Value::Array(_)) => {
                 Self(text_of(&bare).map(|urls| (Self::ALL.into(), urls)).into_iter().collect())
             }
