@@ -293,7 +293,8 @@ impl Watch {
                 }
             }
             Role::Media(types) => {
-                for medium in types.iter() {
+                let wanted = self.wanted;
+                for medium in types.iter().filter(|medium| wanted.contains(*medium)) {
                     let down = self.media.entry(medium).or_insert(Down { since: now, idle_since: now, first: false });
                     down.idle_since = now;
                 }

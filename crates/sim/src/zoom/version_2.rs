@@ -78,10 +78,10 @@ impl Zoom {
             if temper.extra_fields {
                 data.extra.insert("sim_level".into(), json!({"db": -3}));
             }
-        } else if let Message::MediaDataTranscript(line) = &mut message {
-            if temper.extra_fields {
-                line.extra.insert("sim_confidence".into(), json!(0.75));
-            }
+        } else if let Message::MediaDataTranscript(line) = &mut message
+            && temper.extra_fields
+        {
+            line.extra.insert("sim_confidence".into(), json!(0.75));
         }
         self.encrypt(&mut message);
         Cow::Owned(message)
