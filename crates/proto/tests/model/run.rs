@@ -64,7 +64,7 @@ pub(crate) fn play(plan: &Plan, mutation: Option<Mutation>, keep_story: bool) ->
     let mut world = World::new(zoom, plan.network.clone(), &Seed::new(plan.seed), START);
     let options = options(plan, &world);
     let gateway = Gateway::new(plan.zoom.app.clone(), options, START);
-    let watch = Watch::new(START, plan.conduct.media);
+    let watch = Watch::new(START, plan.conduct.media, plan.zoom.product);
     let mut rig = Rig::new(gateway, watch, plan.post.clone(), mutation, START);
     let mut sent: Vec<Sent> = Vec::new();
     let mut story = VecDeque::new();

@@ -14,7 +14,7 @@ use rtms_sim::{
     world::{FromClient, Link, ToClient},
 };
 use rtms_wire::{
-    codes::{state::StreamState, status_code::StatusCode},
+    codes::{product::Product, state::StreamState, status_code::StatusCode},
     media::medium::{MediaTypes, Medium},
     message::Message,
     time::UnixMillis,
@@ -83,6 +83,8 @@ pub(crate) struct Watch {
     /// When each connection was lost or left, or was killed with the process.
     pub(crate) ended: BTreeMap<Link, UnixMillis>,
     wanted: MediaTypes,
+    /// Whether there is anything to subscribe to.
+    subscribes: bool,
     known: BTreeMap<Link, Known>,
     /// Keep-alive requests and data handshakes that are to be answered at once.
     asked: Vec<(Link, UnixMillis)>,
@@ -108,7 +110,7 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    pub(crate) fn new(start: UnixMillis, wanted: MediaTypes) -> Self {
+    pub(crate) fn new(start: UnixMillis, wanted: MediaTypes, product: Product) -> Self {
         Self {
             books: Books::new(start, wanted),
             faults: Vec::new(),
@@ -118,6 +120,8 @@ impl Watch {
             losses: Vec::new(),
             ended: BTreeMap::new(),
             wanted,
+            // What subscribes to Phone's events is not published.
+            subscribes: product != Product::Phone,
             known: BTreeMap::new(),
             asked: Vec::new(),
             unready: Vec::new(),
@@ -328,7 +332,7 @@ impl Watch {
                 Some(7) => {
                     let subscribed = self.known.get(link).is_some_and(|known| known.subscribed);
                     // The subscription follows the first of them.
-                    if subscribed {
+                    if subscribed || !self.subscribes {
                         self.unready.clear();
                     } else {
                         self.unready.truncate(1);
