@@ -331,6 +331,10 @@ fn is_excused(plan: &Plan, world: &World, rig: &Rig, mistake: &str, json: &serde
             _ => false,
         },
         "handshake_too_late" => ghosts,
+        // The stream may end before its time, and with it the plan to choose one.
+        "no_camera_chosen" => {
+            ghosts || plan.conduct.camera.is_none_or(|(_, chosen_at)| at <= START + chosen_at + second)
+        }
         // Each connection is dialed at once when it is lost, and all of them when a process that starts again has shaken hands;
         // what comes within a second adds up.
         "retried_too_fast" => {
@@ -359,7 +363,9 @@ fn is_excused(plan: &Plan, world: &World, rig: &Rig, mistake: &str, json: &serde
         "ready_too_early" | "ready_too_early_or_wrong" | "ready_wrong" => {
             rig.watch.losses.iter().any(|(lost, _)| near(*lost, second)) || ghosts
         }
-        "webhook_not_accepted" | "webhook_lost" | "repeat_not_accepted" => !log.kills.is_empty(),
+        "webhook_not_accepted" | "webhook_not_answered" | "webhook_lost" | "repeat_not_accepted" => {
+            !log.kills.is_empty()
+        }
         _ => false,
     }
 }
