@@ -593,13 +593,18 @@ const CAPTURE_LOSSES: [&str; 4] = ["too_fast", "too_long", "disk", "file_full"];
 mod tests {
     use std::collections::BTreeSet;
 
+    use rtms_sink::jsonl::Jsonl;
+
     use super::*;
 
     const OPERATING: &str = include_str!("../../../docs/operating.md");
 
-    #[test]
-    fn every_documented_word_of_a_label_is_there_from_the_start_and_every_word_is_documented() {
-        let text = Metrics::default().render(Stats::default());
+    #[tokio::test]
+    async fn every_documented_word_of_a_label_is_there_from_the_start_and_every_word_is_documented() {
+        let metrics = Metrics::default();
+        let sink = Jsonl::new("stdout", tokio::io::sink());
+        metrics.watch_sinks(Arc::new(vec![Delivery::start(sink, 1)]));
+        let text = metrics.render(Stats::default());
         let table = OPERATING.lines().filter_map(|line| line.strip_prefix("| `rtms_")?.split_once("}` | "));
         for (head, meaning) in table {
             let name = format!("rtms_{}{{", head.split('{').next().unwrap());
