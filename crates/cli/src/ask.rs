@@ -24,6 +24,9 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 /// The longest answer that is read: room for as many receipts as may be asked for, with long reasons.
 const MAX_ANSWER_BYTES: usize = 256 << 20;
 
+/// Why a path of the API is not found.
+const NOT_THE_API: &str = "the API is not served there; its address is `api` in the first log line of `rtms serve`";
+
 /// A server.
 #[derive(Clone, Debug)]
 pub(crate) enum Server {
@@ -70,7 +73,10 @@ pub(crate) async fn request(server: &Server, method: Method, path: &str, json: O
 
 fn success(server: &Server, status: StatusCode, answer: Bytes) -> anyhow::Result<Bytes> {
     if !status.is_success() {
-        bail!("{server} answered {status}: {}", shown(String::from_utf8_lossy(&answer).trim(), REASON_CHARS));
+        // The API has words for everything that it does not have.
+        let is_elsewhere = status == StatusCode::NOT_FOUND && answer.is_empty();
+        let why = if is_elsewhere { NOT_THE_API.into() } else { String::from_utf8_lossy(&answer) };
+        bail!("{server} answered {status}: {}", shown(why.trim(), REASON_CHARS));
     }
     Ok(answer)
 }

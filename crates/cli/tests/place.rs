@@ -90,6 +90,18 @@ async fn the_server_is_found_when_the_door_speaks_tls_and_after_a_predecessor_wa
 }
 
 #[tokio::test]
+async fn the_webhook_address_is_not_taken_for_the_api() {
+    let data_dir = tempfile::tempdir().unwrap();
+    let server = Serving::start(data_dir.path(), &[]).await;
+
+    let asked = finish(rtms(&["streams", "--server", &format!("http://{}", server.address)])).await;
+
+    let words = ["answered 404", "the API is not served there", "first log line"];
+    assert!(asked.code == Some(1) && words.iter().all(|word| asked.stderr.contains(word)), "{asked:?}");
+    assert_eq!(server.end_by("TERM").await, Some(0));
+}
+
+#[tokio::test]
 async fn a_taken_port_costs_the_api_its_address_and_nothing_else() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = taken.local_addr().map(|address| (taken, address.to_string())).unwrap();
