@@ -5,7 +5,7 @@
 
 use rtms_wire::time::UnixMillis;
 
-/// How far a time may be ahead of the newest one that was believed and of Zoom's now, as far as that is known.
+/// How far a time may be ahead of the newest one that was believed, of our now, and of Zoom's as far as that is known.
 const AHEAD_MS: u64 = 10_000;
 
 /// How far a time may lie before the start of the stream. Zoom keeps a minute of sound for us, none from before.
@@ -62,7 +62,8 @@ impl Belief {
 
     /// Judges a time. `zoom_now` is Zoom's now as far as it is known, `now` is ours.
     pub(crate) fn judge(&mut self, at: UnixMillis, zoom_now: UnixMillis, now: UnixMillis) -> Option<Doubt> {
-        let latest = self.newest.max(zoom_now).0.saturating_add(AHEAD_MS);
+        // After a backlog alone, Zoom's now seems to be as old as that.
+        let latest = self.newest.max(zoom_now).max(now).0.saturating_add(AHEAD_MS);
         let earliest = self.started_at.0.saturating_sub(BEFORE_START_MS);
         let doubt = if !at.is_plausible() {
             return Some(Doubt::NoTime);

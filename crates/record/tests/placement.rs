@@ -174,12 +174,14 @@ fn timestamps_that_jitter_lose_no_sample() {
         let mut recorder = room.open();
         let jitter = |step: i64| step * step * 7_919 % 1_009 % (2 * spread + 1);
         for step in 0..500 {
-            record(&mut recorder, [packet(5, 1_000 + 20 * step + jitter(step), &tone(6))]);
+            // Two that follow each other differ: those that are the same may be repeats.
+            let sound = tone(if step % 2 == 0 { 6 } else { 7 });
+            record(&mut recorder, [packet(5, 1_000 + 20 * step + jitter(step), &sound)]);
         }
         let summary = finish(recorder);
 
         let samples = room.samples("audio/5.wav");
-        assert_eq!(samples.iter().filter(|sample| **sample == 6).count(), 160_000, "{spread}");
+        assert_eq!(samples.iter().filter(|sample| **sample != 0).count(), 160_000, "{spread}");
         let length = summary.manifest.tracks[1].duration_ms;
         assert!(length.abs_diff(11_000) <= 3 * spread.unsigned_abs(), "{spread}: {length} ms, as long as Zoom's time");
         assert!(summary.manifest.tracks[1].placed.silence_ms <= 1_000 + 3 * spread.unsigned_abs(), "{spread}");

@@ -328,7 +328,10 @@ impl Ledger {
     /// Told for each run of neighbours, as all of this time becomes `dropped`.
     pub fn dropped(&mut self, medium: Medium, from: UnixMillis, to: UnixMillis, queue: Queue) {
         // A wrong timestamp must not cost an hour.
-        let (from, to) = (from.0, to.0.min(self.now.max(self.end()).saturating_add(MAX_AHEAD_MS)));
+        let now = self.now.max(self.end());
+        let latest = now.saturating_add(MAX_AHEAD_MS);
+        let from = if from.0 > latest { now } else { from.0 };
+        let to = to.0.min(latest);
         if let Some(account) = self.account_mut(medium) {
             account.line.dropped(from, to.max(from.saturating_add(1)), queue);
         }
