@@ -132,6 +132,7 @@ fn what_differs_is_no_repeat_whatever_it_shares() {
             }
         }
         pair.lose(media(Medium::Audio));
+        pair.pass(seconds(5));
     }
 
     for medium in [Medium::Audio, Medium::Video, Medium::Deskshare] {

@@ -42,7 +42,8 @@ fn neither_one_session_that_stops_nor_the_last_ends_the_stream() {
     }
 
     for session in ["one", "two"] {
-        let stopped = json!({"msg_type": 9, "state": 5, "stop_reason": 3, "rtms_session_id": session, "timestamp": 2});
+        let stopped = json!({"msg_type": 9, "state": 5, "stop_reason": 3, "rtms_session_id": session,
+            "timestamp": 1_795_420_802_000_u64});
         pair.hear(Role::Signaling, stopped);
         pair.live(seconds(60));
 
@@ -50,7 +51,7 @@ fn neither_one_session_that_stops_nor_the_last_ends_the_stream() {
             session: Some(RtmsSessionId::new(session)),
             state: SessionState::Stopped,
             reason: Some(StopReason::UserLeft),
-            timestamp: Some(UnixMillis(2)),
+            timestamp: Some(UnixMillis(1_795_420_802_000)),
         }));
         assert!(!pair.stream.is_ended());
     }
