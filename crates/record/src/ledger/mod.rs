@@ -330,8 +330,7 @@ impl Ledger {
         // A wrong timestamp must not cost an hour.
         let now = self.now.max(self.end());
         let latest = now.saturating_add(MAX_AHEAD_MS);
-        let from = if from.0 > latest { now } else { from.0 };
-        let to = to.0.min(latest);
+        let [from, to] = [from.0, to.0].map(|at| if at > latest { now } else { at });
         if let Some(account) = self.account_mut(medium) {
             account.line.dropped(from, to.max(from.saturating_add(1)), queue);
         }
