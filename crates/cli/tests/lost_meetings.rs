@@ -44,7 +44,7 @@ async fn a_wrong_secret_is_a_failed_meeting_and_the_right_one_brings_it_back_wit
          secret_token_files = [{token:?}]\n"
     );
     fs::write(&settings, toml).unwrap();
-    let mut server = Server::start(place.path(), rtms, &["--config", settings.to_str().unwrap()]).await;
+    let server = Server::start(place.path(), rtms, &["--config", settings.to_str().unwrap()]).await;
     let simulator = server.meeting(SHORT, Temper::default()).await;
     let stream = simulator.stream();
 
@@ -72,7 +72,7 @@ async fn a_wrong_secret_is_a_failed_meeting_and_the_right_one_brings_it_back_wit
 #[tokio::test]
 async fn a_failed_stream_is_joined_again_on_demand_and_not_when_zoom_has_stopped_it() {
     let place = tempfile::tempdir().unwrap();
-    let mut server = Server::start(place.path(), with_secrets, &[]).await;
+    let server = Server::start(place.path(), with_secrets, &[]).await;
     let refusals = vec![Refused {
         request: Request::Signaling,
         answer: Answer::StatusAndClose(StatusCode::InvalidSignature),
@@ -100,7 +100,7 @@ async fn a_failed_stream_is_joined_again_on_demand_and_not_when_zoom_has_stopped
 #[tokio::test]
 async fn a_disk_that_takes_nothing_for_a_while_costs_what_is_told_and_no_more() {
     let place = tempfile::tempdir().unwrap();
-    let mut server = Server::start(place.path(), with_secrets, &[]).await;
+    let server = Server::start(place.path(), with_secrets, &[]).await;
     let simulator = server.meeting(Duration::from_secs(20), Temper::default()).await;
     let stream = simulator.stream();
     until("sound is recorded", async || (simulator.counts().audio > 50).then_some(())).await;
@@ -128,7 +128,7 @@ async fn a_disk_that_takes_nothing_for_a_while_costs_what_is_told_and_no_more() 
 #[tokio::test]
 async fn without_descriptors_it_is_tried_again_until_there_are_some() {
     let place = tempfile::tempdir().unwrap();
-    let mut server = Server::start(place.path(), with_secrets, &[]).await;
+    let server = Server::start(place.path(), with_secrets, &[]).await;
     // On a connection that stands: a new one would take the last descriptor.
     let mut door = Kept::open(server.address).await.unwrap();
     let simulator = Simulator::start(simulator(SHORT, Temper::default())).await.unwrap();
@@ -150,7 +150,7 @@ async fn without_descriptors_it_is_tried_again_until_there_are_some() {
 #[tokio::test]
 async fn a_torn_manifest_costs_the_time_between_and_that_is_told() {
     let place = tempfile::tempdir().unwrap();
-    let mut server = Server::start(place.path(), with_secrets, &[]).await;
+    let server = Server::start(place.path(), with_secrets, &[]).await;
     let simulator = server.meeting(SHORT, Temper::default()).await;
     let folder = server.folder(simulator.stream());
     until("sound is in a file", async || {
@@ -175,7 +175,7 @@ async fn a_torn_manifest_costs_the_time_between_and_that_is_told() {
 #[tokio::test]
 async fn a_medium_that_zoom_refuses_is_lost_for_the_whole_meeting() {
     let place = tempfile::tempdir().unwrap();
-    let mut server = Server::start(place.path(), with_secrets, &[]).await;
+    let server = Server::start(place.path(), with_secrets, &[]).await;
     let refusals = vec![Refused {
         request: Request::Data(Medium::Chat),
         answer: Answer::StatusAndClose(StatusCode::MediaTypeChatNotSupport),
@@ -197,7 +197,7 @@ async fn a_medium_that_zoom_refuses_is_lost_for_the_whole_meeting() {
 #[tokio::test]
 async fn a_zoom_that_is_gone_is_a_failed_meeting() {
     let place = tempfile::tempdir().unwrap();
-    let mut server = Server::start(place.path(), with_secrets, &[]).await;
+    let server = Server::start(place.path(), with_secrets, &[]).await;
     let stream: StreamId = "gone/1".into();
     let event = |event, more: Value| {
         let mut payload = json!({ "meeting_uuid": "m/+==", "rtms_stream_id": stream });
