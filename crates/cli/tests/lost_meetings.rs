@@ -108,7 +108,7 @@ async fn a_disk_that_takes_nothing_for_a_while_costs_what_is_told_and_no_more() 
     server.limit("fsize", "1");
     // Two seconds of sound wait in memory, so that a later packet is refused.
     let until_now = simulator.counts().audio;
-    until("much more came", async || (simulator.counts().audio > until_now + 800).then_some(())).await;
+    until("much more came", async || (simulator.counts().audio > until_now + 300).then_some(())).await;
     server.limit("fsize", "unlimited");
     simulator.finished().await;
 
