@@ -150,7 +150,7 @@ async fn without_descriptors_it_is_tried_again_until_there_are_some() {
 #[tokio::test]
 async fn a_torn_manifest_costs_the_time_between_and_that_is_told() {
     let place = tempfile::tempdir().unwrap();
-    let server = Server::start(place.path(), with_secrets, &[]).await;
+    let mut server = Server::start(place.path(), with_secrets, &[]).await;
     let simulator = server.meeting(SHORT, Temper::default()).await;
     let folder = server.folder(simulator.stream());
     until("sound is in a file", async || {

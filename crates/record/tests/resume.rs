@@ -238,10 +238,13 @@ fn folders_that_cannot_be_gone_on_with_are_left_alone_and_another_one_is_made_be
     }
 }
 
+/// What a power cut leaves of a file; none if the file is gone.
+type Damage = fn(&[u8]) -> Option<Vec<u8>>;
+
 /// A power cut may leave a manifest empty, cut, or full of zeros; or the file may be gone.
 #[test]
 fn a_torn_manifest_is_made_anew_from_the_files() {
-    let damages: [fn(&[u8]) -> Option<Vec<u8>>; 4] = [
+    let damages: [Damage; 4] = [
         |_| Some(Vec::new()),
         |whole| Some(whole[..whole.len() / 3].to_vec()),
         |whole| Some(vec![0; whole.len()]),
