@@ -7,7 +7,6 @@
 use std::{
     io,
     net::SocketAddr,
-    path::PathBuf,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicUsize, Ordering},
@@ -17,7 +16,7 @@ use std::{
 
 use rtms_gateway::{
     apps::Apps,
-    config::{Config, secrets::App},
+    config::{ApiListen, Config, secrets::App},
     server::Server,
 };
 use rtms_store::{
@@ -87,7 +86,9 @@ impl Door {
         let store = Arc::new(MemoryStore::new());
         let mut config = Config::load(None).expect("the defaults");
         config.server.listen = SocketAddr::from(([127, 0, 0, 1], 0));
-        config.server.data_dir = PathBuf::from("nothing is recorded");
+        config.api.listen = ApiListen::Off;
+        // Nothing is recorded; the folder holds the API's socket.
+        config.server.data_dir = std::env::temp_dir().join(format!("rtms-fuzz-door-{}", std::process::id()));
         config.recording.enabled = false;
         config.webhook.read_within = READ_WITHIN;
         config.webhook.max_body_bytes = 4096;

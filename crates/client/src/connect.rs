@@ -22,7 +22,10 @@ use tokio_websockets::{
     ClientBuilder, CloseCode, Connector as TlsConnector, Limits, MaybeTlsStream, Message, WebSocketStream,
 };
 
-use crate::error::{ConnectError, TlsSetupError};
+use crate::{
+    error::{ConnectError, TlsSetupError},
+    frames::Frames,
+};
 
 /// The longest message taken. A 1080p PNG in base64 is a few megabytes; nothing documented comes near this.
 pub const MAX_MESSAGE_BYTES: usize = 32 << 20;
@@ -60,7 +63,7 @@ pub trait Socket: Send + Unpin + 'static {
 /// What comes on a WebSocket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Received {
-    /// The payload of a text frame.
+    /// The payload of a text frame. It may hold bytes that are no UTF-8.
     Text(Bytes),
     /// The payload of a binary frame.
     Binary(Bytes),
@@ -172,7 +175,7 @@ impl Connector for TcpConnector {
             let tcp = dial(&uri, secure).await?;
 
             let upgrade = async {
-                let stream = connector.secure(&uri, secure, tcp).await?;
+                let stream = Frames::new(connector.secure(&uri, secure, tcp).await?);
                 let limits = Limits::default().max_payload_len(Some(connector.max_message_bytes));
                 ClientBuilder::from_uri(uri).limits(limits).connect_on(stream).await
             };
@@ -187,7 +190,7 @@ impl Connector for TcpConnector {
 
 /// A WebSocket over TCP, with or without TLS.
 pub struct TcpSocket {
-    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    socket: WebSocketStream<Frames<MaybeTlsStream<TcpStream>>>,
 }
 
 impl Socket for TcpSocket {
@@ -204,11 +207,10 @@ impl Socket for TcpSocket {
                 return Poll::Ready(Ok(Received::Closed { code, reason: reason.to_owned() }));
             }
             // The library answers pings by itself; they tell us nothing.
-            if message.is_text() {
-                return Poll::Ready(Ok(Received::Text(message.into_payload().into())));
-            }
             if message.is_binary() {
-                return Poll::Ready(Ok(Received::Binary(message.into_payload().into())));
+                let was_text = self.socket.get_mut().was_text();
+                let payload = message.into_payload().into();
+                return Poll::Ready(Ok(if was_text { Received::Text(payload) } else { Received::Binary(payload) }));
             }
         }
     }

@@ -275,10 +275,12 @@ impl<S: Socket> Link<S> {
     }
 
     fn received(&self, payload: Bytes, is_text: bool, tap: &mut Onlooker, raw: &mut Option<RawMessage>) -> Input {
+        let mut medium = None;
         let input = match Message::decode_leniently(&payload) {
             Ok((message, flaws)) => {
+                medium = Medium::of_message(message.msg_type());
                 if !flaws.is_empty() {
-                    *raw = Some(RawMessage::new(Medium::of_message(message.msg_type()), flaws, &payload));
+                    *raw = Some(RawMessage::new(medium, flaws, &payload));
                 }
                 Input::Received(self.connection, message)
             }
@@ -287,7 +289,8 @@ impl<S: Socket> Link<S> {
                 Input::Undecodable(self.connection, error)
             }
         };
-        show(tap, self.connection, self.role, || Seen::Received { payload, is_text });
+        let is_media = medium.is_some();
+        show(tap, self.connection, self.role, || Seen::Received { payload, is_text, is_media });
         input
     }
 

@@ -11,6 +11,7 @@ mod clock;
 pub mod connect;
 mod driver;
 pub mod error;
+mod frames;
 pub mod handle;
 pub mod queue;
 pub mod tap;

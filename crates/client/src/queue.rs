@@ -1,15 +1,16 @@
 //! The bounded queue between a stream's sockets and whoever takes its events.
 //!
-//! The sockets never wait for it. When it is full, the oldest video goes first, then the oldest deskshare, then the
-//! oldest audio, then the oldest words; what happens to the stream itself goes only when nothing else is left. Whatever
-//! goes is counted, and of media the time that is missing is told where it would have come.
+//! The sockets never wait for it. When it is full, notes that a message was read in part go first, then the oldest video,
+//! then the oldest deskshare, then the oldest audio, then the oldest words; what happens to the stream itself goes only
+//! when nothing else is left. Whatever goes is counted, and of media the time that is missing is told where it would have
+//! come.
 
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use rtms_proto::event::Event;
+use rtms_proto::event::{Event, Odd};
 use rtms_wire::{media::medium::Medium, time::UnixMillis};
 use tokio::sync::Notify;
 
@@ -37,9 +38,9 @@ impl Dropped {
 
     fn count(&mut self, class: usize) {
         let count = match class {
-            0 => &mut self.video,
-            1 => &mut self.deskshare,
-            2 => &mut self.audio,
+            1 => &mut self.video,
+            2 => &mut self.deskshare,
+            3 => &mut self.audio,
             _ => &mut self.other,
         };
         *count += 1;
@@ -70,7 +71,7 @@ pub enum News {
 }
 
 /// The classes, in the order in which they are dropped.
-const CLASSES: usize = 5;
+const CLASSES: usize = 6;
 
 /// What the queue has to know of an event.
 struct Load {
@@ -88,12 +89,17 @@ impl Load {
         };
         let without_time = |class| Self { class, time: None, bytes: EVENT_OVERHEAD_BYTES };
         match event {
-            Event::Video(data) => load(0, Medium::Video, Some(data.timestamp), data.data.len()),
-            Event::Deskshare(data) => load(1, Medium::Deskshare, Some(data.timestamp), data.data.len()),
-            Event::Audio(data) => load(2, Medium::Audio, Some(data.timestamp), data.data.len()),
-            Event::Transcript(line) => load(3, Medium::Transcript, line.start_time.or(line.timestamp), line.data.len()),
-            Event::Chat(chat) => load(3, Medium::Chat, chat.timestamp, chat.data.as_str().map_or(0, str::len)),
-            Event::Update(_) => without_time(3),
+            Event::Video(data) => load(1, Medium::Video, Some(data.timestamp), data.data.len()),
+            Event::Deskshare(data) => load(2, Medium::Deskshare, Some(data.timestamp), data.data.len()),
+            Event::Audio(data) => load(3, Medium::Audio, Some(data.timestamp), data.data.len()),
+            Event::Transcript(line) => load(4, Medium::Transcript, line.start_time.or(line.timestamp), line.data.len()),
+            Event::Chat(chat) => load(4, Medium::Chat, chat.timestamp, chat.data.as_str().map_or(0, str::len)),
+            Event::Update(_) => without_time(4),
+            // There may be one for each message. The first of a kind have its bytes, and stay longer.
+            Event::Odd(Odd::Raw(raw)) => {
+                let class = if raw.bytes.is_empty() { 0 } else { 4 };
+                Self { class, time: None, bytes: raw.bytes.len() + EVENT_OVERHEAD_BYTES }
+            }
             Event::SignalingOpen
             | Event::MediaOpen { .. }
             | Event::GrantDiffers { .. }
@@ -108,7 +114,7 @@ impl Load {
             | Event::AttemptFailed { .. }
             | Event::DuplicatesRemoved { .. }
             | Event::Odd(_)
-            | Event::Ended(_) => without_time(4),
+            | Event::Ended(_) => without_time(5),
         }
     }
 }
@@ -268,7 +274,11 @@ pub struct Empty {
 
 #[cfg(test)]
 mod tests {
-    use rtms_wire::{message::media_data::MediaData, message::text_data::MediaDataTranscript, time::UnixMillis};
+    use rtms_wire::{
+        flaws::{Flaws, RawMessage},
+        message::{media_data::MediaData, text_data::MediaDataTranscript},
+        time::UnixMillis,
+    };
 
     use super::*;
 
@@ -320,6 +330,27 @@ mod tests {
 
         let left: Vec<_> = std::iter::from_fn(|| receiver.try_next_news().ok()).collect();
         assert_eq!(left, [lost(Medium::Transcript, 2, 2, 1), News::Event(Event::SignalingOpen)]);
+    }
+
+    #[test]
+    fn notes_of_messages_that_were_read_in_part_cost_no_medium_its_place() {
+        let note = |bytes: &'static [u8]| {
+            let raw = RawMessage::new(Some(Medium::Audio), Flaws::default(), bytes);
+            Event::Odd(Odd::Raw(raw))
+        };
+        let (sender, mut receiver) = event_queue(3 * (EVENT_OVERHEAD_BYTES + 100));
+        let kept = [note(b"{"), Event::Audio(data(1)), line(2)];
+        for event in kept.clone() {
+            sender.push(event);
+            for _ in 0..50 {
+                sender.push(note(b""));
+            }
+        }
+
+        let left: Vec<_> = std::iter::from_fn(|| receiver.try_next().ok()).collect();
+        assert!(kept.iter().all(|event| left.contains(event)), "{left:?}");
+        let notes = left.len() - kept.len();
+        assert_eq!(receiver.dropped(), Dropped { other: 150 - notes as u64, ..Dropped::default() });
     }
 
     #[test]

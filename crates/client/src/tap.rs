@@ -28,6 +28,8 @@ pub enum Seen {
         payload: Bytes,
         /// Whether it was a text frame.
         is_text: bool,
+        /// Whether it is a media message: what people said, wrote or showed.
+        is_media: bool,
     },
     /// The other side closed it with a close frame.
     Closed {

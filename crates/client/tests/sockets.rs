@@ -64,6 +64,41 @@ async fn text_and_binary_frames_are_both_json() {
 }
 
 #[tokio::test]
+async fn a_torn_byte_in_text_costs_neither_the_message_nor_the_connection() {
+    let zoom = Zoom::listen().await;
+    let (_handle, mut events) = join(&zoom, 1 << 20);
+    let (mut signaling, mut media) = zoom.shake_hands().await;
+    let message = |name: &[u8]| {
+        let before = br#"{"msg_type":6,"event":{"event_type":3,"participants":[{"user_id":7,"user_name":""#;
+        [before, name, br#""}]}}"#].concat()
+    };
+    let frame = |first: u8, payload: &[u8]| [&[first, u8::try_from(payload.len()).unwrap()], payload].concat();
+
+    let torn = message(b"Zo\xffe");
+    assert!(torn.len() <= 125, "a length of one byte");
+    signaling.raw(&frame(0x81, &torn)).await;
+    // In two frames, of which the first ends inside of a character that the second does not end.
+    let torn = message(b"\xc3\xc3");
+    let (first, second) = torn.split_at(torn.iter().position(|byte| *byte == 0xc3).unwrap() + 1);
+    signaling.raw(&[frame(0x01, first), frame(0x80, second)].concat()).await;
+    for peer in [&mut media, &mut signaling] {
+        peer.say(json!({"msg_type": 12, "timestamp": 5})).await;
+        peer.hear(13).await;
+    }
+
+    let mut names = vec![];
+    while names.len() < 2 {
+        match soon(events.next()).await.expect("the stream goes on") {
+            Event::Update(body) => names.push(body.participants[0].user_name.clone().unwrap()),
+            Event::Interrupted { why, .. } => panic!("{why}"),
+            Event::Ended(ending) => panic!("{ending:?}"),
+            _ => {}
+        }
+    }
+    assert_eq!(names, ["Zo\u{fffd}e", "\u{fffd}\u{fffd}"]);
+}
+
+#[tokio::test]
 async fn a_message_in_many_frames_is_one_message() {
     let zoom = Zoom::listen().await;
     let (_handle, mut events) = join(&zoom, 1 << 20);
@@ -355,12 +390,13 @@ async fn who_does_not_take_events_delays_no_keep_alive_and_loses_sound_before_wo
     let zoom = Zoom::listen().await;
     let (_handle, mut events) = join(&zoom, ROOM);
     let (mut signaling, mut media) = zoom.shake_hands().await;
-    signaling.say(json!({"msg_type": 6, "event": {"event_type": 1, "timestamp": 1}})).await;
+    signaling.say(json!({"msg_type": 6, "event": {"event_type": 1, "timestamp": 1_795_428_000_000_u64}})).await;
 
     // Nobody takes an event while the sound of more than three minutes arrives in one go.
     for round in 0..ROUNDS {
         for packet in 0..PACKETS {
-            media.say(audio(round * PACKETS + packet)).await;
+            // A time of zero would be an odd one.
+            media.say(audio(1 + round * PACKETS + packet)).await;
         }
         for peer in [&mut media, &mut signaling] {
             peer.say(json!({"msg_type": 12, "timestamp": round, "sequence": round})).await;
@@ -379,7 +415,7 @@ async fn who_does_not_take_events_delays_no_keep_alive_and_loses_sound_before_wo
     assert!(sound.iter().map(|packet| packet.data.len()).sum::<usize>() <= ROOM, "what waits is bounded");
     assert_eq!(dropped.audio + sound.len() as u64, ROUNDS * PACKETS, "what was dropped is counted");
     assert_eq!((dropped.video, dropped.deskshare, dropped.other), (0, 0, 0));
-    assert_eq!(sound.last().unwrap().timestamp.0, ROUNDS * PACKETS - 1, "the newest is kept");
+    assert_eq!(sound.last().unwrap().timestamp.0, ROUNDS * PACKETS, "the newest is kept");
     assert!(
         matches!(waiting[..3], [Event::SignalingOpen, Event::MediaOpen { .. }, Event::Update(_)]),
         "words are kept"

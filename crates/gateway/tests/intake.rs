@@ -497,8 +497,8 @@ impl Intake {
 
     /// A counter, as `/metrics` shows it.
     async fn counter(&self, name: &str) -> u64 {
-        let request = b"GET /metrics HTTP/1.1\r\nhost: test\r\n\r\n";
-        let answer = http::exchange(self.server.address(), request).await;
+        let request = b"GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n";
+        let answer = http::exchange(self.server.api_address().unwrap(), request).await;
         let metrics = String::from_utf8(answer.body).unwrap();
         let value = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         value.expect(name).parse().unwrap()

@@ -196,6 +196,13 @@ async fn a_queue_is_bounded_in_bytes_too() {
     let other = Connection::open(store.path()).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
 
+    let mut first = store.append(big_entry(60_000));
+    assert!(poll_fn(|cx| Poll::Ready(first.as_mut().poll(cx).is_pending())).await);
+    // The commit thread takes it, and waits for the other one from then on.
+    while store.stats().queued > 0 {
+        tokio::task::yield_now().await;
+    }
+
     let mut writers = Vec::new();
     while store.stats().refused_busy == 0 {
         let store = Arc::clone(&store);
@@ -204,6 +211,7 @@ async fn a_queue_is_bounded_in_bytes_too() {
     }
     assert_eq!(store.stats().queued, 1, "two of these do not fit");
     other.execute_batch("ROLLBACK").unwrap();
+    first.await.unwrap();
     for writer in writers {
         let _ = writer.await.unwrap();
     }

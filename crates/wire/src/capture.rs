@@ -217,11 +217,21 @@ impl<'a> Frame<'a> {
     /// The same without what [`without_secrets`] takes out.
     #[must_use]
     pub fn without_secrets(self) -> Self {
+        self.cleaned(Urls::LoseValues)
+    }
+
+    /// The same without secrets, but URLs stay as they are: of a media message they are what people wrote.
+    #[must_use]
+    pub fn without_secret_fields(self) -> Self {
+        self.cleaned(Urls::Stay)
+    }
+
+    fn cleaned(self, urls: Urls) -> Self {
         match self {
-            Self::Text(text) => Self::Text(cleaned(text)),
-            Self::Binary(text) => Self::Binary(cleaned(text)),
+            Self::Text(text) => Self::Text(cleaned_text(text, urls)),
+            Self::Binary(text) => Self::Binary(cleaned_text(text, urls)),
             Self::BinaryBase64(text) => match base64::decode(text.as_bytes()) {
-                Ok(bytes) => match bytes_without_secrets(&bytes) {
+                Ok(bytes) => match cleaned_bytes(&bytes, urls) {
                     Cow::Borrowed(_) => Self::BinaryBase64(text),
                     Cow::Owned(cleaned) => Self::base64(&cleaned),
                 },
@@ -231,11 +241,20 @@ impl<'a> Frame<'a> {
     }
 }
 
-/// The same as [`without_secrets`] for bytes of which one at least is no text: JSON with a torn byte still has its secrets.
-fn bytes_without_secrets(bytes: &[u8]) -> Cow<'_, [u8]> {
+/// What becomes of URLs when secrets are taken out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Urls {
+    /// The values of their queries go.
+    LoseValues,
+    /// They are content.
+    Stay,
+}
+
+/// The same as [`cleaned`] for bytes of which one at least is no text: JSON with a torn byte still has its secrets.
+fn cleaned_bytes(bytes: &[u8], urls: Urls) -> Cow<'_, [u8]> {
     // A character for each byte, and back.
     let text: String = bytes.iter().copied().map(char::from).collect();
-    match without_secrets(&text) {
+    match cleaned(&text, urls) {
         Cow::Borrowed(_) => Cow::Borrowed(bytes),
         Cow::Owned(cleaned) => {
             Cow::Owned(cleaned.chars().map(|letter| u8::try_from(u32::from(letter)).unwrap_or(b'?')).collect())
@@ -243,10 +262,10 @@ fn bytes_without_secrets(bytes: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
-fn cleaned(text: Cow<'_, str>) -> Cow<'_, str> {
+fn cleaned_text(text: Cow<'_, str>, urls: Urls) -> Cow<'_, str> {
     match text {
-        Cow::Borrowed(text) => without_secrets(text),
-        Cow::Owned(text) => Cow::Owned(without_secrets(&text).into_owned()),
+        Cow::Borrowed(text) => cleaned(text, urls),
+        Cow::Owned(text) => Cow::Owned(cleaned(&text, urls).into_owned()),
     }
 }
 
@@ -313,6 +332,10 @@ pub fn without_query_values(url: &str) -> Cow<'_, str> {
 ///
 /// What is no JSON is looked through all the same, as far as it has strings.
 pub fn without_secrets(json: &str) -> Cow<'_, str> {
+    cleaned(json, Urls::LoseValues)
+}
+
+fn cleaned(json: &str, urls: Urls) -> Cow<'_, str> {
     let mut cleaned = String::new();
     // Up to here everything is in `cleaned`.
     let mut kept = 0;
@@ -342,14 +365,18 @@ pub fn without_secrets(json: &str) -> Cow<'_, str> {
                 let Some(length) = string_length(&json.as_bytes()[at + 1..]) else { break };
                 let end = at + 1 + length;
                 let content = &json[at + 1..end];
-                // Behind the closing quote.
-                while rest.next().is_some_and(|(place, _)| place < end) {}
-                let said = unescaped(content);
+                // Behind the closing quote, in one step: most of a media message is one string.
+                rest.nth(length);
                 if json[end + 1..].trim_start().starts_with(':') {
-                    is_secret = names_a_secret(&said);
+                    is_secret = names_a_secret(&unescaped(content));
                     continue;
                 }
-                let clean = if is_secret || secret_since.is_some() {
+                let is_secret = is_secret || secret_since.is_some();
+                if !is_secret && urls == Urls::Stay {
+                    continue;
+                }
+                let said = unescaped(content);
+                let clean = if is_secret {
                     Cow::Borrowed("")
                 } else if said.contains("://") {
                     without_query_values(&said)
@@ -479,6 +506,20 @@ mod tests {
         for (before, after) in cases {
             assert_eq!(without_secrets(before), after);
         }
+    }
+
+    #[test]
+    fn of_a_media_message_urls_stay_and_secret_fields_go() {
+        let before = r#"{"content":{"data":"see wss://a/b?tok=1","token":"t"},"srt_passphrase":"p","msg_type":18}"#;
+        let after = r#"{"content":{"data":"see wss://a/b?tok=1","token":""},"srt_passphrase":"","msg_type":18}"#;
+        for (frame, cleaned) in [
+            (Frame::text(before.as_bytes()), Frame::text(after.as_bytes())),
+            (Frame::binary(before.as_bytes()), Frame::binary(after.as_bytes())),
+        ] {
+            assert_eq!(frame.without_secret_fields(), cleaned);
+        }
+        let said = r#"{"content":{"data":"\"token\":\"t\"","user_name":"srt_passphrase"},"msg_type":17}"#;
+        assert!(matches!(cleaned(said, Urls::Stay), Cow::Borrowed(text) if text == said));
     }
 
     #[test]

@@ -32,17 +32,17 @@ fn value(message: &Message) -> Value {
 #[test]
 fn an_ordinary_message_has_no_flaw() {
     for text in [
-        json!({"msg_type": 14, "content": {"user_id": 7, "user_name": "Zoë", "data": "AAAA", "length": 3, "timestamp": 5}}),
-        json!({"msg_type": 15, "content": {"user_id": "7", "data": "AAAA", "length": "3", "timestamp": 5, "new": {"a": [1]}}}),
-        json!({"msg_type": 16, "content": "AAAA", "user_id": 7, "length": 3, "timestamp": 5}),
-        json!({"msg_type": 14, "content": {"channel_id": "c", "user_name": null, "data": "AAAA", "length": null, "timestamp": 5}}),
+        json!({"msg_type": 14, "content": {"user_id": 7, "user_name": "Zoë", "data": "AAAA", "length": 3, "timestamp": 1795420800005_u64}}),
+        json!({"msg_type": 15, "content": {"user_id": "7", "data": "AAAA", "length": "3", "timestamp": 1795420800005_u64, "new": {"a": [1]}}}),
+        json!({"msg_type": 16, "content": "AAAA", "user_id": 7, "length": 3, "timestamp": 1795420800005_u64}),
+        json!({"msg_type": 14, "content": {"channel_id": "c", "user_name": null, "data": "AAAA", "length": null, "timestamp": 1795420800005_u64}}),
         json!({"msg_type": 17, "content": {"user_id": 7, "data": "Hi", "language": 9, "sentence_id": 1, "x": null}}),
         json!({"msg_type": 18, "content": {"data": {"message_id": "m", "data": "Hi"}, "sender": {"user_id": 7}, "files": []}}),
         json!({"msg_type": 6, "event": {"event_type": 3, "participants": [{"user_id": 1, "role": 2}], "more": [1]}}),
         json!({"msg_type": 6, "event": {"event_type": 8, "paticipant_info": {"channel_id": 5}}}),
-        json!({"msg_type": 9, "state": 5, "reason": 6, "rmts_session_id": "a", "timestamp": 1}),
+        json!({"msg_type": 9, "state": 5, "reason": 6, "rmts_session_id": "a", "timestamp": 1795420800001_u64}),
         json!({"msg_type": 8, "state": 4, "reason": "STOP_BC_SOMETHING_NEW", "why": true}),
-        json!({"msg_type": 12, "timestamp": 5}),
+        json!({"msg_type": 12, "timestamp": 1795420800005_u64}),
         json!({"msg_type": 40, "what": {"a": 1}}),
     ] {
         let text = text.to_string();
@@ -57,7 +57,7 @@ fn half_an_emoji_in_a_name_costs_no_medium_and_no_event() {
     for name in [r"Ines \udc4d", r"\ud83d", r"\ud83d\ud83d", r"a\ud83dz", r"\uD8"] {
         for number in 14..=18 {
             let text = format!(
-                r#"{{"msg_type":{number},"content":{{"user_id":9,"user_name":"{name}","data":"AQID","length":3,"timestamp":5}}}}"#
+                r#"{{"msg_type":{number},"content":{{"user_id":9,"user_name":"{name}","data":"AQID","length":3,"timestamp":1795420800005}}}}"#
             );
             let (message, flaws) = read(text.as_bytes());
             assert_eq!(flaws, [Flaw::BrokenText], "{text}");
@@ -76,14 +76,14 @@ fn half_an_emoji_in_a_name_costs_no_medium_and_no_event() {
 #[test]
 fn a_torn_byte_in_any_string_costs_no_packet() {
     let whole =
-        br#"{"msg_type":14,"content":{"user_id":9,"user_name":"Ines","note":"abc","data":"AQID","timestamp":5}}"#;
+        br#"{"msg_type":14,"content":{"user_id":9,"user_name":"Ines","note":"abc","data":"AQID","timestamp":1795420800005}}"#;
     for word in ["Ines", "abc"] {
         let at = whole.windows(word.len()).position(|it| it == word.as_bytes()).unwrap() + 1;
         for byte in [0, 7, b'\n', 0x1b, 0x80, 0xc3, 0xff] {
             let mut torn = whole.to_vec();
             torn[at] = byte;
             let (data, flaws) = media(&torn);
-            assert_eq!((data.data.as_ref(), data.timestamp.0), (&[1, 2, 3][..], 5), "{byte}");
+            assert_eq!((data.data.as_ref(), data.timestamp.0), (&[1, 2, 3][..], 1795420800005), "{byte}");
             assert_eq!(flaws, [Flaw::BrokenText], "{byte}");
         }
     }
@@ -107,8 +107,9 @@ fn a_wrong_length_is_only_a_wrong_length() {
         ("1e999", true),
     ] {
         for number in 14..=16 {
-            let text =
-                format!(r#"{{"msg_type":{number},"content":{{"data":"AQID","length":{length},"timestamp":5}}}}"#);
+            let text = format!(
+                r#"{{"msg_type":{number},"content":{{"data":"AQID","length":{length},"timestamp":1795420800005}}}}"#
+            );
             let (data, flaws) = media(text.as_bytes());
             assert_eq!(data.data.as_ref(), [1, 2, 3], "{length}");
             assert_eq!(flaws.contains(&Flaw::WrongLength), is_wrong, "{length}: {flaws:?}");
@@ -121,14 +122,14 @@ fn every_form_of_base64_gives_the_same_bytes() {
     for data in
         ["-_v7-w", "+/v7+w", "+/v7+w==", "-_v7\\r\\n-w==", " +/v7+w== ", "data:audio/l16;base64,+/v7+w==", "+/s=+/s="]
     {
-        let text = format!(r#"{{"msg_type":15,"content":{{"data":"{data}","length":4,"timestamp":5}}}}"#);
+        let text = format!(r#"{{"msg_type":15,"content":{{"data":"{data}","length":4,"timestamp":1795420800005}}}}"#);
         let (read, flaws) = media(text.as_bytes());
         assert_eq!(read.data.as_ref(), [0xfb, 0xfb, 0xfb, 0xfb], "{data}");
         assert_eq!(flaws.contains(&Flaw::OddBase64), data != "+/v7+w==", "{data}");
         assert!(!flaws.contains(&Flaw::WrongLength), "{data}");
     }
     for data in ["A!BC", "ä", "\\ud83d"] {
-        let text = format!(r#"{{"msg_type":15,"content":{{"data":"{data}","timestamp":5}}}}"#);
+        let text = format!(r#"{{"msg_type":15,"content":{{"data":"{data}","timestamp":1795420800005}}}}"#);
         assert!(Message::decode_leniently(text.as_bytes()).is_err(), "{data}: payload is not guessed");
     }
 }
@@ -137,13 +138,13 @@ fn every_form_of_base64_gives_the_same_bytes() {
 fn a_field_of_another_type_is_read_where_it_means_something_and_left_out_where_not() {
     for (sent, read_as, is_odd) in [
         (
-            json!({"msg_type": 14, "content": {"data": "AQID", "timestamp": "5", "user_name": 7}}),
-            json!({"data": "AQID", "timestamp": 5, "user_name": "7", "length": 3}),
+            json!({"msg_type": 14, "content": {"data": "AQID", "timestamp": "1795420800005", "user_name": 7}}),
+            json!({"data": "AQID", "timestamp": 1795420800005_u64, "user_name": "7", "length": 3}),
             false,
         ),
         (
-            json!({"msg_type": 14, "content": {"data": "AQID", "timestamp": 5, "user_id": {}, "attribute": []}}),
-            json!({"data": "AQID", "timestamp": 5, "length": 3}),
+            json!({"msg_type": 14, "content": {"data": "AQID", "timestamp": 1795420800005_u64, "user_id": {}, "attribute": []}}),
+            json!({"data": "AQID", "timestamp": 1795420800005_u64, "length": 3}),
             true,
         ),
         (json!({"msg_type": 17, "content": {"data": 42, "user_id": "9"}}), json!({"data": "42", "user_id": 9}), true),
@@ -183,8 +184,8 @@ fn a_broken_field_that_nobody_knows_costs_nothing() {
     let deep = format!("{}1{}", "[".repeat(3_000), "]".repeat(3_000));
     for broken in ["NaN", "-Infinity", "1e999", "007", "\"\\ud800\"", "\"\\x\"", deep.as_str()] {
         for text in [
-            format!(r#"{{"msg_type":14,"content":{{"new":{broken},"data":"AQID","timestamp":5}}}}"#),
-            format!(r#"{{"msg_type":14,"content":{{"data":"AQID","timestamp":5}},"new":{broken}}}"#),
+            format!(r#"{{"msg_type":14,"content":{{"new":{broken},"data":"AQID","timestamp":1795420800005}}}}"#),
+            format!(r#"{{"msg_type":14,"content":{{"data":"AQID","timestamp":1795420800005}},"new":{broken}}}"#),
         ] {
             assert_eq!(media(text.as_bytes()).0.data.as_ref(), [1, 2, 3], "{}", &text[..text.len().min(90)]);
         }

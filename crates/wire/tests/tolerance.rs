@@ -300,15 +300,15 @@ fn what_a_message_says_is_not_lost_to_an_odd_field_beside_it() {
         ),
         (
             json!({"msg_type": 9, "state": 5, "stop_reason": false, "rtms_session_id": [], "timestamp": -1}),
-            json!({"msg_type": 9, "state": 5}),
+            json!({"msg_type": 9, "state": 5, "timestamp_as_sent": -1}),
         ),
         (
             json!({"msg_type": 20, "state": 1, "rtms_stream_id": "s", "timestamp": true}),
-            json!({"msg_type": 20, "state": 1, "rtms_stream_id": "s"}),
+            json!({"msg_type": 20, "state": 1, "rtms_stream_id": "s", "timestamp_as_sent": true}),
         ),
         (
             json!({"msg_type": 22, "rtms_stream_id": "s", "status_code": 0, "timestamp": []}),
-            json!({"msg_type": 22, "rtms_stream_id": "s", "status_code": 0}),
+            json!({"msg_type": 22, "rtms_stream_id": "s", "status_code": 0, "timestamp_as_sent": []}),
         ),
         (
             json!({"msg_type": 29, "user_id": 7, "status_code": 44, "timestamp": {}}),
@@ -316,7 +316,7 @@ fn what_a_message_says_is_not_lost_to_an_odd_field_beside_it() {
         ),
         (
             json!({"msg_type": 6, "event": {"event_type": 3, "timestamp": "x", "participants": [{"user_id": 1, "user_name": 5}, 7, {"user_id": null}, {"user_id": 2}]}}),
-            json!({"msg_type": 6, "event": {"event_type": 3, "participants": [{"user_id": 1}, {"user_id": 2}]}}),
+            json!({"msg_type": 6, "event": {"event_type": 3, "timestamp_as_sent": "x", "participants": [{"user_id": 1}, {"user_id": 2}]}}),
         ),
         (
             json!({"msg_type": 6, "event": {"event_type": 4, "participants": null, "user_id": 3}}),

@@ -141,7 +141,7 @@ fn a_code_is_never_looked_up_among_numbers_of_events() {
 
 #[test]
 fn the_number_decides_and_the_code_beside_it_is_kept() {
-    let event = event(&json!({"event_type": 9, "event_code": 14, "timestamp": 1}));
+    let event = event(&json!({"event_type": 9, "event_code": 14, "timestamp": 1795420800001_u64}));
 
     assert_eq!(event.meeting(Product::Webinar), Some(EventType::ParticipantVideoOff));
     assert_eq!(event.voice(Product::ContactCenter), Some(VoiceEventType::ConsumerEnd));
@@ -165,7 +165,7 @@ fn a_number_has_the_meaning_of_its_product_and_none_on_phone() {
 #[test]
 fn a_number_that_cannot_be_read_costs_its_meaning_and_not_the_event() {
     for odd in [json!("join"), json!(3.5), json!([3]), json!(true)] {
-        let fields = json!({"event_type": odd, "timestamp": 9, "place": {"a": [1]}});
+        let fields = json!({"event_type": odd, "timestamp": 1795420800009_u64, "place": {"a": [1]}});
 
         let event = event(&fields);
 
@@ -173,7 +173,7 @@ fn a_number_that_cannot_be_read_costs_its_meaning_and_not_the_event() {
         assert_eq!(serde_json::to_value(&event).unwrap(), fields, "all of it is passed on");
     }
     assert_eq!(event(&json!({"event_type": "3"})).meeting(Product::Meeting), Some(EventType::ParticipantJoin));
-    let neither = r#"{"msg_type":6,"event":{"timestamp":1,"event_code":null}}"#;
+    let neither = r#"{"msg_type":6,"event":{"timestamp":1795420800001,"event_code":null}}"#;
     assert!(matches!(Message::decode(neither.as_bytes()), Err(DecodeError::BadField { .. })));
 }
 
@@ -182,14 +182,14 @@ fn a_number_that_cannot_be_read_costs_its_meaning_and_not_the_event() {
 #[test]
 fn fields_of_people_and_packets_that_nobody_knows_are_kept() {
     for number in [3, 4, 8, 9] {
-        let fields = json!({"event_type": number, "timestamp": 1, "site": "B", "participants": [
+        let fields = json!({"event_type": number, "timestamp": 1795420800001_u64, "site": "B", "participants": [
             {"user_id": 5, "user_name": "Ines", "pronouns": ["she"], "seat": {"row": 2}},
         ]});
         assert_eq!(serde_json::to_value(event(&fields)).unwrap(), fields);
     }
     for number in 14..=18 {
-        let inside = json!({"msg_type": number, "content": {"user_id": 5, "data": "AAAA", "timestamp": 1, "gain": -3}});
-        let beside = json!({"msg_type": number, "content": {"user_id": 5, "data": "AAAA", "timestamp": 1}, "gain": -3});
+        let inside = json!({"msg_type": number, "content": {"user_id": 5, "data": "AAAA", "timestamp": 1795420800001_u64, "gain": -3}});
+        let beside = json!({"msg_type": number, "content": {"user_id": 5, "data": "AAAA", "timestamp": 1795420800001_u64}, "gain": -3});
         for message in [inside, beside] {
             let decoded = Message::decode(message.to_string().as_bytes()).unwrap();
             let again: Value = serde_json::from_str(&decoded.encode()).unwrap();

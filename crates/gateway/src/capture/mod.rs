@@ -276,7 +276,7 @@ mod tests {
     }
 
     fn received(payload: &'static [u8]) -> Seen {
-        Seen::Received { payload: Bytes::from_static(payload), is_text: true }
+        Seen::Received { payload: Bytes::from_static(payload), is_text: true, is_media: false }
     }
 
     fn captures(folder: &Path) -> Captures {
@@ -304,20 +304,22 @@ mod tests {
         capture.saw(one, Role::Signaling, Seen::Opened);
         capture.saw(one, Role::Signaling, Seen::Sent(r#"{"msg_type":1,"signature":"abc"}"#.into()));
         capture.saw(two, Role::Media(MediaTypes::of([Medium::Chat])), received(br#"{"msg_type":4,"token":"abc"}"#));
-        capture.saw(two, SOUND, received(br#"{"msg_type":18,"signature":"said","u":"ws://x/?a=b"}"#));
+        let said = br#"{"msg_type":18,"content":{"data":"signature: ws://x/?a=b"},"srt_passphrase":"abc"}"#;
+        capture.saw(two, SOUND, Seen::Received { payload: Bytes::from_static(said), is_text: true, is_media: true });
+        capture.saw(two, SOUND, received(br#"{"msg_type":96,"all":"srt://x?p=abc","n":{"srt_passphrase":"abc"}}"#));
         capture.saw(two, SOUND, Seen::Left);
         capture.finish(Some(StopReason::MeetingEnded), "over".into()).await;
 
         let path = path(&folder.path().join("captures"), &"AbC".into(), 1);
         let lines = lines(&path);
         assert!(!fs::read_to_string(&path).unwrap().contains("abc"), "{lines:#?}");
-        assert_eq!(lines.len(), 7, "{lines:#?}");
+        assert_eq!(lines.len(), 8, "{lines:#?}");
         // What was said is no secret of ours.
         let What::Received { connection: 2, frame: Frame::Text(text), .. } = what(&lines[4]) else {
             panic!("{}", lines[4])
         };
-        assert_eq!(text, r#"{"msg_type":18,"signature":"said","u":"ws://x/?a=b"}"#);
-        assert_eq!(what(&lines[6]), What::Ended { stop_reason: Some(StopReason::MeetingEnded), why: "over".into() });
+        assert_eq!(text, r#"{"msg_type":18,"content":{"data":"signature: ws://x/?a=b"},"srt_passphrase":""}"#);
+        assert_eq!(what(&lines[7]), What::Ended { stop_reason: Some(StopReason::MeetingEnded), why: "over".into() });
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
@@ -387,7 +389,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let captures = captures(folder.path());
         let picture = Bytes::from(vec![b'x'; MAX_WAITING_BYTES / 4]);
-        let pictures = (0..7).map(|_| Seen::Received { payload: picture.clone(), is_text: true });
+        let pictures = (0..7).map(|_| Seen::Received { payload: picture.clone(), is_text: true, is_media: true });
 
         let (received, lost) = seen_before_anything_is_written(&captures, pictures).await;
 

@@ -1,7 +1,6 @@
 //! The thread that writes a wire log: takes what was seen, takes the secrets out, and keeps the file whole and bounded.
 
 use std::{
-    collections::BTreeSet,
     fs::File,
     io::{self, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
@@ -45,8 +44,6 @@ pub(super) struct Writer {
     batch_lost: u64,
     is_failing: bool,
     is_full: bool,
-    /// Connections whose first frame has come.
-    answered: BTreeSet<ConnectionId>,
 }
 
 impl Writer {
@@ -77,7 +74,6 @@ impl Writer {
             batch_lost: 0,
             is_failing: false,
             is_full: false,
-            answered: BTreeSet::new(),
         };
         let line = encoded(header)?;
         writer.file.write_all(&line)?;
@@ -109,10 +105,7 @@ impl Writer {
             Item::Seen { ms, connection, role, seen } => {
                 let bytes = payload_bytes(&seen);
                 self.add_lost(ms);
-                self.add(&Line { ms, what: what(connection, role, &seen, !self.answered.contains(&connection)) });
-                if let Seen::Received { .. } = seen {
-                    self.answered.insert(connection);
-                }
+                self.add(&Line { ms, what: what(connection, role, &seen) });
                 self.shared.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
                 None
             }
@@ -211,7 +204,7 @@ fn encoded(line: &impl Serialize) -> serde_json::Result<Vec<u8>> {
     Ok(text)
 }
 
-fn what(connection: ConnectionId, role: Role, seen: &Seen, is_first: bool) -> What<'_> {
+fn what(connection: ConnectionId, role: Role, seen: &Seen) -> What<'_> {
     let on = match role {
         Role::Signaling => Channel::Signaling,
         Role::Media(types) => Channel::Media(types),
@@ -223,11 +216,11 @@ fn what(connection: ConnectionId, role: Role, seen: &Seen, is_first: bool) -> Wh
         Seen::Unreached(why) => What::Unreached { connection, on, why: without_secrets(why) },
         Seen::Opened => What::Opened { connection, on },
         Seen::Sent(text) => What::Sent { connection, on, frame: Frame::text(text.as_bytes()).without_secrets() },
-        Seen::Received { payload, is_text } => {
+        Seen::Received { payload, is_text, is_media } => {
             let frame = if *is_text { Frame::text(payload) } else { Frame::binary(payload) };
-            // Behind the handshake, media is what people said and showed, and stays as it is.
-            let is_content = on != Channel::Signaling && !is_first;
-            What::Received { connection, on, frame: if is_content { frame } else { frame.without_secrets() } }
+            // URLs in media are what people wrote.
+            let frame = if *is_media { frame.without_secret_fields() } else { frame.without_secrets() };
+            What::Received { connection, on, frame }
         }
         Seen::Closed { code, reason } => {
             What::Closed { connection, on, by: Side::Zoom, code: *code, reason: reason.into() }

@@ -80,13 +80,13 @@ impl<'de> Deserialize<'de> for EventBody {
         let mut fields = Extra::deserialize(deserializer)?;
         time::settle(&mut fields, &["timestamp", "event_ts"]);
         lenient::unite::<VoiceParticipant>(&mut fields, &["participant_info", "paticipant_info"]);
-        let number = fields.get("event_type").cloned();
+        let number = fields.get("event_type").filter(|number| !number.is_null()).cloned();
         let mut body = Self::deserialize(Value::Object(fields)).map_err(de::Error::custom)?;
         if number.is_none() && body.event_code.is_none() {
             return Err(de::Error::missing_field("event_type"));
         }
         // A number that cannot be read gives no meaning, and is passed on like anything else that is not known.
-        if let (None, Some(number)) = (body.event_type, number.filter(|number| !number.is_null())) {
+        if let (None, Some(number)) = (body.event_type, number) {
             body.extra.insert("event_type".into(), number);
         }
         Ok(body)
