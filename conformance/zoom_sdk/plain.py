@@ -63,7 +63,7 @@ def ids():
         ]
 
     def channels(run):
-        return [media.mixed_audio("engagement audio, of each channel", run)]
+        return [media.of_channels("engagement audio, of each channel", run)]
 
     def call(run):
         names = [name for found in values(run.received, "sdk", "ids") for name in found]

@@ -85,8 +85,8 @@ fn what_a_connection_for_all_carries_beyond_what_is_wanted_is_not_delivered() {
     assert!(pair.events.iter().any(|event| matches!(event, Event::MediaOpen { media, .. } if *media == wanted)));
     pair.events.clear();
 
-    pair.hear(all, json!({"msg_type": 15, "content": {"user_id": 7, "data": "AAAA", "timestamp": 9}}));
-    pair.hear(all, json!({"msg_type": 18, "content": {"user_id": 7, "data": "hm", "timestamp": 8}}));
+    pair.hear(all, json!({"msg_type": 15, "content": {"user_id": 7, "data": "AAAA", "timestamp": 1795420800009_u64}}));
+    pair.hear(all, json!({"msg_type": 18, "content": {"user_id": 7, "data": "hm", "timestamp": 1795420800008_u64}}));
     pair.hear(all, audio(6));
 
     assert!(matches!(pair.events[..], [Event::Audio(_)]), "{:?}", pair.events);
@@ -212,7 +212,7 @@ fn an_event_with_a_code_alone_is_handed_on_and_nothing_follows_from_it() {
         for code in [7, 8, 4, 900_001] {
             pair.hear(
                 Role::Signaling,
-                json!({"msg_type": 6, "place": "lobby", "event": {"event_code": code, "timestamp": 1}}),
+                json!({"msg_type": 6, "place": "lobby", "event": {"event_code": code, "timestamp": 1795420800001_u64}}),
             );
         }
         pair.pass(seconds(30));
@@ -220,7 +220,7 @@ fn an_event_with_a_code_alone_is_handed_on_and_nothing_follows_from_it() {
         let told: Vec<Value> = pair.events.iter().filter_map(updates).collect();
         assert_eq!(
             told[0],
-            json!({"event_code": 7, "timestamp": 1, "place": "lobby"}),
+            json!({"event_code": 7, "timestamp": 1795420800001_u64, "place": "lobby"}),
             "with its body, and what stood beside it"
         );
         assert_eq!(told.len(), 4);
@@ -233,11 +233,13 @@ fn phones_numbers_are_no_meetings_numbers() {
     let mut pair = Pair::new(start(Product::Phone), wanting([Medium::Audio]), Zoom::default());
     pair.did.clear();
 
-    pair.hear(Role::Signaling, json!({"msg_type": 6, "event": {"event_type": 7, "timestamp": 1}}));
+    pair.hear(Role::Signaling, json!({"msg_type": 6, "event": {"event_type": 7, "timestamp": 1795420800001_u64}}));
     pair.pass(seconds(30));
 
     assert_eq!(pair.did, []);
-    assert!(pair.events.iter().any(|event| updates(event) == Some(json!({"event_type": 7, "timestamp": 1}))));
+    assert!(
+        pair.events.iter().any(|event| updates(event) == Some(json!({"event_type": 7, "timestamp": 1795420800001_u64})))
+    );
 }
 
 #[test]

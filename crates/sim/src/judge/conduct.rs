@@ -21,8 +21,9 @@ use crate::{
 /// From a data handshake to message 7. No document says how long Zoom waits; Zoom's SDK sends it in milliseconds.
 pub(super) const READY_WITHIN: Duration = Duration::from_secs(5);
 
-/// From state 4 on signaling to the moment when the client has read it: until then a connection may be one that was being opened.
-const AFTER_STATE_4: Duration = Duration::from_millis(200);
+/// From state 4 on signaling to the moment when no connection can arrive that was dialed before the client had read it: a way
+/// there and one back of 200 ms each, and some room.
+const AFTER_STATE_4: Duration = Duration::from_millis(500);
 
 /// The same for the end of a stream that the client knows of by the webhook alone: what comes of an answer takes its time.
 const AFTER_THE_END: Duration = Duration::from_secs(2);
@@ -90,6 +91,8 @@ pub(crate) struct Conduct {
     repeated_at: Option<UnixMillis>,
     /// When the client ended its signaling connection by itself.
     left_at: Option<UnixMillis>,
+    /// Whether Zoom has refused a right handshake for its ids, so that a client tries others.
+    pub(crate) ids_were_refused: bool,
     /// Connections that Zoom has closed, and nothing has kept the client from knowing.
     told_to_close: BTreeSet<ConnectionId>,
     /// Connections that Zoom has closed because the client had ended or replaced its signaling. How they end is still judged:

@@ -282,6 +282,10 @@ impl Zoom {
         let is_signaling = request == Request::Signaling;
         let asked = if is_signaling { MessageType::SignalingHandShakeReq } else { MessageType::DataHandShakeReq };
         self.conduct.refused_anyhow(connection, asked);
+        if let Answer::Status(status) | Answer::StatusAndClose(status) = answer {
+            let is_about_ids = matches!(status, StatusCode::InvalidRtmsStreamId | StatusCode::InvalidSignature);
+            self.conduct.ids_were_refused |= is_about_ids;
+        }
         match answer {
             // Whoever gives up waiting has waited.
             _ if !is_signaling => self.conduct.media_was_hindered(),

@@ -190,7 +190,7 @@ impl Zoom {
         now: UnixMillis,
     ) {
         let Leniency { odd_id, l16_as_rtp } = leniency;
-        if let Some(how) = odd_id {
+        if let Some(how) = odd_id.filter(|_| !self.conduct.ids_were_refused) {
             self.find_once(now, connection, Mistake::OddInstanceId { request, how });
         }
         if l16_as_rtp {
