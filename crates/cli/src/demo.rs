@@ -74,16 +74,19 @@ const END_WITHIN: Duration = Duration::from_secs(15);
 /// How long the demo may take to leave after Ctrl-C.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
 
+/// How long the last text may take to be written after Ctrl-C.
+const LAST_TEXT: Duration = Duration::from_millis(250);
+
 /// How often the line of counters is printed.
 const COUNTERS_EVERY: Duration = Duration::from_secs(5);
 
 pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::listen(STOP_WITHIN)?;
     let (ended, end) = watch::channel(None);
-    let screen = Screen::default();
+    let screen = Screen::start()?;
     let gateway = Gateway::start(&args, Captions::new(screen.clone(), ended)).await?;
     let url = format!("http://{}/webhook", gateway.address);
-    report::opening(&screen, &url, &args)?;
+    report::opening(&screen, &url, &args);
 
     let seed = args
         .seed
@@ -114,21 +117,38 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     };
     tokio::pin!(over);
     let mut tick = tokio::time::interval_at((started + COUNTERS_EVERY).into(), COUNTERS_EVERY);
+    let mut is_interrupted = false;
     let cut_short = loop {
         tokio::select! {
             biased;
-            () = signals.stop() => break Some(crate::exit_code::interrupted()),
+            () = signals.stop() => {
+                is_interrupted = true;
+                break Some(crate::exit_code::interrupted());
+            }
             () = &mut over => break None,
             // Nobody looks any more; nor would they read why it ends.
             () = screen.closed() => break Some(crate::exit_code::failed()),
-            _ = tick.tick() => report::counters(&screen, &gateway.metrics, started.elapsed())?,
+            _ = tick.tick() => report::counters(&screen, &gateway.metrics, started.elapsed()),
         }
     };
     let stream = simulator.stream().clone();
     let (metrics, cpu) = gateway.stop().await?;
-    report::counters(&screen, &metrics, started.elapsed())?;
-    report::cpu(&screen, &metrics, cpu)?;
-    report::files(&screen, &args.data_dir, &stream)?;
+    report::counters(&screen, &metrics, started.elapsed());
+    report::cpu(&screen, &metrics, cpu);
+    report::files(&screen, &args.data_dir, &stream);
+    // A terminal that takes nothing is left at Ctrl-C, before or now; everything else is done.
+    let left = async {
+        if is_interrupted {
+            tokio::time::sleep(LAST_TEXT).await;
+        } else {
+            signals.stop().await;
+        }
+    };
+    tokio::select! {
+        biased;
+        written = screen.written() => written.context("failed to print")?,
+        () = left => return Ok(crate::exit_code::interrupted()),
+    }
     let ended = end.borrow().clone();
     Ok(match (cut_short, ended) {
         (Some(code), _) => code,

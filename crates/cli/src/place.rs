@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context, bail};
 use clap::Args;
 use rtms_gateway::config::Config;
-use rtms_store::{SqliteReader, error::StoreError};
+use rtms_store::{SqliteReader, SqliteStore, error::StoreError};
 use rtms_wire::Uri;
 
 use crate::ask::{Server, http_url};
@@ -112,6 +112,15 @@ async fn look(folder: &Path) -> anyhow::Result<Found> {
     if error.kind() == PermissionDenied {
         Ok(Found::NotOurs)
     } else if matches!(error.kind(), NotFound | ConnectionRefused | NotADirectory) {
+        let shown = folder.display();
+        if SqliteStore::is_in_use(folder) {
+            let socket = folder.join(rtms_gateway::http::socket::FILE_NAME);
+            bail!(
+                "{shown} is in use by a running server, but its socket {} is not there; name the URL of its API (`api` in its \
+                 first log line) with --server, or try again if it is about to start or stop",
+                socket.display()
+            );
+        }
         // Whether the folder holds a store, reading it shows.
         Ok(Found::NoServer)
     } else {

@@ -166,11 +166,13 @@ fn verdict(report: &CheckReport) -> String {
     let files = |count| if count == 1 { "1 file matches".to_owned() } else { format!("{count} files match") };
     let found = match report.problems.len() as u64 + report.more_problems {
         0 if report.state == Some(RecordingState::Finished) => format!("OK: {}", files(report.files)),
-        0 => "OK so far: it is not finished".to_owned(),
+        0 => "NOT FINISHED: what is there fits together".to_owned(),
         1 => "WRONG: 1 problem".to_owned(),
         count => format!("WRONG: {count} problems"),
     };
     let lost = match &report.lost {
+        // What came after that is in no file, and may be lost.
+        Some(lost) if report.state != Some(RecordingState::Finished) => format!("up to its last write {lost}"),
         Some(lost) => lost.to_string(),
         None => "what was lost is not known".to_owned(),
     };

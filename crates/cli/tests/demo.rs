@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use common::{PATIENCE, finish, rtms};
+use common::{PATIENCE, finish, rtms, until};
 use rtms_record::{Manifest, manifest::RecordingState};
 use rtms_sim::meeting::{Meeting, MeetingOptions};
 use tokio::{
@@ -90,6 +90,12 @@ async fn without_a_reader_it_ends_early_and_says_by_its_exit_code_that_not_all_w
     timeout(PATIENCE, async { while !lines.next_line().await.unwrap().expect("a line").contains("is open") {} })
         .await
         .expect("it joins");
+
+    until("it records", async || {
+        let folder = fs::read_dir(data_dir.path().join("recordings")).ok()?.next()?.unwrap().path();
+        (fs::metadata(folder.join("audio/mixed.wav")).ok()?.len() > 44).then_some(())
+    })
+    .await;
 
     drop(lines);
     let status = timeout(PATIENCE, child.wait()).await.expect("it ends").unwrap();

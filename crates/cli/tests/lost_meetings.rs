@@ -101,14 +101,16 @@ async fn a_failed_stream_is_joined_again_on_demand_and_not_when_zoom_has_stopped
 async fn a_disk_that_takes_nothing_for_a_while_costs_what_is_told_and_no_more() {
     let place = tempfile::tempdir().unwrap();
     let server = Server::start(place.path(), with_secrets, &[]).await;
-    let simulator = server.meeting(Duration::from_secs(20), Temper::default()).await;
+    let simulator = server.meeting(Duration::from_secs(45), Temper::default()).await;
     let stream = simulator.stream();
     until("sound is recorded", async || (simulator.counts().audio > 50).then_some(())).await;
 
     server.limit("fsize", "1");
-    // Two seconds of sound wait in memory, so that a later packet is refused.
-    let until_now = simulator.counts().audio;
-    until("much more came", async || (simulator.counts().audio > until_now + 300).then_some(())).await;
+    // Sixteen seconds of sound wait in memory, so that a later packet is refused.
+    for _ in 0..4 {
+        let until_now = server.heard().await;
+        until("much more came", async || (server.heard().await > until_now + 250).then_some(())).await;
+    }
     server.limit("fsize", "unlimited");
     simulator.finished().await;
 
@@ -231,15 +233,17 @@ fn unix_millis() -> u64 {
 struct Server {
     child: Child,
     address: SocketAddr,
+    /// Where it serves the API.
+    api: SocketAddr,
     place: PathBuf,
     log: Arc<Mutex<String>>,
 }
 
 impl Server {
     async fn start(place: &Path, program: fn(&[&str]) -> Command, more: &[&str]) -> Self {
-        let address = SocketAddr::from(([127, 0, 0, 1], 0));
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
         let ((child, log), place) = (Self::spawn(place, program, more), place.to_owned());
-        let mut server = Self { child, address, place, log };
+        let mut server = Self { child, address: nowhere, api: nowhere, place, log };
         server.listens().await;
         server
     }
@@ -253,7 +257,8 @@ impl Server {
     fn spawn(place: &Path, program: fn(&[&str]) -> Command, more: &[&str]) -> (Child, Arc<Mutex<String>>) {
         let data_dir = place.join("data");
         let arguments = ["serve", "--dev", "--listen", "127.0.0.1:0", "--data-dir", data_dir.to_str().unwrap()];
-        let mut child = program(&[&arguments, more].concat()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut command = program(&[&arguments, more].concat());
+        let mut child = command.env("RTMS__API__LISTEN", "127.0.0.1:0").stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let log = Arc::<Mutex<String>>::default();
         let kept = log.clone();
@@ -266,10 +271,11 @@ impl Server {
     }
 
     async fn listens(&mut self) {
-        self.address = until("it listens", async || {
+        (self.address, self.api) = until("it listens", async || {
             let log = self.log();
             let (_, rest) = log.split_once("listening address=")?;
-            rest.split_once([' ', '\n'])?.0.parse().ok()
+            let (address, rest) = rest.split_once(" api=")?;
+            Some((address.parse().unwrap(), rest.split_once([' ', '\n'])?.0.parse().unwrap()))
         })
         .await;
     }
@@ -299,12 +305,17 @@ impl Server {
         Simulator::start(SimulatorConfig { webhook_url, ..simulator(duration, temper) }).await.unwrap()
     }
 
+    /// Packets of sound that it received.
+    async fn heard(&self) -> u64 {
+        numbers(&get(self.api, "/metrics").await.1)["rtms_media_packets_total{medium=\"audio\"}"]
+    }
+
     fn folder(&self, stream: &StreamId) -> PathBuf {
         layout::folder(&self.place.join("data").join(RECORDINGS), stream)
     }
 
     async fn streams(&self, arguments: &[&str]) -> Finished {
-        let url = format!("http://{}", self.address);
+        let url = format!("http://{}", self.api);
         // What belongs to a subcommand follows it.
         let (first, rest) = arguments.split_first().unwrap();
         finish(rtms(&[&["streams", first, "--server", &url], rest].concat())).await
@@ -349,7 +360,7 @@ impl Server {
         let words = format!("the stream is accounted for state={state} lost={loss}");
         assert!(log.contains(&words), "{words}: {log}");
 
-        let metrics = get(self.address, "/metrics").await.1;
+        let metrics = get(self.api, "/metrics").await.1;
         let all = numbers(&metrics);
         assert_eq!(all[&format!("rtms_stream_ends_total{{state=\"{state}\"}}")], 1);
         let sum = |name: &str| all.iter().filter(|(key, _)| key.starts_with(name)).map(|(_, value)| value).sum::<u64>();

@@ -90,6 +90,38 @@ async fn the_server_is_found_when_the_door_speaks_tls_and_after_a_predecessor_wa
 }
 
 #[tokio::test]
+async fn a_server_whose_socket_was_taken_away_is_not_read_as_if_it_did_not_run() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("data");
+    let (data_dir, socket) = (folder.to_str().unwrap(), folder.join("api.sock"));
+    let server = Serving::start(&folder, &[]).await;
+    fs::remove_file(&socket).unwrap();
+
+    for is_a_file in [false, true] {
+        if is_a_file {
+            fs::write(&socket, "").unwrap();
+        }
+        for command in [
+            &["streams"][..],
+            &["streams", "--json"],
+            &["receipts"],
+            &["receipts", "--json"],
+            &["streams", "stop", "x"],
+        ] {
+            let shown = finish(rtms(&[command, &["--data-dir", data_dir]].concat())).await;
+            let words = ["is in use by a running server", "api.sock is not there", "--server"];
+            assert_eq!((shown.code, shown.stdout.as_str()), (Some(1), ""), "{command:?}: {shown:?}");
+            assert!(words.iter().all(|word| shown.stderr.contains(word)), "{command:?}: {shown:?}");
+        }
+    }
+    succeed(&["streams", "--server", &format!("http://{}", server.api)]).await;
+
+    assert_eq!(server.end_by("TERM").await, Some(0));
+    let shown = succeed(&["receipts", "--data-dir", data_dir]).await;
+    assert!(shown.stderr.contains("no server runs there"), "{shown:?}");
+}
+
+#[tokio::test]
 async fn the_webhook_address_is_not_taken_for_the_api() {
     let data_dir = tempfile::tempdir().unwrap();
     let server = Serving::start(data_dir.path(), &[]).await;

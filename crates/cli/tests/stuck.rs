@@ -59,7 +59,7 @@ async fn a_reader_of_standard_output_that_is_stuck() {
     let server = Stuck::start(&room, writer.into(), Log::Read).await;
     let simulator = server.meeting(3).await;
     let offered = until("envelopes wait", async || {
-        let metrics = get(server.address, "/metrics").await.1;
+        let metrics = get(server.api, "/metrics").await.1;
         let waiting = metric(&metrics, r#"rtms_sink_waiting_envelopes{sink="stdout"}"#)?;
         assert_eq!(metric(&metrics, r#"rtms_sink_envelopes_total{sink="stdout",result="delivered"}"#), Some(0));
         (waiting > 3).then(|| metric(&metrics, r#"rtms_sink_offered_envelopes_total{sink="stdout"}"#))?
@@ -188,8 +188,7 @@ async fn a_reader_that_is_gone_is_logged_once_and_each_envelope_is_counted() {
     drop(reader);
     let _simulator = server.meeting(3).await;
     let failed = || r#"rtms_sink_envelopes_total{sink="stdout",result="failed"}"#;
-    until("envelopes fail", async || (metric(&get(server.address, "/metrics").await.1, failed())? > 5).then_some(()))
-        .await;
+    until("envelopes fail", async || (metric(&get(server.api, "/metrics").await.1, failed())? > 5).then_some(())).await;
 
     let ended = server.end().await;
 
@@ -205,13 +204,21 @@ async fn a_demo_whose_screen_is_stuck() {
     let data_dir = room.0.path().join("demo");
     let mut demo = rtms(&["demo", "--duration", "1m", "--data-dir", data_dir.to_str().unwrap()]);
     let mut demo = demo.stdout(writer).stderr(Stdio::null()).spawn().unwrap();
-    until("it runs", async || data_dir.join("store.sqlite3").exists().then_some(())).await;
+    let recording = until("it records", async || {
+        let recording = fs::read_dir(data_dir.join("recordings")).ok()?.next()?.unwrap().path();
+        let mixed = fs::metadata(recording.join("audio/mixed.wav")).ok()?.len();
+        (mixed > 44).then_some(recording)
+    })
+    .await;
 
     signal(&demo, "INT").await;
     let begun = Instant::now();
-    timeout(PATIENCE, demo.wait()).await.expect("it ends").unwrap();
+    let status = timeout(PATIENCE, demo.wait()).await.expect("it ends").unwrap();
 
-    assert!(begun.elapsed() < Duration::from_secs(6), "it took {:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(4), "it took {:?}", begun.elapsed());
+    assert_eq!(status.code(), Some(130));
+    let manifest = Manifest::read(&recording).unwrap().unwrap();
+    assert_eq!(manifest.state, rtms_record::manifest::RecordingState::Finished, "only the screen was stuck");
 }
 
 /// A folder with the settings of the test.
@@ -250,6 +257,8 @@ enum Log {
 struct Stuck {
     child: Child,
     address: SocketAddr,
+    /// Where it serves the API.
+    api: SocketAddr,
     log: JoinHandle<String>,
     /// The log's other end, if nobody reads it.
     _unread: Option<BufReader<tokio::fs::File>>,
@@ -285,16 +294,17 @@ impl Stuck {
         drop(command);
         let reader = tokio::fs::File::from_std(fs::File::from(std::os::fd::OwnedFd::from(reader)));
         let mut reader = BufReader::new(reader);
-        let address = timeout(PATIENCE, async {
+        let addresses = timeout(PATIENCE, async {
             loop {
                 let mut line = String::new();
                 assert!(reader.read_line(&mut line).await.unwrap() > 0, "it left without listening");
                 if let Some((_, rest)) = line.split_once("listening address=") {
-                    return rest.split(' ').next().unwrap().parse().unwrap();
+                    let (address, rest) = rest.split_once(" api=").expect(&line);
+                    return (address.parse().unwrap(), rest.split_whitespace().next().unwrap().parse().expect(&line));
                 }
             }
         });
-        let address = address.await.expect("it listens");
+        let (address, api) = addresses.await.expect("it listens");
         let (log, unread) = if log == Log::Unread {
             fill(filler);
             (tokio::spawn(async { "(nobody read it)".to_owned() }), Some(reader))
@@ -307,7 +317,7 @@ impl Stuck {
             });
             (log, None)
         };
-        Self { child, address, log, _unread: unread }
+        Self { child, address, api, log, _unread: unread }
     }
 
     /// A meeting of which something has been received.

@@ -19,6 +19,7 @@ use rtms_sink::envelope::LedgerSpan;
 use rtms_wire::{
     SmolStr,
     codes::{
+        product::Product,
         state::{SessionState, StreamState},
         status_code::StatusCode,
         stop_reason::StopReason,
@@ -44,17 +45,30 @@ pub(crate) struct Accounting {
     ended_at: Option<UnixMillis>,
     /// What took signaling, and media with it.
     signaling_lost_by: Option<Cause>,
+    /// Media that the product does not have, as far as is published.
+    unpublished: BTreeSet<Medium>,
+    /// Whether the settings name media of their own choice.
+    insists: bool,
 }
 
 /// What is known before the first event of a stream that began at `started_at`.
-pub(crate) fn opening(wanted: MediaTypes, clocks: Option<ClockPair>, started_at: UnixMillis) -> Vec<Input> {
+pub(crate) fn opening(
+    wanted: MediaTypes,
+    product: Product,
+    clocks: Option<ClockPair>,
+    started_at: UnixMillis,
+) -> Vec<Input> {
     // A webhook that comes late, by a slow way or Zoom's retry, is not a clock that is behind.
     let clock = clocks.filter(|clocks| clocks.zoom > clocks.ours);
     let clock = clock.map(|ClockPair { zoom, ours }| Input::Clock { zoom, ours });
-    let unwanted = Medium::ALL.into_iter().filter(|medium| !wanted.contains(*medium));
+    let unwanted = Medium::ALL.into_iter().filter_map(|medium| match () {
+        () if !wanted.contains(medium) => Some((medium, OffWhy::NotWanted)),
+        () if !product.has(medium) => Some((medium, OffWhy::NotOffered)),
+        () => None,
+    });
     // As if it were our time, though it is Zoom's: it was written too long ago to tell the clocks from each other.
     let since = When::Ours(started_at);
-    let off = unwanted.map(|medium| Input::Change(Change::Off(medium, OffWhy::NotWanted, None), since));
+    let off = unwanted.map(|(medium, why)| Input::Change(Change::Off(medium, why, None), since));
     clock.into_iter().chain(off).collect()
 }
 
@@ -65,6 +79,21 @@ pub(crate) fn lost(lost: Lost) -> Input {
 }
 
 impl Accounting {
+    /// For a stream of this product, of which these media are wanted.
+    ///
+    /// A list that names every medium is the one that settings have if nobody changed it.
+    pub(crate) fn new(product: Product, wanted: MediaTypes) -> Self {
+        let unpublished = Medium::ALL.into_iter().filter(|medium| !product.has(*medium)).collect();
+        let insists = Medium::ALL.into_iter().any(|medium| !wanted.contains(medium));
+        Self { unpublished, insists, ..Self::default() }
+    }
+
+    /// Whether a medium that cannot be had is one that Zoom does not offer and nobody insists on.
+    pub(crate) fn is_not_offered(&self, medium: Medium, error: &StreamError) -> bool {
+        let is_absent = matches!(error, StreamError::LeftOut { role: Role::Signaling });
+        self.unpublished.contains(&medium) || is_absent && !self.insists
+    }
+
     /// What an event changes, beside the data that it may carry.
     pub(crate) fn changes(&mut self, event: &Event, now: UnixMillis) -> Vec<Input> {
         match event {
@@ -76,7 +105,9 @@ impl Accounting {
                 Vec::new()
             }
             Event::MediumUnavailable { medium, error } => {
-                let change = if error.is_retryable() {
+                let change = if self.is_not_offered(*medium, error) {
+                    Change::Off(*medium, OffWhy::NotOffered, Some(SmolStr::new(error.to_string())))
+                } else if error.is_retryable() {
                     Change::Interrupted(Scope::Medium(*medium), Cause::WindowMissed)
                 } else {
                     Change::Off(*medium, off_why(error), Some(SmolStr::new(error.to_string())))
@@ -171,7 +202,8 @@ impl Accounting {
     pub(crate) fn never_connected(ending: &Ending) -> Option<Input> {
         let cause = match ending {
             Ending::Failed(error) if !error.is_retryable() => Cause::Refused,
-            Ending::Failed(_) | Ending::Stopped { .. } => Cause::WindowMissed,
+            Ending::Failed(_) => Cause::WindowMissed,
+            Ending::Stopped { .. } => Cause::Unreached,
             Ending::Closed { .. } | Ending::Abandoned => return None,
         };
         // Our clock has no earlier time, and the ledger begins where the stream does.
@@ -370,5 +402,53 @@ mod tests {
         assert!(matches!(change, Change::Off(_, OffWhy::Unavailable, Some(_))), "{change:?}");
         let change = told(StreamError::TimedOut { role });
         assert_eq!(change, Change::Interrupted(Scope::Medium(medium), Cause::WindowMissed));
+    }
+
+    #[test]
+    fn a_medium_that_is_not_offered_is_missed_only_by_settings_that_name_it() {
+        let few = MediaTypes::of([Medium::Audio, Medium::Video]);
+        let not_offered = |product, wanted, medium, error| {
+            let event = Event::MediumUnavailable { medium, error };
+            let change = Accounting::new(product, wanted).changes(&event, NOW).pop();
+            matches!(change, Some(Input::Change(Change::Off(_, OffWhy::NotOffered, Some(_)), _)))
+        };
+        let absent = || StreamError::LeftOut { role: Role::Signaling };
+        let role = Role::Media(MediaTypes::ALL);
+        let status = StatusCode::MediaTypeVideoNotSupport;
+        let refused = || StreamError::Refused { role, status, reason: String::new() };
+        assert!(not_offered(Product::Meeting, MediaTypes::ALL, Medium::Video, absent()));
+        assert!(!not_offered(Product::Meeting, few, Medium::Video, absent()));
+        assert!(!not_offered(Product::Webinar, MediaTypes::ALL, Medium::Video, refused()));
+        assert!(!not_offered(Product::Meeting, MediaTypes::ALL, Medium::Video, StreamError::LeftOut { role }));
+        assert!(!not_offered(Product::Phone, few, Medium::Audio, refused()));
+        for product in [Product::Phone, Product::ContactCenter, Product::Session] {
+            assert!(not_offered(product, few, Medium::Video, refused()), "{product}");
+            assert!(not_offered(product, few, Medium::Video, StreamError::TimedOut { role }), "{product}");
+        }
+    }
+
+    #[test]
+    fn what_the_product_does_not_have_is_off_from_the_start() {
+        let off = |product| {
+            let changes = opening(MediaTypes::of([Medium::Audio, Medium::Video]), product, None, NOW);
+            let change = |input| {
+                let Input::Change(Change::Off(medium, why, None), _) = input else { panic!("{input:?}") };
+                (medium, why)
+            };
+            changes.into_iter().map(change).collect::<Vec<_>>()
+        };
+        let unwanted = [Medium::Deskshare, Medium::Transcript, Medium::Chat].map(|medium| (medium, OffWhy::NotWanted));
+        assert_eq!(off(Product::Webinar), unwanted);
+        assert_eq!(off(Product::Phone), [&[(Medium::Video, OffWhy::NotOffered)], &unwanted[..]].concat());
+    }
+
+    #[test]
+    fn a_stream_that_zoom_stops_before_it_is_reached_has_missed_no_window() {
+        let cause = |ending| match Accounting::never_connected(&ending) {
+            Some(Input::Change(Change::Interrupted(Scope::Stream, cause), _)) => Some(cause),
+            _ => None,
+        };
+        assert_eq!(cause(Ending::Stopped { reason: None }), Some(Cause::Unreached));
+        assert_eq!(cause(Ending::Failed(StreamError::TimedOut { role: Role::Signaling })), Some(Cause::WindowMissed));
     }
 }

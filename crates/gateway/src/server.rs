@@ -247,6 +247,7 @@ impl Server {
             metrics: metrics.clone(),
             health: Health { store: store.clone(), stopping: AtomicBool::new(false) },
             streams: Streams { live, recordings },
+            work: http::Work::default(),
         });
         let limits =
             http::Limits { connections: config.webhook.max_connections, header_within: config.webhook.read_within };
@@ -328,7 +329,7 @@ impl Server {
         // Neither needs the other, and a sink that hangs must not keep the store from a successor.
         let door_and_store = async {
             tokio::join!(
-                end("requests", Share::Requests, http),
+                end_requests(&self.deadline, &self.shared.work, http),
                 end("event WebSockets", Share::Requests, intake),
                 end("secrets", Share::Requests, secrets),
                 end("certificate", Share::Requests, certificate),
@@ -347,16 +348,33 @@ impl Server {
 }
 
 /// Tells a part to stop, and waits for its end as long as its share of the time lasts.
-async fn end(deadline: &Deadline, part: &str, share: Share, (stop, task): (StopSender, JoinHandle<()>)) {
+async fn end(deadline: &Deadline, part: &str, share: Share, running: (StopSender, JoinHandle<()>)) {
+    if !is_ended(deadline, part, share, running).await {
+        deadline.leave(part, None, "the store or the network", "what it had begun");
+    }
+}
+
+/// The same for door and API. Peers that do not send or read may be left: nothing was begun for them.
+async fn end_requests(deadline: &Deadline, work: &http::Work, running: (StopSender, JoinHandle<()>)) {
+    let part = "requests";
+    if !is_ended(deadline, part, Share::Requests, running).await && work.is_under_way() {
+        deadline.leave(part, None, "the store", "nothing that was acknowledged");
+    }
+}
+
+async fn is_ended(deadline: &Deadline, part: &str, share: Share, (stop, task): (StopSender, JoinHandle<()>)) -> bool {
     stop.send_replace(true);
     let abort = task.abort_handle();
     match deadline.within(share, task).await {
-        Some(Ok(())) => {}
+        Some(Ok(())) => true,
         // A part that panicked has stopped too.
-        Some(Err(error)) => warn!(part, %error, "a part of the server broke"),
+        Some(Err(error)) => {
+            warn!(part, %error, "a part of the server broke");
+            true
+        }
         None => {
             abort.abort();
-            deadline.leave(part, None, "the store or the network", "what it had begun");
+            false
         }
     }
 }

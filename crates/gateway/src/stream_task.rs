@@ -58,7 +58,7 @@ use crate::{
     stop::{Deadline, Share},
     streams::{Live, LiveStreams},
     summary,
-    telemetry::Metrics,
+    telemetry::{Counted, Metrics},
 };
 
 /// What every stream task shares.
@@ -95,6 +95,8 @@ pub(crate) struct Joining {
     pub(crate) clocks: Option<ClockPair>,
     /// The body of the start webhook, for the wire log.
     pub(crate) start_webhook: Option<Bytes>,
+    /// What the metrics have counted of an earlier run of the same stream that ended; none if none did.
+    pub(crate) counted: Option<Counted>,
     /// Whether it is joined to be closed: an earlier process was told to, and did not get to it.
     pub(crate) is_closing: bool,
 }
@@ -125,7 +127,8 @@ pub(crate) fn start(
     let (stream_id, product, instance) = (start.stream_id.clone(), start.product, start.instance.clone());
     let queue_bytes = surroundings.queue_bytes;
     let known = start.clone();
-    let Joining { circumstances, clocks, start_webhook, is_closing } = joining;
+    let Joining { circumstances, clocks, start_webhook, counted, is_closing } = joining;
+    let surroundings_media = surroundings.config.media;
     let (config, connector) = (surroundings.config.clone(), surroundings.connector.clone());
     let header = |captures: &Arc<Captures>| captures.begin(capture_header(&known, start_webhook.as_deref()));
     let capture = surroundings.captures.as_ref().map(header);
@@ -155,7 +158,9 @@ pub(crate) fn start(
         surroundings,
         live,
         capture,
-        accounting: Accounting::default(),
+        accounting: Accounting::new(product, surroundings_media),
+        counted,
+        last_failure: None,
         odd: OddLog::default(),
         repeats: RepeatLog::default(),
         close_when_open,
@@ -179,6 +184,9 @@ struct StreamTask {
     live: Live,
     capture: Option<Capture>,
     accounting: Accounting,
+    counted: Option<Counted>,
+    /// Why the last try to connect failed.
+    last_failure: Option<String>,
     odd: OddLog,
     repeats: RepeatLog,
     /// Where Zoom is asked to end the stream as soon as signaling stands.
@@ -201,7 +209,7 @@ impl StreamTask {
         self.progress.begin(Doing::Opening);
         let mut books = self.open_books(about);
         self.progress.begin(Doing::Receiving);
-        for input in accounting::opening(self.surroundings.config.media, clocks, started_at) {
+        for input in accounting::opening(self.surroundings.config.media, self.product, clocks, started_at) {
             books.push(input);
         }
         let ending = loop {
@@ -257,7 +265,11 @@ impl StreamTask {
     }
 
     async fn end(mut self, ending: Ending, books: Books) -> Finished {
-        let (stop_reason, why) = explain(&ending);
+        let (stop_reason, mut why) = explain(&ending);
+        if let (Ending::Stopped { .. }, false) = (&ending, self.opened) {
+            why += "; ";
+            why += &not_reached(self.connected, self.last_failure.as_deref());
+        }
         let next = next(&ending);
         std::mem::take(&mut self.odd).finish();
         match (&ending, next) {
@@ -305,7 +317,7 @@ impl StreamTask {
         if !matches!(ending, Ending::Abandoned) {
             let loss = summary.as_ref().map(summary::loss_of).unwrap_or_default();
             let state = summary::standing(summary.as_ref());
-            self.surroundings.metrics.ended_as(state, &loss);
+            self.surroundings.metrics.ended_as(state, &loss, self.counted.as_ref());
             info!(%state, lost = %loss, "the stream is accounted for");
         }
         self.publish(Body::Ended { stop_reason, why: why.clone(), next });
@@ -388,7 +400,11 @@ impl StreamTask {
                 record(note("grant_differs", json!({ "medium": medium })));
             }
             Event::MediumUnavailable { medium, error } => {
-                warn!(%medium, %error, "medium is not available");
+                if self.accounting.is_not_offered(medium, &error) {
+                    info!(%medium, %error, "medium is not offered");
+                } else {
+                    warn!(%medium, %error, "medium is not available");
+                }
                 let why = error.to_string();
                 record(note("medium_unavailable", json!({ "medium": medium, "why": why })));
                 self.publish(Body::MediumUnavailable { medium, why });
@@ -434,7 +450,10 @@ impl StreamTask {
                 info!("connecting anew");
                 record(note("reconnecting", json!({})));
             }
-            Event::AttemptFailed { role, error, again_in } => warn!(%role, %error, ?again_in, "a try failed"),
+            Event::AttemptFailed { role, error, again_in } => {
+                warn!(%role, %error, ?again_in, "a try failed");
+                self.last_failure = Some(error.to_string());
+            }
             Event::DuplicatesRemoved { medium, count } => {
                 self.repeats.take(medium, count, &self.surroundings.repeats, tokio::time::Instant::now());
                 record(note("duplicates_removed", json!({ "medium": medium, "count": count })));
@@ -493,7 +512,13 @@ impl StreamTask {
 /// What became of the recording.
 fn tell_account(account: &Account) {
     match &account.recorded {
-        Recorded::Done { folder } if account.packets == 0 => warn!(folder, "nothing was recorded"),
+        // A silent meeting; or nothing has come yet, as when the process is stopped at once.
+        Recorded::Done { folder } if account.packets == 0 && account.loss.is_none() => {
+            info!(folder, "recorded, and nothing was said or shown");
+        }
+        Recorded::Done { folder } if account.packets == 0 => {
+            warn!(folder, lost = %account.loss, "nothing was recorded");
+        }
         Recorded::Done { folder } if account.loss.is_none() => info!(folder, "recorded"),
         Recorded::Done { folder } => warn!(folder, lost = %account.loss, "recorded in part"),
         Recorded::Failed { why } => error!(why, lost = %account.loss, "not recorded"),
@@ -527,6 +552,15 @@ fn explain(ending: &Ending) -> (Option<StopReason>, String) {
         },
         Ending::Abandoned => (None, "left by this process".into()),
         Ending::Failed(error) => (None, error.to_string()),
+    }
+}
+
+/// Why a stream that Zoom stopped had no medium open by then.
+fn not_reached(connected: bool, failure: Option<&str>) -> String {
+    match failure {
+        Some(failure) => format!("until then Zoom could not be reached: {failure}"),
+        None if connected => "no medium was open by then".into(),
+        None => "Zoom could not be reached by then".into(),
     }
 }
 
@@ -595,5 +629,19 @@ fn fields(event: &EventBody) -> Extra {
     match serde_json::to_value(event) {
         Ok(Value::Object(fields)) => fields,
         Ok(_) | Err(_) => Extra::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::not_reached;
+
+    #[test]
+    fn a_stream_that_was_stopped_before_a_medium_was_open_says_how_far_it_came() {
+        let failure = Some("signaling: no answer to the handshake in time");
+        let told = "until then Zoom could not be reached: signaling: no answer to the handshake in time";
+        assert_eq!(not_reached(false, failure), told);
+        assert_eq!(not_reached(false, None), "Zoom could not be reached by then");
+        assert_eq!(not_reached(true, None), "no medium was open by then");
     }
 }

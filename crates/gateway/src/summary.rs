@@ -11,7 +11,7 @@ use rtms_store::{
 };
 use rtms_wire::codes::status_code::StatusCode;
 
-use crate::{recording::Account, streams::StreamStanding};
+use crate::{recording::Account, streams::StreamStanding, telemetry::Counted};
 
 /// The facts of a run, of which this process opened a medium or did not.
 pub(crate) fn of_run(ending: &Ending, opened: bool, account: &Account) -> RunSummary {
@@ -53,6 +53,12 @@ pub(crate) fn loss_of(summary: &RunSummary) -> Loss {
         packets: lost.packets,
     };
     Loss { parts: summary.lost.iter().map(part).collect() }
+}
+
+/// What the metrics have counted of the last run of a stream that ended; none if none did.
+pub(crate) fn counted(record: &StreamRecord) -> Option<Counted> {
+    let summary = record.ended.as_ref()?.summary.as_deref();
+    Some(Counted { state: standing(summary), loss: summary.map(loss_of).unwrap_or_default() })
 }
 
 /// The last state of a run with these facts; a run of which nothing is known has merely ended.

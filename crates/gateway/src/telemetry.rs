@@ -25,6 +25,13 @@ use rtms_wire::{
 
 use crate::streams::StreamStanding;
 
+/// What was counted of a run of a stream that ended.
+#[derive(Clone, Debug)]
+pub(crate) struct Counted {
+    pub(crate) state: StreamStanding,
+    pub(crate) loss: Loss,
+}
+
 /// What the server counts. Cheap to share by reference; counters may be read at any time.
 ///
 /// Every word that a label may have is there from the start, with 0: an alarm on a rise does not see a series that begins
@@ -249,7 +256,7 @@ impl Default for Metrics {
             packets: from_zero(Medium::ALL.map(|medium| MediumLabel { medium: medium.as_str() })),
             bytes: from_zero(Medium::ALL.map(|medium| MediumLabel { medium: medium.as_str() })),
             dropped: from_zero(by_medium(Dropped::default()).map(|(medium, _)| MediumLabel { medium })),
-            odd_messages: Family::default(),
+            odd_messages: from_zero(ODD_KINDS.map(|kind| KindLabel { kind })),
             flawed_messages: from_zero(Flaw::ALL.map(|flaw| FlawLabel { flaw: flaw.as_str() })),
             record_errors: Counter::default(),
             store_errors: Counter::default(),
@@ -358,10 +365,13 @@ impl Metrics {
         self.aftermaths.get_or_create(&AftermathLabel { next }).inc();
     }
 
-    /// A stream has ended in this state, and this was lost of it.
-    pub(crate) fn ended_as(&self, state: StreamStanding, loss: &Loss) {
-        self.stream_ends.get_or_create(&StateLabel { state: state.as_str() }).inc();
-        for part in &loss.parts {
+    /// A stream has ended in this state, and this was lost of it. Only what an earlier run of the same stream did not count is counted.
+    pub(crate) fn ended_as(&self, state: StreamStanding, loss: &Loss, counted: Option<&Counted>) {
+        if counted.is_none_or(|counted| counted.state != state) {
+            self.stream_ends.get_or_create(&StateLabel { state: state.as_str() }).inc();
+        }
+        let new = counted.map_or_else(|| loss.clone(), |counted| loss.beyond(&counted.loss));
+        for part in &new.parts {
             let label = LossLabel { medium: part.medium.as_str(), cause: part.cause.as_str() };
             self.lost_ms.get_or_create(&label).inc_by(part.ms);
             self.lost_packets.get_or_create(&label).inc_by(part.packets);
@@ -586,6 +596,19 @@ const LAST_STATES: [StreamStanding; 3] = [StreamStanding::Ended, StreamStanding:
 /// What is to be done about a stream that ended: the words of `stream_task.rs`.
 const AFTERMATHS: [&str; 5] = ["nothing", "handed_over", "ask_for_new_stream", "operator_first", "delete"];
 
+/// Kinds of odd messages: the words of `Odd::kind` in `rtms_proto` and of `DecodeError::kind` in `rtms_wire`.
+const ODD_KINDS: [&str; 9] = [
+    "not_json",
+    "not_an_object",
+    "no_message_type",
+    "bad_field",
+    "bad_base64",
+    "length_mismatch",
+    "unknown_message",
+    "skipped_url",
+    "other_version",
+];
+
 /// Why wire logs lack lines: the words of `capture/mod.rs`.
 const CAPTURE_LOSSES: [&str; 4] = ["too_fast", "too_long", "disk", "file_full"];
 
@@ -593,6 +616,7 @@ const CAPTURE_LOSSES: [&str; 4] = ["too_fast", "too_long", "disk", "file_full"];
 mod tests {
     use std::collections::BTreeSet;
 
+    use rtms_record::loss::LostPart;
     use rtms_sink::jsonl::Jsonl;
 
     use super::*;
@@ -612,13 +636,36 @@ mod tests {
             let counted: BTreeSet<_> =
                 from_zero.flat_map(|labels| labels.split(',')).filter_map(|label| label.split('"').nth(1)).collect();
             assert!(!counted.is_empty(), "{name} is not there from the start:\n{text}");
-            let is_word = |word: &&str| word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+            let is_word = |word: &&str| {
+                word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+            };
             let documented: BTreeSet<_> = meaning.split('`').skip(1).step_by(2).filter(is_word).collect();
             // Media and classes have their words elsewhere.
             assert!(documented.is_empty() || documented == counted, "{name}: {documented:?}, and counted: {counted:?}");
         }
         for name in text.lines().filter_map(|line| line.split_once('{')).map(|(name, _)| name) {
             assert!(OPERATING.contains(&format!("`{name}{{")), "{name} is not documented");
+        }
+    }
+
+    #[test]
+    fn a_stream_that_was_joined_again_counts_only_what_is_new() {
+        let metrics = Metrics::default();
+        let lost = |ms, packets| Loss {
+            parts: vec![LostPart { medium: Medium::Audio, cause: LossCause::Refused, ms, packets }],
+        };
+        let (failed, incomplete) = (StreamStanding::Failed, StreamStanding::Incomplete);
+        metrics.ended_as(failed, &lost(700, 2), None);
+        metrics.ended_as(failed, &lost(900, 5), Some(&Counted { state: failed, loss: lost(700, 2) }));
+        metrics.ended_as(incomplete, &lost(900, 5), Some(&Counted { state: failed, loss: lost(900, 5) }));
+        let text = metrics.render(Stats::default());
+        for line in [
+            r#"rtms_stream_ends_total{state="failed"} 1"#,
+            r#"rtms_stream_ends_total{state="incomplete"} 1"#,
+            r#"rtms_lost_milliseconds_total{medium="audio",cause="refused"} 900"#,
+            r#"rtms_lost_packets_total{medium="audio",cause="refused"} 5"#,
+        ] {
+            assert!(text.lines().any(|shown| shown == line), "{line}:\n{text}");
         }
     }
 

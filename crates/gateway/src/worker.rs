@@ -324,7 +324,11 @@ impl Worker {
                 error!(%stream_id, %why, "cannot join a stream");
                 let refused_signature = matches!(why, CannotJoin::NoCredentials(_));
                 let summary = RunSummary { refused_signature, ..RunSummary::never_connected() };
-                self.surroundings.metrics.ended_as(summary::standing(Some(&summary)), &Loss::default());
+                self.surroundings.metrics.ended_as(
+                    summary::standing(Some(&summary)),
+                    &Loss::default(),
+                    summary::counted(record).as_ref(),
+                );
                 let outcome =
                     Outcome::Ended { stop_reason: None, why: why.to_string(), summary: Some(Box::new(summary)) };
                 store.release(&lease, outcome, clock::unix_millis()).await
@@ -357,6 +361,7 @@ impl Worker {
                 .map(|asked| ClockPair { zoom: wish.at, ours: asked.received_at })
                 .filter(|pair| pair.zoom != pair.ours),
             start_webhook,
+            counted: summary::counted(record),
             is_closing: record.wanted.is_closing(),
         };
         let start = StreamStart {
@@ -551,7 +556,7 @@ impl Worker {
                 let summary = summary::of_account(&account);
                 let state = summary::standing(Some(&summary));
                 if self.surroundings.store.conclude(stream_id, &self.owner, why, summary, now).await? {
-                    self.surroundings.metrics.ended_as(state, &account.loss);
+                    self.surroundings.metrics.ended_as(state, &account.loss, summary::counted(record).as_ref());
                     let lost = &account.loss;
                     info!(%stream_id, %state, %lost, "closed the recording of a stream that was stopped while nobody ran it");
                 }
@@ -575,7 +580,7 @@ impl Worker {
         let why = if connected { "stopped while nobody ran it" } else { "stopped by Zoom before it was joined" };
         let now = clock::unix_millis();
         if self.surroundings.store.conclude(stream_id, &self.owner, why.to_owned(), summary, now).await? {
-            self.surroundings.metrics.ended_as(state, &Loss::default());
+            self.surroundings.metrics.ended_as(state, &Loss::default(), summary::counted(record).as_ref());
             warn!(%stream_id, %state, why, "the stream is accounted for");
         }
         Ok(())

@@ -17,7 +17,11 @@ use rtms_sim::{
     sent::{Sent, What as Sending},
     serve::{Simulator, SimulatorConfig},
 };
-use rtms_wire::{codes::state::StreamState, media::medium::Medium, time::UnixMillis};
+use rtms_wire::{
+    codes::{product::Product, state::StreamState},
+    media::medium::Medium,
+    time::UnixMillis,
+};
 
 #[tokio::test]
 async fn what_was_paused_is_called_paused_and_the_end_is_zooms() {
@@ -51,6 +55,21 @@ async fn a_medium_that_is_not_wanted_is_off_all_the_time() {
     let video = &report.media[&Medium::Video].spans;
     assert!(video.iter().all(|span| matches!(span.what, What::Off { .. })), "{video:?}");
     assert_eq!(written(&report)[&Medium::Video][0].2, "off not_wanted");
+}
+
+#[tokio::test]
+async fn a_phone_call_loses_nothing_by_media_that_phone_does_not_have() {
+    let data_dir = tempfile::tempdir().unwrap();
+    let (gateway, _, simulator) = play_on(Product::Phone, config(data_dir.path()), Vec::new()).await;
+    let manifest = gateway.manifest_of(simulator.stream());
+    gateway.stop().await;
+
+    let report = manifest.ledger.as_ref().unwrap();
+    let ledger = written(report);
+    for medium in [Medium::Video, Medium::Deskshare, Medium::Chat] {
+        assert!(ledger[&medium].iter().all(|span| span.2.starts_with("off not_offered")), "{:?}", ledger[&medium]);
+    }
+    assert_eq!(manifest.loss(report).to_string(), "nothing lost");
 }
 
 #[tokio::test]
@@ -101,11 +120,17 @@ fn end_of(simulator: &Simulator) -> UnixMillis {
 
 /// A meeting of five seconds from its start to its end.
 async fn play(config: Config, incidents: Vec<Incident>) -> (Gateway, Told, Simulator) {
+    play_on(Product::Meeting, config, incidents).await
+}
+
+/// The same on another product.
+async fn play_on(product: Product, config: Config, incidents: Vec<Incident>) -> (Gateway, Told, Simulator) {
     let told = Told::default();
     let gateway = Gateway::start_telling(config, vec![told.delivery()]).await;
     let simulator = Simulator::start(SimulatorConfig {
         webhook_url: Some(gateway.webhook_url().parse().unwrap()),
         incidents,
+        product,
         ..simulator(5, Duration::from_secs(5))
     })
     .await

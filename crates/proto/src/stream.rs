@@ -31,7 +31,7 @@ use rtms_wire::{
 
 use crate::{
     config::{Circumstances, StreamConfig},
-    connection::{Connection, HANDSHAKE_LIMIT, Loss},
+    connection::{Connection, HANDSHAKE_LIMIT, Loss, Phase},
     dedupe::Duplicates,
     error::{Misuse, StreamError},
     event::{Ending, Event, Interruption, Odd},
@@ -174,7 +174,7 @@ impl Stream {
             Input::Undecodable(id, error) => {
                 if let Some(connection) = self.connection(id) {
                     connection.heard(now);
-                    let medium = medium_of(&error, connection.role);
+                    let medium = medium_of(&error, connection);
                     self.tell(Event::Odd(Odd::Undecodable { medium, kind: error.kind(), why: error.to_string() }));
                 }
             }
@@ -356,14 +356,18 @@ fn is_short(message: &OtherMessage) -> bool {
 }
 
 /// Which medium a message was for that cannot be read: by its number, otherwise by its connection.
-fn medium_of(error: &DecodeError, role: Role) -> Option<Medium> {
+///
+/// A frame that is no message at all was for none, and before the handshake's answer there are no media.
+fn medium_of(error: &DecodeError, connection: &Connection) -> Option<Medium> {
     let msg_type = match error {
         DecodeError::BadField { msg_type, .. } => *msg_type,
         DecodeError::BadBase64 { msg_type } | DecodeError::LengthMismatch { msg_type, .. } => Some(*msg_type),
-        DecodeError::NotAnObject | DecodeError::NotJson(_) | DecodeError::NoMessageType => None,
+        // It began as JSON, so it may have been a message.
+        DecodeError::NotJson(error) if error.line() == 1 && error.column() > 1 => None,
+        DecodeError::NotAnObject | DecodeError::NotJson(_) | DecodeError::NoMessageType => return None,
     };
     let Some(msg_type) = msg_type else {
-        let Role::Media(types) = role else { return None };
+        let (Role::Media(types), Phase::Open(_)) = (connection.role, &connection.phase) else { return None };
         let mut media = types.iter();
         return media.next().filter(|_| media.next().is_none());
     };

@@ -234,17 +234,20 @@ fn bytes_that_are_no_message_are_counted_and_the_connection_stays() {
     pair.did.clear();
     pair.events.clear();
 
-    for bytes in
-        [&b""[..], b"\x00\x01", b"{", b"[]", b"{}", b"{\"msg_type\":14,\"content\":{\"data\":\"?\",\"timestamp\":1}}"]
-    {
+    let strange = [&b""[..], b"\x00\x01", b"\x0a\x04\x08", b"[]", b"{}"];
+    let of_sound =
+        [&b"{\"msg_type\":14,\"content\":{\"da"[..], b"{\"msg_type\":14,\"content\":{\"data\":\"?\",\"timestamp\":1}}"];
+    for bytes in strange.into_iter().chain(of_sound) {
         let connection = pair.line(media(Medium::Audio));
         pair.input(Input::Undecodable(connection, Message::decode(bytes).unwrap_err()));
     }
 
     assert_eq!(pair.did, []);
-    assert_eq!(pair.events.len(), 6);
+    assert_eq!(pair.events.len(), 7);
     let is_sound = |event: &Event| matches!(event, Event::Odd(Odd::Undecodable { medium: Some(Medium::Audio), .. }));
-    assert!(pair.events.iter().all(is_sound), "{:?}", pair.events);
+    let (of_nothing, of_sound) = pair.events.split_at(strange.len());
+    assert!(of_sound.iter().all(is_sound), "{of_sound:?}");
+    assert!(!of_nothing.iter().any(is_sound), "what is no message costs no sound: {of_nothing:?}");
 }
 
 #[test]

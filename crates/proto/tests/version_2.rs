@@ -238,7 +238,9 @@ fn phones_numbers_are_no_meetings_numbers() {
 
     assert_eq!(pair.did, []);
     assert!(
-        pair.events.iter().any(|event| updates(event) == Some(json!({"event_type": 7, "timestamp": 1795420800001_u64})))
+        pair.events
+            .iter()
+            .any(|event| updates(event) == Some(json!({"event_type": 7, "timestamp": 1795420800001_u64})))
     );
 }
 

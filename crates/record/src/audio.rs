@@ -215,6 +215,9 @@ impl Audio {
                             track.placed.bytes = track.placed.bytes.min(track.wav.end() * format.frame_bytes() as u64);
                             missing.push(lost);
                         }
+                        // Of what was not counted nobody knows the timestamps.
+                        let last = known.placed.last_timestamp.filter(|_| more.packets == 0);
+                        track.timeline = Timeline::new(self.origin, format.sample_rate, track.wav.end(), last);
                         uncounted.packets += more.packets;
                         uncounted.bytes += more.bytes;
                         track.heard = track
@@ -277,6 +280,10 @@ impl Audio {
                 set.count_repeat(id.track);
                 return Ok(Outcome::Duplicate);
             }
+        }
+        if set.was_recorded(id.track, timestamp, samples, files)? {
+            set.count_repeat(id.track);
+            return Ok(Outcome::Duplicate);
         }
         let Some(track) = set.tracks.get_mut(id.track) else { return Ok(Outcome::Duplicate) };
         track.placed.same_time += u64::from(!same_time.is_empty());
@@ -396,12 +403,13 @@ impl Audio {
         if let Some(mix) = &mut set.sum {
             mix.wav.extend_to(wav.end());
         }
+        let found = wav.end();
         set.by_who.insert(who.clone(), set.tracks.len());
         set.tracks.push(Track {
             who,
             window: Window::new(&wav),
             wav,
-            timeline: Timeline::new(self.origin, set.format.sample_rate),
+            timeline: Timeline::new(self.origin, set.format.sample_rate, found, None),
             last: None,
             is_bunched: false,
             placed: Placed::default(),
@@ -425,8 +433,15 @@ impl Set {
     ) -> Result<Place, RecordError> {
         let frames = (samples.len() / self.format.frame_bytes()) as u64;
         let Some(into) = self.tracks.get_mut(track) else { return Ok(Place::BeforeOrigin) };
-        let place = into.timeline.place(timestamp, frames, voices);
+        let mut place = into.timeline.find_place(timestamp, frames, voices);
+        if let Place::At { start, .. } = place
+            && into.has_unknown_sound(start, frames, self.format, files)?
+        {
+            let taken = Place::Taken { start: into.timeline.nominal(timestamp) };
+            place = into.timeline.find_behind_found(timestamp, frames, voices).unwrap_or(taken);
+        }
         if let Place::At { start, joined, out_of_order } = place {
+            into.timeline.remember(timestamp, start, frames);
             let placed = &mut into.placed;
             placed.packets += 1;
             placed.bytes += samples.len() as u64;
@@ -553,28 +568,37 @@ impl Set {
     /// Whether the track has exactly these samples there, in memory or in its file.
     fn is_there(&self, track: usize, frame: u64, samples: &[u8], files: &mut Files) -> Result<bool, RecordError> {
         let Some(track) = self.tracks.get(track) else { return Ok(false) };
-        let mut rest = samples;
-        let mut frame = frame;
-        let mut found = Vec::new();
-        while !rest.is_empty() {
-            let (number, from) = track.window.locate(frame);
-            let count = (track.window.block_samples() - from).min(rest.len() / 2);
-            let (here, behind) = rest.split_at(2 * count);
-            found.clear();
-            match track.window.peek(number).and_then(|block| block.get(from..from + count)) {
-                Some(known) => found.extend(known.iter().flat_map(|sample| sample.to_le_bytes())),
-                None => {
-                    found.resize(here.len(), 0);
-                    track.wav.read(frame, &mut found, files)?;
-                }
-            }
-            if found != here {
-                return Ok(false);
-            }
-            rest = behind;
-            frame += (here.len() / self.format.frame_bytes()) as u64;
+        Ok(track.read(frame, samples.len(), self.format, files)? == samples)
+    }
+
+    /// Whether these samples are among those that only the file knows of: at their time, or near it if that is taken.
+    fn was_recorded(
+        &self,
+        track: usize,
+        timestamp: UnixMillis,
+        samples: &[u8],
+        files: &mut Files,
+    ) -> Result<bool, RecordError> {
+        let Some(track) = self.tracks.get(track) else { return Ok(false) };
+        let frame_bytes = self.format.frame_bytes();
+        let frames = (samples.len() / frame_bytes) as u64;
+        let nominal = track.timeline.nominal(timestamp);
+        let until = track.timeline.unknown_until();
+        if timestamp < track.timeline.time_of(0) || nominal + frames > until {
+            return Ok(false);
         }
-        Ok(true)
+        let there = track.read(nominal, samples.len(), self.format, files)?;
+        if there == samples {
+            return Ok(true);
+        }
+        if is_silent(&there) || is_silent(samples) {
+            return Ok(false);
+        }
+        let from = nominal.saturating_sub(frames);
+        let to = (nominal + frames + track.timeline.reach()).min(until);
+        let bytes = usize::try_from(to - from).unwrap_or(usize::MAX).saturating_mul(frame_bytes);
+        let near = track.read(from, bytes, self.format, files)?;
+        Ok(near.windows(samples.len()).step_by(frame_bytes).any(|there| there == samples))
     }
 
     fn sum_end_again(&mut self, files: &mut Files) -> Result<(), RecordError> {
@@ -604,6 +628,38 @@ impl Track {
         TrackCounts { duration_ms: format.millis(end), placed: Placed { silence_ms, ..self.placed.clone() } }
     }
 
+    /// The samples of the track from this frame on, from memory or from its file.
+    fn read(&self, frame: u64, bytes: usize, format: PcmFormat, files: &mut Files) -> Result<Vec<u8>, RecordError> {
+        let mut found = Vec::with_capacity(bytes);
+        while found.len() < bytes {
+            let at = frame + (found.len() / format.frame_bytes()) as u64;
+            let (number, from) = self.window.locate(at);
+            let count = (self.window.block_samples() - from).min((bytes - found.len()) / 2);
+            match self.window.peek(number).and_then(|block| block.get(from..from + count)) {
+                Some(known) => found.extend(known.iter().flat_map(|sample| sample.to_le_bytes())),
+                None => {
+                    let before = found.len();
+                    found.resize(before + 2 * count, 0);
+                    self.wav.read(at, found.get_mut(before..).unwrap_or_default(), files)?;
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Whether there is sound that only the file knows of.
+    fn has_unknown_sound(
+        &self,
+        start: u64,
+        frames: u64,
+        format: PcmFormat,
+        files: &mut Files,
+    ) -> Result<bool, RecordError> {
+        let frames = self.timeline.unknown_until().min(start + frames).saturating_sub(start);
+        let bytes = usize::try_from(frames).unwrap_or(usize::MAX).saturating_mul(format.frame_bytes());
+        Ok(!is_silent(&self.read(start, bytes, format, files)?))
+    }
+
     /// Has this block in memory.
     fn need(&mut self, number: u64, files: &mut Files) -> Result<(), RecordError> {
         if self.window.has(number) {
@@ -620,6 +676,10 @@ impl Track {
         }
         self.window.insert(number, samples, &mut self.wav, files)
     }
+}
+
+fn is_silent(samples: &[u8]) -> bool {
+    samples.iter().all(|byte| *byte == 0)
 }
 
 /// What a track lacks that was found to end here: it had been counted, so a power cut or somebody's hand took it.

@@ -60,10 +60,25 @@ impl Belief {
         Self { started_at, newest: newest.map_or(started_at, |newest| newest.max(started_at)), doubted: None }
     }
 
+    /// Whether something may end at this time.
+    pub(crate) fn may_end(&self, at: UnixMillis, zoom_now: UnixMillis, now: UnixMillis) -> bool {
+        at.is_plausible() && at.0 <= self.latest(zoom_now, now)
+    }
+
+    /// The newest time that was believed.
+    pub(crate) fn newest(&self) -> UnixMillis {
+        self.newest
+    }
+
+    /// The latest time that is believed.
+    fn latest(&self, zoom_now: UnixMillis, now: UnixMillis) -> u64 {
+        // After a backlog alone, Zoom's now seems to be as old as that.
+        self.newest.max(zoom_now).max(now).0.saturating_add(AHEAD_MS)
+    }
+
     /// Judges a time. `zoom_now` is Zoom's now as far as it is known, `now` is ours.
     pub(crate) fn judge(&mut self, at: UnixMillis, zoom_now: UnixMillis, now: UnixMillis) -> Option<Doubt> {
-        // After a backlog alone, Zoom's now seems to be as old as that.
-        let latest = self.newest.max(zoom_now).max(now).0.saturating_add(AHEAD_MS);
+        let latest = self.latest(zoom_now, now);
         let earliest = self.started_at.0.saturating_sub(BEFORE_START_MS);
         let doubt = if !at.is_plausible() {
             return Some(Doubt::NoTime);

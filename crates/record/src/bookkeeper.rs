@@ -10,7 +10,7 @@ use rtms_wire::{
     },
     ids::UserId,
     media::{audio::AudioParams, medium::Medium, params::MediaParams},
-    message::{event_update::EventUpdate, text_data::MediaDataTranscript},
+    message::event_update::EventUpdate,
     time::UnixMillis,
 };
 
@@ -22,6 +22,9 @@ use crate::{
 
 /// How long a picture is taken to last: one of 25 a second.
 pub(crate) const PICTURE_MS: u64 = 40;
+
+/// How far the end of words may be ahead of all that is known of Zoom's now: by more, they would move the end of a ledger.
+const MAX_WORDS_AHEAD: Duration = Duration::from_secs(1);
 
 /// A ledger, and what is needed to know how long a packet lasts.
 ///
@@ -88,6 +91,11 @@ impl Bookkeeper {
             | Input::Clock { .. } => return None,
         };
         self.belief.judge(at, self.ledger.to_zoom(now), now)
+    }
+
+    /// Whether words may end at this time.
+    pub(crate) fn is_end_believed(&self, end: UnixMillis, now: UnixMillis) -> bool {
+        self.belief.may_end(end, self.ledger.to_zoom(now), now)
     }
 
     /// What changed since this was asked before, until `now`, which is ours.
@@ -196,7 +204,15 @@ impl Bookkeeper {
             Input::Audio(data) => Some((Medium::Audio, believed(Some(data.timestamp)), self.sound_ms(data.data.len()))),
             Input::Video(data) => Some((Medium::Video, believed(Some(data.timestamp)), PICTURE_MS)),
             Input::Deskshare(data) => Some((Medium::Deskshare, believed(Some(data.timestamp)), PICTURE_MS)),
-            Input::Transcript(said) => spoken(said, believed(said.start_time.or(said.timestamp))),
+            Input::Transcript(said) if said.attribute == Some(DataMessageAttribute::Delete) => None,
+            Input::Transcript(said) => {
+                let from = believed(said.start_time.or(said.timestamp));
+                let end = said.end_time.filter(|end| doubt.is_none() && self.is_end_believed(*end, now));
+                // What is not over yet moves no end of the ledger.
+                let latest = zoom_now.max(self.belief.newest()) + MAX_WORDS_AHEAD;
+                let ms = end.map_or(0, |end| end.min(latest).0.saturating_sub(from.0));
+                Some((Medium::Transcript, from, ms.max(1)))
+            }
             Input::Chat(chat) => Some((Medium::Chat, believed(chat.timestamp), 1)),
             Input::Granted(..)
             | Input::Event(_)
@@ -211,7 +227,7 @@ impl Bookkeeper {
     }
 
     /// How long so many bytes of sound last.
-    fn sound_ms(&self, bytes: usize) -> u64 {
+    pub(crate) fn sound_ms(&self, bytes: usize) -> u64 {
         match &self.audio_bytes_per_ms {
             Some(bytes_per_ms) => (bytes as u64).div_ceil(bytes_per_ms.get()),
             None => self.usual_ms(Medium::Audio),
@@ -226,15 +242,6 @@ impl Bookkeeper {
             Medium::Transcript | Medium::Chat => 1,
         }
     }
-}
-
-/// When something was said, and for how long.
-fn spoken(said: &MediaDataTranscript, from: UnixMillis) -> Option<(Medium, UnixMillis, u64)> {
-    if said.attribute == Some(DataMessageAttribute::Delete) {
-        return None;
-    }
-    let ms = said.end_time.map_or(0, |end| end.0.saturating_sub(from.0));
-    Some((Medium::Transcript, from, ms.max(1)))
 }
 
 /// How many bytes of sound last a millisecond, where each lasts as long as another.

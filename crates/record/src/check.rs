@@ -353,21 +353,35 @@ impl Check {
     /// How many lines each has.
     fn spoken_lines(&mut self, to: Option<UnixMillis>, finished: bool) -> Vec<(Medium, u64)> {
         #[derive(Deserialize)]
-        struct Times {
+        struct Said {
             timestamp: Option<UnixMillis>,
             start_time: Option<UnixMillis>,
         }
-        let files = [(Medium::Transcript, self.layout.transcript_lines()), (Medium::Chat, self.layout.chat())];
-        let lines = files.map(|(medium, path)| {
-            let mut late = 0;
-            let lines = self.lines::<Times>(&path, finished, |_, times| {
-                let at = times.start_time.or(times.timestamp);
-                late += u64::from(at.zip(to).is_some_and(|(at, to)| at > to));
-            });
-            self.late(&path, late);
-            (medium, lines)
+        // Only the fields of its kind: another of Zoom's may have any name and hold anything.
+        #[derive(Deserialize)]
+        struct Written {
+            timestamp: Option<UnixMillis>,
+        }
+        let said = |line: Said| line.start_time.or(line.timestamp);
+        let transcript = self.timed_lines(&self.layout.transcript_lines(), to, finished, said);
+        let chat = self.timed_lines(&self.layout.chat(), to, finished, |line: Written| line.timestamp);
+        vec![(Medium::Transcript, transcript), (Medium::Chat, chat)]
+    }
+
+    /// How many lines it has, none of which may be of a time after the end.
+    fn timed_lines<T: for<'a> Deserialize<'a>>(
+        &mut self,
+        path: &Path,
+        to: Option<UnixMillis>,
+        finished: bool,
+        time: impl Fn(T) -> Option<UnixMillis>,
+    ) -> u64 {
+        let mut late = 0;
+        let lines = self.lines(path, finished, |_, line| {
+            late += u64::from(time(line).zip(to).is_some_and(|(at, to)| at > to));
         });
-        lines.into()
+        self.late(path, late);
+        lines
     }
 
     /// How many lines it has.
@@ -470,9 +484,13 @@ impl Check {
             if before {
                 self.note(&format!("{medium}: something was received for a time before rtms_started"));
             }
-            if received.empty + received.cut_off > 0 {
-                let (empty, cut_off) = (received.empty, received.cut_off);
-                self.note(&format!("{medium}: {empty} empty pictures came, and {cut_off} without their end"));
+            match (received.empty, received.cut_off) {
+                (0, 0) => {}
+                (empty, 0) => self.note(&format!("{medium}: {empty} empty pictures came")),
+                (0, cut_off) => self.note(&format!("{medium}: {cut_off} pictures came without their end")),
+                (empty, cut_off) => {
+                    self.note(&format!("{medium}: {empty} empty pictures came, and {cut_off} without their end"));
+                }
             }
             if received.unreadable > 0 {
                 self.note(&format!("{medium}: {} messages came that could not be read", received.unreadable));

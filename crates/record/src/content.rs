@@ -10,13 +10,10 @@ pub(crate) enum Picture {
     /// A picture in one piece.
     Whole(Format),
     /// A picture whose end is missing.
-    CutOff {
-        /// In which format.
-        format: Format,
-        /// Whether so much of it is there that it cannot be a part of something else.
-        is_certain: bool,
-    },
-    /// Bytes that do not say what they are.
+    CutOff(Format),
+    /// Something that is no H.264 and has no format of ours, such as a GIF.
+    Foreign,
+    /// Bytes that do not say what they are. A part of a sequence may begin with anything.
     Unknown,
 }
 
@@ -45,13 +42,14 @@ pub(crate) fn picture(bytes: &[u8]) -> Picture {
         [] => return Picture::Empty,
         [0, 0, 0, 1, header, ..] | [0, 0, 1, header, ..] if is_h264_header(*header) => return Picture::H264,
         [0xff, 0xd8, 0xff] | [0xff, 0xd8, 0xff, 0xc0..=0xfe, ..] => Format::Jpg,
+        [0xff, 0xd8, 0xff, ..]
+        | [b'G', b'I', b'F', b'8', ..]
+        | [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => return Picture::Foreign,
         _ if bytes.starts_with(PNG) => Format::Png,
         _ => return Picture::Unknown,
     };
-    match (format, if format == Format::Jpg { jpeg_parts(bytes) } else { png_parts(bytes) }) {
-        (format, None) => Picture::Whole(format),
-        (format, Some(parts)) => Picture::CutOff { format, is_certain: format == Format::Png || parts > 0 },
-    }
+    let has_end = if format == Format::Jpg { jpeg_has_end(bytes) } else { png_has_end(bytes) };
+    if has_end { Picture::Whole(format) } else { Picture::CutOff(format) }
 }
 
 /// The container that sound came in, which no bare packet of samples can begin like; the extension of a file.
@@ -76,33 +74,32 @@ fn is_h264_header(header: u8) -> bool {
     header & 0x80 == 0 && (1..=21).contains(&(header & 0x1f))
 }
 
-/// None if the picture has its end; otherwise the number of whole segments that it has.
-fn jpeg_parts(bytes: &[u8]) -> Option<usize> {
-    let (mut at, mut parts) = (2, 0);
+/// Whether all segments of the picture are there, up to its end.
+fn jpeg_has_end(bytes: &[u8]) -> bool {
+    let mut at = 2;
     loop {
         // Any number of fill bytes may come before a marker.
         while bytes.get(at) == Some(&0xff) && bytes.get(at + 1) == Some(&0xff) {
             at += 1;
         }
-        let (Some(0xff), Some(marker)) = (bytes.get(at), bytes.get(at + 1)) else { return Some(parts) };
+        let (Some(0xff), Some(marker)) = (bytes.get(at), bytes.get(at + 1)) else { return false };
         at += 2;
         match marker {
-            0xd9 => return None,
+            0xd9 => return true,
             // Markers without a segment.
             0x01 | 0xd0..=0xd8 => {}
             _ => {
                 let length =
                     bytes.get(at..at + 2).map_or(0, |length| usize::from(length[0]) << 8 | usize::from(length[1]));
                 if length < 2 || bytes.len() < at + length {
-                    return Some(parts);
+                    return false;
                 }
                 at += length;
-                parts += 1;
                 if *marker == 0xda {
                     // Coded data up to the next marker: 0 and restarts belong to the data.
                     let rest = bytes.get(at..).unwrap_or_default();
                     let ends = |pair: &[u8]| pair[0] == 0xff && !matches!(pair[1], 0 | 0xd0..=0xd7 | 0xff);
-                    let Some(length) = rest.windows(2).position(ends) else { return Some(parts) };
+                    let Some(length) = rest.windows(2).position(ends) else { return false };
                     at += length;
                 }
             }
@@ -111,8 +108,8 @@ fn jpeg_parts(bytes: &[u8]) -> Option<usize> {
 }
 
 /// The same of a PNG, whose segments are chunks.
-fn png_parts(bytes: &[u8]) -> Option<usize> {
-    let (mut at, mut parts) = (PNG.len(), 0);
+fn png_has_end(bytes: &[u8]) -> bool {
+    let mut at = PNG.len();
     while let Some(head) = bytes.get(at..at + 8) {
         let length = head.iter().take(4).fold(0_usize, |length, byte| length << 8 | usize::from(*byte));
         // A checksum follows.
@@ -121,11 +118,10 @@ fn png_parts(bytes: &[u8]) -> Option<usize> {
             break;
         }
         if head.ends_with(b"IEND") {
-            return None;
+            return true;
         }
-        parts += 1;
     }
-    Some(parts)
+    false
 }
 
 #[cfg(test)]
@@ -142,19 +138,15 @@ mod tests {
             assert_eq!(picture(whole), Picture::Whole(format));
             assert_eq!(picture(&[whole, &[0, 0, 0xff]].concat()), Picture::Whole(format), "with something behind it");
             for length in 8..whole.len() {
-                let cut = picture(&whole[..length]);
-                assert!(
-                    matches!(cut, Picture::CutOff { format: it, is_certain: true } if it == format),
-                    "{length}: {cut:?}"
-                );
+                assert_eq!(picture(&whole[..length]), Picture::CutOff(format), "{length}");
             }
         }
         for length in 3..8 {
-            assert_eq!(picture(&JPG[..length]), Picture::CutOff { format: Format::Jpg, is_certain: false });
+            assert_eq!(picture(&JPG[..length]), Picture::CutOff(Format::Jpg));
         }
         // The end of a small picture inside of a segment is not the end of the picture.
         let with_thumbnail = [0xff, 0xd8, 0xff, 0xe1, 0, 6, 0xff, 0xd8, 0xff, 0xd9, 0xff, 0xda, 0, 2, 1];
-        assert!(matches!(picture(&with_thumbnail), Picture::CutOff { .. }));
+        assert!(matches!(picture(&with_thumbnail), Picture::CutOff(_)));
     }
 
     #[test]
@@ -163,8 +155,13 @@ mod tests {
         for unit in [&[0, 0, 0, 1, 0x67, 1][..], &[0, 0, 1, 0x65], &[0, 0, 0, 1, 9, 0xf0]] {
             assert_eq!(picture(unit), Picture::H264);
         }
-        for unknown in [&[0, 0, 0, 1][..], &[0, 0, 1, 0x80], &[0xff, 0xd8, 0xff, 7], b"\x89PNG", b"what", &[0]] {
+        for unknown in
+            [&[0, 0, 0, 1][..], &[0, 0, 1, 0x80], &[0xff, 0xd8, 7], b"GIF", b"RIFF1234WAVE", b"\x89PNG", b"what", &[0]]
+        {
             assert_eq!(picture(unknown), Picture::Unknown, "{unknown:?}");
+        }
+        for foreign in [&[0xff, 0xd8, 0xff, 7][..], b"GIF87a", b"GIF89a..", b"RIFF1234WEBPVP8L"] {
+            assert_eq!(picture(foreign), Picture::Foreign, "{foreign:?}");
         }
     }
 

@@ -107,6 +107,7 @@ pub mod private;
 pub mod raw;
 mod readable;
 pub mod recorder;
+mod repeats;
 mod text;
 mod timeline;
 mod wav;

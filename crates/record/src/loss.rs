@@ -9,12 +9,17 @@ use rtms_wire::media::medium::Medium;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ledger::{Cause, LedgerReport, MediumReport, OffWhy, Queue, What},
+    ledger::{Cause, LedgerReport, MediumReport, OffWhy, Queue, Span, What},
     manifest::Received,
 };
 
 /// How long a stream may take to be joined. What is `before_start` for longer was missed; all of it is lost then.
 pub const NORMAL_START_MS: u64 = 5_000;
+
+/// How much of a medium all cuts that were mended may take before they are a loss, in milliseconds.
+///
+/// A cut is dated by the last sign of life, so that some milliseconds are not covered where nothing is missing.
+pub const MENDED_MS: u64 = 100;
 
 /// Why something was lost. The words are the same in the store, the log, the metrics and `rtms recording check`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -36,6 +41,8 @@ pub enum LossCause {
     Takeover,
     /// It was too late for Zoom's window.
     WindowMissed,
+    /// Zoom ended the stream before it was reached.
+    Unreached,
     /// The stream was joined late.
     JoinedLate,
     /// The app may not have the medium.
@@ -55,7 +62,7 @@ pub enum LossCause {
 
 impl LossCause {
     /// Every cause, in the order in which they are told.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::ZoomSignaling,
         Self::MediaConnection,
         Self::Failover,
@@ -64,6 +71,7 @@ impl LossCause {
         Self::Restart,
         Self::Takeover,
         Self::WindowMissed,
+        Self::Unreached,
         Self::JoinedLate,
         Self::NotGranted,
         Self::Unavailable,
@@ -84,6 +92,7 @@ impl LossCause {
             Self::Restart => "restart",
             Self::Takeover => "takeover",
             Self::WindowMissed => "window_missed",
+            Self::Unreached => "unreached",
             Self::JoinedLate => "joined_late",
             Self::NotGranted => "not_granted",
             Self::Unavailable => "unavailable",
@@ -110,6 +119,7 @@ impl LossCause {
             Self::Restart => "the program died",
             Self::Takeover => "the program was restarted",
             Self::WindowMissed => "too late for Zoom's window",
+            Self::Unreached => "not reached before it ended",
             Self::JoinedLate => "joined late",
             Self::NotGranted => "not granted by Zoom",
             Self::Unavailable => "not available from Zoom",
@@ -172,7 +182,11 @@ impl Loss {
         for (medium, report) in &ledger.media {
             let mut sums: BTreeMap<LossCause, (u64, u64)> = BTreeMap::new();
             let late = is_late(report);
-            for span in &report.spans {
+            let is_mended = mended_ms(report) < MENDED_MS;
+            for (place, span) in report.spans.iter().enumerate() {
+                if is_mended && is_mended_cut(report, place) {
+                    continue;
+                }
                 if let Some(cause) = cause_of(&span.what, late) {
                     sums.entry(cause).or_default().0 += span.ms();
                 }
@@ -187,6 +201,19 @@ impl Loss {
             parts.extend(lost.map(|(cause, (ms, packets))| LostPart { medium: *medium, cause, ms, packets }));
         }
         Self { parts }
+    }
+
+    /// What is lost beyond what was lost before: for counters, which an earlier run of the same stream has moved already.
+    pub fn beyond(&self, before: &Self) -> Self {
+        let new = self.parts.iter().map(|part| {
+            let counted = before.parts.iter().filter(|it| it.medium == part.medium && it.cause == part.cause);
+            counted.fold(*part, |left, it| LostPart {
+                ms: left.ms.saturating_sub(it.ms),
+                packets: left.packets.saturating_sub(it.packets),
+                ..left
+            })
+        });
+        Self { parts: new.filter(|part| part.ms > 0 || part.packets > 0).collect() }
     }
 
     /// Whether nothing was lost.
@@ -228,6 +255,20 @@ fn is_late(report: &MediumReport) -> bool {
     report.total_ms("before_start") > NORMAL_START_MS
 }
 
+/// Whether this span is a cut after which, and before which, all was well. The spans beside it are no cuts.
+fn is_mended_cut(report: &MediumReport, place: usize) -> bool {
+    let is_well = |span: Option<&Span>| span.is_some_and(|span| span.what == What::Received || span.what.is_idle());
+    let at = |place: usize| report.spans.get(place);
+    let is_cut = at(place).is_some_and(|span| matches!(span.what, What::Interrupted { .. }));
+    is_cut && is_well(place.checked_sub(1).and_then(at)) && is_well(at(place + 1))
+}
+
+/// How much of a medium cuts took that were mended.
+fn mended_ms(report: &MediumReport) -> u64 {
+    let spans = report.spans.iter().enumerate().filter(|(place, _)| is_mended_cut(report, *place));
+    spans.map(|(_, span)| span.ms()).sum()
+}
+
 fn cause_of(what: &What, late: bool) -> Option<LossCause> {
     match what {
         What::Interrupted { by } => Some(match by {
@@ -239,6 +280,7 @@ fn cause_of(what: &What, late: bool) -> Option<LossCause> {
             Cause::Restart => LossCause::Restart,
             Cause::Takeover => LossCause::Takeover,
             Cause::WindowMissed => LossCause::WindowMissed,
+            Cause::Unreached => LossCause::Unreached,
             Cause::Unknown => LossCause::Unknown,
         }),
         What::Dropped { by } => Some(match by {
@@ -250,7 +292,10 @@ fn cause_of(what: &What, late: bool) -> Option<LossCause> {
         What::Off { why: OffWhy::NotGranted, .. } => Some(LossCause::NotGranted),
         What::Off { why: OffWhy::Unavailable, .. } => Some(LossCause::Unavailable),
         What::BeforeStart if late => Some(LossCause::JoinedLate),
-        What::Off { why: OffWhy::NotWanted | OffWhy::CameraOff | OffWhy::NobodyShares | OffWhy::Unknown, .. }
+        What::Off {
+            why: OffWhy::NotWanted | OffWhy::NotOffered | OffWhy::CameraOff | OffWhy::NobodyShares | OffWhy::Unknown,
+            ..
+        }
         | What::BeforeStart
         | What::Received
         | What::Silent
@@ -263,7 +308,7 @@ fn cause_of(what: &What, late: bool) -> Option<LossCause> {
 mod tests {
     use rtms_wire::{media::medium::Medium, time::UnixMillis};
 
-    use super::{Loss, LossCause, LostPackets, NORMAL_START_MS, seconds};
+    use super::{Loss, LossCause, LostPackets, LostPart, MENDED_MS, NORMAL_START_MS, seconds};
     use crate::ledger::{Cause, LedgerReport, MediumReport, OffWhy, PausedBy, Queue, Span, What};
 
     fn ledger(medium: Medium, spans: &[(u64, What)]) -> LedgerReport {
@@ -295,6 +340,7 @@ mod tests {
             (9_000, What::Paused { by: PausedBy::Stream }),
             (9_000, off(OffWhy::CameraOff)),
             (9_000, off(OffWhy::NotWanted)),
+            (9_000, off(OffWhy::NotOffered)),
             (9_000, What::Unrecorded),
         ];
         assert_eq!(told(Medium::Video, &spans), []);
@@ -307,19 +353,63 @@ mod tests {
         let spans = [
             (NORMAL_START_MS + 1, What::BeforeStart),
             (100, What::Received),
-            (30, cut.clone()),
+            (130, cut.clone()),
             (100, What::Received),
             (41, cut),
             (5, What::Dropped { by: Queue::Disk }),
             (6, What::Off { why: OffWhy::NotGranted, detail: None }),
         ];
         let expected = [
-            (LossCause::Frozen, 71),
+            (LossCause::Frozen, 171),
             (LossCause::JoinedLate, NORMAL_START_MS + 1),
             (LossCause::NotGranted, 6),
             (LossCause::Disk, 5),
         ];
         assert_eq!(told(Medium::Audio, &spans), expected);
+    }
+
+    #[test]
+    fn mended_cuts_that_are_short_together_are_no_loss_and_one_that_was_not_mended_is() {
+        let cut = || What::Interrupted { by: Cause::MediaConnection };
+        let around = |middle: u64| [(9, What::Received), (middle, cut()), (9, What::Silent)];
+        assert_eq!(told(Medium::Audio, &around(MENDED_MS - 1)), []);
+        let lost = [(LossCause::MediaConnection, MENDED_MS)];
+        assert_eq!(told(Medium::Audio, &around(MENDED_MS)), lost);
+        let twice = [around(60), around(40)].concat();
+        assert_eq!(told(Medium::Audio, &twice), lost);
+        assert_eq!(told(Medium::Audio, &[(9, What::Received), (7, cut())]), [(LossCause::MediaConnection, 7)]);
+        assert_eq!(told(Medium::Audio, &[(7, cut()), (9, What::Received)]), [(LossCause::MediaConnection, 7)]);
+        let two_causes =
+            [(9, What::Received), (7, cut()), (8, What::Interrupted { by: Cause::Frozen }), (9, What::Silent)];
+        assert_eq!(told(Medium::Audio, &two_causes), [(LossCause::MediaConnection, 7), (LossCause::Frozen, 8)]);
+    }
+
+    #[test]
+    fn only_what_is_new_is_beyond_what_was_lost_before() {
+        let part = |medium, cause, ms, packets| LostPart { medium, cause, ms, packets };
+        let before = Loss {
+            parts: vec![
+                part(Medium::Audio, LossCause::Disk, 500, 9),
+                part(Medium::Video, LossCause::Refused, 70, 0),
+                part(Medium::Chat, LossCause::Refused, 90, 0),
+            ],
+        };
+        let now = Loss {
+            parts: vec![
+                part(Medium::Audio, LossCause::Disk, 500, 12),
+                part(Medium::Audio, LossCause::Refused, 40, 0),
+                part(Medium::Video, LossCause::Refused, 60, 0),
+                part(Medium::Chat, LossCause::Refused, 95, 0),
+            ],
+        };
+        let new = [
+            part(Medium::Audio, LossCause::Disk, 0, 3),
+            part(Medium::Audio, LossCause::Refused, 40, 0),
+            part(Medium::Chat, LossCause::Refused, 5, 0),
+        ];
+        assert_eq!(now.beyond(&before).parts, new);
+        assert_eq!(now.beyond(&Loss::default()), now);
+        assert!(now.beyond(&now).is_none());
     }
 
     #[test]

@@ -78,6 +78,10 @@ impl People {
 
     /// Learns from message 6.
     pub(crate) fn learn_event(&mut self, update: &EventUpdate, product: Product, at: UnixMillis) {
+        // What a number means decides what its fields do: an unknown event is kept as it came, and teaches nothing.
+        if !update.event.is_known(product) {
+            return;
+        }
         let kind = update.event.meeting(product);
         for person in update.event.people() {
             let (who, name) = (Who::of(Some(&person.user_id), None), person.user_name.as_ref());

@@ -2,7 +2,7 @@
 //! is where. Nothing is decoded and nothing is lost; players' formats are made from these files.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, btree_map::Entry},
+    collections::{BTreeMap, btree_map::Entry},
     hash::{DefaultHasher, Hash, Hasher},
     path::{Path, PathBuf},
 };
@@ -24,6 +24,7 @@ use crate::{
     layout::{Layout, stem},
     manifest::AsideReason,
     options::Options,
+    repeats::RecordedPackets,
 };
 
 /// Timestamps remembered to find duplicates of coded audio: 61 s of three speakers.
@@ -81,8 +82,22 @@ pub(crate) struct Raw {
     max_files: usize,
     max_held_bytes: usize,
     pictures: Option<u64>,
+    /// Of an earlier process.
+    recorded: RecordedPackets,
     /// By timestamp, owner and a hash of the content.
-    remembered: BTreeSet<(UnixMillis, Who, u64)>,
+    remembered: BTreeMap<(UnixMillis, Who, u64), Copies>,
+    /// Counted, as a packet comes again by another connection only.
+    connection: u64,
+}
+
+/// Packets of coded audio that are all the same, as several pauses with one timestamp are.
+#[derive(Debug, Default)]
+struct Copies {
+    kept: u64,
+    /// Which connection brought the last.
+    connection: u64,
+    /// How many came by that connection.
+    here: u64,
 }
 
 /// Packets that belong in no other file.
@@ -91,6 +106,8 @@ pub(crate) struct Aside {
     index: Appender,
     files: BTreeMap<Medium, Appender>,
     max_held_bytes: usize,
+    /// Of an earlier process.
+    recorded: RecordedPackets,
 }
 
 impl Raw {
@@ -102,7 +119,9 @@ impl Raw {
             max_files: options.max_tracks,
             max_held_bytes: options.max_held_bytes,
             pictures: None,
-            remembered: BTreeSet::new(),
+            recorded: RecordedPackets::read(&layout.index(medium))?,
+            remembered: BTreeMap::new(),
+            connection: 0,
         })
     }
 
@@ -113,16 +132,34 @@ impl Raw {
         }
     }
 
-    /// Whether this owner had this packet already, with this timestamp and content.
-    pub(crate) fn is_duplicate(&mut self, data: &MediaData) -> bool {
+    /// Another connection brings what comes from here on.
+    pub(crate) fn begin_connection(&mut self) {
+        self.connection += 1;
+    }
+
+    /// Whether an earlier process recorded this packet.
+    pub(crate) fn was_recorded(&mut self, data: &MediaData, layout: &Layout) -> bool {
+        self.recorded.take(data, layout)
+    }
+
+    /// Whether an earlier process or connection brought this packet of this owner, with this timestamp and content.
+    pub(crate) fn is_repeat(&mut self, data: &MediaData, layout: &Layout) -> bool {
+        let was_recorded = self.was_recorded(data, layout);
         let who = Who::of(data.user_id.as_ref(), data.channel_id.as_ref());
         let mut content = DefaultHasher::new();
         data.data.hash(&mut content);
-        let new = self.remembered.insert((data.timestamp, who, content.finish()));
+        let copies = self.remembered.entry((data.timestamp, who, content.finish())).or_default();
+        if copies.connection != self.connection {
+            copies.connection = self.connection;
+            copies.here = 0;
+        }
+        copies.here += 1;
+        let is_repeat = was_recorded || copies.here <= copies.kept;
+        copies.kept += u64::from(was_recorded || !is_repeat);
         if self.remembered.len() > MAX_REMEMBERED {
             self.remembered.pop_first();
         }
-        !new
+        is_repeat
     }
 
     /// Appends a packet to the file of this stem and kind.
@@ -220,7 +257,13 @@ impl Raw {
 impl Aside {
     pub(crate) fn open(layout: &Layout, options: &Options) -> Result<Self, RecordError> {
         let index = Appender::open(layout.aside_index(), options.max_held_bytes)?;
-        Ok(Self { index, files: BTreeMap::new(), max_held_bytes: options.max_held_bytes })
+        let recorded = RecordedPackets::read(&layout.aside_index())?;
+        Ok(Self { index, files: BTreeMap::new(), max_held_bytes: options.max_held_bytes, recorded })
+    }
+
+    /// Whether an earlier process kept this packet.
+    pub(crate) fn was_recorded(&mut self, data: &MediaData, layout: &Layout) -> bool {
+        self.recorded.take(data, layout)
     }
 
     pub(crate) fn keep(

@@ -30,7 +30,7 @@ use crate::{
     deletion::{Deletion, DeletionRecord},
     error::RecordError,
     file::{Appender, Files, keep_first},
-    input::{Dropped, Ending, Input},
+    input::{Dropped, Ending, Input, Who},
     layout::Layout,
     ledger::{Ledger, Queue, SpanChange},
     loss::Loss,
@@ -39,7 +39,9 @@ use crate::{
     options::Options,
     people::People,
     raw::{Aside, Raw},
+    repeats::RecordedLines,
     text::Transcript,
+    timeline::Timeline,
 };
 
 /// News of the ledger kept for whoever publishes it; a caller that never asks costs no more.
@@ -73,11 +75,15 @@ pub struct Recorder {
     picture_codecs: BTreeMap<Medium, MediaPayloadType>,
     active_speaker_video: bool,
     raw: BTreeMap<Medium, Raw>,
+    /// When coded audio is heard, in milliseconds.
+    coded: BTreeMap<Who, Timeline>,
     aside: Option<Aside>,
     odd: OddMessages,
     transcript: Transcript,
     transcript_lines: Appender,
+    recorded_transcript: RecordedLines,
     chat: Appender,
+    recorded_chat: RecordedLines,
     events: Appender,
 }
 
@@ -150,10 +156,15 @@ impl Recorder {
     ///
     /// # Errors
     /// If a file cannot be written. This input may be lost, and is counted; later ones may succeed.
-    pub fn handle(&mut self, input: Input, now: UnixMillis) -> Result<(), RecordError> {
+    pub fn handle(&mut self, mut input: Input, now: UnixMillis) -> Result<(), RecordError> {
         self.counters_stale = true;
         self.book.note(&input, now);
         let doubt = self.book.judge(&input, now);
+        if let Input::Transcript(said) = &mut input
+            && let Some(end) = said.end_time.take_if(|end| !self.book.is_end_believed(*end, now))
+        {
+            keep_as_sent(&mut said.extra, "end_time", end);
+        }
         let extent = self.book.extent(&input, doubt, now);
         let input = dated(input, doubt, extent.map(|(_, at, _)| at));
         let done = match input {
@@ -164,9 +175,9 @@ impl Recorder {
             Input::Audio(data) => self.audio(&data, doubt, now),
             Input::Video(data) => self.pictures(Medium::Video, &data, now),
             Input::Deskshare(data) => self.pictures(Medium::Deskshare, &data, now),
-            Input::Transcript(said) => self.transcript(&said, now),
-            Input::Chat(chat) => self.chat(&chat, now),
-            Input::Event(update) => self.event(&update, now),
+            Input::Transcript(said) => self.transcript(said, now),
+            Input::Chat(chat) => self.chat(chat, now),
+            Input::Event(update) => self.event(update, now),
             Input::Note(note) => self.note(note, now),
             Input::Unreadable { medium, .. } => {
                 self.manifest.media.entry(medium).or_default().unreadable += 1;
@@ -408,13 +419,10 @@ impl Recorder {
 /// A packet of sound that is far off keeps its time, as it lies aside for it.
 fn dated(mut input: Input, doubt: Option<Doubt>, came_at: Option<UnixMillis>) -> Input {
     let (Some(doubt), Some(came_at)) = (doubt, came_at) else { return input };
-    let put = |extra: &mut Extra, name: &str, sent: UnixMillis| {
-        extra.entry(format!("{name}_as_sent")).or_insert_with(|| sent.0.into());
-    };
     match &mut input {
         Input::Audio(_) if doubt != Doubt::NoTime => {}
         Input::Audio(data) | Input::Video(data) | Input::Deskshare(data) => {
-            put(&mut data.extra, "timestamp", data.timestamp);
+            keep_as_sent(&mut data.extra, "timestamp", data.timestamp);
             data.timestamp = came_at;
         }
         Input::Transcript(said) => {
@@ -424,14 +432,14 @@ fn dated(mut input: Input, doubt: Option<Doubt>, came_at: Option<UnixMillis>) ->
                 ("timestamp", &mut said.timestamp),
             ] {
                 if let Some(sent) = time.take() {
-                    put(&mut said.extra, name, sent);
+                    keep_as_sent(&mut said.extra, name, sent);
                 }
             }
             said.timestamp = Some(came_at);
         }
         Input::Chat(chat) => {
             if let Some(sent) = chat.timestamp.replace(came_at) {
-                put(&mut chat.fields.extra, "timestamp", sent);
+                keep_as_sent(&mut chat.fields.extra, "timestamp", sent);
             }
         }
         Input::Granted(..)
@@ -445,4 +453,9 @@ fn dated(mut input: Input, doubt: Option<Doubt>, came_at: Option<UnixMillis>) ->
         | Input::Clock { .. } => {}
     }
     input
+}
+
+/// Keeps a time that is not believed beside the others.
+fn keep_as_sent(extra: &mut Extra, name: &str, sent: UnixMillis) {
+    extra.entry(format!("{name}_as_sent")).or_insert_with(|| sent.0.into());
 }

@@ -19,6 +19,7 @@ use crate::{
     file::{Files, failed},
     input::Who,
     layout::Layout,
+    ledger::MAX_MESSAGE_MS,
     people::People,
     readable::{is_blank, one_line},
 };
@@ -281,6 +282,7 @@ impl Line {
     fn as_vtt(&self, origin: UnixMillis, people: &People) -> String {
         let start = self.start.saturating_sub(origin.0);
         let end = self.end.filter(|end| *end > self.start).unwrap_or(self.start.saturating_add(SHOWN_MS));
+        let end = end.min(self.start.saturating_add(MAX_MESSAGE_MS));
         // A line from before the origin is shown at the very beginning, for an instant at least.
         let end = end.saturating_sub(origin.0).max(start.saturating_add(1));
         let speaker = escape(&one_line(&self.speaker(people)));

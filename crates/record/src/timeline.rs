@@ -13,6 +13,9 @@
 //!   Otherwise it follows that packet too, if that is later by no more than [`JITTER_MS`].
 //! - Otherwise its time is taken, and the caller keeps it elsewhere.
 //!
+//! What an earlier process placed is known by its file alone. Up to there, and where runs were forgotten, a place is given
+//! with the condition that the file is silent there ([`Timeline::unknown_until`]).
+//!
 //! The same packets give the same track in any order of arrival, as long as none reaches into another's time and none
 //! lies within less than half its length of where another ends without lying exactly there.
 
@@ -23,7 +26,7 @@ use rtms_wire::time::UnixMillis;
 /// How many runs are remembered: 61 s of 20 ms packets if each timestamp is irregular, which covers the 60 s that Zoom
 /// sends again at most. Regular ones make one run of any length.
 ///
-/// What lies before is forgotten, not refused: a packet from there is placed by its timestamp alone.
+/// What lies before is forgotten, not refused: a packet from there is placed by its timestamp, where the file is silent.
 const MAX_RUNS: usize = 3072;
 
 /// How far behind its time a packet may be placed: a sender that stamps in whole seconds bunches this much sound.
@@ -45,7 +48,13 @@ pub(crate) struct Timeline {
     /// The latest timestamp.
     newest: Option<u64>,
     longest: u64,
+    unknown_until: u64,
+    /// Where it ended when it was opened, and what stands for its last packet.
+    found: Option<(u64, Run)>,
 }
+
+/// How long the packet is taken to be that ends a track which an earlier process left.
+const LAST_MS: u64 = 20;
 
 /// Packets of equal length, end to end, in timestamps as in frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,13 +100,55 @@ pub(crate) enum Place {
 
 impl Timeline {
     /// `sample_rate` is one of Zoom's, a whole number of frames per millisecond.
-    pub(crate) fn new(origin: UnixMillis, sample_rate: u32) -> Self {
+    ///
+    /// `found` is how many frames the track's file holds already, and `last` the latest timestamp of these packets, if it is
+    /// known. What comes next may follow them, as it may follow a packet.
+    pub(crate) fn new(origin: UnixMillis, sample_rate: u32, found: u64, last: Option<UnixMillis>) -> Self {
         let frames_per_ms = u64::from(sample_rate / 1000).max(1);
-        Self { origin, frames_per_ms, runs: BTreeMap::new(), newest: None, longest: 0 }
+        let mut line = Self {
+            origin,
+            frames_per_ms,
+            runs: BTreeMap::new(),
+            newest: None,
+            longest: 0,
+            unknown_until: found,
+            found: None,
+        };
+        let frames = found.min(LAST_MS * frames_per_ms);
+        if frames > 0 {
+            let start = found - frames;
+            let run = Run { first: last.unwrap_or(line.time_of(start)).0, count: 1, step_ms: LAST_MS, frames };
+            line.runs.insert(start, run);
+            line.found = Some((found, run));
+        }
+        line
     }
 
-    /// Gives a packet its place and remembers it.
-    pub(crate) fn place(&mut self, timestamp: UnixMillis, frames: u64, voices: Voices) -> Place {
+    /// The place for a packet behind all that was found, if it may follow that.
+    pub(crate) fn find_behind_found(&self, timestamp: UnixMillis, frames: u64, voices: Voices) -> Option<Place> {
+        let (end, run) = self.found?;
+        let nominal = self.nominal(timestamp);
+        let (shift_ms, may_follow) = Self::bounds(timestamp.0, voices);
+        if nominal >= end || !may_follow(&run) {
+            return None;
+        }
+        let start = self.find(timestamp.0, end, frames, voices)?;
+        let out_of_order = self.newest.is_some_and(|newest| timestamp.0 < newest);
+        (start - nominal <= shift_ms * self.frames_per_ms).then_some(Place::At { start, joined: true, out_of_order })
+    }
+
+    /// Before this frame there may be sound that only the file knows of.
+    pub(crate) fn unknown_until(&self) -> u64 {
+        self.unknown_until
+    }
+
+    /// How far from its time a packet may lie.
+    pub(crate) fn reach(&self) -> u64 {
+        MAX_SHIFT_MS * self.frames_per_ms
+    }
+
+    /// The place for a packet, which [`Timeline::remember`] takes.
+    pub(crate) fn find_place(&self, timestamp: UnixMillis, frames: u64, voices: Voices) -> Place {
         let at = timestamp.0;
         let before_origin = self.origin.0.saturating_sub(at);
         if 2 * before_origin.saturating_mul(self.frames_per_ms) >= frames && before_origin > 0 {
@@ -106,7 +157,6 @@ impl Timeline {
         let nominal = self.nominal(timestamp);
         let Some(start) = self.find(at, nominal, frames, voices) else { return Place::Taken { start: nominal } };
         let out_of_order = self.newest.is_some_and(|newest| at < newest);
-        self.remember(at, start, frames);
         Place::At { start, joined: start != nominal, out_of_order }
     }
 
@@ -126,8 +176,7 @@ impl Timeline {
             return Vec::new();
         }
         let nominal = self.nominal(timestamp);
-        let reach = MAX_SHIFT_MS * self.frames_per_ms;
-        let near = self.runs.range(..=nominal.saturating_add(reach)).rev();
+        let near = self.runs.range(..=nominal.saturating_add(self.reach())).rev();
         // A packet is moved ahead by less than its length.
         let near = near.take_while(|(start, run)| run.end(**start).saturating_add(self.longest) >= nominal);
         near.filter_map(|(start, run)| Some(start + run.index(timestamp.0)? * run.frames)).collect()
@@ -135,14 +184,7 @@ impl Timeline {
 
     /// Where there is room near this frame.
     fn find(&self, at: u64, nominal: u64, frames: u64, voices: Voices) -> Option<u64> {
-        let (shift_ms, jitter_ms) = match voices {
-            Voices::One => (MAX_SHIFT_MS, Some(JITTER_MS)),
-            Voices::Several => (MAX_SHIFT_OF_SEVERAL_MS, None),
-        };
-        let may_follow = |run: &Run| match jitter_ms {
-            Some(jitter) => run.last() <= at.saturating_add(jitter),
-            None => run.last() < at,
-        };
+        let (shift_ms, may_follow) = Self::bounds(at, voices);
         let left = self.runs.range(..=nominal).next_back().map(|(start, _)| *start);
         let mut before = None;
         let mut place = nominal;
@@ -173,12 +215,27 @@ impl Timeline {
         Some(self.joined(before, place, frames).unwrap_or(place))
     }
 
+    /// How far behind its time a packet may follow, and what.
+    fn bounds(at: u64, voices: Voices) -> (u64, impl Fn(&Run) -> bool) {
+        let (shift_ms, jitter_ms) = match voices {
+            Voices::One => (MAX_SHIFT_MS, Some(JITTER_MS)),
+            Voices::Several => (MAX_SHIFT_OF_SEVERAL_MS, None),
+        };
+        let may_follow = move |run: &Run| match jitter_ms {
+            Some(jitter) => run.last() <= at.saturating_add(jitter),
+            None => run.last() < at,
+        };
+        (shift_ms, may_follow)
+    }
+
     /// The end of the packet before, if it is nearer than half a packet.
     fn joined(&self, before: Option<u64>, place: u64, frames: u64) -> Option<u64> {
         before.filter(|before| 2 * (place - before) < frames)
     }
 
-    fn remember(&mut self, at: u64, start: u64, frames: u64) {
+    /// Remembers that a packet lies there.
+    pub(crate) fn remember(&mut self, timestamp: UnixMillis, start: u64, frames: u64) {
+        let at = timestamp.0;
         self.newest = self.newest.max(Some(at));
         self.longest = self.longest.max(frames);
         let step_ms = frames / self.frames_per_ms;
@@ -202,8 +259,10 @@ impl Timeline {
             self.runs.remove(&next_start);
         }
         self.runs.insert(run_start, run);
-        if self.runs.len() > MAX_RUNS {
-            self.runs.pop_first();
+        if self.runs.len() > MAX_RUNS
+            && let Some((start, run)) = self.runs.pop_first()
+        {
+            self.unknown_until = self.unknown_until.max(run.end(start));
         }
     }
 }
@@ -243,7 +302,17 @@ mod tests {
     const ORIGIN: u64 = 1_795_420_800_000;
 
     fn timeline() -> Timeline {
-        Timeline::new(UnixMillis(ORIGIN), 16_000)
+        Timeline::new(UnixMillis(ORIGIN), 16_000, 0, None)
+    }
+
+    impl Timeline {
+        fn place(&mut self, timestamp: UnixMillis, frames: u64, voices: Voices) -> Place {
+            let place = self.find_place(timestamp, frames, voices);
+            if let Place::At { start, .. } = place {
+                self.remember(timestamp, start, frames);
+            }
+            place
+        }
     }
 
     fn at(ms: u64) -> UnixMillis {
@@ -382,5 +451,16 @@ mod tests {
         }
         assert_eq!(line.runs.len(), MAX_RUNS);
         assert_eq!(start(place(&mut line, 0)), 0);
+        assert!(line.unknown_until() > 100 * (MAX_RUNS as u64 - 1) * 16, "the file knows what was forgotten");
+    }
+
+    #[test]
+    fn what_comes_next_follows_the_end_of_what_was_found() {
+        for ahead in [0, 7, 60, 100] {
+            let mut line = Timeline::new(UnixMillis(ORIGIN), 16_000, 3_000 * 16, None);
+            let place = line.find_behind_found(at(2_999 - ahead), 320, Voices::One).expect("a place");
+            assert_eq!(start(place), 48_000, "{ahead} ms");
+            line.remember(at(2_999 - ahead), 48_000, 320);
+        }
     }
 }

@@ -17,6 +17,7 @@ use rtms_wire::{
     message::text_data::MediaDataTranscript,
     time::UnixMillis,
 };
+use serde_json::json;
 
 /// A recording with everything in it: two speakers with pauses, parts, pictures, words, things aside.
 fn fill(room: &Room) -> rtms_record::Recorder {
@@ -263,6 +264,38 @@ fn messages_that_could_not_be_read_are_noted() {
     let report = check(&room.folder());
     assert!(report.is_fine(), "{report:#?}");
     assert!(report.notes.iter().any(|note| note == "audio: 1 messages came that could not be read"), "{report:?}");
+}
+
+#[test]
+fn fields_of_another_kind_of_line_make_no_chat_wrong() {
+    for strange in [json!("x"), json!(START + 9_000_000), json!(-1), json!([2]), json!(null)] {
+        let room = Room::new();
+        let mut recorder = room.open();
+        let names = ["start_time", "end_time", "received_at", "connection", "at", "kind"];
+        for name in names {
+            let chat = json!({"user_id": 5, "data": "hello", "timestamp": START + 300, name: strange});
+            record(&mut recorder, [Input::Chat(serde_json::from_value(chat).expect("a chat message"))]);
+        }
+        finish(recorder);
+        assert_eq!(check(&room.folder()).problems, [], "{strange}");
+    }
+}
+
+#[test]
+fn a_note_names_only_what_was_found() {
+    for (sent, note) in [
+        (&[&b""[..]][..], "video: 1 empty pictures came"),
+        (&[&[0xff, 0xd8, 0xff, 0xe0], &[0xff, 0xd8, 0xff]], "video: 2 pictures came without their end"),
+        (&[&[0xff, 0xd8, 0xff, 0xe0], &[]], "video: 1 empty pictures came, and 1 without their end"),
+    ] {
+        let room = Room::new();
+        let mut recorder = room.open();
+        for bytes in sent {
+            record(&mut recorder, [Input::Video(data(5, 0, bytes.to_vec()))]);
+        }
+        finish(recorder);
+        assert_eq!(check(&room.folder()).notes, [note]);
+    }
 }
 
 #[test]

@@ -258,6 +258,47 @@ fn a_failover_explains_nothing_that_is_over_or_has_another_explanation() {
 }
 
 #[test]
+fn what_a_failed_run_left_interrupted_goes_on_so_until_the_next_run() {
+    let mut ledger = Ledger::new(at(0), at(0));
+    for medium in [Medium::Audio, Medium::Chat] {
+        ledger.tell(Change::Opened(medium), When::Ours(at(1_000)), at(1_000));
+    }
+    ledger.tell(Change::Interrupted(Scope::Medium(Medium::Audio), Cause::Refused), When::Ours(at(4_000)), at(4_000));
+    ledger.advance(at(6_000));
+    let told = |cause| {
+        let mut next = Ledger::resume(&ledger.report(), &[]);
+        next.gap(cause, Some(at(6_000)));
+        for medium in [Medium::Audio, Medium::Chat] {
+            next.tell(Change::Opened(medium), When::Ours(at(9_000)), at(9_000));
+        }
+        next.advance(at(10_000));
+        [Medium::Audio, Medium::Chat].map(|medium| ends(&next, medium)[2..].to_vec())
+    };
+    let by = |to, cause| (to, format!("interrupted by {cause}"));
+    let silent = |to| (to, "silent".to_owned());
+    let goes_on = vec![by(9_000, "refused"), silent(10_000)];
+    assert_eq!(told(Cause::Takeover), [goes_on, vec![by(9_000, "takeover"), silent(10_000)]]);
+    // After a crash nobody knows how long it went on.
+    assert_eq!(told(Cause::Restart)[0], [by(6_000, "refused"), by(9_000, "restart"), silent(10_000)]);
+}
+
+#[test]
+fn what_was_open_was_offered_and_what_is_not_offered_is_not_interrupted() {
+    let not_offered = |medium| Change::Off(medium, OffWhy::NotOffered, None);
+    let mut ledger = Ledger::new(at(0), at(0));
+    ledger.tell(not_offered(Medium::Video), When::Ours(at(0)), at(0));
+    ledger.tell(Change::Opened(Medium::Chat), When::Ours(at(1_000)), at(1_000));
+    ledger.tell(not_offered(Medium::Chat), When::Ours(at(2_000)), at(2_000));
+    ledger.advance(at(3_000));
+    let mut next = Ledger::resume(&ledger.report(), &[]);
+    next.gap(Cause::Takeover, None);
+    next.tell(not_offered(Medium::Video), When::Ours(at(0)), at(4_000));
+    next.advance(at(5_000));
+    assert_eq!(ends(&next, Medium::Video), [(5_000, "off: not_offered".to_owned())]);
+    assert_eq!(ends(&next, Medium::Chat).last(), Some(&(5_000, "off: not_granted".to_owned())));
+}
+
+#[test]
 fn the_words_follow_what_happened() {
     let mut ledger = Ledger::new(at(0), at(0));
     let ours = |ms| When::Ours(at(ms));

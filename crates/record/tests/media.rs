@@ -47,7 +47,7 @@ fn individual_video_and_shares_are_files_by_person() {
     record(&mut recorder, [Input::Granted(Medium::Video, granted)]);
     record(&mut recorder, [Input::Video(data(5, 0, H264.into())), Input::Deskshare(data(6, 0, H264.into()))]);
     // A part of a sequence may begin with anything.
-    let part = &JPG[..5];
+    let part = &[0xff, 0xd8, 0, 7][..];
     record(&mut recorder, [Input::Video(data(5, 40, part.into()))]);
     finish(recorder);
     assert_eq!(std::fs::read(room.path("video/5.h264")).expect("video"), [H264, part].concat());
@@ -145,6 +145,28 @@ fn pictures_without_an_end_or_without_a_byte_are_listed_and_counted_apart() {
 }
 
 #[test]
+fn what_is_surely_another_format_is_no_part_of_a_video() {
+    let room = Room::new();
+    let mut recorder = room.open();
+    let video = VideoParams { codec: Some(MediaPayloadType::H264), ..VideoParams::default() };
+    let granted = MediaParams { video: Some(video), ..MediaParams::default() };
+    record(&mut recorder, [Input::Granted(Medium::Video, granted)]);
+    // A part without a start code belongs to it.
+    let part = &[0x41, 0x9a, 7][..];
+    let others = [&b"GIF87a,"[..], b"RIFF\x04\0\0\0WEBPVP8X", &[0xff, 0xd8, 0xff, 2]];
+    let cut_off = [&[0xff, 0xd8, 0xff][..], &[0xff, 0xd8, 0xff, 0xdb, 0]];
+    for (at, bytes) in [H264, part].into_iter().chain(others).chain(cut_off).chain([H264]).enumerate() {
+        record(&mut recorder, [Input::Video(data(5, 40 * at as i64, bytes.into()))]);
+    }
+    let manifest = finish(recorder).manifest;
+
+    assert_eq!(std::fs::read(room.path("video/active.h264")).expect("a video"), [H264, part, H264].concat());
+    assert_eq!(std::fs::read(room.path("video/active.unknown.raw")).expect("the others"), others.concat());
+    assert_eq!(manifest.media[&Medium::Video].cut_off, 2);
+    assert!(check(&room.folder()).is_fine());
+}
+
+#[test]
 fn sound_in_a_container_is_no_pcm_whatever_was_granted() {
     let room = Room::new();
     let mut recorder = room.open();
@@ -174,10 +196,10 @@ fn coded_sound_is_kept_packet_by_packet_without_repeats() {
     {
         let room = Room::new();
         let mut recorder = room.open();
-        record(&mut recorder, [granted_audio(AudioSampleRate::Khz48, AudioChannel::Mono, codec)]);
-        for at in [0, 20, 0] {
-            record(&mut recorder, [Input::Audio(data(5, at, vec![at as u8; 640]))]);
-        }
+        let granted = granted_audio(AudioSampleRate::Khz48, AudioChannel::Mono, codec);
+        let sound = |at| Input::Audio(data(5, at, vec![at as u8; 640]));
+        // The second connection repeats the first packet.
+        record(&mut recorder, [granted.clone(), sound(0), sound(20), granted, sound(0)]);
         finish(recorder);
         let kept = std::fs::read(room.path(&format!("audio/5.{name}.raw"))).expect("packets");
         assert_eq!(kept, [[0; 640], [20; 640]].concat());

@@ -360,6 +360,46 @@ fn chat_is_kept_as_received() {
 }
 
 #[test]
+fn no_line_has_a_name_twice_whatever_the_sender_called_its_fields() {
+    let room = Room::new();
+    let mut recorder = room.open();
+    let names = ["received_at", "connection", "at", "kind", "zoom_received_at"];
+    let strange: serde_json::Map<_, _> = names.map(|name| (name.to_owned(), json!(name))).into_iter().collect();
+    let with = |mut message: serde_json::Value| {
+        message.as_object_mut().expect("an object").extend(strange.clone());
+        message
+    };
+    let chat = with(json!({"user_id": 5, "data": "hello", "timestamp": START + 7}));
+    let said = with(json!({"user_id": 5, "data": "hello", "start_time": START + 7}));
+    let event = with(json!({"event": with(json!({"event_type": 6}))}));
+    let read = |what| serde_json::from_value(what).expect("a message");
+    record(&mut recorder, [connected(), connected(), Input::Transcript(read(said))]);
+    let (chat, event) =
+        (serde_json::from_value(chat).expect("a chat message"), serde_json::from_value(event).expect("an event"));
+    record(&mut recorder, [Input::Chat(chat), Input::Event(event)]);
+    finish(recorder);
+
+    for (file, ours) in [
+        ("chat.jsonl", &["received_at", "connection"][..]),
+        ("transcript.jsonl", &["received_at", "connection"]),
+        ("events.jsonl", &["at", "kind"]),
+    ] {
+        // A name that is there twice counts once when it is read.
+        let text = room.text(file);
+        let line = &room.lines(file)[0];
+        assert_eq!(text.trim_end().len(), line.to_string().len(), "{text}");
+        for name in names {
+            let kept = if ours.contains(&name) { format!("zoom_{name}") } else { name.to_owned() };
+            let values = [&line[&kept], &line[format!("zoom_{kept}")]];
+            assert!(values.contains(&&json!(name)), "{name}: {text}");
+        }
+        for name in ours {
+            assert_ne!(line[name], json!(name), "{text}");
+        }
+    }
+}
+
+#[test]
 fn times_count_from_the_first_sound_once_it_is_known() {
     let room = Room::new();
     let mut recorder = room.open();

@@ -92,6 +92,58 @@ fn what_has_no_time_has_that_of_its_arrival_and_keeps_what_was_sent() {
 }
 
 /// One message with any time.
+/// How many milliseconds words may be ahead of now.
+const AHEAD_MS: u64 = 1_000;
+
+#[test]
+fn no_line_moves_the_end_of_a_recording_beyond_now() {
+    let now = at(2_000);
+    for (start, end) in [
+        (1_900, 5_000),
+        (1_900, 32_000),
+        (1_900, 9_000_000),
+        (0, 50_000),
+        (9_000_000, 9_000_300),
+        (86_400_000, 86_400_500),
+    ] {
+        let room = Room::new();
+        let mut recorder = room.open();
+        let mut alone = Bookkeeper::new(at(0), Product::Meeting, at(0));
+        let said = |start, end| {
+            let (start_time, end_time) = (Some(at(start)), Some(at(end)));
+            Input::Transcript(MediaDataTranscript {
+                data: "yes".into(),
+                start_time,
+                end_time,
+                ..MediaDataTranscript::default()
+            })
+        };
+        for (input, ms) in [
+            (open_medium(Medium::Transcript), 0),
+            (open_medium(Medium::Audio), 0),
+            (said(1_000, 1_500), 1_600),
+            (packet(5, 1_980, &tone(1)), 2_000),
+            (said(start, end), 2_000),
+        ] {
+            alone.take(&input, at(ms));
+            recorder.handle(input, at(ms)).expect("recorded");
+        }
+        alone.take_span_changes(now);
+        let ledger = alone.ledger().report();
+        flawless(&ledger);
+        assert!(ledger.to <= now + std::time::Duration::from_millis(AHEAD_MS), "{start} to {end}: {ledger:?}");
+
+        let ending = rtms_record::Ending { at: now, ..ending() };
+        let ledger = recorder.finish(ending).expect("a proper end").manifest.ledger.expect("a ledger");
+        flawless(&ledger);
+        assert!(ledger.to <= now + std::time::Duration::from_millis(AHEAD_MS), "{start} to {end}: {ledger:?}");
+        assert!(room.lines("transcript.jsonl")[1].to_string().contains(&at(end).to_string()), "it stays as it came");
+        let shown = room.text("transcript.vtt");
+        assert!(shown.lines().all(|line| !line.contains("-->") || line.contains("--> 00:00:")), "{shown}");
+        assert_eq!(rtms_record::check::check(&room.folder()).problems, [], "{start} to {end}");
+    }
+}
+
 fn timed(which: u8, at: UnixMillis) -> Input {
     let mut data = data(5, 0, vec![1; 640]);
     data.timestamp = at;

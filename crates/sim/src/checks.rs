@@ -155,7 +155,15 @@ impl Expected {
             _ => !self.is_strict && ids.iter().all(|id| is_the_webhooks(&id)),
         };
         if !is_one_id {
-            return Err(Refusal::new(StatusCode::InvalidPayload, "exactly one instance id is needed"));
+            let wrong = ids.iter().find(|id| !is_the_webhooks(id)).filter(|_| !self.is_strict);
+            let reason = match wrong {
+                Some(wrong) => {
+                    let value: String = wrong.value.as_str().chars().take(MOST_TOLD).collect();
+                    format!("{} \"{value}\" is not the instance id of the stream", wrong.field.as_str())
+                }
+                None => "exactly one instance id is needed".to_owned(),
+            };
+            return Err(Refusal::new(StatusCode::InvalidPayload, reason));
         }
         if *stream != self.stream {
             return Err(Refusal::new(StatusCode::InvalidRtmsStreamId, "unknown rtms_stream_id"));
@@ -176,6 +184,9 @@ impl Expected {
         })
     }
 }
+
+/// So many characters of a wrong value are told at most.
+const MOST_TOLD: usize = 64;
 
 /// Codecs that Zoom has and the simulator lacks are refused as if Zoom did not have them either.
 fn check_what_the_simulator_can(params: &MediaParams) -> Result<(), Refusal> {

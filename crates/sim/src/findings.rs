@@ -195,6 +195,12 @@ pub enum Mistake {
         /// How many in a row.
         missed: usize,
     },
+    /// Keep-alive requests whose answer had not come when the stream ended, although there was time for it.
+    #[error("left {missing} keep-alive {} unanswered to the end of the stream", if *missing == 1 { "request" } else { "requests" })]
+    KeepAliveUnanswered {
+        /// How many on this connection.
+        missing: usize,
+    },
     /// Messages 10 or 19 for something that is not there.
     #[error("asked for the state of an unknown stream or session")]
     UnknownStateAskedFor,

@@ -23,6 +23,9 @@ pub(crate) const READY_WITHIN: std::time::Duration = conduct::READY_WITHIN;
 /// Within this time a client has tried at least once to get what it has not: signaling that was lost, or media.
 pub(crate) const BACK_WITHIN: std::time::Duration = std::time::Duration::from_secs(10);
 
+/// Within this time after the signaling handshake a client has asked for media at least once.
+pub(crate) const ASKED_WITHIN: std::time::Duration = std::time::Duration::from_secs(2);
+
 /// The version of the JSON.
 pub const REPORT_VERSION: u32 = 1;
 
@@ -198,6 +201,17 @@ impl KeepAlives {
     }
 }
 
+impl fmt::Display for KeepAlives {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { asked, answered, mean_ms, longest_ms, total_ms: _ } = self;
+        write!(f, "keep-alives: {asked} asked, {answered} answered")?;
+        if *answered > 0 {
+            write!(f, " after {mean_ms} ms on average and {longest_ms} ms at most")?;
+        }
+        Ok(())
+    }
+}
+
 /// One attempt at posting a webhook.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct WebhookLine {
@@ -347,16 +361,15 @@ impl fmt::Display for StreamReport {
         let Summary { refused, keep_alives, webhooks, sent, missed } = &self.summary;
         writeln!(f, "stream {}: {}", self.stream, self.verdict.as_str())?;
         writeln!(f, "  {} joined, {} media connections, {refused} refused", sent.joins, sent.media_connections)?;
-        writeln!(
-            f,
-            "  keep-alives: {} asked, {} answered after {} ms on average and {} ms at most",
-            keep_alives.asked, keep_alives.answered, keep_alives.mean_ms, keep_alives.longest_ms
-        )?;
+        writeln!(f, "  {keep_alives}")?;
         writeln!(
             f,
             "  sent: {} audio, {} video, {} deskshare, {} transcript, {} chat, {} events",
             sent.audio, sent.video, sent.deskshare, sent.transcript, sent.chat, sent.events
         )?;
+        if self.joined && sent.is_without_media() {
+            writeln!(f, "  no media was received")?;
+        }
         if !missed.is_nothing() {
             writeln!(f, "  {missed}")?;
         }

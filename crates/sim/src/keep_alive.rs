@@ -104,7 +104,12 @@ impl KeepAlive {
 
     /// Requests that are open for so long at least, if none was ever answered, rightly or wrongly.
     pub(crate) fn never_answered(&self, for_long: Duration, now: UnixMillis) -> usize {
-        if self.answered.is_some() || self.wrong_answers > 0 {
+        if self.answered.is_some() { 0 } else { self.unanswered(for_long, now) }
+    }
+
+    /// Requests that are open for so long at least, if nobody has tried to answer them.
+    pub(crate) fn unanswered(&self, for_long: Duration, now: UnixMillis) -> usize {
+        if self.wrong_answers > 0 {
             return 0;
         }
         let is_overdue = |(_, asked_at): &&(u64, UnixMillis)| (*asked_at).max(self.excused_until) + for_long <= now;

@@ -264,6 +264,11 @@ pub struct SentCounts {
 }
 
 impl SentCounts {
+    /// Whether no message with media was sent.
+    pub fn is_without_media(&self) -> bool {
+        [self.audio, self.video, self.deskshare, self.transcript, self.chat].iter().all(|count| *count == 0)
+    }
+
     /// Counts one more thing that was sent.
     pub fn count(&mut self, what: &What) {
         let counter = match what {

@@ -297,13 +297,23 @@ fn phone_change(what: Change, at: UnixMillis) -> Option<EventBody> {
         | Change::SharingStop(_)
         | Change::ChatGroup(_) => return None,
     };
-    let extra = Extra::from_iter([("channel_id".to_owned(), json!(index.to_string()))]);
+    let extra = Extra::from_iter([("channel_id".to_owned(), json!(phone_channel_id(index)))]);
     Some(EventBody { event_code: Some(json!(code)), timestamp: Some(at), extra, ..EventBody::default() })
 }
 
 /// The channel of a party of a Contact Center call, which its media is named by.
 pub(crate) fn channel_id(index: usize) -> ChannelId {
     ChannelId::new(format!("ch-{index}"))
+}
+
+/// Which of the two parties of a Phone call somebody is: the first, or all at the other end of the line.
+pub(crate) fn phone_party(index: usize) -> usize {
+    index.min(1)
+}
+
+/// The channel of a party of a Phone call, which its sound is named by.
+pub(crate) fn phone_channel_id(index: usize) -> ChannelId {
+    ChannelId::new(phone_party(index).to_string())
 }
 
 /// Message 6 around an event.

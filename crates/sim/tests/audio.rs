@@ -61,6 +61,27 @@ fn sound_of_a_call_names_its_channel_beside_a_user_id_of_zero_in_either_form() {
 }
 
 #[test]
+fn sound_of_a_phone_call_has_the_two_channels_of_its_parties_in_either_form() {
+    for data_opt in [1, 2] {
+        let mut run = Run::new(ZoomConfig { product: Product::Phone, ..config(30) });
+        let signaling = run.join();
+        let params = json!({"audio": {"content_type": 2, "data_opt": data_opt}});
+        let audio = run.open_media(1, params);
+        run.ready(signaling);
+        run.live_until(30_000);
+
+        let packets = audio_packets(&run, audio);
+
+        assert!(packets.iter().all(|packet| packet.user_id.as_ref().is_some_and(UserId::is_mixed)));
+        assert!(packets.iter().all(|packet| packet.user_name.is_none()));
+        let named: BTreeSet<_> = packets.iter().map(|packet| packet.channel_id.clone().unwrap().to_string()).collect();
+        assert_eq!(named, BTreeSet::from(["0".to_owned(), "1".to_owned()]), "{data_opt}");
+        let moments: BTreeSet<_> = packets.iter().map(|packet| (packet.channel_id.clone(), packet.timestamp)).collect();
+        assert_eq!(moments.len(), packets.len(), "one packet a channel and moment");
+    }
+}
+
+#[test]
 fn sound_of_other_products_names_no_channel() {
     for product in [Product::Meeting, Product::Webinar, Product::Session] {
         let mut run = Run::new(ZoomConfig { product, ..config(10) });

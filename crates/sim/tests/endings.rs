@@ -4,7 +4,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::Run;
+use common::{Run, config};
 use rtms_sim::{
     config::ZoomConfig,
     fault::{Incident, Target, Trouble},
@@ -12,7 +12,10 @@ use rtms_sim::{
     webhook::{WebhookAnswer, WebhookId},
     zoom::{Endpoint, Input},
 };
-use rtms_wire::{codes::stop_reason::StopReason, media::medium::Medium};
+use rtms_wire::{
+    codes::{status_code::StatusCode, stop_reason::StopReason},
+    media::medium::{MediaTypes, Medium},
+};
 use serde_json::{Value, json};
 
 #[test]
@@ -65,6 +68,77 @@ fn an_answer_that_comes_twice_is_a_warning_and_does_not_hide_silence_after_it() 
     assert_eq!(run.mistakes()[0].severity(), Severity::Warning);
     run.until(70_000);
     assert_eq!(run.mistakes()[1], Mistake::KeepAliveMissed { missed: 3 });
+}
+
+#[test]
+fn an_answer_that_is_missing_at_the_end_is_a_warning_if_there_was_time_for_it() {
+    let cases =
+        [(20, 0, vec![1, 1]), (16, 0, vec![1, 1]), (14, 0, vec![]), (27, 15_000, vec![1, 1]), (24, 15_000, vec![])];
+    for (seconds, answers_until, missing) in cases {
+        let mut run = Run::of_seconds(seconds);
+        let signaling = run.join();
+        run.open_media(1, json!({}));
+        run.ready(signaling);
+        run.live_until(answers_until);
+        run.until(seconds * 1_000 + 5_000);
+
+        let expected: Vec<_> =
+            missing.iter().map(|missing| Mistake::KeepAliveUnanswered { missing: *missing }).collect();
+        assert_eq!(run.mistakes(), expected, "{seconds} s, answered until {answers_until} ms");
+        let report = run.zoom.report().to_string();
+        let has_time = report.contains("answered after");
+        assert_eq!(has_time, answers_until > 0, "{report}");
+    }
+}
+
+#[test]
+fn an_answer_that_a_hanging_server_or_a_lost_connection_took_is_not_missing() {
+    let second = Duration::from_secs(1);
+    let freeze = Trouble::Freeze { target: Target::Everything, lasts: 30 * second };
+    for what in [freeze, Trouble::Vanish { target: Target::Everything }] {
+        let incidents = vec![Incident { at: 12 * second, what }];
+        let mut run = Run::new(ZoomConfig { incidents, ..config(28) });
+        let signaling = run.join();
+        run.open_media(1, json!({}));
+        run.ready(signaling);
+        run.live_until(9_000);
+        run.until(40_000);
+
+        assert!(
+            run.mistakes().iter().all(|it| !matches!(it, Mistake::KeepAliveUnanswered { .. })),
+            "{:?}",
+            run.mistakes()
+        );
+    }
+}
+
+#[test]
+fn a_short_meeting_without_media_is_a_fault_if_none_was_asked_for_or_all_was_refused() {
+    for (asks, refused) in [(false, None), (true, Some(StatusCode::MediaTypeVideoNotSupport))] {
+        let granted = MediaTypes::of([Medium::Audio]);
+        let mut run = Run::new(ZoomConfig { granted, ..config(4) });
+        run.join();
+        if asks {
+            let media = run.connect(Endpoint::Media);
+            assert_eq!(run.ask_media(media, 2, json!({})), StatusCode::MediaTypeVideoNotSupport);
+            run.hang_up(media);
+        }
+        run.live_until(8_000);
+
+        let found = run.mistakes();
+        assert!(found.contains(&Mistake::NoMedia { after_ms: 4_000, refused }), "{found:?}");
+        assert!(run.zoom.report().to_string().contains("no media was received"));
+    }
+}
+
+#[test]
+fn a_meeting_that_ends_at_once_leaves_no_time_for_media() {
+    let mut run = Run::of_seconds(1);
+    run.join();
+    run.live_until(5_000);
+
+    assert_eq!(run.mistakes(), []);
+    assert!(run.zoom.report().to_string().contains("no media was received"));
 }
 
 #[test]
@@ -265,18 +339,22 @@ fn a_media_connection_that_is_given_up_for_its_silence_and_stays_away_ends_the_s
 #[test]
 fn whoever_reads_state_4_and_comes_back_is_found_at_once() {
     let mut run = Run::of_seconds(5);
-    run.join();
-    run.live_until(5_501);
+    let signaling = run.join();
+    run.open_media(8, json!({}));
+    run.ready(signaling);
+    run.live_until(5_801);
     run.connect(Endpoint::Signaling);
 
-    assert_eq!(run.mistakes(), [Mistake::CameBackAfterTheEnd { after_ms: 201 }]);
+    assert_eq!(run.mistakes(), [Mistake::CameBackAfterTheEnd { after_ms: 501 }]);
 }
 
 #[test]
 fn a_connection_that_was_being_opened_when_state_4_came_is_no_mistake() {
     let mut run = Run::of_seconds(5);
-    run.join();
-    run.live_until(5_500);
+    let signaling = run.join();
+    run.open_media(8, json!({}));
+    run.ready(signaling);
+    run.live_until(5_800);
     run.connect(Endpoint::Media);
 
     assert_eq!(run.mistakes(), []);

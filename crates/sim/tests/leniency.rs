@@ -7,7 +7,7 @@ use common::{Run, config, payloads::audio_packets};
 use rtms_sim::{
     config::ZoomConfig,
     fault::{Answer, Refused, Request, Temper},
-    findings::Severity,
+    findings::{Mistake, Severity},
     zoom::Endpoint,
 };
 use rtms_wire::codes::{product::Product, status_code::StatusCode};
@@ -100,6 +100,8 @@ fn an_id_under_two_or_three_keys_is_accepted_with_one_warning() {
 fn two_ids_are_refused_if_one_has_another_value_or_clients_are_read_by_the_letter() {
     let mut run = Run::of_seconds(5);
     assert_eq!(handshakes(&mut run, |request| request["engagement_id"] = "another".into()), [4]);
+    let [Mistake::WrongInstanceId { reason, .. }] = &run.mistakes()[..] else { panic!("{:?}", run.mistakes()) };
+    assert_eq!(reason, "engagement_id \"another\" is not the instance id of the stream");
 
     let mut run = Run::new(ZoomConfig { temper: strict(), ..config(5) });
     let value = run.zoom.instance().value.to_string();

@@ -315,8 +315,14 @@ impl<'de> Deserialize<'de> for Channel {
     }
 }
 
-/// A URL without the values of its query, in which tokens travel.
+/// A URL without the values of its query, in which tokens travel, and without the name and password before its host.
 pub fn without_query_values(url: &str) -> Cow<'_, str> {
+    let authority = url.find("://").map_or(0, |at| at + 3);
+    let end = url[authority..].find(['/', '?', '#']).map_or(url.len(), |at| authority + at);
+    if let Some(at) = url[authority..end].rfind('@') {
+        let bare = format!("{}{}", &url[..authority], &url[authority + at + 1..]);
+        return Cow::Owned(without_query_values(&bare).into_owned());
+    }
     let Some((place, query)) = url.split_once('?') else { return Cow::Borrowed(url) };
     let names: Vec<_> = query
         .split('&')

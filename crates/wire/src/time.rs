@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::message::Extra;
+use crate::message::{APART, Extra};
 
 /// A point in time in **milliseconds** since the Unix epoch, the unit of every `timestamp` and `event_ts` of Zoom.
 ///
@@ -79,6 +79,11 @@ impl std::fmt::Display for UnixMillis {
 
 /// What the key of a time gets when its value is kept beside the time that was read from it.
 const AS_SENT: &str = "_as_sent";
+
+/// Whether a field of this name is a time as it was sent.
+pub(crate) fn is_as_sent(name: &str) -> bool {
+    name.ends_with(AS_SENT) && !name.starts_with(APART)
+}
 
 /// Puts the times of an object in order: each becomes whole milliseconds, or goes if it is no time.
 ///

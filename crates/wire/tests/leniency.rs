@@ -228,3 +228,53 @@ fn flaws_have_a_word_each() {
         assert_eq!(serde_json::to_value(flaw).unwrap(), flaw.as_str());
     }
 }
+
+#[test]
+fn a_field_of_zooms_is_not_taken_for_one_that_is_kept_as_it_was_sent() {
+    for (number, time) in [(17, "start_time"), (17, "end_time"), (18, "timestamp")] {
+        let (ours, theirs) = (format!("{time}_as_sent"), format!("zoom_{time}_as_sent"));
+        let mut content = json!({"data": "Hi", time: 1_795_420_800_005_u64, &ours: 3});
+        let text = json!({"msg_type": number, "content": content}).to_string();
+        let (message, flaws) = read(text.as_bytes());
+        let read_content = &value(&message)["content"];
+        assert_eq!((&read_content[&theirs], read_content.get(&ours)), (&json!(3), None), "{text}");
+        assert_eq!(flaws, [], "{text}");
+
+        content[time] = json!("1795420800005000");
+        content[&theirs] = json!(4);
+        let text = json!({"msg_type": number, "content": content}).to_string();
+        let read_content = &value(&read(text.as_bytes()).0)["content"];
+        assert_eq!(read_content[time], json!(1_795_420_800_005_u64), "{text}");
+        assert_eq!(read_content[&ours], json!("1795420800005000"), "{text}");
+        assert_eq!((&read_content[&theirs], &read_content[format!("zoom_{theirs}")]), (&json!(4), &json!(3)), "{text}");
+    }
+}
+
+#[test]
+fn the_text_of_a_chat_message_is_there_once() {
+    for content in [
+        json!({"data": "Hi", "text": "theirs"}),
+        json!({"data": {"message_id": "m", "data": "Hi", "text": "theirs"}}),
+        json!({"data": r#"{"message_id":"m","data":"Hi","text":"theirs"}"#}),
+    ] {
+        let text = json!({"msg_type": 18, "content": content}).to_string();
+        let Message::MediaDataChat(chat) = read(text.as_bytes()).0 else { panic!("a chat message") };
+        let told = serde_json::to_string(&chat.message()).unwrap();
+        assert_eq!(told.matches("\"text\":").count(), 1, "{told}");
+        let told: Value = serde_json::from_str(&told).unwrap();
+        assert_eq!((&told["text"], &told["zoom_text"]), (&json!("Hi"), &json!("theirs")));
+    }
+}
+
+#[test]
+fn a_payload_in_hexadecimal_is_unreadable_and_not_noise() {
+    let digits: String = (0..160_u32).map(|byte| format!("{:02x}", byte * 37 % 256)).collect();
+    for data in [format!("0x{digits}"), format!("0x{digits}00"), digits] {
+        for number in 14..=16 {
+            let text = format!(
+                r#"{{"msg_type":{number},"content":{{"user_id":9,"data":"{data}","timestamp":1795420800005}}}}"#
+            );
+            assert!(Message::decode_leniently(text.as_bytes()).is_err(), "{text}");
+        }
+    }
+}

@@ -100,7 +100,7 @@ impl Sink for Captions {
         let zero = *self.zero.get_or_insert(envelope.received_at);
         if let Some(line) = self.line(&envelope.body) {
             let seconds = envelope.received_at.since(zero).as_secs_f64();
-            self.screen.show(&format!("{seconds:6.1} s  {}\n", printable(&line)))?;
+            self.screen.show(format!("{seconds:6.1} s  {}\n", printable(&line)));
         }
         if let Body::Ended { why, .. } = &envelope.body {
             self.ended.send_replace(Some(why.clone()));

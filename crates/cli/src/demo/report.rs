@@ -1,6 +1,6 @@
 //! What the demo says besides captions: counters, cost, and where the files are.
 
-use std::{borrow::Cow, io, path::Path, time::Duration};
+use std::{borrow::Cow, path::Path, time::Duration};
 
 use rtms_gateway::telemetry::{Metrics, WebhookResult};
 use rtms_record::{Manifest, layout, manifest::FileEntry};
@@ -8,55 +8,55 @@ use rtms_wire::{ids::StreamId, media::medium::Medium};
 
 use crate::demo::{DemoArgs, screen::Screen};
 
-pub(super) fn opening(screen: &Screen, url: &str, args: &DemoArgs) -> io::Result<()> {
-    screen.show(&format!(
+pub(super) fn opening(screen: &Screen, url: &str, args: &DemoArgs) {
+    screen.show(format!(
         "A simulated meeting of {} will be streamed to the gateway at {url}.\nCtrl-C ends it early.\n\n",
         humantime::format_duration(args.duration),
-    ))
+    ));
 }
 
-pub(super) fn counters(screen: &Screen, metrics: &Metrics, elapsed: Duration) -> io::Result<()> {
+pub(super) fn counters(screen: &Screen, metrics: &Metrics, elapsed: Duration) {
     let of = |medium| (metrics.packets(medium), metrics.bytes(medium) / 1000);
     let ((audio, audio_kb), (video, video_kb)) = (of(Medium::Audio), of(Medium::Video));
     let (share, share_kb) = of(Medium::Deskshare);
-    screen.show(&format!(
+    screen.show(format!(
         "{:6.1} s  [webhooks {} · audio {audio} packets {audio_kb} kB · video {video} frames {video_kb} kB · share {share} \
          frames {share_kb} kB · transcript {} · chat {}]\n",
         elapsed.as_secs_f64(),
         metrics.webhooks(WebhookResult::Stored),
         metrics.packets(Medium::Transcript),
         metrics.packets(Medium::Chat),
-    ))
+    ));
 }
 
-pub(super) fn cpu(screen: &Screen, metrics: &Metrics, receiving: Duration) -> io::Result<()> {
+pub(super) fn cpu(screen: &Screen, metrics: &Metrics, receiving: Duration) {
     let packets: u64 = Medium::ALL.into_iter().map(|medium| metrics.packets(medium)).sum();
     if packets == 0 {
-        return Ok(());
+        return;
     }
     let micros = |time: Duration| time.as_secs_f64() * 1e6 / packets as f64;
     let recording = Duration::from_secs_f64(metrics.recording_seconds());
-    screen.show(&format!(
+    screen.show(format!(
         "\nCPU per packet: {:.1} µs to receive, with webhooks, joining and timers in it, and {:.1} µs to record ({packets} \
          packets of all media).\n",
         micros(receiving),
         micros(recording),
-    ))
+    ));
 }
 
-pub(super) fn files(screen: &Screen, data_dir: &Path, stream: &StreamId) -> io::Result<()> {
+pub(super) fn files(screen: &Screen, data_dir: &Path, stream: &StreamId) {
     let folder = layout::folder(&super::recordings(data_dir), stream);
     let manifest = match Manifest::read(&folder) {
         Ok(Some(manifest)) => manifest,
-        Ok(None) => return screen.show("Nothing was recorded.\n"),
-        Err(error) => return screen.show(&format!("The recording cannot be read: {error}\n")),
+        Ok(None) => return screen.show("Nothing was recorded.\n".to_owned()),
+        Err(error) => return screen.show(format!("The recording cannot be read: {error}\n")),
     };
     let mut text = format!("\nThe recording is in {}\n", folder.display());
     for file in &manifest.files {
         text.push_str(&format!("  {:>9} kB  {}\n", file.bytes.div_ceil(1000), file.path));
     }
     text.push_str(&suggestions(&folder, &manifest.files));
-    screen.show(&text)
+    screen.show(text);
 }
 
 /// What can be done with the files that there are.

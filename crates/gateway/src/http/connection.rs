@@ -3,15 +3,21 @@
 use std::{convert::Infallible, io, pin::pin, time::Duration};
 
 use axum::response::Response;
-use hyper::{Request, body::Incoming, server::conn::http2, service::Service};
+use hyper::{Request, server::conn::http2, service::Service};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite},
-    time::timeout,
+    time::{sleep, timeout},
 };
 use tokio_rustls::TlsAcceptor;
 
-use crate::{http::idle, stop::Stop};
+use crate::{
+    http::{
+        begun::{self, Here, Work},
+        idle,
+    },
+    stop::Stop,
+};
 
 /// Headers that a request may have. Zoom sends about fifteen.
 const MAX_HEADERS: usize = 64;
@@ -25,6 +31,9 @@ const MAX_STREAMS: u32 = 128;
 /// What an HTTP/2 connection opens with, and no HTTP/1.1 request does: there is no method PRI.
 const HTTP2_OPENING: &[u8] = b"PRI";
 
+/// How long a connection stays at a stop once no request of it is under way, for its last answer to be written.
+const LAST_ANSWER: Duration = Duration::from_millis(200);
+
 /// Why a connection ended before its time.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConnectionError {
@@ -32,6 +41,8 @@ pub(crate) enum ConnectionError {
     Silent,
     #[error("what was asked last was not answered in time")]
     Unfinished,
+    #[error("the server stops, and no request of it is under way")]
+    Stopping,
     #[error("TLS: {0}")]
     Tls(#[source] io::Error),
     #[error("read: {0}")]
@@ -40,33 +51,43 @@ pub(crate) enum ConnectionError {
     Http(#[from] hyper::Error),
 }
 
-/// Serves one connection to its end, or until it is told to stop and its open requests are answered. `within` limits the
+/// Serves one connection to its end, or until it is told to stop and its begun requests are answered. `within` limits the
 /// TLS handshake, the first bytes, each request's headers, and how long nothing may be asked.
 pub(crate) async fn serve<I, S>(
     stream: I,
     tls: Option<TlsAcceptor>,
     service: S,
     within: Duration,
-    stop: Stop,
+    work: Work,
+    mut stop: Stop,
 ) -> Result<(), ConnectionError>
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    S: Service<Request<Incoming>, Response = Response, Error = Infallible> + Send + 'static,
+    S: Service<Request<begun::Body>, Response = Response, Error = Infallible> + Send + 'static,
     S::Future: Send + 'static,
 {
     match tls {
         Some(tls) => {
-            let accepted = timeout(within, tls.accept(stream)).await.map_err(|_| ConnectionError::Silent)?;
-            serve_either(accepted.map_err(ConnectionError::Tls)?, service, within, stop).await
+            let accepted = tokio::select! {
+                accepted = timeout(within, tls.accept(stream)) => accepted.map_err(|_| ConnectionError::Silent)?,
+                () = stop.given() => return Ok(()),
+            };
+            serve_either(accepted.map_err(ConnectionError::Tls)?, service, within, work, stop).await
         }
-        None => serve_either(stream, service, within, stop).await,
+        None => serve_either(stream, service, within, work, stop).await,
     }
 }
 
-async fn serve_either<I, S>(stream: I, service: S, within: Duration, mut stop: Stop) -> Result<(), ConnectionError>
+async fn serve_either<I, S>(
+    stream: I,
+    service: S,
+    within: Duration,
+    work: Work,
+    mut stop: Stop,
+) -> Result<(), ConnectionError>
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    S: Service<Request<Incoming>, Response = Response, Error = Infallible> + Send + 'static,
+    S: Service<Request<begun::Body>, Response = Response, Error = Infallible> + Send + 'static,
     S::Future: Send + 'static,
 {
     let (mut reader, writer) = tokio::io::split(stream);
@@ -83,12 +104,14 @@ where
         Ok::<_, io::Error>(())
     };
     tokio::select! {
+        biased;
         first_bytes = timeout(within, first_bytes) => first_bytes.map_err(|_| ConnectionError::Silent)??,
         () = stop.given() => return Ok(()),
     }
     let opening = opening[..read].to_vec();
     let is_http2 = opening == HTTP2_OPENING;
     let whole = TokioIo::new(tokio::io::join(io::Cursor::new(opening).chain(reader), writer));
+    let (service, here) = begun::watch(service, work);
 
     if is_http2 {
         let (service, idle) = idle::watch(service);
@@ -108,7 +131,7 @@ where
             () = stop.given() => {}
         }
         connection.as_mut().graceful_shutdown();
-        finish(connection, within).await
+        finish(connection, within, here, stop).await
     } else {
         // It closes idle connections by itself: headers that do not come are too slow.
         let mut connection = pin!(
@@ -125,11 +148,108 @@ where
             () = stop.given() => {}
         }
         connection.as_mut().graceful_shutdown();
-        finish(connection, within).await
+        finish(connection, within, here, stop).await
     }
 }
 
-/// Lets a connection that takes no more requests answer those that it has.
-async fn finish(connection: impl Future<Output = hyper::Result<()>>, within: Duration) -> Result<(), ConnectionError> {
-    Ok(timeout(within, connection).await.map_err(|_| ConnectionError::Unfinished)??)
+/// Lets a connection that takes no more requests answer those that it has; at a stop, only those that are begun.
+async fn finish(
+    connection: impl Future<Output = hyper::Result<()>>,
+    within: Duration,
+    here: Here,
+    mut stop: Stop,
+) -> Result<(), ConnectionError> {
+    let nothing_left = async {
+        stop.given().await;
+        here.rests(LAST_ANSWER).await;
+    };
+    tokio::select! {
+        biased;
+        served = connection => Ok(served?),
+        () = nothing_left => Err(ConnectionError::Stopping),
+        () = sleep(within) => Err(ConnectionError::Unfinished),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use axum::body::Body;
+    use http_body_util::BodyExt as _;
+    use hyper::service::service_fn;
+    use tokio::{
+        io::{AsyncWriteExt, DuplexStream, duplex},
+        sync::Notify,
+        task::JoinHandle,
+        time::Instant,
+    };
+
+    use super::*;
+    use crate::stop::{self, StopSender};
+
+    const WITHIN: Duration = Duration::from_secs(60);
+
+    /// A connection whose handler reads the body, says so, and then waits for leave to answer.
+    struct Connection {
+        client: DuplexStream,
+        read: Arc<Notify>,
+        leave: Arc<Notify>,
+        work: Work,
+        stop: StopSender,
+        served: JoinHandle<Result<(), ConnectionError>>,
+    }
+
+    impl Connection {
+        async fn with(request: &[u8]) -> Self {
+            let (mut client, server) = duplex(1 << 16);
+            let (read, leave, work) = (Arc::<Notify>::default(), Arc::<Notify>::default(), Work::default());
+            let (stop, stopped) = stop::channel();
+            let handles = (read.clone(), leave.clone());
+            let service = service_fn(move |request: Request<begun::Body>| {
+                let (read, leave) = handles.clone();
+                async move {
+                    let whole = request.into_body().collect().await;
+                    read.notify_one();
+                    leave.notified().await;
+                    Ok(Response::new(Body::from(if whole.is_ok() { "whole" } else { "broken" })))
+                }
+            });
+            let served = tokio::spawn(serve(server, None, service, WITHIN, work.clone(), stopped));
+            client.write_all(request).await.unwrap();
+            Self { client, read, leave, work, stop, served }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_begun_request_is_answered_after_the_word_to_stop() {
+        let mut connection = Connection::with(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n\r\nabc").await;
+        connection.read.notified().await;
+        assert!(connection.work.is_under_way());
+
+        connection.stop.send_replace(true);
+        tokio::time::sleep(LAST_ANSWER * 10).await;
+        assert!(!connection.served.is_finished());
+        connection.leave.notify_one();
+
+        let mut answer = String::new();
+        connection.client.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("whole"), "{answer}");
+        assert!(connection.served.await.unwrap().is_ok() && !connection.work.is_under_way());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn half_a_request_is_not_waited_for() {
+        for half in ["POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n\r\nab", "POST / HT"] {
+            let connection = Connection::with(half.as_bytes()).await;
+            let begun = Instant::now();
+            tokio::task::yield_now().await;
+
+            connection.stop.send_replace(true);
+            let _ = connection.served.await.unwrap();
+
+            assert!(begun.elapsed() <= LAST_ANSWER * 2, "{half}: {:?}", begun.elapsed());
+            assert!(!connection.work.is_under_way());
+        }
+    }
 }

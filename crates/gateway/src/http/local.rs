@@ -12,7 +12,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use hyper::{body::Incoming, service::Service};
+use hyper::service::Service;
 
 use crate::http::host;
 
@@ -37,12 +37,12 @@ pub(crate) fn from_peer<S>(service: S, peer: Option<SocketAddr>) -> FromPeer<S> 
     FromPeer { service, peer: Peer(peer) }
 }
 
-impl<S: Service<hyper::Request<Incoming>>> Service<hyper::Request<Incoming>> for FromPeer<S> {
+impl<B, S: Service<hyper::Request<B>>> Service<hyper::Request<B>> for FromPeer<S> {
     type Response = S::Response;
     type Error = S::Error;
     type Future = S::Future;
 
-    fn call(&self, mut request: hyper::Request<Incoming>) -> S::Future {
+    fn call(&self, mut request: hyper::Request<B>) -> S::Future {
         request.extensions_mut().insert(self.peer);
         self.service.call(request)
     }

@@ -4,6 +4,7 @@
 
 pub(crate) mod api;
 pub mod auth;
+mod begun;
 mod connection;
 mod crowd;
 pub(crate) mod diagnosis;
@@ -19,6 +20,8 @@ pub mod socket;
 pub mod streams;
 pub mod tls;
 pub mod webhook;
+
+pub(crate) use begun::Work;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -41,7 +44,7 @@ use crate::{
     telemetry::Metrics,
 };
 
-/// How long connections may take to finish their request when the program stops.
+/// How long begun requests may take to be answered when the program stops.
 const FINISH_WITHIN: Duration = Duration::from_secs(3);
 
 /// Connections at a time to each of the API's listeners. They are apart from the door's, so that a flood of webhooks does
@@ -54,6 +57,7 @@ pub(crate) struct Shared {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) health: health::Health,
     pub(crate) streams: streams::Streams,
+    pub(crate) work: Work,
 }
 
 /// What anybody may reach: webhooks, tokens for them, health. Nothing else belongs here.
@@ -86,7 +90,7 @@ pub(crate) struct Limits {
     pub(crate) header_within: Duration,
 }
 
-/// Serves door and API until told to stop, then lets the open requests finish.
+/// Serves door and API until told to stop, then lets the begun requests finish.
 pub(crate) async fn run(
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
@@ -95,25 +99,33 @@ pub(crate) async fn run(
     limits: Limits,
     stop: Stop,
 ) {
-    let api = api(shared.clone());
+    let (api, work) = (api(shared.clone()), shared.work.clone());
     let api_limits = Limits { connections: API_CONNECTIONS, ..limits };
     let at_address = async {
         if let Some(listener) = listeners.tcp {
             let router = api.clone().layer(from_fn(local::only));
-            serve(listener, None, router, api_limits, stop.clone()).await;
+            serve(listener, None, router, api_limits, work.clone(), stop.clone()).await;
         }
     };
     let at_socket = async {
         #[cfg(unix)]
         if let Some(listener) = listeners.socket {
-            serve(listener, None, api.clone(), api_limits, stop.clone()).await;
+            serve(listener, None, api.clone(), api_limits, work.clone(), stop.clone()).await;
         }
     };
-    tokio::join!(serve(listener, tls, door(shared), limits, stop.clone()), at_address, at_socket);
+    let at_door = serve(listener, tls, door(shared), limits, work.clone(), stop.clone());
+    tokio::join!(at_door, at_address, at_socket);
 }
 
-/// Accepts connections until told to stop, then lets the open requests finish.
-async fn serve(listener: impl Listener, tls: Option<TlsAcceptor>, router: Router, limits: Limits, mut stop: Stop) {
+/// Accepts connections until told to stop, then lets the begun requests finish.
+async fn serve(
+    listener: impl Listener,
+    tls: Option<TlsAcceptor>,
+    router: Router,
+    limits: Limits,
+    work: Work,
+    mut stop: Stop,
+) {
     let places = Arc::new(Semaphore::new(limits.connections));
     loop {
         let accepted = tokio::select! {
@@ -123,7 +135,7 @@ async fn serve(listener: impl Listener, tls: Option<TlsAcceptor>, router: Router
         };
         let Some((stream, peer, place)) = accepted else { continue };
         let service = local::from_peer(TowerToHyperService::new(router.clone()), peer);
-        let served = connection::serve(stream, tls.clone(), service, limits.header_within, stop.clone());
+        let served = connection::serve(stream, tls.clone(), service, limits.header_within, work.clone(), stop.clone());
         tokio::spawn(async move {
             if let Err(error) = served.await {
                 debug!(peer = peer.map(tracing::field::display), %error, "connection ended early");

@@ -168,4 +168,9 @@ impl Gateway {
     pub(crate) async fn stop(self) {
         self.server.stop().await;
     }
+
+    /// Stops it; gives how many parts were left unfinished.
+    pub(crate) async fn stop_counting(self) -> usize {
+        self.server.stop().await.unfinished
+    }
 }

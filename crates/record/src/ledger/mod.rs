@@ -288,16 +288,19 @@ impl Ledger {
     ///
     /// After a death ([`Cause::Restart`]) what was on its way to us at the last moment is lost too, so what looks like silence
     /// just before is not one. After a stop in order the last moment is when the recording was closed, `left_at` on our clock:
-    /// a line of transcript may have told of a later time. Sound that Zoom kept since the start is lost either way, if none
-    /// had come yet.
+    /// a line of transcript may have told of a later time. What was interrupted then goes on to be so by the same cause: a run
+    /// that failed is joined again. Sound that Zoom kept since the start is lost either way, if none had come yet.
     pub fn gap(&mut self, cause: Cause, left_at: Option<UnixMillis>) {
         let left_at = left_at.map_or(u64::MAX, |ours| self.clock.to_zoom(ours).0.max(self.started_at.0));
         let since = self.end().min(left_at);
         let under_way_ms = if cause == Cause::Restart { UNDER_WAY_MS } else { 0 };
         for account in &mut self.media {
             if account.off.is_none() {
-                account.interrupted = Some(Interruption { by: cause, unexplained_since: None });
-                let interrupted = || Some(What::Interrupted { by: cause });
+                let is_ours = |cause| matches!(cause, Cause::Restart | Cause::Takeover);
+                let lasting = account.interrupted.filter(|lasting| cause == Cause::Takeover && !is_ours(lasting.by));
+                let by = lasting.map_or(cause, |lasting| lasting.by);
+                account.interrupted = Some(Interruption { by, unexplained_since: None });
+                let interrupted = || Some(What::Interrupted { by });
                 let last_moment = since.saturating_sub(under_way_ms);
                 account.line.state(last_moment, since, |old| old.is_idle().then(interrupted)?);
                 let awaits_backlog = account.medium == Medium::Audio && account.line.newest_data().is_none();
@@ -537,6 +540,8 @@ impl Ledger {
     fn off(&mut self, medium: Medium, why: OffWhy, detail: Option<SmolStr>, at: u64) {
         let paused = self.paused();
         let Some(account) = self.account_mut(medium) else { return };
+        // What was open was offered.
+        let why = if why == OffWhy::NotOffered && account.opened { OffWhy::NotGranted } else { why };
         account.off = Some((why, detail.map(cut_off)));
         account.change(at, paused, |old| matches!(old, What::BeforeStart) || old.is_idle());
     }
@@ -598,6 +603,7 @@ impl Account {
         let received = report.spans.iter().any(|span| span.what == What::Received);
         let last = report.last_state().cloned().unwrap_or(What::BeforeStart);
         account.learn(last.clone(), received);
+        account.interrupted = report.spans.last().and_then(|span| Interruption::that_lasts(&span.what));
         account.changed_at = whole.to.0;
         let open = if last.is_idle() { last } else { account.word(paused) };
         account.line = Line::resume(whole.from.0, &report.spans, report.coarsened_ms, open, join_ms(medium));
@@ -607,6 +613,7 @@ impl Account {
     /// Takes over a line that was written after the report.
     fn replay(&mut self, change: &SpanChange) {
         let Span { from, to, what } = change.span.clone();
+        self.interrupted = Interruption::that_lasts(&what);
         if what == What::Received {
             self.opened = true;
         }
@@ -621,7 +628,8 @@ impl Account {
 
     /// The conditions that explain a word.
     fn learn(&mut self, what: What, received: bool) {
-        self.opened |= received || !matches!(what, What::BeforeStart | What::Unrecorded);
+        let is_unoffered = matches!(what, What::Off { why: OffWhy::NotWanted | OffWhy::NotOffered, .. });
+        self.opened |= received || !(is_unoffered || matches!(what, What::BeforeStart | What::Unrecorded));
         self.off = match what {
             What::Off { why, detail } if !matches!(why, OffWhy::CameraOff | OffWhy::NobodyShares) => {
                 Some((why, detail))
@@ -674,6 +682,14 @@ impl Account {
         self.line.state(at, self.changed_at, |old| has_a_say(old).then(|| word.clone()));
         self.changed_at = self.changed_at.max(at);
         self.line.state(self.changed_at, u64::MAX, |_| Some(word.clone()));
+    }
+}
+
+impl Interruption {
+    /// The one that an earlier process left, if it did.
+    fn that_lasts(what: &What) -> Option<Self> {
+        let What::Interrupted { by } = what else { return None };
+        Some(Self { by: *by, unexplained_since: None })
     }
 }
 

@@ -89,6 +89,8 @@ pub enum Cause {
     Takeover,
     /// The time within which Zoom takes us back had passed.
     WindowMissed,
+    /// Zoom ended the stream before a connection to it stood.
+    Unreached,
     /// A word of a newer version, or nobody knows.
     #[serde(other)]
     Unknown,
@@ -115,6 +117,8 @@ pub enum Queue {
 pub enum OffWhy {
     /// We did not ask for the medium.
     NotWanted,
+    /// The product does not have it, or Zoom does not offer it and the settings do not insist on it.
+    NotOffered,
     /// The app may not have it.
     NotGranted,
     /// Zoom would not or could not give it.
@@ -133,7 +137,9 @@ impl Cause {
     pub fn is_sign(self) -> bool {
         match self {
             Self::ZoomSignaling | Self::MediaConnection | Self::Frozen | Self::Unknown => true,
-            Self::Failover | Self::Refused | Self::Restart | Self::Takeover | Self::WindowMissed => false,
+            Self::Failover | Self::Refused | Self::Restart | Self::Takeover | Self::WindowMissed | Self::Unreached => {
+                false
+            }
         }
     }
 }

@@ -5,6 +5,7 @@ use rtms_wire::{
     media::medium::Medium,
     message::{
         event_update::EventUpdate,
+        set_apart,
         text_data::{MediaDataChat, MediaDataTranscript},
     },
     time::UnixMillis,
@@ -31,29 +32,46 @@ struct Line<'a, T> {
     message: &'a T,
 }
 
+/// Whether [`Line`] has a field of this name.
+fn is_of_line(name: &str) -> bool {
+    matches!(name, "received_at" | "connection")
+}
+
 impl Recorder {
-    pub(super) fn transcript(&mut self, said: &MediaDataTranscript, now: UnixMillis) -> Result<(), RecordError> {
+    pub(super) fn transcript(&mut self, mut said: MediaDataTranscript, now: UnixMillis) -> Result<(), RecordError> {
+        set_apart(&mut said.extra, is_of_line);
         let at = said.start_time.or(said.timestamp);
         self.received(Medium::Transcript, at.unwrap_or(now), said.data.len());
         let who = Who::of(said.user_id.as_ref(), said.channel_id.as_ref());
         self.learn(&who, said.user_name.as_ref(), at, now);
+        if self.recorded_transcript.take(&said) {
+            self.manifest.media.entry(Medium::Transcript).or_default().duplicates += 1;
+            // What corrects it may come by this connection.
+            self.transcript.apply(&said);
+            return Ok(());
+        }
         let connection = Some(self.transcript.connection()).filter(|connection| *connection > 1);
-        self.transcript_lines.push_line(&Line { received_at: now, connection, message: said }, &mut self.files)?;
-        self.transcript.apply(said);
+        self.transcript_lines.push_line(&Line { received_at: now, connection, message: &said }, &mut self.files)?;
+        self.transcript.apply(&said);
         Ok(())
     }
 
-    pub(super) fn chat(&mut self, chat: &MediaDataChat, now: UnixMillis) -> Result<(), RecordError> {
+    pub(super) fn chat(&mut self, mut chat: MediaDataChat, now: UnixMillis) -> Result<(), RecordError> {
+        set_apart(&mut chat.fields.extra, is_of_line);
         let bytes = chat.data.as_str().map_or(0, str::len);
         self.received(Medium::Chat, chat.timestamp.unwrap_or(now), bytes);
         if let Some(author) = chat.author() {
             let who = Who::of(Some(&author.user_id), None);
             self.learn(&who, author.user_name.as_ref(), chat.timestamp, now);
         }
-        self.chat.push_line(&Line { received_at: now, connection: None, message: chat }, &mut self.files)
+        if self.recorded_chat.take(&chat) {
+            self.manifest.media.entry(Medium::Chat).or_default().duplicates += 1;
+            return Ok(());
+        }
+        self.chat.push_line(&Line { received_at: now, connection: None, message: &chat }, &mut self.files)
     }
 
-    pub(super) fn event(&mut self, update: &EventUpdate, now: UnixMillis) -> Result<(), RecordError> {
+    pub(super) fn event(&mut self, mut update: EventUpdate, now: UnixMillis) -> Result<(), RecordError> {
         #[derive(Serialize)]
         struct EventLine<'a> {
             at: UnixMillis,
@@ -61,9 +79,10 @@ impl Recorder {
             #[serde(flatten)]
             update: &'a EventUpdate,
         }
+        set_apart(&mut update.extra, |name| matches!(name, "at" | "kind"));
         let at = update.event.time().unwrap_or(now);
-        self.people.learn_event(update, self.manifest.about.product, self.believed(Some(at), now));
-        self.events.push_line(&EventLine { at, kind: "event_update", update }, &mut self.files)?;
+        self.people.learn_event(&update, self.manifest.about.product, self.believed(Some(at), now));
+        self.events.push_line(&EventLine { at, kind: "event_update", update: &update }, &mut self.files)?;
         self.manifest.events += 1;
         Ok(())
     }

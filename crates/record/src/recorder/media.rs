@@ -20,7 +20,7 @@ use crate::{
     manifest::{AsideReason, Grant, MAX_LISTED, Received},
     options::Options,
     raw::{Aside, Raw, stem_or},
-    timeline::Voices,
+    timeline::{Place, Timeline, Voices},
     wav::PcmFormat,
 };
 
@@ -29,6 +29,9 @@ impl Recorder {
         self.apply_grant(medium, &params);
         if medium == Medium::Transcript {
             self.transcript.begin_connection();
+        }
+        if let Some(raw) = self.raw.get_mut(&medium) {
+            raw.begin_connection();
         }
         let last = self.manifest.granted.iter().rev().find(|grant| grant.medium == medium);
         if last.is_none_or(|last| last.params != params) {
@@ -113,9 +116,7 @@ impl Recorder {
         let Some(audio) = &mut self.audio else { return Ok(()) };
         let whole = data.data.len() / pcm.frame_bytes() * pcm.frame_bytes();
         let samples = data.data.get(..whole).unwrap_or_default();
-        let is_named = data.user_id.as_ref().is_some_and(|user| user.is_person() || user.is_mixed());
-        let voices = if is_named || data.channel_id.is_some() { Voices::One } else { Voices::Several };
-        let outcome = audio.place(track, data.timestamp, samples, voices, &mut self.files)?;
+        let outcome = audio.place(track, data.timestamp, samples, voices(data), &mut self.files)?;
         self.count_no_repeats();
         match outcome {
             Outcome::Placed(from) => {
@@ -138,11 +139,30 @@ impl Recorder {
         let who = Who::of(data.user_id.as_ref(), data.channel_id.as_ref());
         self.learn(&who, data.user_name.as_ref(), Some(data.timestamp), now);
         let raw = raw(&mut self.raw, Medium::Audio, &self.layout, &self.options)?;
-        if raw.is_duplicate(data) {
+        if raw.is_repeat(data, &self.layout) {
             self.manifest.media.entry(Medium::Audio).or_default().duplicates += 1;
             return Ok(());
         }
-        raw.append(stem_or(&who, "mixed"), kind, data, now, &self.layout, &mut self.files)
+        raw.append(stem_or(&who, "mixed"), kind, data, now, &self.layout, &mut self.files)?;
+        self.placed_from = self.coded_from(who, data);
+        Ok(())
+    }
+
+    /// From when on a packet of coded audio is heard: several that share a time follow each other, as in a track.
+    fn coded_from(&mut self, who: Who, data: &MediaData) -> Option<UnixMillis> {
+        if self.coded.len() >= self.options.max_tracks && !self.coded.contains_key(&who) {
+            return None;
+        }
+        let ms = self.book.sound_ms(data.data.len()).max(1);
+        // Its frames are milliseconds.
+        let line = self.coded.entry(who).or_insert_with(|| Timeline::new(UnixMillis::default(), 1000, 0, None));
+        match line.find_place(data.timestamp, ms, voices(data)) {
+            Place::At { start, .. } => {
+                line.remember(data.timestamp, start, ms);
+                Some(line.time_of(start))
+            }
+            Place::Taken { .. } | Place::BeforeOrigin => None,
+        }
     }
 
     pub(super) fn pictures(&mut self, medium: Medium, data: &MediaData, now: UnixMillis) -> Result<(), RecordError> {
@@ -159,6 +179,10 @@ impl Recorder {
         let raw = raw(&mut self.raw, medium, &self.layout, &self.options)?;
         let (layout, files) = (&self.layout, &mut self.files);
         let received = self.manifest.media.entry(medium).or_default();
+        if raw.was_recorded(data, layout) {
+            received.duplicates += 1;
+            return Ok(());
+        }
         let is_h264 = granted == MediaPayloadType::H264;
         match picture(&data.data) {
             Picture::Empty => {
@@ -167,15 +191,12 @@ impl Recorder {
             }
             Picture::H264 => raw.append(stem, "h264", data, now, layout, files),
             Picture::Whole(format) => raw.picture(format, data, now, layout, files),
-            // A part of a sequence may begin with anything.
-            Picture::Unknown | Picture::CutOff { is_certain: false, .. } if is_h264 => {
-                raw.append(stem, "h264", data, now, layout, files)
-            }
-            Picture::CutOff { format, .. } => {
+            Picture::Unknown if is_h264 => raw.append(stem, "h264", data, now, layout, files),
+            Picture::CutOff(format) => {
                 received.cut_off += 1;
                 raw.broken_picture(format, data, now, layout, files)
             }
-            Picture::Unknown => raw.append(stem, "unknown.raw", data, now, layout, files),
+            Picture::Unknown | Picture::Foreign => raw.append(stem, "unknown.raw", data, now, layout, files),
         }
     }
 
@@ -205,15 +226,26 @@ impl Recorder {
         data: &MediaData,
         now: UnixMillis,
     ) -> Result<(), RecordError> {
-        let kept = self.manifest.aside.entry(reason).or_default();
-        kept.packets += 1;
-        kept.bytes += data.data.len() as u64;
         let aside = match &mut self.aside {
             Some(aside) => aside,
             None => self.aside.insert(Aside::open(&self.layout, &self.options)?),
         };
+        // What is torn is in its track too, so it is no repeat there.
+        if reason != AsideReason::TornSamples && aside.was_recorded(data, &self.layout) {
+            self.manifest.media.entry(medium).or_default().duplicates += 1;
+            return Ok(());
+        }
+        let kept = self.manifest.aside.entry(reason).or_default();
+        kept.packets += 1;
+        kept.bytes += data.data.len() as u64;
         aside.keep(medium, reason, data, now, &self.layout, &mut self.files)
     }
+}
+
+/// How many people may speak in the track of a packet.
+fn voices(data: &MediaData) -> Voices {
+    let is_named = data.user_id.as_ref().is_some_and(|user| user.is_person() || user.is_mixed());
+    if is_named || data.channel_id.is_some() { Voices::One } else { Voices::Several }
 }
 
 /// How far the first sound may lie before the start in any case.

@@ -27,6 +27,7 @@ use crate::{
     options::Options,
     people::People,
     private,
+    repeats::RecordedLines,
     text::Transcript,
 };
 
@@ -131,7 +132,9 @@ impl Recorder {
         let appender = |path| Appender::open(path, options.max_held_bytes);
         let mut recorder = Self {
             transcript_lines: appender(layout.transcript_lines())?,
+            recorded_transcript: RecordedLines::read(&layout.transcript_lines())?,
             chat: appender(layout.chat())?,
+            recorded_chat: RecordedLines::read(&layout.chat())?,
             events: appender(layout.events())?,
             journal: appender(layout.ledger())?,
             book,
@@ -146,6 +149,7 @@ impl Recorder {
             picture_codecs: BTreeMap::new(),
             active_speaker_video: true,
             raw: BTreeMap::new(),
+            coded: BTreeMap::new(),
             aside: None,
             odd: OddMessages::open(&layout, &options)?,
             transcript,

@@ -126,6 +126,8 @@ kinds! {
         "Answer message 12 at once, on a path that no work on media can block: docs/protocol.md#12";
     KeepAliveMissed = "keep_alive_missed", Fault,
         "Answer every message 12, on signaling and on each media connection: docs/protocol.md#12";
+    KeepAliveUnanswered = "keep_alive_unanswered", Warning,
+        "Answer every message 12 at once; after three in a row without an answer the connection is lost: docs/protocol.md#12";
     UnknownStateAskedFor = "unknown_state_asked_for", Warning,
         "Ask for the stream by its rtms_stream_id and for sessions that message 9 named: docs/protocol.md#10";
     HandshakeTooLate = "handshake_too_late", Fault,

@@ -103,16 +103,9 @@ impl AudioTrack {
     /// All packets of one slot.
     fn packets(&mut self, studio: &mut Studio, from_ms: u64, out: &mut Vec<Due>) {
         let to_ms = from_ms + self.packet_ms();
-        let speakers = studio.speakers(from_ms, to_ms);
-        if self.format.data_opt == MediaDataOption::AudioMixedStream {
-            let utterances: Vec<usize> = speakers.into_iter().flat_map(|(_, utterances)| utterances).collect();
-            if !utterances.is_empty() {
-                out.push(self.packet(studio, None, &utterances, from_ms));
-            }
-        } else {
-            for (speaker, utterances) in speakers {
-                out.push(self.packet(studio, Some(speaker), &utterances, from_ms));
-            }
+        let is_mixed = self.format.data_opt == MediaDataOption::AudioMixedStream;
+        for (whose, utterances) in studio.voices(from_ms, to_ms, is_mixed) {
+            out.push(self.packet(studio, whose, &utterances, from_ms));
         }
     }
 

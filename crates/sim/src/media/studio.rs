@@ -17,7 +17,7 @@ use crate::{
         options::{MediaDetail, Scene},
     },
     seed::Seed,
-    signaling::channel_id,
+    signaling::{channel_id, phone_channel_id, phone_party},
     source::{marker::Marker, phrases, speech},
 };
 
@@ -139,14 +139,36 @@ impl Studio {
         Some(voice.speak(seed, duration_ms, syllables, rate_hz))
     }
 
+    /// Who speaks as packets have it: in a Phone call each of its two channels, whatever form was asked for, and otherwise
+    /// each person, or all mixed together. Basis: observed in vendor code for Phone.
+    pub(super) fn voices(&self, from_ms: u64, to_ms: u64, is_mixed: bool) -> Vec<(Option<usize>, Vec<usize>)> {
+        let mut voices: Vec<(Option<usize>, Vec<usize>)> = Vec::new();
+        for (speaker, utterances) in self.speakers(from_ms, to_ms) {
+            let whose = if self.product == Product::Phone {
+                Some(phone_party(speaker))
+            } else {
+                Some(speaker).filter(|_| !is_mixed)
+            };
+            match voices.iter_mut().find(|(voice, _)| *voice == whose) {
+                Some((_, all)) => all.extend(utterances),
+                None => voices.push((whose, utterances)),
+            }
+        }
+        voices
+    }
+
     /// A packet of sound; of everybody where nobody is named. In the Contact Center it names its channel, with `user_id` 0 beside it:
     /// Zoom's sample reads the one and Zoom's SDK the other. Basis: documented for the channel of a party; `channel_id` in mixed form
-    /// observed in vendor code, with which value is not known.
+    /// observed in vendor code, with which value is not known. Sound of Phone names its channel likewise.
     pub(super) fn sound_data(&self, whose: Option<usize>, data: Bytes, timestamp: UnixMillis) -> MediaData {
         let mut sound = self.media_data(whose, data, timestamp);
         if self.product == Product::ContactCenter {
             sound.user_id = Some(UserId::mixed());
             sound.channel_id.get_or_insert_with(|| ChannelId::new("ch-mixed"));
+        } else if self.product == Product::Phone {
+            sound.user_id = Some(UserId::mixed());
+            sound.user_name = None;
+            sound.channel_id = whose.map(phone_channel_id);
         }
         sound
     }

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use rtms_wire::{ids::UserId, media::medium::Medium, time::UnixMillis};
+use rtms_wire::{codes::product::Product, ids::UserId, media::medium::Medium, time::UnixMillis};
 
 use super::{Scenario, Witness};
 use crate::{
@@ -17,6 +17,7 @@ use crate::{
     judge::{ScenarioReport, StreamReport},
     meeting::GRID_MS,
     sent::Sent,
+    signaling::phone_party,
     webhook::Delivery,
     zoom::Zoom,
 };
@@ -186,7 +187,10 @@ impl Scenario {
         let untold = self.untold(witness.packet_ms + 100);
         let mut slots: BTreeMap<u64, Vec<&UserId>> = BTreeMap::new();
         for said in &meeting.utterances {
-            let Some(who) = meeting.participants.get(said.speaker) else { continue };
+            // A channel of a Phone call is heard, not each person on it.
+            let is_phone = zoom.product() == Product::Phone;
+            let voice = if is_phone { phone_party(said.speaker) } else { said.speaker };
+            let Some(who) = meeting.participants.get(voice) else { continue };
             for slot in (said.start_ms..said.end_ms).step_by(GRID_MS as usize) {
                 slots.entry(slot).or_default().push(&who.user_id);
             }

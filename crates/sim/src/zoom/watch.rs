@@ -5,7 +5,7 @@ use rtms_wire::{codes::product::Product, message::signaling_handshake::PROTOCOL_
 use super::*;
 use crate::{
     checks::Leniency,
-    findings::{Severity, suspect},
+    findings::{Kind, Severity, suspect},
     judge::{Doubt, StreamReport, Tally},
     keep_alive::Unexpected,
 };
@@ -321,10 +321,12 @@ impl Zoom {
         self.watch_missing_media(now);
     }
 
-    /// Connections on which no keep-alive request was ever answered.
+    /// Connections on which no keep-alive request was ever answered, or the last ones were not.
     fn watch_silence(&mut self, now: UnixMillis) {
         /// An answer that takes longer is overdue.
         const OVERDUE: Duration = Duration::from_secs(5);
+        /// However often is asked, an answer may take this long.
+        const FAIR: Duration = Duration::from_secs(1);
         let silent: Vec<_> = self
             .connections
             .iter()
@@ -336,6 +338,22 @@ impl Zoom {
             .collect();
         for (connection, missed) in silent {
             self.find(now, Some(connection), Mistake::KeepAliveMissed { missed });
+        }
+        // Who is found to be silent, or to be late, has that finding already. Who may be gone answers nothing.
+        let is_known = |it: &Finding| matches!(it.mistake.kind(), Kind::KeepAliveMissed | Kind::KeepAliveLate);
+        if self.is_client_away(now) || self.findings.iter().any(is_known) {
+            return;
+        }
+        let overdue = OVERDUE.min(self.config.timing.keep_alive).max(FAIR);
+        let unanswered: Vec<_> = self
+            .connections
+            .iter()
+            .filter(|(connection, _)| self.is_sound(**connection))
+            .filter_map(|(connection, known)| Some((*connection, known.keep_alive.as_ref()?.unanswered(overdue, now))))
+            .filter(|(_, missing)| *missing > 0)
+            .collect();
+        for (connection, missing) in unanswered {
+            self.find(now, Some(connection), Mistake::KeepAliveUnanswered { missing });
         }
     }
 
@@ -370,7 +388,10 @@ impl Zoom {
         }
         // A refusal that was not heeded has a fault of its own.
         let is_explained = refused.is_some() && self.findings.iter().any(|it| it.mistake.severity() == Severity::Fault);
-        if now.since(joined_at) >= judge::BACK_WITHIN && !is_explained {
+        // An attempt that is under way takes its time.
+        let is_decided = refused.is_some() || !self.conduct.has_tried(Endpoint::Media, joined_at);
+        let within = if is_decided { judge::ASKED_WITHIN } else { judge::BACK_WITHIN };
+        if now.since(joined_at) >= within && !is_explained {
             let after_ms = u64::try_from(now.since(joined_at).as_millis()).unwrap_or(u64::MAX);
             self.find(now, self.signaling, Mistake::NoMedia { after_ms, refused });
         }

@@ -106,6 +106,12 @@ impl SqliteStore {
         Self::open_with(directory, SqliteOptions::default())
     }
 
+    /// Whether a process has the store in a directory open. One that cannot be looked at is taken for free.
+    pub fn is_in_use(directory: &Path) -> bool {
+        let lock = File::open(directory.join(schema::LOCK_NAME));
+        lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    }
+
     /// Opens it with other bounds.
     ///
     /// # Errors
@@ -518,10 +524,21 @@ impl Running {
 /// A page of the log: 4 KiB and its header.
 const WAL_PAGE_BYTES: u64 = 4096 + 24;
 
+/// How long [`SqliteStore::is_in_use`] may have the lock.
+const INSTANT: Duration = Duration::from_millis(10);
+
 fn lock(directory: &Path) -> Result<File, StoreError> {
     let path = directory.join(schema::LOCK_NAME);
     let file = private::file().create(true).truncate(false).write(true).open(&path).map_err(unavailable)?;
-    match file.try_lock() {
+    // A command that asks whether the folder is in use has the lock for an instant.
+    let locked = file.try_lock().or_else(|error| match error {
+        TryLockError::WouldBlock => {
+            std::thread::park_timeout(INSTANT);
+            file.try_lock()
+        }
+        TryLockError::Error(_) => Err(error),
+    });
+    match locked {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(StoreError::Locked { path }),
         Err(TryLockError::Error(error)) => Err(unavailable(error)),

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::media::medium::Medium;
+
 /// A product of Zoom's that can stream, as the first part of its webhook names says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -30,6 +32,16 @@ impl Product {
             Self::Session => "session",
             Self::ContactCenter => "contact_center",
             Self::Phone => "phone",
+        }
+    }
+
+    /// Whether the product streams this medium, as far as is published. Basis: documented.
+    ///
+    /// More is asked for all the same, as Zoom adds media over time.
+    pub fn has(self, medium: Medium) -> bool {
+        match self {
+            Self::Meeting | Self::Webinar => true,
+            Self::Session | Self::ContactCenter | Self::Phone => matches!(medium, Medium::Audio | Medium::Transcript),
         }
     }
 

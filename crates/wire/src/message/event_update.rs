@@ -15,6 +15,9 @@ use crate::{
     time::{self, UnixMillis},
 };
 
+/// The name of an event whose number has no meaning.
+const UNKNOWN: &str = "UNKNOWN";
+
 /// `EVENT_UPDATE`, `msg_type` 6, from Zoom on signaling. Basis: documented.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EventUpdate {
@@ -109,7 +112,12 @@ impl EventBody {
     /// Zoom's constant for the event on this product; `UNKNOWN` where no published table has it.
     pub fn name(&self, product: Product) -> &'static str {
         let meeting = self.meeting(product).map(EventType::name);
-        meeting.or_else(|| self.voice(product).map(VoiceEventType::name)).unwrap_or("UNKNOWN")
+        meeting.or_else(|| self.voice(product).map(VoiceEventType::name)).unwrap_or(UNKNOWN)
+    }
+
+    /// Whether its number has a meaning in this product. Without one, nothing follows from its other fields.
+    pub fn is_known(&self, product: Product) -> bool {
+        self.name(product) != UNKNOWN
     }
 
     /// When it happened, under whichever key.

@@ -12,8 +12,8 @@ use crate::{
     flaws::{Flaw, Flaws},
     lenient::whole_number,
     mend,
-    message::{Extra, Message, media_data::MediaData},
-    time::UnixMillis,
+    message::{Extra, Message, media_data::MediaData, set_apart},
+    time::{self, UnixMillis},
 };
 
 /// Messages with a payload in base64.
@@ -51,6 +51,7 @@ pub(super) fn read(payload: &[u8]) -> Result<(Message, Flaws), DecodeError> {
             }
         }
     };
+    keep_as_sent_ours(&mut fields);
     let msg_type = fields.get("msg_type").and_then(|number| MessageType::deserialize(number).ok());
     let Some(msg_type) = msg_type.filter(|it| CONTENT.contains(it) || TOLD.contains(it)) else {
         return Message::of_fields(fields).map(|message| (message, flaws));
@@ -62,6 +63,16 @@ pub(super) fn read(payload: &[u8]) -> Result<(Message, Flaws), DecodeError> {
         flaws.insert(Flaw::OddField);
     }
     Ok((message, flaws))
+}
+
+/// Puts aside fields of Zoom's that are called like the times that are kept as they were sent.
+fn keep_as_sent_ours(fields: &mut Extra) {
+    set_apart(fields, time::is_as_sent);
+    for name in ["content", "event"] {
+        if let Some(Value::Object(inner)) = fields.get_mut(name) {
+            set_apart(inner, time::is_as_sent);
+        }
+    }
 }
 
 /// Puts fields in order that their types would refuse.

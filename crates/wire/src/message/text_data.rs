@@ -12,7 +12,7 @@ use crate::{
     },
     ids::{ChannelId, UserId},
     lenient::{self, in_order},
-    message::{Extra, event_update::Participant},
+    message::{Extra, event_update::Participant, set_apart},
     time::{self, UnixMillis},
 };
 
@@ -144,6 +144,12 @@ impl MediaDataChat {
     /// A person can type text that happens to be JSON, so inner fields count only where `message_id` or
     /// `chat_session` is among them.
     pub fn message(&self) -> ChatMessage {
+        let mut message = self.united();
+        set_apart(&mut message.fields.extra, |name| name == "text");
+        message
+    }
+
+    fn united(&self) -> ChatMessage {
         let parsed = match &self.data {
             Value::String(text) => serde_json::from_str::<Extra>(text).ok(),
             Value::Object(fields) => Some(fields.clone()),
