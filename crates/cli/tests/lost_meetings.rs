@@ -216,7 +216,7 @@ async fn a_zoom_that_is_gone_is_a_failed_meeting() {
     let line = server.over(&stream).await;
     assert_eq!(line["state"], json!("failed"), "{line}");
     let loss = server.assert_agreed(&stream).await;
-    assert!(loss.parts.iter().all(|part| part.cause.as_str() == "window_missed"), "{loss}");
+    assert!(loss.parts.iter().all(|part| part.cause.as_str() == "unreached"), "{loss}");
     server.leave().await;
 }
 

@@ -75,7 +75,8 @@ pub(crate) fn standing_at_rest(record: &StreamRecord) -> StreamStanding {
     match &record.ended {
         Some(ended) => standing(ended.summary.as_deref()),
         // Zoom stopped it, and nobody ever said how its run ended.
-        None if record.is_left_behind() => StreamStanding::Failed,
+        // Its account is on its way, or the next process writes it.
+        None if record.is_left_behind() => StreamStanding::Stopping,
         None => StreamStanding::Ended,
     }
 }

@@ -43,12 +43,15 @@ impl Zoom {
     /// Goes on with what a server that hung has left undone.
     pub(super) fn thaw(&mut self, now: UnixMillis) {
         let thawed: Vec<_> = self.frozen.extract_if(.., |_, frozen| frozen.until <= now).collect();
-        for (connection, Frozen { unread, unsaid, .. }) in thawed {
-            let known = self.connections.get_mut(&connection);
+        // All of them first: what is read on one may end the stream.
+        for (connection, _) in &thawed {
+            let known = self.connections.get_mut(connection);
             if let Some(keep_alive) = known.and_then(|known| known.keep_alive.as_mut()) {
                 keep_alive.skip(now);
                 keep_alive.excuse(now);
             }
+        }
+        for (connection, Frozen { unread, unsaid, .. }) in thawed {
             // The network may have begun to lose everything meanwhile.
             if !self.is_void(connection) {
                 for (output, sent) in unsaid {
