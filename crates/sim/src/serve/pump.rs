@@ -101,7 +101,7 @@ impl Pump {
         }
         let mut stay_until = None;
         loop {
-            self.carry_out();
+            self.carry_out().await;
             if self.zoom.is_finished() {
                 let now = self.clock.now();
                 let until = *stay_until.get_or_insert(now + self.linger);
@@ -129,7 +129,7 @@ impl Pump {
             self.zoom.handle(input, self.clock.now());
         }
         self.say_goodbye(&mut events).await;
-        self.carry_out();
+        self.carry_out().await;
         lock(&self.seen).report = Some(self.report());
         if let Some(record) = &self.record
             && let Err(error) = record.lock().unwrap_or_else(PoisonError::into_inner).flush()
@@ -215,7 +215,7 @@ impl Pump {
         }
     }
 
-    fn carry_out(&mut self) {
+    async fn carry_out(&mut self) {
         // What is said now was said by a server that goes on, or before it hung.
         self.set_lines(false);
         while let Some(output) = self.zoom.poll_output() {
@@ -225,6 +225,10 @@ impl Pump {
                 Output::Cut { connection } => {
                     if let Some(outbox) = self.guests.outboxes.remove(&connection) {
                         outbox.task.abort();
+                        // The connections that are closed because of it must end after it.
+                        while !outbox.task.is_finished() {
+                            tokio::task::yield_now().await;
+                        }
                     }
                 }
                 Output::Close { connection, code } => {
