@@ -179,7 +179,7 @@ pub(crate) async fn run(args: SimulateArgs) -> anyhow::Result<ExitCode> {
     if let Some(scenario) = scenario {
         scenario::announce(&scenario);
         config.play(scenario);
-        // A bridge accepts whatever is posted to it.
+        // A bridge accepts every body that is posted to it.
         config.webhooks.forged_starts &= !push;
         let (unposted, webhooks) = mpsc::unbounded_channel();
         (config.unposted, later) = (Some(unposted), Some(webhooks).filter(|_| print));

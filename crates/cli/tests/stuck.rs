@@ -160,7 +160,7 @@ async fn a_store_that_does_not_answer_and_a_webhook_that_waits_for_it() {
     let room = Room::new();
     let server = Stuck::start(&room, Stdio::null(), Log::Read).await;
     let simulator = server.meeting(3).await;
-    // Whoever writes waits, as for a disk.
+    // Each writer waits, as for a disk.
     let other = Connection::open(room.0.path().join("data/store.sqlite3")).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let address = server.address;

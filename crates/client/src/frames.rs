@@ -59,7 +59,7 @@ enum At {
     Length,
     /// Of a length of several bytes.
     LongLength { missing: u8, length: u64, mask: u64 },
-    /// Of the mask or the payload, of which so many are missing.
+    /// Of the mask or the payload, with the number of bytes still missing.
     Payload { missing: u64 },
 }
 

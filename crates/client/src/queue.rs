@@ -2,7 +2,7 @@
 //!
 //! The sockets never wait for it. When it is full, notes that a message was read in part go first, then the oldest video,
 //! then the oldest deskshare, then the oldest audio, then the oldest words; what happens to the stream itself goes only
-//! when nothing else is left. Whatever goes is counted, and of media the time that is missing is told where it would have
+//! when nothing else is left. Each loss is counted, and of media the time that is missing is told where it would have
 //! come.
 
 use std::{

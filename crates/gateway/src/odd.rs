@@ -59,7 +59,7 @@ impl OddLog {
             Odd::OtherVersion { role, version } => {
                 warn!(%role, version, "Zoom answers in another version of the protocol; the stream goes on in version 1");
             }
-            // It is told as undecodable.
+            // `Undecodable` follows it and is logged.
             Odd::Raw(raw) if raw.flaws.is_empty() => {}
             Odd::Raw(raw) => match self.flawed.take(now) {
                 Telling::This => {

@@ -71,7 +71,7 @@ impl Work {
 }
 
 impl Here {
-    /// Returns when no request was under way for so long.
+    /// Returns once no request has been under way for this long.
     pub(crate) async fn rests(mut self, limit: Duration) {
         loop {
             // Without a service there is no request either.
