@@ -472,20 +472,18 @@ impl Recording {
         let mut inputs = std::mem::take(&mut self.gathered);
         let is_blank = recorder.is_blank();
         inputs.extend(if_blank.filter(|_| is_blank).into_iter().chain(last).map(|input| (input, now)));
-        let ending = Ending { stop_reason, why, at: now };
-        let metrics = self.metrics.clone();
-        let setup = self.setup.clone();
-        let mut writing = tokio::task::spawn_blocking(move || {
-            let started = ThreadTime::now();
-            let Written { mut recorder, result, spans } = write(recorder, inputs, true, now);
-            let summary = recorder.try_finish(&ending, &|| setup.may_sum());
-            metrics.recorded_for(started.elapsed());
-            (recorder, ending, result, summary, spans)
-        });
+        let mut closing = Closing { recorder, ending: Ending { stop_reason, why, at: now }, inputs, gives_up: false };
         let mut waits = CLOSE_AGAIN_AFTER.iter();
         loop {
-            let (mut recorder, ending, result, summary, last) = match writing.await {
-                Ok(written) => written,
+            let (setup, metrics) = (self.setup.clone(), self.metrics.clone());
+            let closed = tokio::task::spawn_blocking(move || {
+                let started = ThreadTime::now();
+                let closed = closing.run(&setup);
+                metrics.recorded_for(started.elapsed());
+                (closing, closed)
+            });
+            let (mut tried, closed) = match closed.await {
+                Ok(closed) => closed,
                 Err(panic) => {
                     self.metrics.record_error();
                     error!(%panic, "the recorder broke while closing");
@@ -493,33 +491,32 @@ impl Recording {
                     return (Account::of_lone(account, Recorded::Failed { why: "the recorder broke".into() }), spans);
                 }
             };
-            spans.extend(last);
-            let error = match summary {
+            spans.extend(tried.recorder.take_span_changes());
+            let error = match closed {
                 Ok(summary) => {
-                    if let Err(error) = result {
-                        self.metrics.record_error();
-                        warn!(%error, "a part of a recording could not be written");
-                    }
                     self.setup.name_unsummed(&summary);
                     return (Account::of_recording(&summary), spans);
                 }
                 Err(error) => error,
             };
             self.metrics.record_error();
-            let Some(wait) = waits.next() else {
-                let why = error.told();
+            let why = error.told();
+            if tried.gives_up {
                 error!(why, "a recording could not be closed");
-                recorder.give_up();
                 let recorded = Recorded::Failed { why: format!("it could not be closed: {why}") };
-                return (Account { recorded, ..Account::of_manifest(&recorder.describe()) }, spans);
-            };
-            sleep(*wait).await;
-            let setup = self.setup.clone();
-            writing = tokio::task::spawn_blocking(move || {
-                let summary = recorder.try_finish(&ending, &|| setup.may_sum());
-                let spans = recorder.take_span_changes();
-                (recorder, ending, result, summary, spans)
-            });
+                return (Account { recorded, ..Account::of_manifest(&tried.recorder.describe()) }, spans);
+            }
+            let wait = waits.next().filter(|_| !self.setup.deadline.is_over(Share::WireLog));
+            match wait {
+                Some(wait) => {
+                    self.setup.deadline.within(Share::WireLog, sleep(*wait)).await;
+                }
+                None => {
+                    error!(why, "a recording cannot be written to its end, closing it with what is in the files");
+                    tried.gives_up = true;
+                }
+            }
+            closing = tried;
         }
     }
 
@@ -559,6 +556,29 @@ impl Unopened {
     fn open(&self, setup: &RecordingSetup, about: &RecordingAbout) -> JoinHandle<Result<Box<Recorder>, RecordError>> {
         let (root, options, about, since) = (setup.root.clone(), setup.options.clone(), about.clone(), self.since);
         tokio::task::spawn_blocking(move || Recorder::open_with(&root, about, options, since).map(Box::new))
+    }
+}
+
+/// A recording that is being closed, in as many tries as it takes.
+struct Closing {
+    recorder: Box<Recorder>,
+    ending: Ending,
+    /// What is still to be recorded.
+    inputs: Vec<Timed>,
+    /// Whether what cannot be written is let go of.
+    gives_up: bool,
+}
+
+impl Closing {
+    fn run(&mut self, setup: &RecordingSetup) -> Result<Summary, RecordError> {
+        let inputs = std::mem::take(&mut self.inputs).into_iter();
+        if let Err(error) = inputs.fold(Ok(()), |done, (input, at)| done.and(self.recorder.handle(input, at))) {
+            warn!(%error, "a part of a recording could not be written");
+        }
+        if self.gives_up {
+            self.recorder.give_up()?;
+        }
+        self.recorder.try_finish(&self.ending, &|| setup.may_sum())
     }
 }
 

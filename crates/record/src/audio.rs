@@ -4,10 +4,13 @@
 //! saturating sum of all. It is kept exact while tracks still change: a packet adds what it changed in its own track,
 //! and a block of the mix that is no longer in memory is summed again from the tracks, never read back from its file.
 
+mod set;
+
 use std::{collections::BTreeMap, path::PathBuf};
 
 use rtms_wire::{SmolStr, time::UnixMillis};
 
+use self::set::{Last, Mix, Set, Track};
 use crate::{
     counts::TrackCounts,
     error::RecordError,
@@ -18,12 +21,7 @@ use crate::{
     options::Options,
     timeline::{Place, Timeline, Voices},
     wav::{PcmFormat, Wav},
-    window::Window,
 };
-
-/// How much of the end of a mix is summed again when a recording is resumed: a killed process may have written a
-/// track and not yet the mix. What it had not synced is a second of live sound, or the 60 s of a backlog.
-const RESUMMED_SECONDS: u64 = 62;
 
 /// All the sound of one recording.
 #[derive(Debug)]
@@ -33,56 +31,27 @@ pub(crate) struct Audio {
     tracks: usize,
     max_tracks: usize,
     wav_limit_bytes: u64,
-    /// From when on, and for how many milliseconds, there is what counted as repeats and was placed after all.
-    no_repeats: Vec<(UnixMillis, u64)>,
+    no_repeats: Vec<NoRepeat>,
 }
 
-/// Tracks of one format that belong together.
-#[derive(Debug)]
-struct Set {
-    /// From 1, as in file names.
-    number: usize,
-    format: PcmFormat,
-    /// Whether there is a mix to be made: not for what Zoom has mixed.
-    sum: Option<Mix>,
-    tracks: Vec<Track>,
-    by_who: BTreeMap<Who, usize>,
+/// A packet that counted as a repeat and was none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NoRepeat {
+    /// From when on.
+    pub(crate) from: UnixMillis,
+    /// How long it is.
+    pub(crate) ms: u64,
+    /// Whether it could not be written.
+    pub(crate) is_lost: bool,
 }
 
-#[derive(Debug)]
-struct Track {
-    who: Who,
-    wav: Wav,
-    window: Window<i16>,
-    timeline: Timeline,
-    /// What was placed last, and how often it came again right after itself.
-    last: Option<Last>,
-    /// Packets of one timestamp were found to be as many as there is time for.
-    is_bunched: bool,
-    placed: Placed,
-    /// Frames that something was received for.
-    heard: u64,
-    name: Option<SmolStr>,
-}
-
-/// A packet that was placed.
-#[derive(Debug)]
-struct Last {
-    timestamp: UnixMillis,
-    voices: Voices,
-    /// Its first frame.
-    start: u64,
-    samples: Vec<u8>,
-    /// The same came again so often, with nothing between. The next packet tells whether these are repeats.
-    copies: u64,
-}
-
-#[derive(Debug)]
-struct Mix {
-    /// Frames that were on disk when it was opened.
-    found: u64,
-    wav: Wav,
-    window: Window<i32>,
+/// Sound of a track that was let go, as its file could not be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LostSound {
+    /// From when until when, on Zoom's clock.
+    pub(crate) times: Vec<(UnixMillis, UnixMillis)>,
+    /// How many packets.
+    pub(crate) packets: u64,
 }
 
 /// What was found of an earlier process's tracks.
@@ -206,13 +175,13 @@ impl Audio {
                 TrackSource::Participant | TrackSource::ReceivedMix => {
                     let track = self.add_track(set, known.who.clone(), layout, files)?;
                     if let Some(track) = self.sets.get_mut(set).and_then(|set| set.tracks.get_mut(track)) {
-                        track.placed = known.placed.clone();
+                        let mut placed = known.placed.clone();
                         let more = uncounted_sound(known, format, track.wav.end());
-                        track.placed.packets += more.packets;
-                        track.placed.bytes += more.bytes;
+                        placed.packets += more.packets;
+                        placed.bytes += more.bytes;
                         if let Some(lost) = missing_sound(known, format.millis(track.wav.end()), self.origin) {
-                            track.placed.packets = track.placed.packets.saturating_sub(lost.packets);
-                            track.placed.bytes = track.placed.bytes.min(track.wav.end() * format.frame_bytes() as u64);
+                            placed.packets = placed.packets.saturating_sub(lost.packets);
+                            placed.bytes = placed.bytes.min(track.wav.end() * format.frame_bytes() as u64);
                             missing.push(lost);
                         }
                         // Of what was not counted nobody knows the timestamps.
@@ -220,10 +189,8 @@ impl Audio {
                         track.timeline = Timeline::new(self.origin, format.sample_rate, track.wav.end(), last);
                         uncounted.packets += more.packets;
                         uncounted.bytes += more.bytes;
-                        track.heard = track
-                            .wav
-                            .end()
-                            .saturating_sub(known.placed.silence_ms * u64::from(format.sample_rate) / 1000);
+                        let silence = known.placed.silence_ms * u64::from(format.sample_rate) / 1000;
+                        track.resume(placed, track.wav.end().saturating_sub(silence));
                     }
                 }
                 TrackSource::ComputedMix => {}
@@ -272,7 +239,7 @@ impl Audio {
             track.placed.duplicates += 1;
             return Ok(Outcome::Duplicate);
         }
-        set.settle_copies(id.track, Some(timestamp), &mut self.no_repeats, files)?;
+        set.settle_copies(id.track, Some(timestamp), &mut self.no_repeats, files);
         let Some(track) = set.tracks.get_mut(id.track) else { return Ok(Outcome::Duplicate) };
         let same_time = track.timeline.with_timestamp(timestamp);
         for start in &same_time {
@@ -311,18 +278,16 @@ impl Audio {
     }
 
     /// Decides for each track what came again at its end.
-    pub(crate) fn settle_copies(&mut self, files: &mut Files) -> Result<(), RecordError> {
+    pub(crate) fn settle_copies(&mut self, files: &mut Files) {
         for set in &mut self.sets {
             for track in 0..set.tracks.len() {
-                set.settle_copies(track, None, &mut self.no_repeats, files)?;
+                set.settle_copies(track, None, &mut self.no_repeats, files);
             }
         }
-        Ok(())
     }
 
-    /// From when on, and for how many milliseconds, there is what counted as repeats and was placed after all, since this
-    /// was asked.
-    pub(crate) fn take_no_repeats(&mut self) -> Vec<(UnixMillis, u64)> {
+    /// What counted as repeats and was none, since this was asked.
+    pub(crate) fn take_no_repeats(&mut self) -> Vec<NoRepeat> {
         std::mem::take(&mut self.no_repeats)
     }
 
@@ -332,18 +297,31 @@ impl Audio {
         ends.max().map(|ms| UnixMillis(self.origin.0.saturating_add(ms)))
     }
 
-    /// Writes all that is in memory and makes the headers right.
-    pub(crate) fn sync(&mut self, files: &mut Files) -> Result<(), RecordError> {
+    /// Writes all that is in memory of the tracks and makes their headers right.
+    pub(crate) fn sync_tracks(&mut self, files: &mut Files) -> Result<(), RecordError> {
         let mut done = Ok(());
         for set in &mut self.sets {
-            for track in &mut set.tracks {
-                keep_first(&mut done, track.window.sync(&mut track.wav, files));
-            }
-            if let Some(mix) = &mut set.sum {
-                keep_first(&mut done, mix.window.sync(&mut mix.wav, files));
-            }
+            keep_first(&mut done, set.sync_tracks(files));
         }
         done
+    }
+
+    /// The same for the mixes, after the tracks.
+    pub(crate) fn sync_mixes(&mut self, files: &mut Files) -> Result<(), RecordError> {
+        let mut done = Ok(());
+        for set in &mut self.sets {
+            keep_first(&mut done, set.sync_mix(files));
+        }
+        done
+    }
+
+    /// Lets go of what waits in memory for files that cannot be written, as nobody will try again; what that costs.
+    pub(crate) fn give_up(&mut self, files: &mut Files) -> Result<Vec<LostSound>, RecordError> {
+        let mut lost = Vec::new();
+        for set in &mut self.sets {
+            lost.extend(set.give_up(files)?);
+        }
+        Ok(lost)
     }
 
     /// The tracks as the manifest lists them.
@@ -386,8 +364,7 @@ impl Audio {
         files: &mut Files,
     ) -> Result<usize, RecordError> {
         let sum = if summed {
-            let wav = open_wav(layout.audio("mixed", number), format, self.wav_limit_bytes, files)?;
-            Some(Mix { found: wav.end(), window: Window::new(&wav), wav })
+            Some(Mix::new(open_wav(layout.audio("mixed", number), format, self.wav_limit_bytes, files)?))
         } else {
             None
         };
@@ -405,281 +382,11 @@ impl Audio {
         }
         let found = wav.end();
         set.by_who.insert(who.clone(), set.tracks.len());
-        set.tracks.push(Track {
-            who,
-            window: Window::new(&wav),
-            wav,
-            timeline: Timeline::new(self.origin, set.format.sample_rate, found, None),
-            last: None,
-            is_bunched: false,
-            placed: Placed::default(),
-            heard: 0,
-            name: None,
-        });
+        let timeline = Timeline::new(self.origin, set.format.sample_rate, found, None);
+        set.tracks.push(Track::new(who, wav, timeline));
         self.tracks += 1;
         Ok(set.tracks.len() - 1)
     }
-}
-
-impl Set {
-    /// Gives samples their place, if there is one, and writes them there.
-    fn put(
-        &mut self,
-        track: usize,
-        timestamp: UnixMillis,
-        samples: &[u8],
-        voices: Voices,
-        files: &mut Files,
-    ) -> Result<Place, RecordError> {
-        let frames = (samples.len() / self.format.frame_bytes()) as u64;
-        let Some(into) = self.tracks.get_mut(track) else { return Ok(Place::BeforeOrigin) };
-        let mut place = into.timeline.find_place(timestamp, frames, voices);
-        if let Place::At { start, .. } = place
-            && into.has_unknown_sound(start, frames, self.format, files)?
-        {
-            let taken = Place::Taken { start: into.timeline.nominal(timestamp) };
-            place = into.timeline.find_behind_found(timestamp, frames, voices).unwrap_or(taken);
-        }
-        if let Place::At { start, joined, out_of_order } = place {
-            into.timeline.remember(timestamp, start, frames);
-            let placed = &mut into.placed;
-            placed.packets += 1;
-            placed.bytes += samples.len() as u64;
-            placed.first_timestamp = Some(placed.first_timestamp.map_or(timestamp, |first| first.min(timestamp)));
-            placed.last_timestamp = Some(placed.last_timestamp.map_or(timestamp, |last| last.max(timestamp)));
-            placed.joined += u64::from(joined);
-            placed.out_of_order += u64::from(out_of_order);
-            into.heard += frames;
-            let written = self.write(track, start, samples, files);
-            if let (Err(_), Some(into)) = (&written, self.tracks.get_mut(track)) {
-                into.placed.packets -= 1;
-                into.placed.bytes -= samples.len() as u64;
-                into.heard -= frames;
-            }
-            written?;
-        }
-        Ok(place)
-    }
-
-    /// Decides whether what came again right after itself are repeats: `next` is the timestamp of the packet after it, none
-    /// at the end. What is no repeat is placed, and its time noted.
-    fn settle_copies(
-        &mut self,
-        track: usize,
-        next: Option<UnixMillis>,
-        no_repeats: &mut Vec<(UnixMillis, u64)>,
-        files: &mut Files,
-    ) -> Result<(), RecordError> {
-        let Some(into) = self.tracks.get_mut(track) else { return Ok(()) };
-        let Some(last) = into.last.take() else { return Ok(()) };
-        if last.copies == 0 {
-            return Ok(());
-        }
-        let frames = (last.samples.len() / self.format.frame_bytes()) as u64;
-        // Other sound with the same timestamp shows that the sender stamps several packets at once, and so does time that is
-        // just long enough for all.
-        if let Some(next) = next {
-            let end = last.start + frames;
-            let next_start = into.timeline.nominal(next);
-            let rest = next_start.abs_diff(end + last.copies * frames);
-            into.is_bunched = next == last.timestamp || (rest < frames && rest < next_start.abs_diff(end));
-        }
-        if !into.is_bunched {
-            return Ok(());
-        }
-        for _ in 0..last.copies {
-            if let Place::At { start, .. } = self.put(track, last.timestamp, &last.samples, last.voices, files)?
-                && let Some(into) = self.tracks.get_mut(track)
-            {
-                into.placed.duplicates = into.placed.duplicates.saturating_sub(1);
-                no_repeats.push((into.timeline.time_of(start), self.format.millis(frames)));
-            }
-        }
-        Ok(())
-    }
-
-    fn count_repeat(&mut self, track: usize) {
-        if let Some(track) = self.tracks.get_mut(track) {
-            track.placed.duplicates += 1;
-        }
-    }
-
-    /// Writes samples into a track, and what they change into the mix.
-    fn write(&mut self, track: usize, frame: u64, samples: &[u8], files: &mut Files) -> Result<(), RecordError> {
-        let frame_bytes = self.format.frame_bytes();
-        let mut rest = samples;
-        let mut frame = frame;
-        while !rest.is_empty() {
-            let Some(into) = self.tracks.get(track) else { return Ok(()) };
-            let (number, from) = into.window.locate(frame);
-            let count = (into.window.block_samples() - from).min(rest.len() / 2);
-            let (here, behind) = rest.split_at(2 * count);
-            let frames = (here.len() / frame_bytes) as u64;
-
-            // The mix first: if it must be summed from the tracks, then from what they were before.
-            self.need_sum(number, files)?;
-            let Some(into) = self.tracks.get_mut(track) else { return Ok(()) };
-            into.need(number, files)?;
-            into.wav.extend_to(frame + frames);
-            let Some(old) = into.window.change(number, from, count) else { return Ok(()) };
-            let new = here.chunks_exact(2).map(|bytes| bytes.try_into().map_or(0, i16::from_le_bytes));
-            match &mut self.sum {
-                Some(mix) => {
-                    mix.wav.extend_to(frame + frames);
-                    let Some(sums) = mix.window.change(number, from, count) else { return Ok(()) };
-                    for ((old, sum), new) in old.iter_mut().zip(sums).zip(new) {
-                        *sum += i32::from(new) - i32::from(*old);
-                        *old = new;
-                    }
-                }
-                None => old.iter_mut().zip(new).for_each(|(old, new)| *old = new),
-            }
-            rest = behind;
-            frame += frames;
-        }
-        Ok(())
-    }
-
-    /// Has this block of the mix in memory.
-    fn need_sum(&mut self, number: u64, files: &mut Files) -> Result<(), RecordError> {
-        let Some(mix) = &mut self.sum else { return Ok(()) };
-        if mix.window.has(number) {
-            return Ok(());
-        }
-        let mut sums = vec![0; mix.window.block_samples()];
-        let mut bytes = Vec::new();
-        let first = mix.window.first_frame(number);
-        for track in self.tracks.iter().filter(|track| track.wav.end() > first) {
-            match track.window.peek(number) {
-                Some(samples) => {
-                    sums.iter_mut().zip(samples).for_each(|(sum, sample)| *sum += i32::from(*sample));
-                }
-                None => {
-                    bytes.resize(2 * sums.len(), 0);
-                    track.wav.read(first, &mut bytes, files)?;
-                    let samples = bytes.chunks_exact(2).map(|bytes| bytes.try_into().map_or(0, i16::from_le_bytes));
-                    sums.iter_mut().zip(samples).for_each(|(sum, sample)| *sum += i32::from(sample));
-                }
-            }
-        }
-        mix.window.insert(number, sums, &mut mix.wav, files)
-    }
-
-    /// Whether the track has exactly these samples there, in memory or in its file.
-    fn is_there(&self, track: usize, frame: u64, samples: &[u8], files: &mut Files) -> Result<bool, RecordError> {
-        let Some(track) = self.tracks.get(track) else { return Ok(false) };
-        Ok(track.read(frame, samples.len(), self.format, files)? == samples)
-    }
-
-    /// Whether these samples are among those that only the file knows of: at their time, or near it if that is taken.
-    fn was_recorded(
-        &self,
-        track: usize,
-        timestamp: UnixMillis,
-        samples: &[u8],
-        files: &mut Files,
-    ) -> Result<bool, RecordError> {
-        let Some(track) = self.tracks.get(track) else { return Ok(false) };
-        let frame_bytes = self.format.frame_bytes();
-        let frames = (samples.len() / frame_bytes) as u64;
-        let nominal = track.timeline.nominal(timestamp);
-        let until = track.timeline.unknown_until();
-        if timestamp < track.timeline.time_of(0) || nominal + frames > until {
-            return Ok(false);
-        }
-        let there = track.read(nominal, samples.len(), self.format, files)?;
-        if there == samples {
-            return Ok(true);
-        }
-        if is_silent(&there) || is_silent(samples) {
-            return Ok(false);
-        }
-        let from = nominal.saturating_sub(frames);
-        let to = (nominal + frames + track.timeline.reach()).min(until);
-        let bytes = usize::try_from(to - from).unwrap_or(usize::MAX).saturating_mul(frame_bytes);
-        let near = track.read(from, bytes, self.format, files)?;
-        Ok(near.windows(samples.len()).step_by(frame_bytes).any(|there| there == samples))
-    }
-
-    fn sum_end_again(&mut self, files: &mut Files) -> Result<(), RecordError> {
-        let Some(mix) = &self.sum else { return Ok(()) };
-        let end = mix.wav.end();
-        let from = mix.found.min(end).saturating_sub(RESUMMED_SECONDS * u64::from(self.format.sample_rate));
-        let (first, _) = mix.window.locate(from);
-        let (last, _) = mix.window.locate(end.saturating_sub(1));
-        for number in first..=last {
-            self.need_sum(number, files)?;
-            let Some(mix) = &mut self.sum else { return Ok(()) };
-            let frames = end.saturating_sub(mix.window.first_frame(number));
-            let samples =
-                usize::try_from(frames).unwrap_or(usize::MAX).saturating_mul(usize::from(self.format.channels));
-            let count = samples.min(mix.window.block_samples());
-            // Named as changed, so that it is written.
-            mix.window.change(number, 0, count);
-        }
-        Ok(())
-    }
-}
-
-impl Track {
-    fn counts(&self, format: PcmFormat) -> TrackCounts {
-        let end = self.wav.end();
-        let silence_ms = format.millis(end.saturating_sub(self.heard));
-        TrackCounts { duration_ms: format.millis(end), placed: Placed { silence_ms, ..self.placed.clone() } }
-    }
-
-    /// The samples of the track from this frame on, from memory or from its file.
-    fn read(&self, frame: u64, bytes: usize, format: PcmFormat, files: &mut Files) -> Result<Vec<u8>, RecordError> {
-        let mut found = Vec::with_capacity(bytes);
-        while found.len() < bytes {
-            let at = frame + (found.len() / format.frame_bytes()) as u64;
-            let (number, from) = self.window.locate(at);
-            let count = (self.window.block_samples() - from).min((bytes - found.len()) / 2);
-            match self.window.peek(number).and_then(|block| block.get(from..from + count)) {
-                Some(known) => found.extend(known.iter().flat_map(|sample| sample.to_le_bytes())),
-                None => {
-                    let before = found.len();
-                    found.resize(before + 2 * count, 0);
-                    self.wav.read(at, found.get_mut(before..).unwrap_or_default(), files)?;
-                }
-            }
-        }
-        Ok(found)
-    }
-
-    /// Whether there is sound that only the file knows of.
-    fn has_unknown_sound(
-        &self,
-        start: u64,
-        frames: u64,
-        format: PcmFormat,
-        files: &mut Files,
-    ) -> Result<bool, RecordError> {
-        let frames = self.timeline.unknown_until().min(start + frames).saturating_sub(start);
-        let bytes = usize::try_from(frames).unwrap_or(usize::MAX).saturating_mul(format.frame_bytes());
-        Ok(!is_silent(&self.read(start, bytes, format, files)?))
-    }
-
-    /// Has this block in memory.
-    fn need(&mut self, number: u64, files: &mut Files) -> Result<(), RecordError> {
-        if self.window.has(number) {
-            return Ok(());
-        }
-        let first = self.window.first_frame(number);
-        let mut samples = vec![0; self.window.block_samples()];
-        if first < self.wav.end() {
-            let mut bytes = vec![0; 2 * samples.len()];
-            self.wav.read(first, &mut bytes, files)?;
-            for (sample, bytes) in samples.iter_mut().zip(bytes.chunks_exact(2)) {
-                *sample = bytes.try_into().map_or(0, i16::from_le_bytes);
-            }
-        }
-        self.window.insert(number, samples, &mut self.wav, files)
-    }
-}
-
-fn is_silent(samples: &[u8]) -> bool {
-    samples.iter().all(|byte| *byte == 0)
 }
 
 /// What a track lacks that was found to end here: it had been counted, so a power cut or somebody's hand took it.

@@ -19,7 +19,7 @@ use crate::{
     error::RecordError,
     layout::Layout,
     ledger::{LedgerReport, SpanChange},
-    loss::Loss,
+    loss::{Loss, seconds},
     manifest::{Continues, FORMAT, Manifest, OriginLine, RecordingState, Track, TrackSource},
     raw::IndexLine,
     wav::{HEADER_BYTES, PcmFormat, header},
@@ -187,6 +187,9 @@ impl Check {
         for track in &manifest.tracks {
             self.track(track, finished);
         }
+        if finished {
+            self.mixes(&manifest.tracks);
+        }
         let to = manifest.ledger.as_ref().filter(|_| finished).map(|ledger| ledger.to);
         let events = self.lines::<serde_json::Value>(&self.layout.events(), finished, |_, _| {});
         if finished && events != manifest.events {
@@ -302,6 +305,21 @@ impl Check {
             if track.source != TrackSource::ComputedMix && track.placed.bytes < at_least {
                 let what = format!("tells of {sound_ms} ms of sound, and counts {} bytes", track.placed.bytes);
                 self.problem(ProblemKind::Counts, track.files.first().map(String::as_str), what);
+            }
+        }
+    }
+
+    /// Mixes that end before their tracks, as a mix that cannot be written costs no sound.
+    fn mixes(&mut self, tracks: &[Track]) {
+        for mix in tracks.iter().filter(|track| track.source == TrackSource::ComputedMix) {
+            let of_set = tracks.iter().filter(|track| track.set == mix.set).map(|track| track.duration_ms);
+            let short = of_set.max().unwrap_or_default().saturating_sub(mix.duration_ms);
+            if short > 0 {
+                let name = mix.files.first().map_or("audio/mixed.wav", String::as_str);
+                self.note(&format!(
+                    "{name}: the mix ends {} s before its tracks, which have all of the sound",
+                    seconds(short)
+                ));
             }
         }
     }

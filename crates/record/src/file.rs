@@ -78,6 +78,14 @@ impl Files {
         open.file.set_len(length).map_err(|source| failed("set the length of", path, source))
     }
 
+    /// Takes room on the disk that [`Files::remove`] gives back, if there is any.
+    pub(crate) fn reserve(&mut self, path: &Path, bytes: usize) {
+        // Not zeros, which some file systems do not store.
+        if self.write_whole(path, &vec![0xA5; bytes], false).is_err() {
+            // What there is no room for now is missing at the end as well; that is told then.
+        }
+    }
+
     /// Writes a whole file that is not touched again.
     pub(crate) fn create(&mut self, path: &Path, bytes: &[u8]) -> Result<(), RecordError> {
         self.write_whole(path, bytes, self.wait_for_disk)
@@ -90,7 +98,11 @@ impl Files {
             file.write_all(bytes)?;
             if wait_for_disk { file.sync_data() } else { Ok(()) }
         };
-        write().map_err(|source| failed("write", path, source))
+        write().map_err(|source| {
+            // A part of it serves nobody, and takes room that others need.
+            let _ = fs::remove_file(path);
+            failed("write", path, source)
+        })
     }
 
     /// Puts new content in a file's place: a reader sees the old or the new, never a part, also after a power cut.
@@ -233,6 +245,33 @@ impl Appender {
         self.written += self.waiting.len() as u64;
         self.waiting.clear();
         Ok(())
+    }
+
+    /// Lets go of what waits. What a write that failed has brought into the file stays.
+    pub(crate) fn give_up(&mut self) -> Result<(), RecordError> {
+        let waiting = std::mem::take(&mut self.waiting);
+        self.written += length(&self.path)?.saturating_sub(self.written).min(waiting.len() as u64);
+        Ok(())
+    }
+
+    /// Lets go of the lines that wait, and gives those that are not in the file. A part of a line is cut off there.
+    pub(crate) fn give_up_lines(&mut self, files: &mut Files) -> Result<Vec<Vec<u8>>, RecordError> {
+        let waiting = std::mem::take(&mut self.waiting);
+        let mut lost = Vec::new();
+        let mut end = self.written;
+        let there = length(&self.path)?;
+        for line in waiting.split_inclusive(|byte| *byte == b'\n') {
+            end += line.len() as u64;
+            if end <= there {
+                self.written = end;
+            } else {
+                lost.push(line.to_owned());
+            }
+        }
+        if there > self.written {
+            files.set_len(&self.path, self.written)?;
+        }
+        Ok(lost)
     }
 
     /// Begins again with an empty file; what waits is thrown away.

@@ -133,6 +133,11 @@ impl Layout {
         indexes.chain(others).collect()
     }
 
+    /// Room on the disk for the end of a recording on a full one.
+    pub(crate) fn reserve(&self) -> PathBuf {
+        self.folder.join("reserve.bin")
+    }
+
     /// Where the bytes of a manifest that cannot be read are kept.
     pub(crate) fn torn_manifest(&self, number: u64) -> PathBuf {
         numbered(&self.folder.join("manifest.json.torn"), number)

@@ -64,6 +64,11 @@ impl OddMessages {
         self.lines.push_line(&line, files)
     }
 
+    /// Lets go of what waits.
+    pub(crate) fn give_up(&mut self, files: &mut Files) -> Result<(), RecordError> {
+        self.lines.give_up_lines(files).map(|_| ())
+    }
+
     pub(crate) fn flush(&mut self, files: &mut Files) -> Result<(), RecordError> {
         self.lines.flush(files)
     }

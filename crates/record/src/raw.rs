@@ -252,6 +252,11 @@ impl Raw {
         }
         done.and_then(|()| self.index.flush(files))
     }
+
+    /// Lets go of what waits and cannot be written; the lines of the packets that are in no file.
+    pub(crate) fn give_up(&mut self, layout: &Layout, files: &mut Files) -> Result<Vec<IndexLine>, RecordError> {
+        give_up(self.files.values_mut(), &mut self.index, layout, files)
+    }
 }
 
 impl Aside {
@@ -297,6 +302,40 @@ impl Aside {
         }
         done.and_then(|()| self.index.flush(files))
     }
+
+    /// As [`Raw::give_up`].
+    pub(crate) fn give_up(&mut self, layout: &Layout, files: &mut Files) -> Result<Vec<IndexLine>, RecordError> {
+        give_up(self.files.values_mut(), &mut self.index, layout, files)
+    }
+}
+
+/// Lets go of what waits for these files of packets. Lines of packets that are in the files wait on for the index.
+fn give_up<'a>(
+    packets: impl Iterator<Item = &'a mut Appender>,
+    index: &mut Appender,
+    layout: &Layout,
+    files: &mut Files,
+) -> Result<Vec<IndexLine>, RecordError> {
+    let mut ends = BTreeMap::new();
+    for file in packets {
+        file.give_up()?;
+        ends.insert(layout.relative(file.path()), file.end());
+    }
+    let (mut kept, mut lost) = (Vec::new(), Vec::new());
+    for text in index.give_up_lines(files)? {
+        let Ok(line) = serde_json::from_slice::<IndexLine>(&text) else { continue };
+        // Pictures have files of their own, which are whole.
+        if ends.get(line.file.as_str()).is_none_or(|end| line.offset + line.length <= *end) {
+            kept.extend_from_slice(&text);
+        } else {
+            lost.push(line);
+        }
+    }
+    if index.push(&kept, files).and_then(|()| index.flush(files)).is_err() {
+        let more = index.give_up_lines(files)?;
+        lost.extend(more.iter().filter_map(|text| serde_json::from_slice(text).ok()));
+    }
+    Ok(lost)
 }
 
 /// The stem for somebody's packets, `shared` for those of all.

@@ -3,6 +3,7 @@
 //! Here is its life: what is handled goes to `media.rs` or `lines.rs` below, sync brings it into the files, finish closes them.
 //! How it begins or goes on is in `opening.rs`.
 
+mod giving_up;
 mod lines;
 mod media;
 mod opening;
@@ -34,7 +35,7 @@ use crate::{
     layout::Layout,
     ledger::{Ledger, Queue, SpanChange},
     loss::Loss,
-    manifest::{self, JournalLine, Manifest, Received, RecordingState},
+    manifest::{self, JournalLine, Manifest, RecordingState},
     odd::OddMessages,
     options::Options,
     people::People,
@@ -241,25 +242,23 @@ impl Recorder {
         // The manifest first if it lacks a track: whoever resumes must know of it. Then every file is tried, so that one
         // that cannot be written does not hold up the others.
         let mut done = if self.manifest_stale { self.write_manifest(now) } else { Ok(()) };
+        let mut whole = Vec::with_capacity(Medium::ALL.len());
+        for medium in Medium::ALL {
+            let flushed = self.flush(medium);
+            if flushed.is_ok() {
+                whole.push(medium);
+            }
+            keep_first(&mut done, flushed);
+        }
         if let Some(audio) = &mut self.audio {
-            keep_first(&mut done, audio.sync(&mut self.files));
-        }
-        for raw in self.raw.values_mut() {
-            keep_first(&mut done, raw.flush(&mut self.files));
-        }
-        if let Some(aside) = &mut self.aside {
-            keep_first(&mut done, aside.flush(&mut self.files));
+            keep_first(&mut done, audio.sync_mixes(&mut self.files));
         }
         keep_first(&mut done, self.odd.flush(&mut self.files));
-        keep_first(&mut done, self.transcript_lines.flush(&mut self.files));
-        keep_first(&mut done, self.chat.flush(&mut self.files));
         keep_first(&mut done, self.events.flush(&mut self.files));
         let origin = self.manifest.origin.unwrap_or(self.manifest.about.started_at);
         keep_first(&mut done, self.transcript.flush(origin, &self.people, &mut self.files));
         // Counts and ledger last, so that they never tell of data that is not there.
-        if done.is_ok() {
-            done = self.take_counts(!due);
-        }
+        keep_first(&mut done, self.take_counts(&whole, !due));
         self.book.ledger.advance(now);
         keep_first(&mut done, self.journal_changes(!due, now));
         keep_first(&mut done, self.files.sync());
@@ -301,10 +300,11 @@ impl Recorder {
         // Names learnt late reach the lines from before.
         self.transcript.change_all();
         if let Some(audio) = &mut self.audio {
-            audio.settle_copies(&mut self.files)?;
+            audio.settle_copies(&mut self.files);
         }
         self.count_no_repeats();
         self.sync(at)?;
+        self.files.remove(&self.layout.reserve())?;
         // Before its journal goes.
         self.write_ledger(at)?;
         self.files.remove(self.journal.path())?;
@@ -336,37 +336,36 @@ impl Recorder {
         self.manifest.loss(&self.book.ledger.report())
     }
 
-    /// What waits in memory for the disk is lost, as nobody will try again: it is counted so. For when
-    /// [`Recorder::try_finish`] has failed for too long.
-    pub fn give_up(&mut self) {
-        for (medium, received) in &mut self.manifest.media {
-            let synced = self.counted.media.get(medium).cloned().unwrap_or_default();
-            let kept = |received: &Received| {
-                received.packets.saturating_sub(received.duplicates).saturating_sub(received.lost_disk)
-            };
-            let lost = kept(received).saturating_sub(kept(&synced));
-            if lost == 0 {
-                continue;
-            }
-            received.lost_disk += lost;
-            if let (Some(first), Some(last)) = (received.first_timestamp, received.last_timestamp) {
-                let ms = self.book.usual_ms(*medium);
-                let from = synced.last_timestamp.map_or(first, |last| last + Duration::from_millis(ms));
-                self.book.ledger.dropped(*medium, from.min(last), last + Duration::from_millis(ms), Queue::Disk);
-            }
+    /// Brings what waits of this medium into its files.
+    fn flush(&mut self, medium: Medium) -> Result<(), RecordError> {
+        let mut done = match medium {
+            Medium::Audio => self.audio.as_mut().map_or(Ok(()), |audio| audio.sync_tracks(&mut self.files)),
+            Medium::Video | Medium::Deskshare => Ok(()),
+            Medium::Transcript => self.transcript_lines.flush(&mut self.files),
+            Medium::Chat => self.chat.flush(&mut self.files),
+        };
+        if let Some(raw) = self.raw.get_mut(&medium) {
+            keep_first(&mut done, raw.flush(&mut self.files));
         }
+        if let (Medium::Audio, Some(aside)) = (medium, &mut self.aside) {
+            keep_first(&mut done, aside.flush(&mut self.files));
+        }
+        done
     }
 
-    /// Takes the counts, all of which is in the files, and puts into `ledger.jsonl` what changed in them, unless the
-    /// manifest is written anyway.
-    fn take_counts(&mut self, manifest_waits: bool) -> Result<(), RecordError> {
-        let counts = Counts {
-            media: self.manifest.media.clone(),
-            tracks: self.audio.as_ref().map(Audio::counts).unwrap_or_default(),
-            aside: self.manifest.aside.clone(),
-            flaws: self.manifest.flaws.clone(),
-            refused: self.manifest.refused,
-        };
+    /// Takes the counts of the media of which all is in the files, and puts into `ledger.jsonl` what changed in them, unless
+    /// the manifest is written anyway.
+    fn take_counts(&mut self, whole: &[Medium], manifest_waits: bool) -> Result<(), RecordError> {
+        let mut counts = self.counted.clone();
+        let media = self.manifest.media.iter().filter(|(medium, _)| whole.contains(medium));
+        counts.media.extend(media.map(|(medium, received)| (*medium, received.clone())));
+        // What lies aside is sound.
+        if whole.contains(&Medium::Audio) {
+            counts.tracks = self.audio.as_ref().map(Audio::counts).unwrap_or_default();
+            counts.aside.clone_from(&self.manifest.aside);
+        }
+        counts.flaws.clone_from(&self.manifest.flaws);
+        counts.refused = self.manifest.refused;
         let line = counts.changed_since(&self.counted, self.manifest.ledger_revision);
         self.counted = counts;
         match line {

@@ -43,6 +43,8 @@ pub(crate) struct Wav {
     end: u64,
     /// Frames the headers tell of.
     told: u64,
+    /// Frames that were there when it was opened or synced.
+    synced: u64,
     /// Parts that have a header.
     parts: u64,
 }
@@ -57,7 +59,7 @@ impl Wav {
     ) -> Result<Option<Self>, RecordError> {
         let frame_bytes = format.frame_bytes() as u64;
         let fit = limit_bytes.min(u64::from(u32::MAX)).saturating_sub(HEADER_BYTES) / frame_bytes;
-        let mut wav = Self { stem, format, part_frames: fit.max(1), end: 0, told: 0, parts: 0 };
+        let mut wav = Self { stem, format, part_frames: fit.max(1), end: 0, told: 0, synced: 0, parts: 0 };
         loop {
             let path = wav_part(&wav.stem, wav.parts + 1);
             let bytes = length(&path)?;
@@ -85,6 +87,7 @@ impl Wav {
         if wav.parts == 1 {
             wav.part_frames = wav.part_frames.max(wav.end);
         }
+        wav.synced = wav.end;
         Ok(Some(wav))
     }
 
@@ -148,6 +151,39 @@ impl Wav {
         let before = (self.parts - 1) * self.part_frames;
         self.write_header(self.parts, self.end.saturating_sub(before).min(self.part_frames), files)?;
         self.told = self.end;
+        self.synced = self.end;
+        Ok(())
+    }
+
+    /// Frames that are in the files for sure: those of the last sync.
+    pub(crate) fn synced_end(&self) -> u64 {
+        self.synced
+    }
+
+    /// Cuts the track off here, in its files too. The next sync makes the header right.
+    pub(crate) fn cut_to(&mut self, frame: u64, files: &mut Files) -> Result<(), RecordError> {
+        self.end = self.end.min(frame);
+        self.synced = self.synced.min(self.end);
+        let parts = self.end.div_ceil(self.part_frames);
+        // A part may be there of which not even the header could be written.
+        for part in (parts + 1..=self.parts + 1).rev() {
+            files.remove(&wav_part(&self.stem, part))?;
+        }
+        self.parts = self.parts.min(parts);
+        if self.parts == 0 {
+            self.told = 0;
+            return Ok(());
+        }
+        let inside = self.end - (self.parts - 1) * self.part_frames;
+        let bytes = HEADER_BYTES + inside * self.format.frame_bytes() as u64;
+        let path = wav_part(&self.stem, self.parts);
+        if length(&path)? > bytes {
+            // Before it, as a header never tells of more than there is.
+            self.write_header(self.parts, inside, files)?;
+            files.set_len(&path, bytes)?;
+            self.told = self.end;
+        }
+        self.told = self.told.min(self.end);
         Ok(())
     }
 

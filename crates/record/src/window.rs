@@ -138,6 +138,20 @@ impl<S: Sample> Window<S> {
         Ok(())
     }
 
+    /// What is not written yet: from which frame to which, in no order.
+    pub(crate) fn unwritten(&self) -> impl Iterator<Item = (u64, u64)> {
+        self.blocks.iter().filter_map(|block| {
+            let (from, to) = block.unwritten?;
+            let frame = |sample: usize| self.first_frame(block.number) + (sample / self.channels.max(1)) as u64;
+            Some((frame(from), frame(to)))
+        })
+    }
+
+    /// Lets go of the blocks from this one on, written or not.
+    pub(crate) fn forget_from(&mut self, number: u64) {
+        self.blocks.retain(|block| block.number < number);
+    }
+
     fn write_block(&mut self, place: usize, wav: &mut Wav, files: &mut Files) -> Result<(), RecordError> {
         let (block_frames, channels) = (self.block_frames as u64, self.channels);
         let Some(block) = self.blocks.get_mut(place) else { return Ok(()) };

@@ -116,6 +116,12 @@ impl Line {
         });
     }
 
+    /// What was received is not kept after all.
+    pub(super) fn not_kept(&mut self, from: u64, to: u64, queue: Queue) {
+        let lost = What::Dropped { by: queue };
+        self.paint(from, to.min(u64::MAX - 1), |old| (*old == What::Received).then(|| lost.clone()));
+    }
+
     /// Something came that nobody can read: where nothing else was received, it is what there was.
     pub(super) fn unreadable(&mut self, from: u64, to: u64) {
         let lost = What::Dropped { by: Queue::Unreadable };

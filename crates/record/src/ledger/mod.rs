@@ -339,6 +339,13 @@ impl Ledger {
         }
     }
 
+    /// What was told as received of this time is not kept after all.
+    pub fn not_kept(&mut self, medium: Medium, from: UnixMillis, to: UnixMillis, queue: Queue) {
+        if let Some(account) = self.account_mut(medium) {
+            account.line.not_kept(from.0, to.0, queue);
+        }
+    }
+
     /// A message came `at` this time, which is ours, and could not be read. Messages of its medium last so many
     /// milliseconds.
     ///

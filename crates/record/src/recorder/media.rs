@@ -11,12 +11,13 @@ use rtms_wire::{
 
 use super::Recorder;
 use crate::{
-    audio::{Audio, Outcome},
+    audio::{Audio, NoRepeat, Outcome},
     belief::Doubt,
     content::{Picture, picture, sound_container},
     error::RecordError,
     input::Who,
     layout::Layout,
+    ledger::Queue,
     manifest::{AsideReason, Grant, MAX_LISTED, Received},
     options::Options,
     raw::{Aside, Raw, stem_or},
@@ -200,12 +201,19 @@ impl Recorder {
         }
     }
 
-    /// Packets that counted as repeats and are in a track now are none.
+    /// Packets that counted as repeats and are in a track now, or should be, are none.
     pub(super) fn count_no_repeats(&mut self) {
-        for (from, ms) in self.audio.as_mut().map(Audio::take_no_repeats).unwrap_or_default() {
+        for NoRepeat { from, ms, is_lost } in self.audio.as_mut().map(Audio::take_no_repeats).unwrap_or_default() {
             let received = self.manifest.media.entry(Medium::Audio).or_default();
             received.duplicates = received.duplicates.saturating_sub(1);
-            self.book.ledger.found(Medium::Audio, from, from + Duration::from_millis(ms));
+            let to = from + Duration::from_millis(ms);
+            if is_lost {
+                received.lost_disk += 1;
+                self.manifest.refused += 1;
+                self.book.ledger.dropped(Medium::Audio, from, to, Queue::Disk);
+            } else {
+                self.book.ledger.found(Medium::Audio, from, to);
+            }
         }
     }
 

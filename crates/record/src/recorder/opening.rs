@@ -9,7 +9,7 @@ use std::{
 use rtms_wire::{media::medium::Medium, time::UnixMillis};
 use serde::Deserialize;
 
-use super::{Recorder, rebuilding};
+use super::{Recorder, giving_up::RESERVE_BYTES, rebuilding};
 use crate::{
     audio::{Audio, Found, MissingSound},
     belief::Belief,
@@ -162,6 +162,7 @@ impl Recorder {
             recorder.apply_grant(grant.medium, &grant.params);
         }
         recorder.write_ledger(now)?;
+        recorder.files.reserve(&recorder.layout.reserve(), RESERVE_BYTES);
         if is_resumed {
             // Headers and mixes of a killed process are put right before anything is added.
             recorder.sync(now)?;
