@@ -316,12 +316,8 @@ impl Audio {
     }
 
     /// Lets go of what waits in memory for files that cannot be written, as nobody will try again; what that costs.
-    pub(crate) fn give_up(&mut self, files: &mut Files) -> Result<Vec<LostSound>, RecordError> {
-        let mut lost = Vec::new();
-        for set in &mut self.sets {
-            lost.extend(set.give_up(files)?);
-        }
-        Ok(lost)
+    pub(crate) fn give_up(&mut self, files: &mut Files, done: &mut Result<(), RecordError>) -> Vec<LostSound> {
+        self.sets.iter_mut().flat_map(|set| set.give_up(files, done)).collect()
     }
 
     /// The tracks as the manifest lists them.

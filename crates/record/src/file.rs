@@ -255,11 +255,14 @@ impl Appender {
     }
 
     /// Lets go of the lines that wait, and gives those that are not in the file. A part of a line is cut off there.
-    pub(crate) fn give_up_lines(&mut self, files: &mut Files) -> Result<Vec<Vec<u8>>, RecordError> {
+    pub(crate) fn give_up_lines(&mut self, files: &mut Files, done: &mut Result<(), RecordError>) -> Vec<Vec<u8>> {
         let waiting = std::mem::take(&mut self.waiting);
         let mut lost = Vec::new();
         let mut end = self.written;
-        let there = length(&self.path)?;
+        let there = length(&self.path).unwrap_or_else(|error| {
+            keep_first(done, Err(error));
+            self.written
+        });
         for line in waiting.split_inclusive(|byte| *byte == b'\n') {
             end += line.len() as u64;
             if end <= there {
@@ -269,9 +272,9 @@ impl Appender {
             }
         }
         if there > self.written {
-            files.set_len(&self.path, self.written)?;
+            keep_first(done, files.set_len(&self.path, self.written));
         }
-        Ok(lost)
+        lost
     }
 
     /// Begins again with an empty file; what waits is thrown away.

@@ -65,8 +65,8 @@ impl OddMessages {
     }
 
     /// Lets go of what waits.
-    pub(crate) fn give_up(&mut self, files: &mut Files) -> Result<(), RecordError> {
-        self.lines.give_up_lines(files).map(|_| ())
+    pub(crate) fn give_up(&mut self, files: &mut Files, done: &mut Result<(), RecordError>) {
+        self.lines.give_up_lines(files, done);
     }
 
     pub(crate) fn flush(&mut self, files: &mut Files) -> Result<(), RecordError> {

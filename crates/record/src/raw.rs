@@ -254,8 +254,13 @@ impl Raw {
     }
 
     /// Lets go of what waits and cannot be written; the lines of the packets that are in no file.
-    pub(crate) fn give_up(&mut self, layout: &Layout, files: &mut Files) -> Result<Vec<IndexLine>, RecordError> {
-        give_up(self.files.values_mut(), &mut self.index, layout, files)
+    pub(crate) fn give_up(
+        &mut self,
+        layout: &Layout,
+        files: &mut Files,
+        done: &mut Result<(), RecordError>,
+    ) -> Vec<IndexLine> {
+        give_up(self.files.values_mut(), &mut self.index, layout, files, done)
     }
 }
 
@@ -304,8 +309,13 @@ impl Aside {
     }
 
     /// As [`Raw::give_up`].
-    pub(crate) fn give_up(&mut self, layout: &Layout, files: &mut Files) -> Result<Vec<IndexLine>, RecordError> {
-        give_up(self.files.values_mut(), &mut self.index, layout, files)
+    pub(crate) fn give_up(
+        &mut self,
+        layout: &Layout,
+        files: &mut Files,
+        done: &mut Result<(), RecordError>,
+    ) -> Vec<IndexLine> {
+        give_up(self.files.values_mut(), &mut self.index, layout, files, done)
     }
 }
 
@@ -315,14 +325,15 @@ fn give_up<'a>(
     index: &mut Appender,
     layout: &Layout,
     files: &mut Files,
-) -> Result<Vec<IndexLine>, RecordError> {
+    done: &mut Result<(), RecordError>,
+) -> Vec<IndexLine> {
     let mut ends = BTreeMap::new();
     for file in packets {
-        file.give_up()?;
+        keep_first(done, file.give_up());
         ends.insert(layout.relative(file.path()), file.end());
     }
     let (mut kept, mut lost) = (Vec::new(), Vec::new());
-    for text in index.give_up_lines(files)? {
+    for text in index.give_up_lines(files, done) {
         let Ok(line) = serde_json::from_slice::<IndexLine>(&text) else { continue };
         // Pictures have files of their own, which are whole.
         if ends.get(line.file.as_str()).is_none_or(|end| line.offset + line.length <= *end) {
@@ -332,10 +343,10 @@ fn give_up<'a>(
         }
     }
     if index.push(&kept, files).and_then(|()| index.flush(files)).is_err() {
-        let more = index.give_up_lines(files)?;
+        let more = index.give_up_lines(files, done);
         lost.extend(more.iter().filter_map(|text| serde_json::from_slice(text).ok()));
     }
-    Ok(lost)
+    lost
 }
 
 /// The stem for somebody's packets, `shared` for those of all.

@@ -44,9 +44,8 @@ fn second(from: i64) -> Vec<Input> {
                 start_time,
                 ..MediaDataTranscript::default()
             }));
-            let mut chat = MediaDataChat::default();
-            chat.timestamp = start_time;
-            chat.data = format!("chat at {at}").into();
+            let chat = format!("chat at {at}").into();
+            let chat = MediaDataChat { timestamp: start_time, data: chat, ..MediaDataChat::default() };
             inputs.push(Input::Chat(chat));
             inputs.push(Input::Note(Note { at: now(), kind: "state", fields: Extra::new() }));
         }
@@ -60,6 +59,13 @@ fn second(from: i64) -> Vec<Input> {
 
 /// A recording of which this file cannot be written in its second half, closed all the same.
 fn closed_without(file: &str) -> (Room, Manifest) {
+    let (room, mut recorder) = half_written(file);
+    let summary = recorder.try_finish(&ending(), &|| true).expect("closed");
+    (room, summary.manifest)
+}
+
+/// The same, given up and not closed yet.
+fn half_written(file: &str) -> (Room, Recorder) {
     let room = Room::new();
     // Each part of a track is as long as the first half.
     let wav_limit_bytes = 44 + 32_000 * HALF.unsigned_abs();
@@ -89,8 +95,7 @@ fn closed_without(file: &str) -> (Room, Manifest) {
             fs::rename(&kept, &path).expect("moved");
         }
     }
-    let summary = recorder.try_finish(&ending(), &|| true).expect("closed");
-    (room, summary.manifest)
+    (room, recorder)
 }
 
 fn assert_closed(room: &Room, manifest: &Manifest) -> Loss {
@@ -183,6 +188,31 @@ fn a_mix_that_fell_behind_is_summed_again_when_it_can_be_written() {
     for part in 2..=30 {
         assert_eq!(room.samples(&format!("audio/mixed.part{part}.wav")), vec![5; 16_000], "{part}");
     }
+}
+
+#[test]
+fn what_could_not_be_closed_at_all_is_closed_later_as_it_was_told() {
+    let (room, mut recorder) = half_written("video/index.jsonl");
+    let draft = room.path("manifest.json.new");
+    fs::create_dir(&draft).expect("in the way");
+    recorder.try_finish(&ending(), &|| true).expect_err("its manifest cannot be written");
+    let told = recorder.describe();
+    let lost = recorder.loss();
+    assert_eq!(lost.parts.iter().map(|part| part.packets).sum::<u64>(), 25 * HALF.unsigned_abs());
+    drop(recorder);
+
+    let close = || {
+        let later = UnixMillis(START + 3_600_000);
+        Recorder::close_given_up(&room.folder(), told.clone(), Options::default(), &ending(), later, &|| true)
+    };
+    close().expect_err("still in the way");
+    fs::remove_dir(&draft).expect("removed");
+    let summary = close().expect("closed").expect("a recording");
+    assert_eq!(assert_closed(&room, &summary.manifest), lost);
+    assert_eq!(summary.manifest.media, told.media);
+    assert_eq!(close().expect("looked at").expect("the same").manifest, summary.manifest, "once");
+    fs::remove_dir_all(room.folder()).expect("removed");
+    assert!(close().expect("looked at").is_none());
 }
 
 #[test]

@@ -334,7 +334,7 @@ impl Set {
 
     /// Cuts every track that cannot be written back to what is in its files, and the mix with them; what that costs. A mix
     /// that cannot be written then is cut off where it cannot.
-    pub(super) fn give_up(&mut self, files: &mut Files) -> Result<Vec<LostSound>, RecordError> {
+    pub(super) fn give_up(&mut self, files: &mut Files, done: &mut Result<(), RecordError>) -> Vec<LostSound> {
         let mut lost = Vec::new();
         let mut first_cut = None;
         for track in &mut self.tracks {
@@ -355,23 +355,23 @@ impl Set {
             track.placed = Placed { duplicates: track.placed.duplicates, ..placed };
             track.heard = heard;
             track.window.forget_from(0);
-            track.wav.cut_to(end, files)?;
+            keep_first(done, track.wav.cut_to(end, files));
         }
         let end = self.tracks.iter().map(|track| track.wav.end()).max().unwrap_or_default();
-        let Some(mix) = &mut self.sum else { return Ok(lost) };
+        let Some(mix) = &mut self.sum else { return lost };
         let unwritten = mix.window.unwritten().map(|(from, _)| from);
         let behind = mix.behind.map(|number| mix.window.first_frame(number));
-        let Some(from) = unwritten.chain(first_cut).chain(behind).min() else { return Ok(lost) };
+        let Some(from) = unwritten.chain(first_cut).chain(behind).min() else { return lost };
         let (first, _) = mix.window.locate(from);
-        mix.wav.cut_to(end, files)?;
+        keep_first(done, mix.wav.cut_to(end, files));
         if self.sum_again(first, files).and_then(|()| self.sync_mix(files)).is_err()
             && let Some(mix) = &mut self.sum
         {
             mix.behind = None;
             mix.window.forget_from(0);
-            mix.wav.cut_to(mix.wav.synced_end().min(from), files)?;
+            keep_first(done, mix.wav.cut_to(mix.wav.synced_end().min(from), files));
         }
-        Ok(lost)
+        lost
     }
 }
 

@@ -1,15 +1,19 @@
 //! The end of a recording that cannot be written to its end: what is in the files stays, and the rest is counted as lost.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use rtms_wire::{media::medium::Medium, time::UnixMillis};
 use serde::Deserialize;
 
-use super::Recorder;
+use super::{Recorder, Summary};
 use crate::{
     error::RecordError,
-    ledger::{MAX_MESSAGE_MS, Queue},
-    manifest::AsideReason,
+    file::Files,
+    input::{Ending, Input},
+    layout::Layout,
+    ledger::{Change, Ledger, MAX_MESSAGE_MS, Queue, When},
+    manifest::{AsideReason, Manifest, RecordingState},
+    options::Options,
     raw::IndexLine,
 };
 
@@ -30,11 +34,11 @@ impl Recorder {
     /// [`Recorder::try_finish`] has failed for too long; it may be called again then, and needs next to no room on the disk.
     ///
     /// # Errors
-    /// If a file cannot be looked at or cut. What it holds is counted as far as it is known.
+    /// If a file cannot be looked at or cut. All is counted then, too.
     pub fn give_up(&mut self) -> Result<(), RecordError> {
-        self.files.remove(&self.layout.reserve())?;
+        let mut done = self.files.remove(&self.layout.reserve());
         let sound = match &mut self.audio {
-            Some(audio) => audio.give_up(&mut self.files)?,
+            Some(audio) => audio.give_up(&mut self.files, &mut done),
             None => Vec::new(),
         };
         for sound in sound {
@@ -42,11 +46,11 @@ impl Recorder {
         }
         let mut packets = Vec::new();
         for (medium, raw) in &mut self.raw {
-            let lost = raw.give_up(&self.layout, &mut self.files)?;
+            let lost = raw.give_up(&self.layout, &mut self.files, &mut done);
             packets.extend(lost.into_iter().map(|line| (*medium, line)));
         }
         let aside = match &mut self.aside {
-            Some(aside) => aside.give_up(&self.layout, &mut self.files)?,
+            Some(aside) => aside.give_up(&self.layout, &mut self.files, &mut done),
             None => Vec::new(),
         };
         for line in &aside {
@@ -63,7 +67,7 @@ impl Recorder {
         }
         for medium in [Medium::Transcript, Medium::Chat] {
             let lines = if medium == Medium::Chat { &mut self.chat } else { &mut self.transcript_lines };
-            for line in lines.give_up_lines(&mut self.files)? {
+            for line in lines.give_up_lines(&mut self.files, &mut done) {
                 let Ok(times) = serde_json::from_slice::<Times>(&line) else { continue };
                 let came_at = self.book.ledger.to_zoom(times.received_at);
                 let from = times.start_time.or(times.timestamp).unwrap_or(came_at);
@@ -71,10 +75,46 @@ impl Recorder {
                 self.lost(medium, [(from, from + Duration::from_millis(ms))], 1);
             }
         }
-        let events = self.events.give_up_lines(&mut self.files)?.len() as u64;
+        let events = self.events.give_up_lines(&mut self.files, &mut done).len() as u64;
         self.manifest.events = self.manifest.events.saturating_sub(events);
         self.manifest.refused += events;
-        self.odd.give_up(&mut self.files)
+        self.odd.give_up(&mut self.files, &mut done);
+        done
+    }
+
+    /// Closes a recording that was given up and could not be closed then, as its folder could not take the last manifest.
+    /// `told` is [`Recorder::describe`] from after [`Recorder::give_up`]; its counts and its ledger are what is told of the
+    /// stream since. None if there is nothing in the folder any more.
+    ///
+    /// # Errors
+    /// If a file cannot be written or read. It may be called again then.
+    pub fn close_given_up(
+        folder: &Path,
+        mut told: Manifest,
+        options: Options,
+        ending: &Ending,
+        now: UnixMillis,
+        may_read: &dyn Fn() -> bool,
+    ) -> Result<Option<Summary>, RecordError> {
+        match Manifest::read(folder) {
+            Ok(None) => return Ok(None),
+            Ok(Some(manifest)) if manifest.state == RecordingState::Finished => {
+                return Ok(Some(Summary { folder: folder.to_owned(), duration: Duration::ZERO, manifest }));
+            }
+            Ok(Some(_)) | Err(RecordError::BadManifest { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        // What is in the journal is in it already.
+        told.ledger_revision += 1;
+        let mut files = Files::new(folder, options.max_open_files, options.wait_for_disk);
+        told.write(&Layout::of_folder(folder), &mut files)?;
+        let mut recorder = Self::open_folder(folder, told.about, options, None, now)?;
+        if let Some(report) = told.ledger {
+            // It reaches to the end: nothing was missed since.
+            recorder.book.ledger = Ledger::resume(&report, &[]);
+            recorder.handle(Input::Change(Change::Stopped, When::Zoom(report.to)), now)?;
+        }
+        recorder.try_finish(ending, may_read).map(Some)
     }
 
     /// Counts packets that were told as received, and that no file has.

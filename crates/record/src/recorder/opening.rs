@@ -65,7 +65,7 @@ impl Recorder {
     }
 
     /// Opens this folder. `continues` is what it goes on with, and until when that was written, on our clock.
-    fn open_folder(
+    pub(super) fn open_folder(
         folder: &Path,
         about: RecordingAbout,
         options: Options,
