@@ -15,7 +15,7 @@ use rtms_record::{
     manifest::RecordingState,
 };
 use rtms_wire::{
-    media::medium::Medium,
+    media::{medium::Medium, params::MediaParams},
     message::{
         Extra,
         text_data::{MediaDataChat, MediaDataTranscript},
@@ -150,6 +150,31 @@ fn a_track_that_cannot_be_written_is_cut_back_and_the_mix_has_the_others() {
     assert_eq!(room.samples("audio/6.part2.wav"), vec![4; 16_000 * HALF as usize]);
     assert_eq!(room.samples("audio/mixed.wav"), vec![7; 16_000 * HALF as usize]);
     assert_eq!(room.samples("audio/mixed.part2.wav"), vec![4; 16_000 * HALF as usize]);
+}
+
+#[test]
+fn people_who_take_turns_lose_what_they_said_and_not_what_others_did() {
+    let room = Room::new();
+    let mut recorder =
+        room.open_with(Options { wav_limit_bytes: 44 + 32_000, max_open_files: 1, ..Options::default() });
+    let turn = |recorder: &mut Recorder, who: u64, from: i64| {
+        let packets = (0..25).map(|step| packet(who, from + 20 * step, &tone(3)));
+        record_at(from.unsigned_abs() + 500, recorder, packets);
+    };
+    record(&mut recorder, [Input::Granted(Medium::Audio, MediaParams::default())]);
+    turn(&mut recorder, 5, 0);
+    recorder.sync(now()).expect("synced");
+    symlink("/dev/full", room.path("audio/5.part2.wav")).expect("a link");
+    for (who, from) in [(6, 500), (5, 1000), (6, 1500), (5, 2000), (6, 2500)] {
+        turn(&mut recorder, who, from);
+        assert_eq!(recorder.sync(UnixMillis(START + from.unsigned_abs() + 500)).is_err(), from >= 1000);
+    }
+    recorder.give_up().expect("cut");
+    let lost = recorder.loss();
+    let audio: Vec<_> = lost.parts.iter().filter(|part| part.cause == LossCause::Disk).collect();
+    assert_eq!(audio, [&LostPart { medium: Medium::Audio, cause: LossCause::Disk, ms: 1000, packets: 50 }], "{lost}");
+    finish(recorder);
+    assert_eq!(check(&room.folder()).problems, []);
 }
 
 #[test]

@@ -18,6 +18,9 @@ use crate::{
     window::Window,
 };
 
+/// Spans of a track that are told one by one if they cannot be written.
+const MAX_UNSYNCED: usize = 1024;
+
 /// How much of the end of a mix is summed again when a recording is resumed: a killed process may have written a
 /// track and not yet the mix. What it had not synced is a second of live sound, or the 60 s of a backlog.
 const RESUMMED_SECONDS: u64 = 62;
@@ -49,6 +52,8 @@ pub(super) struct Track {
     pub(super) heard: u64,
     /// `placed` and `heard` as they were when all of the track was in its files.
     synced: (Placed, u64),
+    /// Frames that were placed since, from and to; neighbours are one.
+    unsynced: Vec<(u64, u64)>,
     pub(super) name: Option<SmolStr>,
 }
 
@@ -114,6 +119,7 @@ impl Set {
             placed.joined += u64::from(joined);
             placed.out_of_order += u64::from(out_of_order);
             into.heard += frames;
+            into.note_unsynced(start, start + frames);
             let written = self.write(track, start, samples, files);
             if let (Err(_), Some(into)) = (&written, self.tracks.get_mut(track)) {
                 into.placed.packets -= 1;
@@ -315,6 +321,7 @@ impl Set {
             let synced = track.window.sync(&mut track.wav, files);
             if synced.is_ok() {
                 track.synced = (track.placed.clone(), track.heard);
+                track.unsynced = Vec::new();
             }
             keep_first(&mut done, synced);
         }
@@ -341,12 +348,10 @@ impl Set {
             track.last = None;
             // What was written since the last sync is not counted by packets, so it is cut off with the rest.
             let end = track.wav.synced_end();
-            let unwritten: Vec<_> = track.window.unwritten().collect();
-            if unwritten.is_empty() {
+            if track.window.unwritten().next().is_none() {
                 continue;
             }
-            let late = unwritten.into_iter().filter(|(from, _)| *from < end).map(|(from, to)| (from, to.min(end)));
-            let cut: Vec<_> = late.chain([(end, track.wav.end())]).filter(|(from, to)| from < to).collect();
+            let cut = std::mem::take(&mut track.unsynced);
             first_cut = cut.iter().map(|(from, _)| *from).chain(first_cut).min();
             let time = |frame| track.timeline.time_of(frame);
             let times = cut.into_iter().map(|(from, to)| (time(from), time(to))).collect();
@@ -387,6 +392,7 @@ impl Track {
             placed: Placed::default(),
             heard: 0,
             synced: (Placed::default(), 0),
+            unsynced: Vec::new(),
             name: None,
         }
     }
@@ -395,6 +401,16 @@ impl Track {
     pub(super) fn resume(&mut self, placed: Placed, heard: u64) {
         self.synced = (placed.clone(), heard);
         (self.placed, self.heard) = (placed, heard);
+    }
+
+    fn note_unsynced(&mut self, from: u64, to: u64) {
+        let is_full = self.unsynced.len() >= MAX_UNSYNCED;
+        match self.unsynced.last_mut() {
+            Some(last) if last.1 == from => last.1 = to,
+            // Rather too much is told as lost than too little.
+            Some(last) if is_full => *last = (last.0.min(from), last.1.max(to)),
+            Some(_) | None => self.unsynced.push((from, to)),
+        }
     }
 
     pub(super) fn counts(&self, format: PcmFormat) -> TrackCounts {
