@@ -128,6 +128,58 @@ async fn a_disk_that_takes_nothing_for_a_while_costs_what_is_told_and_no_more() 
 }
 
 #[tokio::test]
+async fn a_disk_that_is_full_to_the_end_costs_what_did_not_fit_and_all_tell_the_same_of_it() {
+    let place = tempfile::tempdir().unwrap();
+    let server = Server::start(place.path(), with_secrets, &[]).await;
+    let simulator = server.meeting(SHORT, Temper::default()).await;
+    until("sound is recorded", async || (simulator.counts().audio > 50).then_some(())).await;
+    // Some seconds of sound, and more than anything else is long.
+    server.limit("fsize", "200000");
+    simulator.finished().await;
+
+    let line = server.over(simulator.stream()).await;
+    assert_eq!(line["state"], json!("incomplete"), "{line}");
+    assert!(line["ended"]["folder"].is_string() && line["ended"]["not_recorded"].is_null(), "{line}");
+    let loss = server.assert_agreed(simulator.stream()).await;
+    let [audio] = loss.parts[..] else { panic!("sound alone: {loss}") };
+    assert_eq!((audio.medium, audio.cause.as_str()), (Medium::Audio, "disk"));
+    let manifest = Manifest::read(&server.folder(simulator.stream())).unwrap().unwrap();
+    let placed: u64 = manifest.tracks.iter().map(|track| track.placed.packets).sum();
+    assert_eq!(placed + audio.packets, simulator.counts().audio, "each packet is there or counted");
+    server.leave().await;
+}
+
+#[tokio::test]
+async fn a_recording_that_cannot_be_closed_is_closed_by_the_next_process_as_it_was_told() {
+    let place = tempfile::tempdir().unwrap();
+    let mut server = Server::start(place.path(), with_secrets, &[]).await;
+    let simulator = server.meeting(Duration::from_secs(4), Temper::default()).await;
+    let folder = server.folder(simulator.stream());
+    until("sound is recorded", async || (simulator.counts().audio > 50).then_some(())).await;
+    let draft = folder.join("manifest.json.new");
+    until("it is in the way", async || fs::create_dir(&draft).ok()).await;
+    simulator.finished().await;
+    let told = server.over(simulator.stream()).await;
+    let why = told["ended"]["not_recorded"].as_str().unwrap();
+    assert!(why.starts_with("it could not be closed: ") && why.contains("manifest.json"), "{told}");
+    assert_eq!((&told["state"], &told["ended"]["folder"]), (&json!("incomplete"), &json!(folder)));
+
+    server.kill().await;
+    fs::remove_dir(&draft).unwrap();
+    server.start_again(with_secrets, &[]).await;
+    let line = until("it is closed", async || {
+        Some(server.over(simulator.stream()).await).filter(|line| line["ended"]["not_recorded"].is_null())
+    })
+    .await;
+    assert_eq!(line["ended"]["lost"], told["ended"]["lost"]);
+    assert_eq!(line["ended"]["length_ms"], told["ended"]["length_ms"]);
+    let (code, checked, report) = server.checked(&folder, &[]).await;
+    assert_eq!((code, &report["problems"], &report["state"]), (Some(0), &json!([]), &json!("finished")), "{report}");
+    assert_eq!(json!(checked), line["ended"]["lost"]);
+    server.leave().await;
+}
+
+#[tokio::test]
 async fn without_descriptors_it_is_tried_again_until_there_are_some() {
     let place = tempfile::tempdir().unwrap();
     let server = Server::start(place.path(), with_secrets, &[]).await;

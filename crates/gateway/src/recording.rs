@@ -5,7 +5,11 @@
 
 mod waiting;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use cpu_time::ThreadTime;
 use rtms_record::{
@@ -13,7 +17,11 @@ use rtms_record::{
     ledger::{Change, LedgerReport, SpanChange, When},
     manifest::RecordingState,
 };
-use rtms_store::{summary::Recorded, wanted::Stop};
+use rtms_store::{
+    streams::Ended,
+    summary::{Recorded, Unclosed},
+    wanted::Stop,
+};
 use rtms_wire::{codes::stop_reason::StopReason, time::UnixMillis};
 use tokio::{
     task::JoinHandle,
@@ -103,6 +111,26 @@ pub(crate) fn close_left_behind(
         }
     };
     Ok(Some(Account::of_recording(&summary)))
+}
+
+/// Closes a recording that could not be closed when its stream ended; what it tells, which is what was told then. None if it is
+/// gone.
+///
+/// # Errors
+/// That it cannot be read or written yet.
+pub(crate) fn close_unclosed(
+    setup: &RecordingSetup,
+    unclosed: &Unclosed,
+    ended: &Ended,
+    now: UnixMillis,
+) -> Result<Option<Account>, RecordError> {
+    let folder = Path::new(&unclosed.folder);
+    let bad = |source| RecordError::BadManifest { path: folder.to_owned(), source };
+    let told = serde_json::from_value(unclosed.manifest.clone()).map_err(bad)?;
+    let ending = Ending { at: ended.at, stop_reason: ended.stop_reason, why: ended.why.clone() };
+    let may_sum = || setup.may_sum();
+    let summary = Recorder::close_given_up(folder, told, setup.options.clone(), &ending, now, &may_sum)?;
+    Ok(summary.map(|summary| Account::of_recording(&summary)))
 }
 
 /// What is known of a stream at its end.
@@ -461,11 +489,11 @@ impl Recording {
                 }
                 spans.extend(unopened.room.take_span_changes(clock::unix_millis()));
                 let why = unopened.why.unwrap_or_default();
-                return (Account::of_lone(unopened.room.account(), Recorded::Failed { why }), spans);
+                return (Account::of_lone(unopened.room.account(), failed(why)), spans);
             }
             State::Opening(..) | State::Writing(_) | State::Between => {
                 let account = (Lone::new(&self.about, clock::unix_millis())).account();
-                return (Account::of_lone(account, Recorded::Failed { why: "the recorder broke".into() }), spans);
+                return (Account::of_lone(account, failed("the recorder broke".into())), spans);
             }
         };
         let now = clock::unix_millis();
@@ -488,7 +516,7 @@ impl Recording {
                     self.metrics.record_error();
                     error!(%panic, "the recorder broke while closing");
                     let account = (Lone::new(&self.about, now)).account();
-                    return (Account::of_lone(account, Recorded::Failed { why: "the recorder broke".into() }), spans);
+                    return (Account::of_lone(account, failed("the recorder broke".into())), spans);
                 }
             };
             spans.extend(tried.recorder.take_span_changes());
@@ -503,8 +531,14 @@ impl Recording {
             let why = error.told();
             if tried.gives_up {
                 error!(why, "a recording could not be closed");
-                let recorded = Recorded::Failed { why: format!("it could not be closed: {why}") };
-                return (Account { recorded, ..Account::of_manifest(&tried.recorder.describe()) }, spans);
+                let manifest = tried.recorder.describe();
+                let folder = tried.recorder.folder().display().to_string();
+                let unclosed = serde_json::to_value(&manifest).map(|manifest| Unclosed { folder, manifest });
+                let recorded = Recorded::Failed {
+                    why: format!("it could not be closed: {why}"),
+                    unclosed: unclosed.ok().map(Box::new),
+                };
+                return (Account { recorded, ..Account::of_manifest(&manifest) }, spans);
             }
             let wait = waits.next().filter(|_| !self.setup.deadline.is_over(Share::WireLog));
             match wait {
@@ -571,8 +605,7 @@ struct Closing {
 
 impl Closing {
     fn run(&mut self, setup: &RecordingSetup) -> Result<Summary, RecordError> {
-        let inputs = std::mem::take(&mut self.inputs).into_iter();
-        if let Err(error) = inputs.fold(Ok(()), |done, (input, at)| done.and(self.recorder.handle(input, at))) {
+        if let Err(error) = handle_all(&mut self.recorder, std::mem::take(&mut self.inputs)) {
             warn!(%error, "a part of a recording could not be written");
         }
         if self.gives_up {
@@ -582,12 +615,21 @@ impl Closing {
     }
 }
 
+fn failed(why: String) -> Recorded {
+    Recorded::Failed { why, unclosed: None }
+}
+
 /// Writes everything even if something fails, so that one bad packet does not cost the rest; the first error is told.
-fn write(mut recorder: Box<Recorder>, inputs: Vec<Timed>, sync: bool, now: UnixMillis) -> Written {
+fn handle_all(recorder: &mut Recorder, inputs: Vec<Timed>) -> Result<(), RecordError> {
     let mut result = Ok(());
     for (input, at) in inputs {
         result = result.and(recorder.handle(input, at));
     }
+    result
+}
+
+fn write(mut recorder: Box<Recorder>, inputs: Vec<Timed>, sync: bool, now: UnixMillis) -> Written {
+    let mut result = handle_all(&mut recorder, inputs);
     if sync {
         result = result.and(recorder.sync(now));
     }

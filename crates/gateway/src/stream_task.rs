@@ -521,7 +521,7 @@ fn tell_account(account: &Account) {
         }
         Recorded::Done { folder } if account.loss.is_none() => info!(folder, "recorded"),
         Recorded::Done { folder } => warn!(folder, lost = %account.loss, "recorded in part"),
-        Recorded::Failed { why } => error!(why, lost = %account.loss, "not recorded"),
+        Recorded::Failed { why, .. } => error!(why, lost = %account.loss, "not recorded"),
         Recorded::Unwanted => {}
     }
 }

@@ -92,7 +92,7 @@ mod tests {
     fn the_last_state_follows_from_the_facts() {
         let whole = RunSummary { connected: true, ..RunSummary::default() };
         let lost = Lost { medium: Medium::Chat, cause: "disk".into(), ms: 0, packets: 1 };
-        let unrecorded = Recorded::Failed { why: "no space".into() };
+        let unrecorded = Recorded::Failed { why: "no space".into(), unclosed: None };
         let told = |summary: RunSummary| standing(Some(&summary));
         assert_eq!(standing(None), StreamStanding::Ended, "a record of an older version");
         assert_eq!(told(whole.clone()), StreamStanding::Ended);

@@ -3,6 +3,8 @@
 //! It is level-triggered. A hint only says where to look first; a look at everything, once a second, finds what a hint
 //! missed, so that a repeat, a reordering, a crash or a restart needs no case of its own.
 
+mod chores;
+
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
@@ -38,10 +40,11 @@ use rtms_wire::{
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::{JoinError, JoinSet},
-    time::{Instant, MissedTickBehavior, interval},
+    time::{MissedTickBehavior, interval},
 };
 use tracing::{debug, error, info, warn};
 
+use self::chores::{Chore, Chores};
 use crate::{
     accounting::ClockPair,
     apps::Apps,
@@ -56,9 +59,6 @@ use crate::{
 
 /// How often everything is compared.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-
-/// How long until a deletion that failed is tried again.
-const DELETE_AGAIN_AFTER: Duration = Duration::from_secs(10);
 
 /// Ended streams that are looked at when the process starts: a crash may have come between the word that one is revoked
 /// and the note that its recording is to be deleted. Those two are moments apart, so the stream is among the last.
@@ -77,12 +77,7 @@ pub(crate) struct Worker {
     /// Streams that have ended, whose end is on its way to the store.
     releasing: JoinSet<Released>,
     unreleased: BTreeSet<StreamId>,
-    /// Revoked streams whose deletion is not known to be done, each with when it is tried next.
-    undeleted: BTreeMap<StreamId, Instant>,
-    /// At most one at a time: nobody waits for it, and a disk does one thing after the other anyway.
-    deleting: JoinSet<Deleting>,
-    /// When what earlier processes began to delete is gone on with; none when all of it is done.
-    pending_at: Option<Instant>,
+    chores: Chores,
     looked_back: bool,
     /// Nothing is claimed any more.
     is_stopping: bool,
@@ -90,20 +85,12 @@ pub(crate) struct Worker {
     recalls: BTreeMap<StreamId, WeakRecall>,
 }
 
-/// What a deletion that is over was about.
-enum Deleting {
-    /// What earlier processes began, and whether all of it is done.
-    Pending(bool),
-    /// One stream, and whether it is done.
-    Stream(StreamId, bool),
-}
-
 /// What the worker does next.
 enum Turn {
     Renew,
     Finished(Result<Finished, JoinError>),
     Released(Result<Released, JoinError>),
-    Deleted(Result<Deleting, JoinError>),
+    ChoreOver(Result<(Chore, bool), JoinError>),
     Reloaded,
     Hint(StreamId),
     Look,
@@ -154,6 +141,7 @@ impl Worker {
         renew_every: Duration,
     ) -> Self {
         Self {
+            chores: Chores::new(surroundings.clone()),
             surroundings,
             reloads: apps.reloads(),
             apps,
@@ -164,9 +152,6 @@ impl Worker {
             tasks: JoinSet::new(),
             releasing: JoinSet::new(),
             unreleased: BTreeSet::new(),
-            undeleted: BTreeMap::new(),
-            deleting: JoinSet::new(),
-            pending_at: Some(Instant::now()),
             looked_back: false,
             is_stopping: false,
             recalls: BTreeMap::new(),
@@ -187,7 +172,7 @@ impl Worker {
                 _ = renew.tick() => Turn::Renew,
                 Some(finished) = self.tasks.join_next() => Turn::Finished(finished),
                 Some(released) = self.releasing.join_next() => Turn::Released(released),
-                Some(deleted) = self.deleting.join_next() => Turn::Deleted(deleted),
+                Some(over) = self.chores.over() => Turn::ChoreOver(over),
                 Ok(()) = self.reloads.changed() => Turn::Reloaded,
                 Some(stream_id) = hints.recv() => Turn::Hint(stream_id),
                 _ = look.tick() => Turn::Look,
@@ -207,7 +192,7 @@ impl Worker {
             Turn::Renew => self.renew_all().await,
             Turn::Finished(finished) => self.finished(finished),
             Turn::Released(released) => self.released(released).await,
-            Turn::Deleted(deleted) => self.deleted(deleted),
+            Turn::ChoreOver(over) => self.chores.take(over),
             Turn::Reloaded => {
                 let retried = self.retry_refused().await;
                 self.report(retried);
@@ -233,7 +218,7 @@ impl Worker {
     async fn compare_all(&mut self) -> Result<(), StoreError> {
         self.look_back().await?;
         self.recalls.retain(|_, recall| recall.is_of_use());
-        self.delete_next();
+        self.chores.start_next();
         let store = self.surroundings.store.clone();
         for record in store.claimable(clock::unix_millis()).await? {
             if !self.running.contains_key(&record.stream_id) {
@@ -260,7 +245,13 @@ impl Worker {
             } else if record.is_left_behind() && !self.close_left_behind(record).await? {
                 self.conclude_unjoined(record).await?;
             }
-            let is_claimable = !self.is_stopping && record.is_claimable(clock::unix_millis());
+            let close = Chore::Close(record.stream_id.clone());
+            if record.unclosed().is_some() {
+                self.chores.add(close.clone());
+            }
+            // Two must not write in one folder.
+            let is_free = !self.is_stopping && self.chores.current() != Some(&close);
+            let is_claimable = is_free && record.is_claimable(clock::unix_millis());
             return if is_claimable { self.claim(record).await } else { Ok(()) };
         };
         match record.wanted.wish() {
@@ -517,8 +508,7 @@ impl Worker {
         if let Some(recall) = self.recalls.get(stream_id) {
             recall.recall();
         }
-        self.undeleted.entry(stream_id.clone()).or_insert_with(Instant::now);
-        self.delete_next();
+        self.chores.add(Chore::Delete(stream_id.clone()));
     }
 
     /// Goes on with what earlier processes of this store did not get to.
@@ -532,6 +522,8 @@ impl Worker {
                 self.revoke(&record.stream_id);
             } else if record.is_left_behind() {
                 self.close_left_behind(&record).await?;
+            } else if record.unclosed().is_some() {
+                self.chores.add(Chore::Close(record.stream_id));
             }
         }
         self.looked_back = true;
@@ -586,48 +578,6 @@ impl Worker {
         Ok(())
     }
 
-    /// Begins with the next deletion that is due, unless one is under way.
-    fn delete_next(&mut self) {
-        if !self.deleting.is_empty() {
-            return;
-        }
-        let now = Instant::now();
-        if self.pending_at.is_some_and(|at| at <= now) {
-            let surroundings = self.surroundings.clone();
-            self.deleting.spawn(async move { Deleting::Pending(surroundings.revocations.finish_pending().await) });
-            return;
-        }
-        let due = self.undeleted.iter().filter(|(_, at)| **at <= now).min_by_key(|(_, at)| **at);
-        let Some((stream_id, _)) = due else { return };
-        let (stream_id, surroundings) = (stream_id.clone(), self.surroundings.clone());
-        self.deleting.spawn(async move {
-            let is_done = surroundings.revocations.delete(&stream_id).await;
-            Deleting::Stream(stream_id, is_done)
-        });
-    }
-
-    fn deleted(&mut self, deleted: Result<Deleting, JoinError>) {
-        match deleted {
-            Ok(Deleting::Pending(is_done)) => {
-                self.pending_at = (!is_done).then(|| Instant::now() + DELETE_AGAIN_AFTER);
-            }
-            Ok(Deleting::Stream(stream_id, true)) => {
-                self.undeleted.remove(&stream_id);
-            }
-            Ok(Deleting::Stream(stream_id, false)) => {
-                self.undeleted.insert(stream_id, Instant::now() + DELETE_AGAIN_AFTER);
-            }
-            Err(panic) => {
-                error!(%panic, "a deletion broke");
-                // Which one it was is not known, so all of them wait.
-                let again_at = Instant::now() + DELETE_AGAIN_AFTER;
-                self.pending_at = self.pending_at.map(|_| again_at);
-                self.undeleted.values_mut().for_each(|at| *at = again_at);
-            }
-        }
-        self.delete_next();
-    }
-
     async fn hand_over(mut self) {
         self.is_stopping = true;
         let deadline = self.surroundings.deadline.clone();
@@ -663,8 +613,14 @@ impl Worker {
             let lost = "that the stream has ended; the next process finds it out again";
             deadline.leave("stream", Some(stream_id), "the store", lost);
         }
-        if !self.deleting.is_empty() {
-            info!("a deletion is under way, the next process goes on with it");
+        match self.chores.current() {
+            Some(Chore::Close(stream_id)) => {
+                info!(%stream_id, "a recording is being closed, the next process goes on with it");
+            }
+            Some(Chore::FinishDeletions | Chore::Delete(_)) => {
+                info!("a deletion is under way, the next process goes on with it");
+            }
+            None => {}
         }
     }
 }

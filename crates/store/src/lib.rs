@@ -85,5 +85,5 @@ pub use receipts::{NotedOn, Receipt, ReceiptFilter, Receipts, Step, Steps, UnixM
 pub use sqlite::{SqliteOptions, SqliteReader, SqliteStore};
 pub use store::{Pruned, Stats, Store};
 pub use streams::{Ended, Outcome, StreamFilter, StreamRecord, Streams};
-pub use summary::{Lost, Recorded, RunSummary};
+pub use summary::{Lost, Recorded, RunSummary, Unclosed};
 pub use wanted::{InstanceKey, Interruption, Start, Stop, Wanted, Wish};

@@ -15,7 +15,7 @@ use crate::{
     error::StoreError,
     folding::{FoldInput, Folded},
     lease::{Lease, OwnerId},
-    summary::RunSummary,
+    summary::{RunSummary, Unclosed},
     wanted::{Wanted, Wish},
 };
 
@@ -82,6 +82,13 @@ pub trait Streams: Send + Sync {
         summary: RunSummary,
         now: UnixMillis,
     ) -> Result<bool, StoreError>;
+
+    /// Puts down the account of a run whose recording could be closed only after its end; see [`StreamRecord::unclosed`].
+    /// Durable when this returns. Whether it was one.
+    ///
+    /// # Errors
+    /// That storage failed.
+    async fn amend(&self, stream_id: &StreamId, summary: RunSummary, now: UnixMillis) -> Result<bool, StoreError>;
 
     /// The record of a stream.
     ///
@@ -152,6 +159,22 @@ impl StreamRecord {
         let done_to = self.done_to();
         let start = self.wanted.newest_start().filter(|start| done_to.is_none_or(|done_to| start.at > done_to));
         start.is_some() && !self.wanted.is_running() && self.lease.is_none()
+    }
+
+    /// The recording of its last run, if it is still to be closed and nobody runs the stream again.
+    pub fn unclosed(&self) -> Option<(&Ended, &Unclosed)> {
+        let ended = self.ended.as_ref().filter(|_| self.lease.is_none() && self.open_wish().is_none())?;
+        Some((ended, ended.summary.as_ref()?.unclosed()?))
+    }
+
+    /// Puts down an account of the last run in the place of the one that it has; whether one was awaited.
+    pub(crate) fn amend(&mut self, summary: RunSummary, now: UnixMillis) -> bool {
+        let is_awaited = self.unclosed().is_some();
+        if let Some(ended) = self.ended.as_mut().filter(|_| is_awaited) {
+            ended.summary = Some(Box::new(summary));
+            self.changed_at = now;
+        }
+        is_awaited
     }
 
     /// Puts down that Zoom is to be asked to end it; whether there is anything to end.

@@ -61,13 +61,33 @@ pub enum Recorded {
     Failed {
         /// Why, for people.
         why: String,
+        /// What is closed as soon as the disk takes it; none if there is nothing to close.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        unclosed: Option<Box<Unclosed>>,
     },
+}
+
+/// A recording that could not be closed when its stream ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unclosed {
+    /// Its folder.
+    pub folder: String,
+    /// Its manifest as it was told, in the form of `manifest.json`.
+    pub manifest: serde_json::Value,
 }
 
 impl RunSummary {
     /// Of a run that opened nothing.
     pub fn never_connected() -> Self {
         Self::default()
+    }
+
+    /// The recording that is still to be closed.
+    pub fn unclosed(&self) -> Option<&Unclosed> {
+        match &self.recorded {
+            Recorded::Failed { unclosed, .. } => unclosed.as_deref(),
+            Recorded::Unwanted | Recorded::Done { .. } => None,
+        }
     }
 
     /// Whether it opened a medium and lost nothing of what was wanted.

@@ -10,8 +10,8 @@ use common::{
     undated_start,
 };
 use rtms_store::{
-    Change, Class, EntryId, Lease, NewEntry, Outcome, ReceiptFilter, RunSummary, Step, Store, StoreError, StreamFilter,
-    UnixMicros, Verdict,
+    Change, Class, EntryId, Lease, NewEntry, Outcome, ReceiptFilter, Recorded, RunSummary, Step, Store, StoreError,
+    StreamFilter, Unclosed, UnixMicros, Verdict,
 };
 use rtms_wire::{codes::stop_reason::StopReason, ids::StreamId, time::UnixMillis};
 
@@ -55,6 +55,7 @@ contract! {
     a_stream_handed_over_can_be_claimed_at_once
     that_a_stream_is_to_be_closed_is_remembered_until_a_newer_start
     a_stream_that_was_stopped_while_nobody_ran_it_can_be_concluded
+    a_recording_that_is_closed_after_the_end_of_its_stream_is_put_down_there
     a_stream_whose_run_has_ended_can_be_wanted_again_until_zoom_stops_it
     changes_of_streams_wake_workers
     lists_are_filtered_and_limited
@@ -435,6 +436,33 @@ async fn a_stream_that_was_stopped_while_nobody_ran_it_can_be_concluded(store: &
     assert!(!record().await.is_left_behind() && !conclude().await, "once");
     fold(store, start("s", 30)).await;
     assert!(claim(store, "s", "a", NOW).await.is_some(), "a newer start opens it again");
+}
+
+async fn a_recording_that_is_closed_after_the_end_of_its_stream_is_put_down_there(store: &dyn Store) {
+    let amend = async |summary| store.amend(&stream("s"), summary, NOW).await.unwrap();
+    let record = async || store.get(&stream("s")).await.unwrap().unwrap();
+    let folder = || "recordings/s".to_owned();
+    let closed = || RunSummary { recorded: Recorded::Done { folder: folder() }, ..RunSummary::default() };
+    let unclosed = Unclosed { folder: folder(), manifest: serde_json::json!({ "version": 2 }) };
+    let recorded = Recorded::Failed { why: "no space".into(), unclosed: Some(Box::new(unclosed.clone())) };
+    let summary = Some(Box::new(RunSummary { recorded, ..RunSummary::default() }));
+    let outcome = || Outcome::Ended { stop_reason: None, why: "stopped".into(), summary: summary.clone() };
+    assert!(!amend(closed()).await, "nobody knows it");
+
+    fold(store, start("s", 10)).await;
+    let lease = claim(store, "s", "a", NOW).await.unwrap();
+    assert!(!amend(closed()).await, "it runs");
+    store.release(&lease, outcome(), NOW).await.unwrap();
+    assert_eq!(record().await.unclosed().map(|(_, unclosed)| unclosed.clone()), Some(unclosed));
+    assert!(amend(closed()).await);
+    assert_eq!(record().await.ended.unwrap().summary.unwrap().recorded, closed().recorded);
+    assert!(record().await.unclosed().is_none() && !amend(closed()).await, "once");
+
+    fold(store, start("s", 20)).await;
+    let lease = claim(store, "s", "a", NOW).await.unwrap();
+    store.release(&lease, outcome(), NOW).await.unwrap();
+    fold(store, start("s", 30)).await;
+    assert!(record().await.unclosed().is_none() && !amend(closed()).await, "it is to be joined again");
 }
 
 async fn a_wish_that_the_owner_has_not_seen_outlives_its_end(store: &dyn Store) {

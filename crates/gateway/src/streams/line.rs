@@ -169,7 +169,9 @@ impl EndedLine {
         let summary = ended.summary.as_deref();
         let (folder, not_recorded) = match summary.map(|summary| &summary.recorded) {
             Some(Recorded::Done { folder }) => (Some(folder.clone()), None),
-            Some(Recorded::Failed { why }) => (None, Some(why.clone())),
+            Some(Recorded::Failed { why, unclosed }) => {
+                (unclosed.as_ref().map(|unclosed| unclosed.folder.clone()), Some(why.clone()))
+            }
             Some(Recorded::Unwanted) | None => (None, None),
         };
         let length = |summary: &RunSummary| Some(summary.to?.0.saturating_sub(summary.from?.0));

@@ -1,0 +1,139 @@
+//! What is left to do for streams that do not run: deleting what was revoked, closing what could not be closed.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use rtms_store::{
+    error::StoreError,
+    summary::{Recorded, RunSummary},
+};
+use rtms_wire::ids::StreamId;
+use tokio::{
+    task::{JoinError, JoinSet},
+    time::Instant,
+};
+use tracing::{debug, error, info, warn};
+
+use crate::{clock, recording::close_unclosed, stream_task::Surroundings, summary};
+
+/// How long until one that failed is tried again.
+const AGAIN_AFTER: Duration = Duration::from_secs(10);
+
+/// One thing to be done.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Chore {
+    /// To go on with deletions that earlier processes began.
+    FinishDeletions,
+    /// To delete what is held of a stream.
+    Delete(StreamId),
+    /// To close the recording of a stream.
+    Close(StreamId),
+}
+
+/// All of them. One is done at a time: nobody waits for it, and a disk does one thing after the other anyway.
+pub(super) struct Chores {
+    surroundings: Arc<Surroundings>,
+    /// Each with when it is tried next.
+    due: BTreeMap<Chore, Instant>,
+    under_way: JoinSet<(Chore, bool)>,
+    /// What is under way.
+    current: Option<Chore>,
+}
+
+impl Chores {
+    /// Begins with the deletions of earlier processes.
+    pub(super) fn new(surroundings: Arc<Surroundings>) -> Self {
+        let due = [(Chore::FinishDeletions, Instant::now())].into();
+        Self { surroundings, due, under_way: JoinSet::new(), current: None }
+    }
+
+    /// Does this soon, unless it is known already.
+    pub(super) fn add(&mut self, chore: Chore) {
+        self.due.entry(chore).or_insert_with(Instant::now);
+        self.start_next();
+    }
+
+    /// Begins with the next that is due, unless one is under way.
+    pub(super) fn start_next(&mut self) {
+        let now = Instant::now();
+        let due = self.due.iter().filter(|(_, at)| **at <= now).min_by_key(|(_, at)| **at);
+        let Some((chore, _)) = due.filter(|_| self.current.is_none()) else { return };
+        let (chore, surroundings) = (chore.clone(), self.surroundings.clone());
+        self.current = Some(chore.clone());
+        self.under_way.spawn(async move {
+            let is_done = match &chore {
+                Chore::FinishDeletions => surroundings.revocations.finish_pending().await,
+                Chore::Delete(stream_id) => surroundings.revocations.delete(stream_id).await,
+                Chore::Close(stream_id) => close(&surroundings, stream_id).await,
+            };
+            (chore, is_done)
+        });
+    }
+
+    /// Waits until the one that is under way is over; none if none is.
+    pub(super) async fn over(&mut self) -> Option<Result<(Chore, bool), JoinError>> {
+        self.under_way.join_next().await
+    }
+
+    /// Takes how one went, and begins with the next.
+    pub(super) fn take(&mut self, over: Result<(Chore, bool), JoinError>) {
+        let again_at = Instant::now() + AGAIN_AFTER;
+        let current = self.current.take();
+        match over {
+            Ok((chore, true)) => {
+                self.due.remove(&chore);
+            }
+            Ok((chore, false)) => {
+                self.due.insert(chore, again_at);
+            }
+            Err(panic) => {
+                error!(%panic, "a deletion or the closing of a recording broke");
+                self.due.extend(current.map(|chore| (chore, again_at)));
+            }
+        }
+        self.start_next();
+    }
+
+    /// What is under way.
+    pub(super) fn current(&self) -> Option<&Chore> {
+        self.current.as_ref()
+    }
+}
+
+/// Closes the recording of a stream; whether nothing is left to do.
+async fn close(surroundings: &Surroundings, stream_id: &StreamId) -> bool {
+    match try_to_close(surroundings, stream_id).await {
+        Ok(is_done) => is_done,
+        Err(error) => {
+            surroundings.metrics.store_error();
+            warn!(%stream_id, %error, "cannot look up or put down a recording that is closed late, trying again");
+            false
+        }
+    }
+}
+
+async fn try_to_close(surroundings: &Surroundings, stream_id: &StreamId) -> Result<bool, StoreError> {
+    let record = surroundings.store.get(stream_id).await?;
+    let Some((ended, unclosed)) = record.as_ref().and_then(|record| record.unclosed()) else { return Ok(true) };
+    // A later process that records closes it.
+    let Some(setup) = surroundings.recording.clone() else { return Ok(true) };
+    let told = ended.summary.as_deref().cloned().unwrap_or_default();
+    let (ended, unclosed, now) = (ended.clone(), unclosed.clone(), clock::unix_millis());
+    let closed = tokio::task::spawn_blocking(move || close_unclosed(&setup, &unclosed, &ended, now)).await;
+    let settled = match closed.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic())) {
+        Ok(Some(account)) => {
+            let RunSummary { lost, recorded, .. } = summary::of_account(&account);
+            info!(%stream_id, lost = %account.loss, "the recording is closed now");
+            RunSummary { lost, recorded, ..told }
+        }
+        Ok(None) => {
+            warn!(%stream_id, "the recording that was to be closed is gone");
+            RunSummary { recorded: Recorded::Failed { why: "its folder is gone".into(), unclosed: None }, ..told }
+        }
+        Err(error) => {
+            debug!(%stream_id, %error, "the recording cannot be closed yet");
+            return Ok(false);
+        }
+    };
+    surroundings.store.amend(stream_id, settled, now).await?;
+    Ok(true)
+}
