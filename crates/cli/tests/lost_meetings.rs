@@ -150,6 +150,30 @@ async fn a_disk_that_is_full_to_the_end_costs_what_did_not_fit_and_all_tell_the_
 }
 
 #[tokio::test]
+async fn a_disk_that_takes_nothing_at_the_end_holds_up_that_end_and_nothing_is_joined_again() {
+    let place = tempfile::tempdir().unwrap();
+    let server = Server::start(place.path(), with_secrets, &[]).await;
+    let simulator = server.meeting(Duration::from_secs(6), Temper::default()).await;
+    until("sound is recorded", async || (simulator.counts().audio > 50).then_some(())).await;
+    server.limit("fsize", "1");
+    until("its end is tried", async || server.log().contains("the end of a stream could not be stored").then_some(()))
+        .await;
+    server.limit("fsize", "unlimited");
+    until("it is closed", async || server.log().contains("the recording is closed now").then_some(())).await;
+    simulator.finished().await;
+
+    let line = until("that is put down", async || {
+        Some(server.over(simulator.stream()).await).filter(|line| line["ended"]["not_recorded"].is_null())
+    })
+    .await;
+    assert_eq!(line["state"], json!("incomplete"), "{line}");
+    let loss = server.assert_agreed(simulator.stream()).await;
+    assert!(loss.parts.iter().all(|part| part.cause.as_str() == "disk" && part.packets > 0), "{loss}");
+    assert_eq!(server.log().matches("joining product=").count(), 1, "{}", server.log());
+    server.leave().await;
+}
+
+#[tokio::test]
 async fn a_recording_that_cannot_be_closed_is_closed_by_the_next_process_as_it_was_told() {
     let place = tempfile::tempdir().unwrap();
     let mut server = Server::start(place.path(), with_secrets, &[]).await;

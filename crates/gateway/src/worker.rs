@@ -40,7 +40,7 @@ use rtms_wire::{
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::{JoinError, JoinSet},
-    time::{MissedTickBehavior, interval},
+    time::{MissedTickBehavior, interval, sleep},
 };
 use tracing::{debug, error, info, warn};
 
@@ -59,6 +59,9 @@ use crate::{
 
 /// How often everything is compared.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// How long until an end that could not be stored is stored again.
+const RELEASE_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// Ended streams that are looked at when the process starts: a crash may have come between the word that one is revoked
 /// and the note that its recording is to be deleted. Those two are moments apart, so the stream is among the last.
@@ -448,16 +451,27 @@ impl Worker {
         self.recalls.insert(stream_id.clone(), running.task.recall.downgrade());
         self.unreleased.insert(stream_id.clone());
         let surroundings = self.surroundings.clone();
+        let (signed_at, mut lease, term) = (running.signed_at, running.lease, self.term);
         // Ends of many streams share a sync, and a store that does not answer holds up nothing else.
         self.releasing.spawn(async move {
-            match surroundings.store.release(&running.lease, outcome, clock::unix_millis()).await {
-                Ok(()) | Err(StoreError::LeaseLost { .. }) => {}
-                Err(error) => {
-                    surroundings.metrics.store_error();
-                    error!(%stream_id, %error, "a stream could not be released");
+            let mut is_told = false;
+            loop {
+                match surroundings.store.release(&lease, outcome.clone(), clock::unix_millis()).await {
+                    Ok(()) | Err(StoreError::LeaseLost { .. }) => break,
+                    Err(error) => {
+                        surroundings.metrics.store_error();
+                        if !std::mem::replace(&mut is_told, true) {
+                            error!(%stream_id, %error, "the end of a stream could not be stored, trying again");
+                        }
+                    }
+                }
+                sleep(RELEASE_AGAIN_AFTER).await;
+                // As long as it is ours, nobody joins a stream that has ended.
+                if let Ok(renewed) = surroundings.store.renew(&lease, term, clock::unix_millis()).await {
+                    lease = renewed;
                 }
             }
-            Released { stream_id, signed_at: running.signed_at }
+            Released { stream_id, signed_at }
         });
     }
 
