@@ -148,6 +148,15 @@ impl What {
     /// The longest [`What::Off`] detail: an error text of ours, cut off.
     pub const MAX_DETAIL_BYTES: usize = 200;
 
+    /// A detail that is not longer than that.
+    pub(super) fn shorten(detail: SmolStr) -> SmolStr {
+        let mut end = Self::MAX_DETAIL_BYTES.min(detail.len());
+        while !detail.is_char_boundary(end) {
+            end -= 1;
+        }
+        detail.get(..end).map_or_else(SmolStr::default, SmolStr::new)
+    }
+
     /// The words of `is`, in the order in which they are told.
     pub const WORDS: [&str; 8] =
         ["received", "silent", "paused", "before_start", "interrupted", "dropped", "off", "unrecorded"];
