@@ -192,6 +192,10 @@ impl Streams for MemoryStore {
         self.change(stream_id, |record| record.conclude(owner.clone(), why, summary, now))
     }
 
+    async fn reach_stop(&self, stream_id: &StreamId, summary: RunSummary, now: UnixMillis) -> Result<bool, StoreError> {
+        self.change(stream_id, |record| record.reach_stop(summary, now))
+    }
+
     async fn get(&self, stream_id: &StreamId) -> Result<Option<StreamRecord>, StoreError> {
         let state = self.open()?;
         Ok(state.shelf.records.get(stream_id).map(|record| state.with_lease(record)))

@@ -83,6 +83,13 @@ pub trait Streams: Send + Sync {
         now: UnixMillis,
     ) -> Result<bool, StoreError>;
 
+    /// Puts down the account of a stream whose run ended before Zoom stopped it, until the stop; see
+    /// [`StreamRecord::is_short_of_stop`]. Durable when this returns. Whether it was one.
+    ///
+    /// # Errors
+    /// That storage failed.
+    async fn reach_stop(&self, stream_id: &StreamId, summary: RunSummary, now: UnixMillis) -> Result<bool, StoreError>;
+
     /// The record of a stream.
     ///
     /// # Errors
@@ -152,6 +159,26 @@ impl StreamRecord {
         let done_to = self.done_to();
         let start = self.wanted.newest_start().filter(|start| done_to.is_none_or(|done_to| start.at > done_to));
         start.is_some() && !self.wanted.is_running() && self.lease.is_none()
+    }
+
+    /// Whether Zoom stopped it after its run had ended, and its account does not reach to the stop.
+    pub fn is_short_of_stop(&self) -> bool {
+        let awaits_stop = |ended: &Ended| ended.summary.as_ref().is_some_and(|summary| summary.awaits_stop);
+        self.ended.as_ref().is_some_and(awaits_stop)
+            && self.wanted.stop.is_some()
+            && !self.wanted.is_running()
+            && !self.is_left_behind()
+            && self.lease.is_none()
+    }
+
+    /// Puts down an account that reaches to the stop; whether one was awaited.
+    pub(crate) fn reach_stop(&mut self, summary: RunSummary, now: UnixMillis) -> bool {
+        let is_short = self.is_short_of_stop();
+        if let Some(ended) = self.ended.as_mut().filter(|_| is_short) {
+            ended.summary = Some(Box::new(summary));
+            self.changed_at = now;
+        }
+        is_short
     }
 
     /// Puts down that Zoom is to be asked to end it; whether there is anything to end.

@@ -94,6 +94,10 @@ impl Streams for Doctored {
         self.store.conclude(stream_id, owner, why, summary, now).await
     }
 
+    async fn reach_stop(&self, stream_id: &StreamId, summary: RunSummary, now: UnixMillis) -> Result<bool, StoreError> {
+        self.store.reach_stop(stream_id, summary, now).await
+    }
+
     async fn get(&self, stream_id: &StreamId) -> Result<Option<StreamRecord>, StoreError> {
         self.store.get(stream_id).await
     }

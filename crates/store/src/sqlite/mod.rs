@@ -370,6 +370,10 @@ impl Streams for SqliteStore {
         self.change(stream_id, move |record| record.conclude(owner, why, summary, now)).await
     }
 
+    async fn reach_stop(&self, stream_id: &StreamId, summary: RunSummary, now: UnixMillis) -> Result<bool, StoreError> {
+        self.change(stream_id, move |record| record.reach_stop(summary, now)).await
+    }
+
     async fn get(&self, stream_id: &StreamId) -> Result<Option<StreamRecord>, StoreError> {
         let stream_id = stream_id.clone();
         let record = self.query(move |connection| rows::load(connection, &stream_id)).await?;
