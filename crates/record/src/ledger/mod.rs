@@ -260,6 +260,15 @@ impl Ledger {
         ledger
     }
 
+    /// A ledger of which nothing is left: all time up to now is lost by this cause, but for what is told by [`Ledger::found`].
+    pub fn lost(started_at: UnixMillis, cause: Cause, now: UnixMillis) -> Self {
+        let mut ledger = Self::new(started_at, now);
+        for account in &mut ledger.media {
+            account.line.state(started_at.0, u64::MAX, |_| Some(What::Interrupted { by: cause }));
+        }
+        ledger
+    }
+
     /// From the last that is known until a medium is opened again, nothing can have come: our doing.
     ///
     /// After a death ([`Cause::Restart`]) what was on its way to us at the last moment is lost too, so what looks like silence
@@ -513,7 +522,14 @@ impl Ledger {
         // What was open was offered.
         let why = if why == OffWhy::NotOffered && account.opened { OffWhy::NotGranted } else { why };
         account.off = Some((why, detail.map(What::shorten)));
-        account.change(at, paused, |old| matches!(old, What::BeforeStart) || old.is_idle());
+        // What nobody asked for was not lost, though nobody knew that when the account of it was.
+        let is_unasked = matches!(why, OffWhy::NotWanted | OffWhy::NotOffered) && !account.opened;
+        account.change(at, paused, |old| match old {
+            What::BeforeStart => true,
+            What::Interrupted { .. } => is_unasked,
+            What::Silent | What::Off { .. } => old.is_idle(),
+            What::Received | What::Paused { .. } | What::Dropped { .. } | What::Unrecorded => false,
+        });
     }
 
     fn session(&mut self, session: RtmsSessionId, paused: bool, at: u64) {
