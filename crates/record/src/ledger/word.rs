@@ -55,7 +55,7 @@ pub enum What {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         detail: Option<SmolStr>,
     },
-    /// A version of this program recorded it that kept no ledger.
+    /// A version of this program recorded it that kept no ledger, or a newer one in another folder.
     Unrecorded,
 }
 
