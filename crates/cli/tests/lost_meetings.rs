@@ -16,7 +16,7 @@ use std::{
 
 use common::{Finished, door::Kept, door::signed, finish, get, rtms, until, with_secrets};
 use rtms_gateway::server::RECORDINGS;
-use rtms_record::{Loss, Manifest, layout};
+use rtms_record::{Loss, Manifest, layout, loss::LostPart};
 use rtms_sim::{
     fault::{Answer, Refused, Request, Temper},
     meeting::MeetingOptions,
@@ -294,6 +294,57 @@ async fn a_zoom_that_is_gone_is_a_failed_meeting() {
     let loss = server.assert_agreed(&stream).await;
     assert!(loss.parts.iter().all(|part| part.cause.as_str() == "unreached"), "{loss}");
     server.leave().await;
+}
+
+#[tokio::test]
+async fn a_stream_that_was_refused_is_lost_until_zoom_stops_it_and_not_only_until_the_refusal() {
+    let refusals = vec![Refused {
+        request: Request::Signaling,
+        answer: Answer::StatusAndClose(StatusCode::InvalidSignature),
+        times: 100,
+        after: Duration::ZERO,
+    }];
+    for recorded in ["true", "false"] {
+        let place = tempfile::tempdir().unwrap();
+        let settings = place.path().join("rtms.toml");
+        fs::write(&settings, format!("[recording]\nenabled = {recorded}\n")).unwrap();
+        let server = Server::start(place.path(), with_secrets, &["--config", settings.to_str().unwrap()]).await;
+        let temper = Temper { refusals: refusals.clone(), ..Temper::default() };
+        let simulator = server.meeting(Duration::from_secs(300), temper).await;
+        let stream = simulator.stream();
+        let refused = server.over(stream).await;
+        assert_eq!(refused["state"], json!("failed"), "{refused}");
+
+        // By the clock of the stop webhook, which need not be ours.
+        let mut webhook: Value = serde_json::from_slice(simulator.start_webhook()).unwrap();
+        let stopped_at = webhook["event_ts"].as_u64().unwrap() + 7_000;
+        webhook["event"] = json!("meeting.rtms_stopped");
+        webhook["event_ts"] = json!(stopped_at);
+        webhook["payload"]["stop_reason"] = json!(6);
+        let mut door = Kept::open(server.address).await.unwrap();
+        assert_eq!(door.exchange(&signed(webhook.to_string().as_bytes())).await.unwrap(), 200);
+
+        let ended = until("the account reaches to the stop", async || {
+            let ended = server.over(stream).await["ended"].clone();
+            (ended["length_ms"] == json!(7_000)).then_some(ended)
+        })
+        .await;
+        assert_eq!(ended["why"], refused["ended"]["why"]);
+        let loss: Loss = serde_json::from_value(ended["lost"].clone()).unwrap();
+        let accounted = format!("the stream is accounted for state=failed lost={loss}");
+        until("it is logged", async || server.log().contains(&accounted).then_some(())).await;
+        let of_all = |part: &LostPart| (part.cause.as_str(), part.ms) == ("refused", 7_000);
+        assert!(loss.parts.len() == 5 && loss.parts.iter().all(of_all), "{loss}");
+        if recorded == "true" {
+            assert_eq!(server.assert_agreed(stream).await, loss);
+        } else {
+            let numbers = numbers(&get(server.api, "/metrics").await.1);
+            let lost: Vec<_> =
+                numbers.iter().filter(|(name, ms)| name.starts_with("rtms_lost_milliseconds") && **ms > 0).collect();
+            assert!(lost.len() == 5 && lost.iter().all(|(_, ms)| **ms == 7_000), "{lost:?}");
+        }
+        server.leave().await;
+    }
 }
 
 fn simulator(duration: Duration, temper: Temper) -> SimulatorConfig {

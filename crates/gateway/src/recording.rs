@@ -101,7 +101,7 @@ pub(crate) fn close_left_behind(
         Err(error) => return Err(error),
     };
     let summary = match found {
-        Some(manifest) if manifest.state == RecordingState::Finished => {
+        Some(manifest) if manifest.state == RecordingState::Finished && reaches(&manifest, stop) => {
             Summary { folder, duration: Duration::ZERO, manifest }
         }
         Some(_) | None => {
@@ -131,6 +131,12 @@ pub(crate) fn close_unclosed(
     let may_sum = || setup.may_sum();
     let summary = Recorder::close_given_up(folder, told, setup.options.clone(), &ending, now, &may_sum)?;
     Ok(summary.map(|summary| Account::of_recording(&summary)))
+}
+
+/// Whether a recording that was closed ends where Zoom stopped the stream: not if its process left the stream, or failed.
+fn reaches(manifest: &Manifest, stop: &Stop) -> bool {
+    let is_stopped = manifest.ending.as_ref().is_some_and(|ending| ending.stop_reason.is_some());
+    is_stopped || manifest.ledger.as_ref().is_none_or(|ledger| ledger.to == stop.at)
 }
 
 /// What is known of a stream at its end.

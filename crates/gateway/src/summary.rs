@@ -2,27 +2,66 @@
 
 use rtms_proto::{error::StreamError, event::Ending};
 use rtms_record::{
-    Loss,
-    loss::{LossCause, LostPart},
+    Bookkeeper, Input, Loss, RecordingAbout,
+    ledger::{Cause, Change, Scope, When},
+    loss::{LossCause, LostPackets, LostPart},
 };
 use rtms_store::{
     streams::StreamRecord,
-    summary::{Lost, RunSummary},
+    summary::{Lasting, Lost, Recorded, RunSummary},
 };
-use rtms_wire::codes::status_code::StatusCode;
+use rtms_wire::{codes::status_code::StatusCode, media::medium::MediaTypes, time::UnixMillis};
 
-use crate::{recording::Account, streams::StreamStanding, telemetry::Counted};
+use crate::{accounting, recording::Account, streams::StreamStanding, telemetry::Counted};
 
 /// The facts of a run, of which this process opened a medium or did not.
 pub(crate) fn of_run(ending: &Ending, opened: bool, account: &Account) -> RunSummary {
     let refused_signature =
         matches!(ending, Ending::Failed(StreamError::Refused { status: StatusCode::InvalidSignature, .. }));
-    RunSummary {
+    let summary = RunSummary {
         connected: opened || account.connected,
         refused_signature,
         asked_to_end: matches!(ending, Ending::Closed { .. }),
         ..of_account(account)
+    };
+    if matches!(ending, Ending::Failed(_)) { awaiting_stop(summary, account) } else { summary }
+}
+
+/// The facts of a stream that cannot be joined, or that Zoom stopped at this time before it was joined.
+pub(crate) fn unjoined(
+    about: &RecordingAbout,
+    wanted: MediaTypes,
+    stopped_at: Option<UnixMillis>,
+    now: UnixMillis,
+) -> RunSummary {
+    let mut book = Bookkeeper::new(about.started_at, about.product, now);
+    // Our clock has no earlier time, and the ledger begins where the stream does.
+    let lost = (Change::Interrupted(Scope::Stream, Cause::Unreached), When::Ours(UnixMillis(0)));
+    let stopped = stopped_at.map(|at| (Change::Stopped, When::Zoom(at)));
+    let changes = [Some(lost), stopped].into_iter().flatten().map(|(change, at)| Input::Change(change, at));
+    for input in accounting::opening(wanted, about.product, None, about.started_at).into_iter().chain(changes) {
+        book.take(&input, now);
     }
+    book.take_span_changes(now);
+    let ledger = book.ledger().report();
+    let loss = Loss::of(&ledger, |_| LostPackets::default());
+    let account = Account { ledger: Some(ledger), loss, recorded: Recorded::Unwanted, packets: 0, connected: false };
+    let summary = of_account(&account);
+    if stopped_at.is_none() { awaiting_stop(summary, &account) } else { summary }
+}
+
+/// The facts of a run that failed: until Zoom stops the stream, more is lost.
+fn awaiting_stop(summary: RunSummary, account: &Account) -> RunSummary {
+    let lasting = account.ledger.as_ref().map(Loss::lasting).unwrap_or_default();
+    let lasting = lasting.into_iter().map(|(medium, cause)| Lasting { medium, cause: cause.as_str().into() });
+    RunSummary { awaits_stop: true, lasting: lasting.collect(), ..summary }
+}
+
+/// The same facts when Zoom has stopped the stream, with what its recording tells until then, if there is one.
+pub(crate) fn until_stop(before: RunSummary, stopped_at: UnixMillis, account: Option<&Account>) -> RunSummary {
+    let Some(account) = account else { return before.until_stop(stopped_at) };
+    let RunSummary { connected, refused_signature, asked_to_end, .. } = before;
+    RunSummary { connected, refused_signature, asked_to_end, ..of_account(account) }
 }
 
 /// The facts of a run of an earlier process, of which only the recording is left.
@@ -41,6 +80,8 @@ pub(crate) fn of_account(account: &Account) -> RunSummary {
         to: account.ledger.as_ref().map(|ledger| ledger.to),
         lost: account.loss.parts.iter().map(lost).collect(),
         recorded: account.recorded.clone(),
+        awaits_stop: false,
+        lasting: Vec::new(),
     }
 }
 

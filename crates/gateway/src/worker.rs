@@ -3,6 +3,7 @@
 //! It is level-triggered. A hint only says where to look first; a look at everything, once a second, finds what a hint
 //! missed, so that a repeat, a reordering, a crash or a restart needs no case of its own.
 
+mod accounts;
 mod chores;
 
 use std::{
@@ -18,7 +19,7 @@ use rtms_proto::{
     reconnect::FIRST_CONNECT_WINDOW,
     signaling::{Credentials, StreamStart},
 };
-use rtms_record::{Loss, RecordingAbout};
+use rtms_record::RecordingAbout;
 use rtms_sink::delivery::WeakRecall;
 use rtms_store::{
     error::StoreError,
@@ -48,9 +49,7 @@ use self::chores::{Chore, Chores};
 use crate::{
     accounting::ClockPair,
     apps::Apps,
-    clock,
-    recording::close_left_behind,
-    retry,
+    clock, retry,
     revoked::{self, is_revoked},
     stop::{Share, Stop},
     stream_task::{self, Finished, Joining, Surroundings, TaskHandle},
@@ -247,11 +246,12 @@ impl Worker {
                 self.revoke(&record.stream_id);
             } else if record.is_left_behind() && !self.close_left_behind(record).await? {
                 self.conclude_unjoined(record).await?;
+            } else if record.unclosed().is_some() {
+                self.chores.add(Chore::Close(record.stream_id.clone()));
+            } else if record.is_short_of_stop() {
+                self.reach_stop(record).await?;
             }
             let close = Chore::Close(record.stream_id.clone());
-            if record.unclosed().is_some() {
-                self.chores.add(close.clone());
-            }
             // Two must not write in one folder.
             let is_free = !self.is_stopping && self.chores.current() != Some(&close);
             let is_claimable = is_free && record.is_claimable(clock::unix_millis());
@@ -317,10 +317,10 @@ impl Worker {
             Err(why) => {
                 error!(%stream_id, %why, "cannot join a stream");
                 let refused_signature = matches!(why, CannotJoin::NoCredentials(_));
-                let summary = RunSummary { refused_signature, ..RunSummary::never_connected() };
+                let summary = RunSummary { refused_signature, ..self.unjoined(record, None) };
                 self.surroundings.metrics.ended_as(
                     summary::standing(Some(&summary)),
-                    &Loss::default(),
+                    &summary::loss_of(&summary),
                     summary::counted(record).as_ref(),
                 );
                 let outcome =
@@ -538,58 +538,13 @@ impl Worker {
                 self.close_left_behind(&record).await?;
             } else if record.unclosed().is_some() {
                 self.chores.add(Chore::Close(record.stream_id));
+            } else if record.is_short_of_stop() {
+                self.reach_stop(&record).await?;
             }
         }
         self.looked_back = true;
         // Secrets may have changed with the restart.
         self.retry_refused().await
-    }
-
-    /// Closes the recording of a stream that Zoom stopped, and whose process died before it could. Whether there is one.
-    async fn close_left_behind(&self, record: &StreamRecord) -> Result<bool, StoreError> {
-        let Some(setup) = self.surroundings.recording.clone() else { return Ok(false) };
-        let wanted = &record.wanted;
-        let about = wanted.newest_start().and_then(|start| about(&record.stream_id, start));
-        let (Some(about), Some(stop)) = (about, wanted.stop.clone()) else { return Ok(false) };
-        let why =
-            stop.reason.map_or_else(|| "stopped by Zoom without a reason".to_owned(), |reason| reason.to_string());
-        let told = why.clone();
-        let now = clock::unix_millis();
-        let closed = tokio::task::spawn_blocking(move || close_left_behind(&setup, about, &stop, told, now)).await;
-        let stream_id = &record.stream_id;
-        match closed.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic())) {
-            Ok(Some(account)) => {
-                let summary = summary::of_account(&account);
-                let state = summary::standing(Some(&summary));
-                if self.surroundings.store.conclude(stream_id, &self.owner, why, summary, now).await? {
-                    self.surroundings.metrics.ended_as(state, &account.loss, summary::counted(record).as_ref());
-                    let lost = &account.loss;
-                    info!(%stream_id, %state, %lost, "closed the recording of a stream that was stopped while nobody ran it");
-                }
-            }
-            Ok(None) => return Ok(false),
-            Err(error) => {
-                self.surroundings.metrics.record_error();
-                error!(%stream_id, %error, "the recording of a stream that was stopped cannot be closed");
-            }
-        }
-        Ok(true)
-    }
-
-    /// Puts down the end of a stream that Zoom stopped before it was joined; of one that was, nobody knows what it lost.
-    async fn conclude_unjoined(&self, record: &StreamRecord) -> Result<(), StoreError> {
-        let stream_id = &record.stream_id;
-        let receipts = self.receipts(stream_id).await;
-        let connected = receipts.iter().any(|receipt| receipt.steps.at(Step::Connected).is_some());
-        let summary = RunSummary { connected, ..RunSummary::never_connected() };
-        let state = summary::standing(Some(&summary));
-        let why = if connected { "stopped while nobody ran it" } else { "stopped by Zoom before it was joined" };
-        let now = clock::unix_millis();
-        if self.surroundings.store.conclude(stream_id, &self.owner, why.to_owned(), summary, now).await? {
-            self.surroundings.metrics.ended_as(state, &Loss::default(), summary::counted(record).as_ref());
-            warn!(%stream_id, %state, why, "the stream is accounted for");
-        }
-        Ok(())
     }
 
     async fn hand_over(mut self) {

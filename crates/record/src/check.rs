@@ -20,7 +20,7 @@ use crate::{
     layout::Layout,
     ledger::{LedgerReport, SpanChange},
     loss::{Loss, seconds},
-    manifest::{Continues, FORMAT, Manifest, OriginLine, RecordingState, Track, TrackSource},
+    manifest::{Continues, FORMAT, Manifest, ManifestLine, OriginLine, RecordingState, Track, TrackSource},
     raw::IndexLine,
     wav::{HEADER_BYTES, PcmFormat, header},
 };
@@ -157,6 +157,7 @@ enum JournalLine {
     Span(SpanChange),
     Counts(CountsLine),
     Origin(OriginLine),
+    Manifest(Box<ManifestLine>),
 }
 
 struct Check {

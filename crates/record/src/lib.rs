@@ -8,7 +8,7 @@
 //! ```text
 //! recordings/<stream id, escaped>/
 //!   manifest.json                     what, who, when, what was granted, counts, ledger; at the end sizes and checksums
-//!   ledger.jsonl                      changes of ledger and counts since the manifest was written; gone at the end
+//!   ledger.jsonl                      the manifest, and what changed in ledger and counts since; gone at the end
 //!   events.jsonl                      joins, states, gaps, in order of arrival
 //!   transcript.jsonl · .vtt · .txt    lines as received · as they read after updates and deletions
 //!   chat.jsonl                        messages as received

@@ -203,6 +203,15 @@ impl Loss {
         Self { parts }
     }
 
+    /// What is being lost at the end of a ledger, by medium: it goes on if the ledger does.
+    pub fn lasting(ledger: &LedgerReport) -> Vec<(Medium, LossCause)> {
+        let last = |(medium, report): (&Medium, &MediumReport)| {
+            let cause = cause_of(&report.spans.last()?.what, is_late(report))?;
+            Some((*medium, cause))
+        };
+        ledger.media.iter().filter_map(last).collect()
+    }
+
     /// What is lost beyond what was lost before: for counters, which an earlier run of the same stream has moved already.
     pub fn beyond(&self, before: &Self) -> Self {
         let new = self.parts.iter().map(|part| {

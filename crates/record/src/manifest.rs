@@ -413,7 +413,7 @@ impl Manifest {
 /// Grants and resumes that are kept. A stream that reconnects more often is told by its events.
 pub(crate) const MAX_LISTED: usize = 100;
 
-/// What `ledger.jsonl` may hold before the manifest is written anew, which empties it.
+/// What `ledger.jsonl` may hold beside that manifest before it is written anew, which empties it.
 pub(crate) const MAX_JOURNAL_BYTES: u64 = 256 << 10;
 
 /// A line of `ledger.jsonl`.
@@ -423,6 +423,14 @@ pub(crate) struct JournalLine {
     pub(crate) revision: u64,
     #[serde(flatten)]
     pub(crate) change: SpanChange,
+}
+
+/// The first line of `ledger.jsonl`, which repeats the manifest that it goes on from, for when that cannot be read.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct ManifestLine {
+    /// As in [`JournalLine`].
+    pub(crate) revision: u64,
+    pub(crate) manifest: Manifest,
 }
 
 /// The line of `ledger.jsonl` that repeats [`Manifest::origin`], for when the manifest cannot be read.

@@ -71,6 +71,8 @@ pub struct Recorder {
     counted: Counts,
     /// What changed in ledger and counts since the manifest was written.
     journal: Appender,
+    /// How much of it repeats the manifest.
+    journal_base: u64,
     journaled_at: UnixMillis,
     untold: Vec<SpanChange>,
     picture_codecs: BTreeMap<Medium, MediaPayloadType>,
@@ -234,7 +236,7 @@ impl Recorder {
     pub fn sync(&mut self, now: UnixMillis) -> Result<(), RecordError> {
         let manifest_every = self.options.manifest_every.as_millis() as u64;
         let due = self.counters_stale && now.0.abs_diff(self.manifest.updated_at.0) >= manifest_every;
-        let due = due || self.journal.end() > manifest::MAX_JOURNAL_BYTES;
+        let due = due || self.journal.end() > self.journal_base + manifest::MAX_JOURNAL_BYTES;
         if self.people.take_changed() {
             self.transcript.change_nameless();
             self.manifest_stale = true;
@@ -401,7 +403,7 @@ impl Recorder {
         self.write_manifest(now)?;
         self.journaled_at = now;
         self.journal.restart(&mut self.files)?;
-        self.journal_origin()
+        self.journal_manifest()
     }
 
     fn write_manifest(&mut self, now: UnixMillis) -> Result<(), RecordError> {

@@ -83,8 +83,9 @@ pub trait Streams: Send + Sync {
         now: UnixMillis,
     ) -> Result<bool, StoreError>;
 
-    /// Puts down the account of a run whose recording could be closed only after its end; see [`StreamRecord::unclosed`].
-    /// Durable when this returns. Whether it was one.
+    /// Puts down another account of the last run: one that reaches to the stop that came after its end
+    /// ([`StreamRecord::is_short_of_stop`]), or that tells of a recording closed after it ([`StreamRecord::unclosed`]).
+    /// Durable when this returns. Whether one was awaited.
     ///
     /// # Errors
     /// That storage failed.
@@ -167,9 +168,19 @@ impl StreamRecord {
         Some((ended, ended.summary.as_ref()?.unclosed()?))
     }
 
+    /// Whether Zoom stopped it after its run had ended, and its account does not reach to the stop.
+    pub fn is_short_of_stop(&self) -> bool {
+        let awaits_stop = |ended: &Ended| ended.summary.as_ref().is_some_and(|summary| summary.awaits_stop);
+        self.ended.as_ref().is_some_and(awaits_stop)
+            && self.wanted.stop.is_some()
+            && !self.wanted.is_running()
+            && !self.is_left_behind()
+            && self.lease.is_none()
+    }
+
     /// Puts down an account of the last run in the place of the one that it has; whether one was awaited.
     pub(crate) fn amend(&mut self, summary: RunSummary, now: UnixMillis) -> bool {
-        let is_awaited = self.unclosed().is_some();
+        let is_awaited = self.unclosed().is_some() || self.is_short_of_stop();
         if let Some(ended) = self.ended.as_mut().filter(|_| is_awaited) {
             ended.summary = Some(Box::new(summary));
             self.changed_at = now;

@@ -29,6 +29,21 @@ pub struct RunSummary {
     /// Whether it was recorded.
     #[serde(default)]
     pub recorded: Recorded,
+    /// Whether it ended before Zoom stopped the stream: its account ends where the run did, until the stop is known.
+    #[serde(default)]
+    pub awaits_stop: bool,
+    /// What was being lost when it ended, by medium and cause: it goes on until Zoom stops the stream.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lasting: Vec<Lasting>,
+}
+
+/// What is being lost of a medium, by one cause.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lasting {
+    /// The medium.
+    pub medium: Medium,
+    /// Why, in a word.
+    pub cause: SmolStr,
 }
 
 /// What was lost of a medium by one cause.
@@ -90,6 +105,23 @@ impl RunSummary {
         }
     }
 
+    /// The same, with its account ending where Zoom stopped the stream.
+    pub fn until_stop(mut self, stopped_at: UnixMillis) -> Self {
+        self.awaits_stop = false;
+        let lasting = std::mem::take(&mut self.lasting);
+        let Some(to) = self.to.replace(stopped_at) else { return Self { to: None, ..self } };
+        let (more, less) = (stopped_at.0.saturating_sub(to.0), to.0.saturating_sub(stopped_at.0));
+        for Lasting { medium, cause } in lasting {
+            match self.lost.iter_mut().find(|lost| lost.medium == medium && lost.cause == cause) {
+                Some(lost) => lost.ms = (lost.ms + more).saturating_sub(less),
+                None if more > 0 => self.lost.push(Lost { medium, cause, ms: more, packets: 0 }),
+                None => {}
+            }
+        }
+        self.lost.retain(|lost| lost.ms > 0 || lost.packets > 0);
+        self
+    }
+
     /// Whether it opened a medium and lost nothing of what was wanted.
     pub fn is_complete(&self) -> bool {
         let is_recorded = match self.recorded {
@@ -97,5 +129,36 @@ impl RunSummary {
             Recorded::Failed { .. } => false,
         };
         self.connected && is_recorded && self.lost.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_that_awaits_the_stop_ends_there_and_what_lasts_is_lost_until_then() {
+        let lost = |medium, cause: &str, ms| Lost { medium, cause: cause.into(), ms, packets: 0 };
+        let lasting = |medium| Lasting { medium, cause: "refused".into() };
+        let run = RunSummary {
+            from: Some(UnixMillis(1_000)),
+            to: Some(UnixMillis(3_000)),
+            lost: vec![lost(Medium::Audio, "refused", 2_000), lost(Medium::Chat, "frozen", 40)],
+            awaits_stop: true,
+            lasting: vec![lasting(Medium::Audio), lasting(Medium::Chat)],
+            ..RunSummary::default()
+        };
+        let told = |stopped_at| {
+            let RunSummary { to, lost, awaits_stop, lasting, .. } = run.clone().until_stop(UnixMillis(stopped_at));
+            assert!(!awaits_stop && lasting.is_empty());
+            (to, lost)
+        };
+        let (chat, later) = (lost(Medium::Chat, "frozen", 40), lost(Medium::Chat, "refused", 4_000));
+        assert_eq!(
+            told(7_000),
+            (Some(UnixMillis(7_000)), vec![lost(Medium::Audio, "refused", 6_000), chat.clone(), later])
+        );
+        // The stop was on its way when the run failed.
+        assert_eq!(told(2_500), (Some(UnixMillis(2_500)), vec![lost(Medium::Audio, "refused", 1_500), chat]));
     }
 }

@@ -56,6 +56,7 @@ contract! {
     that_a_stream_is_to_be_closed_is_remembered_until_a_newer_start
     a_stream_that_was_stopped_while_nobody_ran_it_can_be_concluded
     a_recording_that_is_closed_after_the_end_of_its_stream_is_put_down_there
+    the_account_of_a_run_that_ended_before_the_stop_reaches_to_it
     a_stream_whose_run_has_ended_can_be_wanted_again_until_zoom_stops_it
     changes_of_streams_wake_workers
     lists_are_filtered_and_limited
@@ -463,6 +464,27 @@ async fn a_recording_that_is_closed_after_the_end_of_its_stream_is_put_down_ther
     store.release(&lease, outcome(), NOW).await.unwrap();
     fold(store, start("s", 30)).await;
     assert!(record().await.unclosed().is_none() && !amend(closed()).await, "it is to be joined again");
+}
+
+async fn the_account_of_a_run_that_ended_before_the_stop_reaches_to_it(store: &dyn Store) {
+    let record = async || store.get(&stream("s")).await.unwrap().unwrap();
+    let failed = RunSummary { awaits_stop: true, to: Some(UnixMillis(12)), ..RunSummary::never_connected() };
+    let whole = RunSummary { awaits_stop: false, to: Some(UnixMillis(20)), ..failed.clone() };
+    let reach = async || store.amend(&stream("s"), whole.clone(), NOW).await.unwrap();
+    assert!(!reach().await, "nobody knows it");
+    fold(store, start("s", 10)).await;
+    let lease = claim(store, "s", "a", NOW).await.unwrap();
+    let outcome = Outcome::Ended { stop_reason: None, why: "refused".into(), summary: Some(Box::new(failed)) };
+    store.release(&lease, outcome, NOW).await.unwrap();
+    assert!(!record().await.is_short_of_stop() && !reach().await, "Zoom has not stopped it");
+
+    fold(store, stop("s", 20)).await;
+    assert!(record().await.is_short_of_stop());
+    assert!(reach().await);
+
+    let ended = record().await.ended.unwrap();
+    assert_eq!((ended.why.as_str(), ended.summary.as_deref()), ("refused", Some(&whole)));
+    assert!(!record().await.is_short_of_stop() && !reach().await, "once");
 }
 
 async fn a_wish_that_the_owner_has_not_seen_outlives_its_end(store: &dyn Store) {

@@ -112,8 +112,8 @@ async fn close(surroundings: &Surroundings, stream_id: &StreamId) -> bool {
 }
 
 async fn try_to_close(surroundings: &Surroundings, stream_id: &StreamId) -> Result<bool, StoreError> {
-    let record = surroundings.store.get(stream_id).await?;
-    let Some((ended, unclosed)) = record.as_ref().and_then(|record| record.unclosed()) else { return Ok(true) };
+    let Some(record) = surroundings.store.get(stream_id).await? else { return Ok(true) };
+    let Some((ended, unclosed)) = record.unclosed() else { return Ok(true) };
     // A later process that records closes it.
     let Some(setup) = surroundings.recording.clone() else { return Ok(true) };
     let told = ended.summary.as_deref().cloned().unwrap_or_default();
@@ -134,6 +134,9 @@ async fn try_to_close(surroundings: &Surroundings, stream_id: &StreamId) -> Resu
             return Ok(false);
         }
     };
-    surroundings.store.amend(stream_id, settled, now).await?;
+    let (state, loss) = (summary::standing(Some(&settled)), summary::loss_of(&settled));
+    if surroundings.store.amend(stream_id, settled, now).await? {
+        surroundings.metrics.ended_as(state, &loss, summary::counted(&record).as_ref());
+    }
     Ok(true)
 }

@@ -202,7 +202,8 @@ impl Line {
     /// Prolonged to neighbours that are as near as data from one source may lie.
     fn joined(&self, from: u64, to: u64) -> (u64, u64) {
         let mut joined = (from, to);
-        let left = self.place(from);
+        // What ends where this begins, whatever is there now.
+        let left = self.place(from.saturating_sub(1));
         if let Some(gap) = self.breaks.get(left)
             && is_pause(&gap.what)
             && left.checked_sub(1).and_then(|before| self.breaks.get(before)).is_some_and(is_received)

@@ -11,6 +11,9 @@
 //! - **Changes** lie where they happened, and the one told last decides how it goes on. One for the worse that is told
 //!   late covers states between then and what is known since, and never data; one for the better never reaches back
 //!   beyond what is known, so that no clock makes a loss go away.
+//! - **Cameras and screens**: a cut that begins while none is on hides nothing, as far as what is learnt afterwards does not
+//!   contradict. A picture soon after the cut that no event announced makes all of it a loss; an event that tells of a time
+//!   in it, the time from there on.
 //! - **Losses** here cover what was received: something of that time is missing. What could not be read has no time of its
 //!   own, so it covers nothing but silence.
 //! - **Two clocks**: [`When`] says whose a time is, and [`ZoomClock`] turns ours into Zoom's.
@@ -37,11 +40,12 @@
 //! assert_eq!(told, [(1_000, "received"), (500, "interrupted by failover"), (2_000, "received"), (500, "silent")]);
 //! ```
 
+mod account;
 mod clock;
 mod line;
 mod word;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use rtms_wire::{
     SmolStr,
@@ -51,17 +55,11 @@ use rtms_wire::{
 };
 use serde::{Deserialize, Serialize};
 
-use line::Line;
+use account::Account;
 
 pub use clock::ZoomClock;
 pub use line::MAX_SPANS;
 pub use word::{Cause, OffWhy, PausedBy, Queue, Span, What};
-
-/// Gaps in sound that are jitter: half of Zoom's shortest packet, so that a single lost packet is seen.
-const SOUND_JOIN_MS: u64 = 10;
-
-/// Gaps between pictures that are the way of pictures: Zoom's slowest rate is one a second.
-const PICTURE_JOIN_MS: u64 = 1_000;
 
 /// How long one message may last: more than a spoken sentence or a packet does.
 pub(crate) const MAX_MESSAGE_MS: u64 = 60_000;
@@ -139,28 +137,6 @@ pub struct Ledger {
     opened_by_guess: Vec<(Medium, UnixMillis, u64)>,
     /// In the order of [`Medium::ALL`].
     media: [Account; 5],
-}
-
-/// What is known of one medium.
-#[derive(Clone, Debug)]
-struct Account {
-    medium: Medium,
-    line: Line,
-    opened: bool,
-    interrupted: Option<Interruption>,
-    off: Option<(OffWhy, Option<SmolStr>)>,
-    /// Whose camera or screen is on.
-    shown: BTreeSet<UserId>,
-    /// The newest change that was applied.
-    changed_at: u64,
-}
-
-/// An interruption that lasts.
-#[derive(Clone, Copy, Debug)]
-struct Interruption {
-    by: Cause,
-    /// Since when only signs of it were told.
-    unexplained_since: Option<u64>,
 }
 
 /// How a ledger stands: a part of the manifest.
@@ -247,7 +223,7 @@ impl Ledger {
     /// Goes on with a ledger that was written down: the report, then what was told after it, in order.
     ///
     /// What is known of data since then is told by [`Ledger::found`]; [`Ledger::gap`] then says what lies between. Who
-    /// had a camera on is not written down, so it is off until somebody's goes on.
+    /// had a camera on is not written down, so behind the gap it is off until somebody's goes on.
     pub fn resume(report: &LedgerReport, news: &[SpanChange]) -> Self {
         let none = MediumReport::default();
         let report_of = |medium| report.media.get(&medium).unwrap_or(&none);
@@ -284,6 +260,15 @@ impl Ledger {
         ledger
     }
 
+    /// A ledger of which nothing is left: all time up to now is lost by this cause, but for what is told by [`Ledger::found`].
+    pub fn lost(started_at: UnixMillis, cause: Cause, now: UnixMillis) -> Self {
+        let mut ledger = Self::new(started_at, now);
+        for account in &mut ledger.media {
+            account.line.state(started_at.0, u64::MAX, |_| Some(What::Interrupted { by: cause }));
+        }
+        ledger
+    }
+
     /// From the last that is known until a medium is opened again, nothing can have come: our doing.
     ///
     /// After a death ([`Cause::Restart`]) what was on its way to us at the last moment is lost too, so what looks like silence
@@ -299,14 +284,12 @@ impl Ledger {
                 let is_ours = |cause| matches!(cause, Cause::Restart | Cause::Takeover);
                 let lasting = account.interrupted.filter(|lasting| cause == Cause::Takeover && !is_ours(lasting.by));
                 let by = lasting.map_or(cause, |lasting| lasting.by);
-                account.interrupted = Some(Interruption { by, unexplained_since: None });
-                let interrupted = || Some(What::Interrupted { by });
                 let last_moment = since.saturating_sub(under_way_ms);
-                account.line.state(last_moment, since, |old| old.is_idle().then(interrupted)?);
+                account.cut_off(by, last_moment, since);
+                let interrupted = || Some(What::Interrupted { by });
                 let awaits_backlog = account.medium == Medium::Audio && account.line.newest_data().is_none();
                 let from = if awaits_backlog { 0 } else { last_moment };
                 account.line.state(from, since, |old| (*old == What::BeforeStart).then(interrupted)?);
-                account.line.state(since, u64::MAX, |_| interrupted());
             }
             account.changed_at = since;
         }
@@ -322,6 +305,7 @@ impl Ledger {
     /// The same for what was received when nobody knows, and lies in a file.
     pub fn found(&mut self, medium: Medium, from: UnixMillis, to: UnixMillis) {
         if let Some(account) = self.account_mut(medium) {
+            account.picture_came(from.0);
             account.line.received(from.0, to.0);
         }
     }
@@ -335,6 +319,7 @@ impl Ledger {
         let latest = now.saturating_add(MAX_AHEAD_MS);
         let [from, to] = [from.0, to.0].map(|at| if at > latest { now } else { at });
         if let Some(account) = self.account_mut(medium) {
+            account.picture_came(from);
             account.line.dropped(from, to.max(from.saturating_add(1)), queue);
         }
     }
@@ -382,6 +367,7 @@ impl Ledger {
             }
             _ => {}
         }
+        let paused = self.paused();
         match change {
             Change::Opened(medium) => self.opened(medium, at),
             Change::Interrupted(scope, cause) => self.interrupted(scope, cause, at),
@@ -401,15 +387,16 @@ impl Ledger {
                 self.sessions.remove(&session);
                 self.pauses_changed(at);
             }
-            Change::Shown(medium, who) => self.shown(medium, at, |shown| {
-                if shown.len() < MAX_REMEMBERED {
-                    shown.insert(who);
+            Change::Shown(medium, who) => {
+                if let Some(account) = self.account_mut(medium) {
+                    account.show(who, at, paused);
                 }
-            }),
-            Change::Hidden(medium, Some(who)) => self.shown(medium, at, |shown| {
-                shown.remove(&who);
-            }),
-            Change::Hidden(medium, None) => self.shown(medium, at, BTreeSet::clear),
+            }
+            Change::Hidden(medium, who) => {
+                if let Some(account) = self.account_mut(medium) {
+                    account.hide(who.as_ref(), at, paused);
+                }
+            }
             Change::Stopped => self.stopped_at = Some(at),
         }
     }
@@ -516,30 +503,22 @@ impl Ledger {
     fn opened(&mut self, medium: Medium, at: u64) {
         let paused = self.paused();
         let Some(account) = self.account_mut(medium) else { return };
-        (account.opened, account.off, account.interrupted) = (true, None, None);
-        account.go_on(at, paused);
+        (account.opened, account.off) = (true, None);
+        account.reconnect(at, paused);
     }
 
     fn interrupted(&mut self, scope: Scope, cause: Cause, at: u64) {
         let paused = self.paused();
         for account in self.media.iter_mut().filter(|account| scope.has(account.medium) && account.off.is_none()) {
-            let first = account.interrupted.and_then(|interruption| interruption.unexplained_since);
-            let first = first.map_or(at, |first| first.min(at));
-            let at = if cause == Cause::Failover { first } else { at };
-            account.interrupted = Some(Interruption { by: cause, unexplained_since: cause.is_sign().then_some(first) });
-            account.change(at, paused, |old| match old {
-                What::Silent | What::BeforeStart | What::Paused { .. } | What::Interrupted { .. } => true,
-                What::Off { .. } => old.is_idle(),
-                What::Received | What::Dropped { .. } | What::Unrecorded => false,
-            });
+            account.interrupt(cause, at, paused);
         }
     }
 
     fn back(&mut self, scope: Scope, at: u64) {
         let paused = self.paused();
         for account in self.media.iter_mut().filter(|account| scope.has(account.medium)) {
-            if account.interrupted.take().is_some() {
-                account.go_on(at, paused);
+            if account.interrupted.is_some() {
+                account.reconnect(at, paused);
             }
         }
     }
@@ -549,8 +528,15 @@ impl Ledger {
         let Some(account) = self.account_mut(medium) else { return };
         // What was open was offered.
         let why = if why == OffWhy::NotOffered && account.opened { OffWhy::NotGranted } else { why };
-        account.off = Some((why, detail.map(cut_off)));
-        account.change(at, paused, |old| matches!(old, What::BeforeStart) || old.is_idle());
+        account.off = Some((why, detail.map(What::shorten)));
+        // What nobody asked for was not lost, though nobody knew that when the account of it was.
+        let is_unasked = matches!(why, OffWhy::NotWanted | OffWhy::NotOffered) && !account.opened;
+        account.change(at, paused, |old| match old {
+            What::BeforeStart => true,
+            What::Interrupted { .. } => is_unasked,
+            What::Silent | What::Off { .. } => old.is_idle(),
+            What::Received | What::Paused { .. } | What::Dropped { .. } | What::Unrecorded => false,
+        });
     }
 
     fn session(&mut self, session: RtmsSessionId, paused: bool, at: u64) {
@@ -570,13 +556,6 @@ impl Ledger {
         }
     }
 
-    fn shown(&mut self, medium: Medium, at: u64, change: impl FnOnce(&mut BTreeSet<UserId>)) {
-        let paused = self.paused();
-        let Some(account) = self.account_mut(medium) else { return };
-        change(&mut account.shown);
-        account.change(at, paused, What::is_idle);
-    }
-
     fn paused(&self) -> Option<PausedBy> {
         if self.stream_paused {
             return Some(PausedBy::Stream);
@@ -592,114 +571,6 @@ impl Ledger {
     }
 }
 
-impl Account {
-    fn new(medium: Medium, started_at: UnixMillis) -> Self {
-        Self {
-            medium,
-            line: Line::new(started_at.0, What::BeforeStart, join_ms(medium)),
-            opened: false,
-            interrupted: None,
-            off: None,
-            shown: BTreeSet::new(),
-            changed_at: started_at.0,
-        }
-    }
-
-    fn resume(medium: Medium, whole: &LedgerReport, report: &MediumReport, paused: Option<PausedBy>) -> Self {
-        let mut account = Self::new(medium, whole.from);
-        let received = report.spans.iter().any(|span| span.what == What::Received);
-        let last = report.last_state().cloned().unwrap_or(What::BeforeStart);
-        account.learn(last.clone(), received);
-        account.interrupted = report.spans.last().and_then(|span| Interruption::that_lasts(&span.what));
-        account.changed_at = whole.to.0;
-        let open = if last.is_idle() { last } else { account.word(paused) };
-        account.line = Line::resume(whole.from.0, &report.spans, report.coarsened_ms, open, join_ms(medium));
-        account
-    }
-
-    /// Takes over a line that was written after the report.
-    fn replay(&mut self, change: &SpanChange) {
-        let Span { from, to, what } = change.span.clone();
-        self.interrupted = Interruption::that_lasts(&what);
-        if what == What::Received {
-            self.opened = true;
-        }
-        if change.open && !what.is_data() {
-            self.line.state(from.0, u64::MAX, |_| Some(what.clone()));
-            self.learn(what, false);
-        } else {
-            self.line.paint_span(&Span { from, to, what });
-        }
-        self.changed_at = self.changed_at.max(to.0);
-    }
-
-    /// The conditions that explain a word.
-    fn learn(&mut self, what: What, received: bool) {
-        let is_unoffered = matches!(what, What::Off { why: OffWhy::NotWanted | OffWhy::NotOffered, .. });
-        self.opened |= received || !(is_unoffered || matches!(what, What::BeforeStart | What::Unrecorded));
-        self.off = match what {
-            What::Off { why, detail } if !matches!(why, OffWhy::CameraOff | OffWhy::NobodyShares) => {
-                Some((why, detail))
-            }
-            What::Off { .. }
-            | What::Received
-            | What::Silent
-            | What::Paused { .. }
-            | What::BeforeStart
-            | What::Interrupted { .. }
-            | What::Dropped { .. }
-            | What::Unrecorded => None,
-        };
-    }
-
-    /// The word of time for which nothing is received.
-    fn word(&self, paused: Option<PausedBy>) -> What {
-        if let Some((why, detail)) = &self.off {
-            return What::Off { why: *why, detail: detail.clone() };
-        }
-        if let Some(Interruption { by, .. }) = self.interrupted {
-            return What::Interrupted { by };
-        }
-        if !self.opened {
-            return What::BeforeStart;
-        }
-        if let Some(by) = paused {
-            return What::Paused { by };
-        }
-        let why = match self.medium {
-            Medium::Video => OffWhy::CameraOff,
-            Medium::Deskshare => OffWhy::NobodyShares,
-            Medium::Audio | Medium::Transcript | Medium::Chat => return What::Silent,
-        };
-        if self.shown.is_empty() { What::Off { why, detail: None } } else { What::Silent }
-    }
-
-    /// The conditions became better at this time, or at that of the newest change if that is later: whatever clocks
-    /// say, what was lost before it stays lost.
-    fn go_on(&mut self, at: u64, paused: Option<PausedBy>) {
-        let word = self.word(paused);
-        self.changed_at = self.changed_at.max(at);
-        self.line.state(self.changed_at, u64::MAX, |_| Some(word.clone()));
-    }
-
-    /// The conditions changed at this time. From then on, or from the newest change on if that is later, it is as they
-    /// say; what lies between changes where this change has a say.
-    fn change(&mut self, at: u64, paused: Option<PausedBy>, has_a_say: impl Fn(&What) -> bool) {
-        let word = self.word(paused);
-        self.line.state(at, self.changed_at, |old| has_a_say(old).then(|| word.clone()));
-        self.changed_at = self.changed_at.max(at);
-        self.line.state(self.changed_at, u64::MAX, |_| Some(word.clone()));
-    }
-}
-
-impl Interruption {
-    /// The one that an earlier process left, if it did.
-    fn that_lasts(what: &What) -> Option<Self> {
-        let What::Interrupted { by } = what else { return None };
-        Some(Self { by: *by, unexplained_since: None })
-    }
-}
-
 impl Scope {
     fn has(self, medium: Medium) -> bool {
         match self {
@@ -707,22 +578,6 @@ impl Scope {
             Self::Medium(one) => one == medium,
         }
     }
-}
-
-fn join_ms(medium: Medium) -> u64 {
-    match medium {
-        Medium::Audio => SOUND_JOIN_MS,
-        Medium::Video | Medium::Deskshare => PICTURE_JOIN_MS,
-        Medium::Transcript | Medium::Chat => 0,
-    }
-}
-
-fn cut_off(detail: SmolStr) -> SmolStr {
-    let mut end = What::MAX_DETAIL_BYTES.min(detail.len());
-    while !detail.is_char_boundary(end) {
-        end -= 1;
-    }
-    detail.get(..end).map_or_else(SmolStr::default, SmolStr::new)
 }
 
 fn is_zero(value: &u64) -> bool {

@@ -55,7 +55,7 @@ pub enum What {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         detail: Option<SmolStr>,
     },
-    /// A version of this program recorded it that kept no ledger.
+    /// A version of this program recorded it that kept no ledger, or a newer one in another folder.
     Unrecorded,
 }
 
@@ -147,6 +147,15 @@ impl Cause {
 impl What {
     /// The longest [`What::Off`] detail: an error text of ours, cut off.
     pub const MAX_DETAIL_BYTES: usize = 200;
+
+    /// A detail that is not longer than that.
+    pub(super) fn shorten(detail: SmolStr) -> SmolStr {
+        let mut end = Self::MAX_DETAIL_BYTES.min(detail.len());
+        while !detail.is_char_boundary(end) {
+            end -= 1;
+        }
+        detail.get(..end).map_or_else(SmolStr::default, SmolStr::new)
+    }
 
     /// The words of `is`, in the order in which they are told.
     pub const WORDS: [&str; 8] =

@@ -60,16 +60,25 @@ impl Recorder {
         let Some(beside) = next_folder(root, &about.stream_id) else { return Err(error) };
         let name = newest.file_name().map(|name| name.to_string_lossy().into_owned());
         let continues = Continues { folder: name.unwrap_or_default(), why: error.told() };
-        let known_until = last_written(&newest);
-        Self::open_folder(&beside, about, options, Some((continues, known_until)), now)
+        let before = match error {
+            // It has its own account, which a newer program reads.
+            RecordError::NewerFormat { .. } => Before::Elsewhere(last_written(&newest)),
+            RecordError::OtherStream { .. } => Before::Nothing,
+            RecordError::BadManifest { .. }
+            | RecordError::File { .. }
+            | RecordError::BadDeletion { .. }
+            | RecordError::Deleted { .. }
+            | RecordError::Backlogged { .. } => Before::Lost,
+        };
+        Self::open_folder(&beside, about, options, Some((continues, before)), now)
     }
 
-    /// Opens this folder. `continues` is what it goes on with, and until when that was written, on our clock.
+    /// Opens this folder. `continues` is what it goes on with, and what became of the time until then.
     pub(super) fn open_folder(
         folder: &Path,
         about: RecordingAbout,
         options: Options,
-        continues: Option<(Continues, Option<UnixMillis>)>,
+        continues: Option<(Continues, Before)>,
         now: UnixMillis,
     ) -> Result<Self, RecordError> {
         let layout = Layout::of_folder(folder);
@@ -120,11 +129,21 @@ impl Recorder {
                 RecordingState::Finished => ledger.gap(Cause::Takeover, Some(manifest.updated_at)),
             }
         }
-        if let (Some((continues, known_until)), None) = (continues, found_state) {
-            // What came before lies in the other folder; from its end on nothing was recorded.
-            let until = known_until.map_or(manifest.about.started_at, |ours| ledger.to_zoom(ours));
-            ledger = Ledger::unrecorded(manifest.about.started_at, until.min(ledger.to_zoom(now)), now);
-            ledger.gap(Cause::Restart, None);
+        if let (Some((continues, before)), None) = (continues, found_state) {
+            let started_at = manifest.about.started_at;
+            match before {
+                Before::Elsewhere(known_until) => {
+                    // What came before lies in the other folder; from its end on nothing was recorded.
+                    let until = known_until.map_or(started_at, |ours| ledger.to_zoom(ours));
+                    ledger = Ledger::unrecorded(started_at, until.min(ledger.to_zoom(now)), now);
+                    ledger.gap(Cause::Restart, None);
+                }
+                Before::Lost => {
+                    ledger = Ledger::lost(started_at, Cause::Restart, now);
+                    ledger.gap(Cause::Restart, None);
+                }
+                Before::Nothing => {}
+            }
             manifest.continues = Some(continues);
         }
         let belief = Belief::new(manifest.about.started_at, newest, now);
@@ -139,6 +158,7 @@ impl Recorder {
             journal: appender(layout.ledger())?,
             book,
             counted: Counts::of(&manifest),
+            journal_base: 0,
             journaled_at: now,
             untold: Vec::new(),
             manifest_stale: true,
@@ -169,6 +189,16 @@ impl Recorder {
         }
         Ok(recorder)
     }
+}
+
+/// What became of the time before a recording that begins beside another one.
+pub(super) enum Before {
+    /// It lies in the other folder, which was last written at this time of ours, if that is known.
+    Elsewhere(Option<UnixMillis>),
+    /// What of it the other folder holds, nobody can tell.
+    Lost,
+    /// The other folder is of another stream.
+    Nothing,
 }
 
 /// The manifest of a recording that goes on; half-written lines are cut off.
@@ -213,8 +243,11 @@ fn resumed_ledger(
     layout: &Layout,
     now: UnixMillis,
 ) -> Result<Ledger, RecordError> {
+    let is_lost = manifest.ledger.is_none() && manifest.resumes.last().is_some_and(|resume| resume.rebuilt.is_some());
     let mut ledger = match &manifest.ledger {
         Some(report) => Ledger::resume(report, &manifest::journal(layout, manifest.ledger_revision)?),
+        // The manifest was torn, and nothing repeats it.
+        None if is_lost => Ledger::lost(manifest.about.started_at, Cause::Restart, now),
         None => {
             let until = manifest.media.values().filter_map(|received| received.last_timestamp).max();
             Ledger::unrecorded(manifest.about.started_at, until.unwrap_or_default(), now)
@@ -235,12 +268,22 @@ fn resumed_ledger(
             Medium::Transcript => (layout.transcript_lines(), 1),
             Medium::Chat => (layout.chat(), 1),
         };
-        for line in last_lines(&path, INDEX_TAIL_BYTES)? {
+        let mut held: Option<(UnixMillis, UnixMillis)> = None;
+        for line in last_lines(&path, if is_lost { u64::MAX } else { INDEX_TAIL_BYTES })? {
             let Ok(times) = serde_json::from_slice::<Times>(&line) else { continue };
             let Some(from) = times.start_time.or(times.timestamp).filter(|from| *from <= latest) else { continue };
             let end = times.end_time.filter(|end| *end <= latest).unwrap_or_default();
-            ledger.found(medium, from, end.max(from + Duration::from_millis(ms)));
+            let end = end.max(from + Duration::from_millis(ms));
+            ledger.found(medium, from, end);
+            held = Some(held.map_or((from, end), |(first, last)| (first.min(from), last.max(end))));
         }
+        // Nothing else tells of the time between two of them.
+        if let Some((first, last)) = held.filter(|_| is_lost) {
+            ledger.found(medium, first, last);
+        }
+    }
+    if let (Some(origin), Some(end)) = (manifest.origin.filter(|_| is_lost), audio.and_then(Audio::end)) {
+        ledger.found(Medium::Audio, origin, end.min(latest));
     }
     // Sound that was going on when the ledger was written went on to the end of its files.
     if let (Some(until), Some(end)) = (ledger.received_until(Medium::Audio), audio.and_then(Audio::end)) {

@@ -1,8 +1,10 @@
 //! A manifest that cannot be read, as a power cut may leave it, is made anew from what the folder holds.
 //!
-//! Tracks are named by their files, messages are counted by their lines, names are learnt again as people speak. Only the
-//! instant at which all audio files begin is in no other file, so `ledger.jsonl` has it too. Without that the folder is left
-//! alone.
+//! `ledger.jsonl` repeats the manifest that it goes on from, so nothing is lost with it. If that line is not there either,
+//! tracks are named by their files, messages are counted by their lines, names are learnt again as people speak. Then the
+//! account of the time before is lost: what the files hold is `received` from the first message of a medium to its last, and
+//! what lies outside counts as lost. Without the instant at which all audio files begin, which `ledger.jsonl` has apart, a
+//! folder with sound is left alone.
 
 use std::{
     fs::File,
@@ -23,7 +25,7 @@ use crate::{
     file::{Files, failed, length},
     input::{RecordingAbout, Who},
     layout::{Layout, who_of},
-    manifest::{Manifest, OriginLine, Placed, Track, TrackSource},
+    manifest::{Manifest, ManifestLine, OriginLine, Placed, Track, TrackSource},
     people::People,
     wav::{HEADER_BYTES, PcmFormat, header},
 };
@@ -79,8 +81,12 @@ fn keep(layout: &Layout, files: &mut Files) -> Result<String, RecordError> {
 
 /// A manifest of what the folder holds; none if its files do not tell enough to go on with them.
 fn rebuilt(about: &RecordingAbout, layout: &Layout) -> Result<Option<Manifest>, RecordError> {
-    let mut manifest = Manifest::new(about.clone(), about.started_at);
+    let mut kept = None;
+    lines::<ManifestLine>(&layout.ledger(), |line| kept = Some(line.manifest))?;
+    let is_kept = kept.is_some();
+    let mut manifest = kept.unwrap_or_else(|| Manifest::new(about.clone(), about.started_at));
     let mut people = People::default();
+    people.resume(&manifest.participants, manifest.about.started_at);
     #[derive(Deserialize)]
     struct EventLine {
         kind: String,
@@ -111,6 +117,9 @@ fn rebuilt(about: &RecordingAbout, layout: &Layout) -> Result<Option<Manifest>, 
         let (Some(format), Some(_)) = (format_of(&path)?, manifest.origin) else { return Ok(None) };
         let who = if stem == "mixed" { Some(Who::Everyone) } else { who_of(&stem) };
         let Some(who) = who else { return Ok(None) };
+        if manifest.tracks.iter().any(|known| known.set == set && known.who == who) {
+            continue;
+        }
         let frames = (bytes - HEADER_BYTES) / format.frame_bytes() as u64;
         end_ms = format.millis(frames).max(end_ms);
         manifest.tracks.push(Track {
@@ -133,7 +142,7 @@ fn rebuilt(about: &RecordingAbout, layout: &Layout) -> Result<Option<Manifest>, 
         }
     }
     manifest.tracks.sort_by_key(|track| (track.set, track.source != TrackSource::ComputedMix));
-    if let Some(origin) = manifest.origin.filter(|_| end_ms > 0) {
+    if let Some(origin) = manifest.origin.filter(|_| end_ms > 0 && !is_kept) {
         let received = manifest.media.entry(Medium::Audio).or_default();
         received.first_timestamp = Some(origin);
         received.last_timestamp = Some(UnixMillis(origin.0.saturating_add(end_ms)));
@@ -175,7 +184,16 @@ fn lines<T: for<'a> Deserialize<'a>>(path: &Path, mut each: impl FnMut(T)) -> Re
 }
 
 impl Recorder {
-    /// Puts into `ledger.jsonl` where all audio files begin, before any of them is there and whenever it was emptied.
+    /// Puts into `ledger.jsonl`, which is empty, the manifest that it goes on from.
+    pub(super) fn journal_manifest(&mut self) -> Result<(), RecordError> {
+        let line = ManifestLine { revision: self.manifest.ledger_revision, manifest: self.describe_synced() };
+        self.journal.push_line(&line, &mut self.files)?;
+        self.journal_base = self.journal.end();
+        // If it cannot be written it waits in memory, as the sound does.
+        self.journal.flush(&mut self.files).or(Ok(()))
+    }
+
+    /// Puts into `ledger.jsonl` where all audio files begin, before any of them is there. From then on its first line has it.
     pub(super) fn journal_origin(&mut self) -> Result<(), RecordError> {
         let Some(origin) = self.manifest.origin else { return Ok(()) };
         let line = OriginLine { revision: self.manifest.ledger_revision, origin };
