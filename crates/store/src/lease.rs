@@ -62,7 +62,7 @@ impl Lease {
 ///
 /// Both engines keep them in memory: one process at a time has the store, so a lease has no meaning after its process.
 /// Renewing then costs no I/O, and a full disk ends no stream.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Leases {
     by_stream: BTreeMap<StreamId, Lease>,
     next_token: u64,

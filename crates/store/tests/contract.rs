@@ -53,6 +53,7 @@ contract! {
     a_stream_that_ended_stays_closed_until_a_newer_start
     a_wish_that_the_owner_has_not_seen_outlives_its_end
     a_stream_handed_over_can_be_claimed_at_once
+    a_stream_is_nobodys_only_when_its_end_can_be_seen
     that_a_stream_is_to_be_closed_is_remembered_until_a_newer_start
     a_stream_that_was_stopped_while_nobody_ran_it_can_be_concluded
     a_recording_that_is_closed_after_the_end_of_its_stream_is_put_down_there
@@ -413,6 +414,29 @@ async fn a_stream_whose_run_has_ended_can_be_wanted_again_until_zoom_stops_it(st
 
     fold(store, stop("s", 40)).await;
     assert!(!store.ask_to_retry(&stream("s"), NOW).await.unwrap(), "Zoom does not stream it any more");
+}
+
+async fn a_stream_is_nobodys_only_when_its_end_can_be_seen(store: &dyn Store) {
+    for round in 0..200 {
+        let name = format!("s{round}");
+        fold(store, start(&name, 10)).await;
+        let lease = claim(store, &name, "a", NOW).await.unwrap();
+        let look = async || {
+            loop {
+                let record = store.get(&stream(&name)).await.unwrap().unwrap();
+                let listed = store.list(StreamFilter { open: None, limit: 500 }).await.unwrap();
+                let listed = listed.into_iter().find(|it| it.stream_id == record.stream_id).unwrap();
+                for record in [&record, &listed] {
+                    assert!(record.lease.is_some() || record.ended.is_some(), "round {round}");
+                }
+                if record.lease.is_none() && listed.lease.is_none() {
+                    return;
+                }
+            }
+        };
+        let (released, ()) = tokio::join!(store.release(&lease, ended(), NOW), look());
+        released.unwrap();
+    }
 }
 
 async fn a_stream_that_was_stopped_while_nobody_ran_it_can_be_concluded(store: &dyn Store) {

@@ -231,11 +231,6 @@ impl SqliteStore {
         }
     }
 
-    fn with_lease(&self, mut record: StreamRecord) -> StreamRecord {
-        record.lease = locked(&self.leases).of(&record.stream_id).cloned();
-        record
-    }
-
     fn stop(&self) -> Option<Running> {
         self.queue.close();
         locked(&self.running).take()
@@ -375,14 +370,17 @@ impl Streams for SqliteStore {
     }
 
     async fn get(&self, stream_id: &StreamId) -> Result<Option<StreamRecord>, StoreError> {
+        // Before the record, so that a stream without a lease has its end.
+        let lease = locked(&self.leases).of(stream_id).cloned();
         let stream_id = stream_id.clone();
         let record = self.query(move |connection| rows::load(connection, &stream_id)).await?;
-        Ok(record.map(|record| self.with_lease(record)))
+        Ok(record.map(|record| StreamRecord { lease, ..record }))
     }
 
     async fn list(&self, filter: StreamFilter) -> Result<Vec<StreamRecord>, StoreError> {
+        let leases = locked(&self.leases).clone();
         let records = self.query(move |connection| rows::list(connection, &filter)).await?;
-        Ok(records.into_iter().map(|record| self.with_lease(record)).collect())
+        Ok(records.into_iter().map(|record| with_lease(record, &leases)).collect())
     }
 
     async fn claimable(&self, now: UnixMillis) -> Result<Vec<StreamRecord>, StoreError> {
@@ -394,13 +392,19 @@ impl Streams for SqliteStore {
             let records = free.iter().map(|stream_id| rows::load(connection, stream_id));
             records.filter_map(Result::transpose).collect::<rusqlite::Result<Vec<_>>>()
         });
-        let records = records.await?.into_iter().map(|record| self.with_lease(record));
+        let records = records.await?;
+        let leases = locked(&self.leases);
+        let records = records.into_iter().map(|record| with_lease(record, &leases));
         Ok(records.filter(|record| record.is_claimable(now)).collect())
     }
 
     fn stream_changes(&self) -> watch::Receiver<u64> {
         self.stream_changes.subscribe()
     }
+}
+
+fn with_lease(record: StreamRecord, leases: &Leases) -> StreamRecord {
+    StreamRecord { lease: leases.of(&record.stream_id).cloned(), ..record }
 }
 
 #[async_trait]
