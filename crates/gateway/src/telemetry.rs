@@ -144,9 +144,8 @@ struct LossLabel {
 
 impl LossLabel {
     fn all() -> impl Iterator<Item = Self> {
-        let of = |medium: Medium| {
-            LossCause::ALL.into_iter().map(move |cause| Self { medium: medium.as_str(), cause: cause.as_str() })
-        };
+        let of =
+            |medium: Medium| LossCause::all().map(move |cause| Self { medium: medium.as_str(), cause: cause.as_str() });
         Medium::ALL.into_iter().flat_map(of)
     }
 }
@@ -616,7 +615,7 @@ const CAPTURE_LOSSES: [&str; 4] = ["too_fast", "too_long", "disk", "file_full"];
 mod tests {
     use std::collections::BTreeSet;
 
-    use rtms_record::loss::LostPart;
+    use rtms_record::{ledger::Cause, loss::LostPart};
     use rtms_sink::jsonl::Jsonl;
 
     use super::*;
@@ -652,7 +651,7 @@ mod tests {
     fn a_stream_that_was_joined_again_counts_only_what_is_new() {
         let metrics = Metrics::default();
         let lost = |ms, packets| Loss {
-            parts: vec![LostPart { medium: Medium::Audio, cause: LossCause::Refused, ms, packets }],
+            parts: vec![LostPart { medium: Medium::Audio, cause: Cause::Refused.into(), ms, packets }],
         };
         let (failed, incomplete) = (StreamStanding::Failed, StreamStanding::Incomplete);
         metrics.ended_as(failed, &lost(700, 2), None);

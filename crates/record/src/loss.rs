@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use rtms_wire::media::medium::Medium;
-use serde::{Deserialize, Serialize};
+use rtms_wire::{SmolStr, media::medium::Medium};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{
     ledger::{Cause, LedgerReport, MediumReport, OffWhy, Queue, Span, What},
@@ -22,27 +22,10 @@ pub const NORMAL_START_MS: u64 = 5_000;
 pub const MENDED_MS: u64 = 100;
 
 /// Why something was lost. The words are the same in the store, the log, the metrics and `rtms recording check`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LossCause {
-    /// The signaling connection was lost.
-    ZoomSignaling,
-    /// A media connection was lost.
-    MediaConnection,
-    /// Zoom moved the stream.
-    Failover,
-    /// A connection went silent.
-    Frozen,
-    /// Zoom refused a connection.
-    Refused,
-    /// Our process died.
-    Restart,
-    /// Another process took over.
-    Takeover,
-    /// It was too late for Zoom's window.
-    WindowMissed,
-    /// Zoom ended the stream before it was reached.
-    Unreached,
+    /// Zoom had no way to us: a word of the ledger. [`Cause::Unknown`] is [`LossCause::Unknown`] here.
+    Cut(Cause),
     /// The stream was joined late.
     JoinedLate,
     /// The app may not have the medium.
@@ -56,43 +39,21 @@ pub enum LossCause {
     /// It could not be read.
     Unreadable,
     /// A cause of a newer version, or nobody knows.
-    #[serde(other)]
     Unknown,
 }
 
 impl LossCause {
     /// Every cause, in the order in which they are told.
-    pub const ALL: [Self; 16] = [
-        Self::ZoomSignaling,
-        Self::MediaConnection,
-        Self::Failover,
-        Self::Frozen,
-        Self::Refused,
-        Self::Restart,
-        Self::Takeover,
-        Self::WindowMissed,
-        Self::Unreached,
-        Self::JoinedLate,
-        Self::NotGranted,
-        Self::Unavailable,
-        Self::Queue,
-        Self::Disk,
-        Self::Unreadable,
-        Self::Unknown,
-    ];
+    pub fn all() -> impl Iterator<Item = Self> {
+        let others = [Self::JoinedLate, Self::NotGranted, Self::Unavailable, Self::Queue, Self::Disk, Self::Unreadable];
+        let cuts = Cause::ALL.into_iter().filter(|cause| *cause != Cause::Unknown).map(Self::Cut);
+        cuts.chain(others).chain([Self::Unknown])
+    }
 
     /// The word.
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::ZoomSignaling => "zoom_signaling",
-            Self::MediaConnection => "media_connection",
-            Self::Failover => "failover",
-            Self::Frozen => "frozen",
-            Self::Refused => "refused",
-            Self::Restart => "restart",
-            Self::Takeover => "takeover",
-            Self::WindowMissed => "window_missed",
-            Self::Unreached => "unreached",
+            Self::Cut(cause) => cause.as_str(),
             Self::JoinedLate => "joined_late",
             Self::NotGranted => "not_granted",
             Self::Unavailable => "unavailable",
@@ -105,21 +66,24 @@ impl LossCause {
 
     /// The cause that a word names.
     pub fn of_word(word: &str) -> Self {
-        Self::ALL.into_iter().find(|cause| cause.as_str() == word).unwrap_or(Self::Unknown)
+        Self::all().find(|cause| cause.as_str() == word).unwrap_or(Self::Unknown)
     }
 
     /// The same for people.
     pub fn told(self) -> &'static str {
         match self {
-            Self::ZoomSignaling => "signaling was lost",
-            Self::MediaConnection => "a media connection was lost",
-            Self::Failover => "Zoom moved the stream",
-            Self::Frozen => "a connection went silent",
-            Self::Refused => "refused by Zoom",
-            Self::Restart => "the program died",
-            Self::Takeover => "the program was restarted",
-            Self::WindowMissed => "too late for Zoom's window",
-            Self::Unreached => "not reached before it ended",
+            Self::Cut(cause) => match cause {
+                Cause::ZoomSignaling => "signaling was lost",
+                Cause::MediaConnection => "a media connection was lost",
+                Cause::Failover => "Zoom moved the stream",
+                Cause::Frozen => "a connection went silent",
+                Cause::Refused => "refused by Zoom",
+                Cause::Restart => "the program died",
+                Cause::Takeover => "the program was restarted",
+                Cause::WindowMissed => "too late for Zoom's window",
+                Cause::Unreached => "not reached before it ended",
+                Cause::Unknown => "cause not known",
+            },
             Self::JoinedLate => "joined late",
             Self::NotGranted => "not granted by Zoom",
             Self::Unavailable => "not available from Zoom",
@@ -128,6 +92,24 @@ impl LossCause {
             Self::Unreadable => "unreadable",
             Self::Unknown => "cause not known",
         }
+    }
+}
+
+impl From<Cause> for LossCause {
+    fn from(cause: Cause) -> Self {
+        if cause == Cause::Unknown { Self::Unknown } else { Self::Cut(cause) }
+    }
+}
+
+impl Serialize for LossCause {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for LossCause {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self::of_word(&SmolStr::deserialize(deserializer)?))
     }
 }
 
@@ -280,18 +262,7 @@ fn mended_ms(report: &MediumReport) -> u64 {
 
 fn cause_of(what: &What, late: bool) -> Option<LossCause> {
     match what {
-        What::Interrupted { by } => Some(match by {
-            Cause::ZoomSignaling => LossCause::ZoomSignaling,
-            Cause::MediaConnection => LossCause::MediaConnection,
-            Cause::Failover => LossCause::Failover,
-            Cause::Frozen => LossCause::Frozen,
-            Cause::Refused => LossCause::Refused,
-            Cause::Restart => LossCause::Restart,
-            Cause::Takeover => LossCause::Takeover,
-            Cause::WindowMissed => LossCause::WindowMissed,
-            Cause::Unreached => LossCause::Unreached,
-            Cause::Unknown => LossCause::Unknown,
-        }),
+        What::Interrupted { by } => Some((*by).into()),
         What::Dropped { by } => Some(match by {
             Queue::Events => LossCause::Queue,
             Queue::Disk => LossCause::Disk,
@@ -369,7 +340,7 @@ mod tests {
             (6, What::Off { why: OffWhy::NotGranted, detail: None }),
         ];
         let expected = [
-            (LossCause::Frozen, 171),
+            (LossCause::Cut(Cause::Frozen), 171),
             (LossCause::JoinedLate, NORMAL_START_MS + 1),
             (LossCause::NotGranted, 6),
             (LossCause::Disk, 5),
@@ -382,15 +353,24 @@ mod tests {
         let cut = || What::Interrupted { by: Cause::MediaConnection };
         let around = |middle: u64| [(9, What::Received), (middle, cut()), (9, What::Silent)];
         assert_eq!(told(Medium::Audio, &around(MENDED_MS - 1)), []);
-        let lost = [(LossCause::MediaConnection, MENDED_MS)];
+        let lost = [(LossCause::Cut(Cause::MediaConnection), MENDED_MS)];
         assert_eq!(told(Medium::Audio, &around(MENDED_MS)), lost);
         let twice = [around(60), around(40)].concat();
         assert_eq!(told(Medium::Audio, &twice), lost);
-        assert_eq!(told(Medium::Audio, &[(9, What::Received), (7, cut())]), [(LossCause::MediaConnection, 7)]);
-        assert_eq!(told(Medium::Audio, &[(7, cut()), (9, What::Received)]), [(LossCause::MediaConnection, 7)]);
+        assert_eq!(
+            told(Medium::Audio, &[(9, What::Received), (7, cut())]),
+            [(LossCause::Cut(Cause::MediaConnection), 7)]
+        );
+        assert_eq!(
+            told(Medium::Audio, &[(7, cut()), (9, What::Received)]),
+            [(LossCause::Cut(Cause::MediaConnection), 7)]
+        );
         let two_causes =
             [(9, What::Received), (7, cut()), (8, What::Interrupted { by: Cause::Frozen }), (9, What::Silent)];
-        assert_eq!(told(Medium::Audio, &two_causes), [(LossCause::MediaConnection, 7), (LossCause::Frozen, 8)]);
+        assert_eq!(
+            told(Medium::Audio, &two_causes),
+            [(LossCause::Cut(Cause::MediaConnection), 7), (LossCause::Cut(Cause::Frozen), 8)]
+        );
     }
 
     #[test]
@@ -399,22 +379,22 @@ mod tests {
         let before = Loss {
             parts: vec![
                 part(Medium::Audio, LossCause::Disk, 500, 9),
-                part(Medium::Video, LossCause::Refused, 70, 0),
-                part(Medium::Chat, LossCause::Refused, 90, 0),
+                part(Medium::Video, LossCause::Cut(Cause::Refused), 70, 0),
+                part(Medium::Chat, LossCause::Cut(Cause::Refused), 90, 0),
             ],
         };
         let now = Loss {
             parts: vec![
                 part(Medium::Audio, LossCause::Disk, 500, 12),
-                part(Medium::Audio, LossCause::Refused, 40, 0),
-                part(Medium::Video, LossCause::Refused, 60, 0),
-                part(Medium::Chat, LossCause::Refused, 95, 0),
+                part(Medium::Audio, LossCause::Cut(Cause::Refused), 40, 0),
+                part(Medium::Video, LossCause::Cut(Cause::Refused), 60, 0),
+                part(Medium::Chat, LossCause::Cut(Cause::Refused), 95, 0),
             ],
         };
         let new = [
             part(Medium::Audio, LossCause::Disk, 0, 3),
-            part(Medium::Audio, LossCause::Refused, 40, 0),
-            part(Medium::Chat, LossCause::Refused, 5, 0),
+            part(Medium::Audio, LossCause::Cut(Cause::Refused), 40, 0),
+            part(Medium::Chat, LossCause::Cut(Cause::Refused), 5, 0),
         ];
         assert_eq!(now.beyond(&before).parts, new);
         assert_eq!(now.beyond(&Loss::default()), now);
@@ -430,9 +410,10 @@ mod tests {
 
     #[test]
     fn every_word_is_the_one_in_json_and_names_its_cause() {
-        for cause in LossCause::ALL {
+        for cause in LossCause::all() {
             assert_eq!(serde_json::to_string(&cause).expect("written"), format!("\"{cause}\""));
             assert_eq!(LossCause::of_word(cause.as_str()), cause);
+            assert_eq!(serde_json::from_str::<LossCause>(&format!("\"{cause}\"")).expect("read"), cause);
         }
         assert_eq!(LossCause::of_word("comet"), LossCause::Unknown);
     }

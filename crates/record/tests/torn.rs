@@ -76,9 +76,9 @@ fn a_torn_manifest_costs_nothing_that_a_whole_one_would_have_kept() {
     assert_eq!(torn.1, whole.1);
     let lost = torn.1.expect("a ledger");
     let of = |cause| lost.parts.iter().find(|part| (part.medium, part.cause) == (Medium::Audio, cause));
-    assert_eq!(of(LossCause::Frozen).map(|part| part.ms), Some(2_000), "{lost}");
+    assert_eq!(of(LossCause::Cut(Cause::Frozen)).map(|part| part.ms), Some(2_000), "{lost}");
     assert_eq!(of(LossCause::Disk).map(|part| (part.ms, part.packets > 0)), Some((1_000, true)), "{lost}");
-    assert_eq!(of(LossCause::Restart).map(|part| part.ms), Some(6_000), "{lost}");
+    assert_eq!(of(LossCause::Cut(Cause::Restart)).map(|part| part.ms), Some(6_000), "{lost}");
 }
 
 /// Recordings of older versions lack the line, and a power cut may take it along.

@@ -2,8 +2,8 @@
 //!
 //! What is known of cameras and screens before a cut holds within it. If none was on, a cut hides nothing, unless what is
 //! learnt afterwards contradicts: an event with a time inside the cut, or a picture soon after it that no event announced.
-//! No document says that Zoom sends an event again that fell into a cut (docs/protocol.md#clocks-and-windows). Each such cut is kept as a [`Doubt`] until it is
-//! settled.
+//! No document says that Zoom sends an event again that fell into a cut (docs/protocol.md#clocks-and-windows). Each such cut
+//! is kept as a [`Doubt`] until it is settled.
 
 use std::collections::BTreeSet;
 

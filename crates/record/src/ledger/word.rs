@@ -1,7 +1,7 @@
 //! The words of the ledger: what a stretch of time was, and whose doing.
 
 use rtms_wire::{SmolStr, time::UnixMillis};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A stretch of time of one medium, in Zoom's milliseconds: `from` belongs to it, `to` does not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,8 +70,7 @@ pub enum PausedBy {
 }
 
 /// What stood between Zoom and us.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Cause {
     /// The signaling connection was lost, or Zoom said so.
     ZoomSignaling,
@@ -92,7 +91,6 @@ pub enum Cause {
     /// Zoom ended the stream before a connection to it stood.
     Unreached,
     /// A word of a newer version, or nobody knows.
-    #[serde(other)]
     Unknown,
 }
 
@@ -133,6 +131,36 @@ pub enum OffWhy {
 }
 
 impl Cause {
+    /// Every cause, in the order in which they are told.
+    pub const ALL: [Self; 10] = [
+        Self::ZoomSignaling,
+        Self::MediaConnection,
+        Self::Failover,
+        Self::Frozen,
+        Self::Refused,
+        Self::Restart,
+        Self::Takeover,
+        Self::WindowMissed,
+        Self::Unreached,
+        Self::Unknown,
+    ];
+
+    /// The word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ZoomSignaling => "zoom_signaling",
+            Self::MediaConnection => "media_connection",
+            Self::Failover => "failover",
+            Self::Frozen => "frozen",
+            Self::Refused => "refused",
+            Self::Restart => "restart",
+            Self::Takeover => "takeover",
+            Self::WindowMissed => "window_missed",
+            Self::Unreached => "unreached",
+            Self::Unknown => "unknown",
+        }
+    }
+
     /// Whether it merely says how an interruption showed: a failover that becomes known while it lasts explains it.
     pub fn is_sign(self) -> bool {
         match self {
@@ -141,6 +169,19 @@ impl Cause {
                 false
             }
         }
+    }
+}
+
+impl Serialize for Cause {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Cause {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let word = SmolStr::deserialize(deserializer)?;
+        Ok(Self::ALL.into_iter().find(|cause| cause.as_str() == word).unwrap_or(Self::Unknown))
     }
 }
 
@@ -231,7 +272,7 @@ impl std::fmt::Display for What {
         match self {
             Self::Received | Self::Silent | Self::BeforeStart | Self::Unrecorded => f.write_str(word),
             Self::Paused { by } => write!(f, "{word} by {}", name(by)),
-            Self::Interrupted { by } => write!(f, "{word} by {}", name(by)),
+            Self::Interrupted { by } => write!(f, "{word} by {}", by.as_str()),
             Self::Dropped { by: Queue::Unreadable } => write!(f, "{word}: unreadable"),
             Self::Dropped { by } => write!(f, "{word} by {}", name(by)),
             Self::Off { why, detail: None } => write!(f, "{word}: {}", name(why)),
