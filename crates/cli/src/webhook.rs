@@ -17,7 +17,7 @@ use rtms_wire::{
     webhook::verify::{SIGNATURE_HEADER, TIMESTAMP_HEADER},
 };
 
-use crate::ask::http_url;
+use crate::{ask::http_url, logging::note};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -146,7 +146,7 @@ async fn send(signed: Signed, to: &Uri) -> anyhow::Result<bool> {
     let response = client.request(request).await.with_context(|| format!("cannot post to {to}"))?;
     let status = response.status();
     let body = response.into_body().collect().await.context("the answer broke off")?.to_bytes();
-    eprintln!("{status}");
+    note!("{status}");
     if !body.is_empty() {
         crate::output::print(&format!("{}\n", String::from_utf8_lossy(&body)))?;
     }
