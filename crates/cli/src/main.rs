@@ -6,6 +6,7 @@ mod ask;
 mod demo;
 mod exit_code;
 mod logging;
+mod open_files;
 mod output;
 mod place;
 mod receipts;

@@ -150,25 +150,13 @@ impl Meter {
     }
 }
 
-/// Raises the limit of open files as far as needed, if that is allowed.
-#[cfg(unix)]
+/// Raises the limit of open files, and finds out whether that is enough.
 fn allow_open_files(needed: u64) -> anyhow::Result<()> {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-
-    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    if current.is_none_or(|current| current >= needed) {
-        return Ok(());
-    }
+    let limit = crate::open_files::raise();
     anyhow::ensure!(
-        maximum.is_none_or(|maximum| maximum >= needed),
+        limit.is_none_or(|limit| limit >= needed),
         "{needed} open files are needed, and the system allows {}; raise the hard limit (`ulimit -Hn`), or ask for fewer streams",
-        maximum.unwrap_or_default(),
+        limit.unwrap_or_default(),
     );
-    setrlimit(Resource::Nofile, Rlimit { current: Some(needed), maximum })
-        .with_context(|| format!("failed to raise the limit of open files to {needed}; try `ulimit -n {needed}`"))
-}
-
-#[cfg(not(unix))]
-fn allow_open_files(_needed: u64) -> anyhow::Result<()> {
     Ok(())
 }
