@@ -143,7 +143,10 @@ async fn send(signed: Signed, to: &Uri) -> anyhow::Result<bool> {
         .header(SIGNATURE_HEADER, signed.signature)
         .body(Full::new(Bytes::from(signed.body)))?;
     let client = Client::builder(TokioExecutor::new()).build_http();
-    let response = client.request(request).await.with_context(|| format!("cannot post to {to}"))?;
+    let response = client.request(request).await.map_err(|error| {
+        let way_out = if error.is_connect() { "" } else { "; does it expect TLS, which this command does not speak?" };
+        anyhow::Error::from(error).context(format!("cannot post to {to}{way_out}"))
+    })?;
     let status = response.status();
     let body = response.into_body().collect().await.context("the answer broke off")?.to_bytes();
     note!("{status}");
