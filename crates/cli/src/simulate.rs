@@ -9,6 +9,7 @@ mod replay;
 mod report;
 mod scenario;
 mod servers;
+mod version_two;
 mod webhooks;
 
 use std::{
@@ -38,6 +39,7 @@ use meeting::MeetingArgs;
 use replay::ReplayArgs;
 use scenario::ScenarioArgs;
 use servers::ServerArgs;
+use version_two::VersionTwoArgs;
 use webhooks::WebhookArgs;
 
 use crate::{logging::note, signals::Signals};
@@ -78,6 +80,9 @@ Examples:
   Play a story with trouble in it, by name or from a file of your own:
     rtms simulate --list
     rtms simulate --webhook http://127.0.0.1:8080/webhook --scenario failover --grade
+
+  Meet what may come of version 2 of the protocol; `--scenario` has stories with it as well:
+    rtms simulate --webhook http://127.0.0.1:8080/webhook --event-code both --extra-fields --stray-binary
 
   Play back what a gateway captured with `rtms serve --capture`, ten times as fast:
     rtms simulate --replay captures/7f3a.jsonl --webhook http://127.0.0.1:8080/webhook --speed 10
@@ -147,6 +152,8 @@ pub(crate) struct SimulateArgs {
     servers: ServerArgs,
     #[command(flatten)]
     webhooks: WebhookArgs,
+    #[command(flatten)]
+    version_two: VersionTwoArgs,
     #[command(flatten)]
     load: LoadArgs,
     #[command(flatten, next_help_heading = "Replay")]
@@ -308,7 +315,7 @@ fn config(args: SimulateArgs) -> anyhow::Result<(SimulatorConfig, Option<Judge>)
         meeting: args.meeting.options()?,
         app: args.app.app()?,
         granted: args.meeting.granted(),
-        temper: Temper { strict: args.strict, ..Temper::default() },
+        temper: Temper { strict: args.strict, ..args.version_two.temper() },
         timing: Timing { keep_alive: args.keep_alive_interval, ..Timing::default() },
         // What was sent goes to the file; a long meeting would fill the memory.
         keep_sent: false,

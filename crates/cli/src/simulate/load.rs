@@ -30,7 +30,7 @@ pub(crate) struct LoadArgs {
     /// keep-alives are checked; there is no other media
     #[arg(long, conflicts_with_all = [
         "event_websocket", "time_compression", "validate_url", "deliver_twice", "probe_oracle", "wait_for_retries", "servers", "hosts",
-        "tls", "ca_dir", "ca_out", "meetings", "participants", "media", "audio_from", "video_from", "flash_and_beep", "everything", "sent",
+        "tls", "ca_dir", "ca_out", "meetings", "participants", "media", "audio_from", "video_from", "flash_and_beep", "everything", "sent", "version_two",
     ])]
     pub(super) load: bool,
     /// How many streams [default: 100]

@@ -28,7 +28,7 @@ pub(crate) struct ReplayArgs {
     #[arg(long, value_name = "FILE", conflicts_with_all = [
         "load", "scenario", "event_websocket", "meetings", "servers", "product", "participants", "duration", "seed", "media",
         "everything", "audio_from", "video_from", "flash_and_beep", "keep_alive_interval", "sent", "grade", "time_compression",
-        "validate_url", "deliver_twice", "probe_oracle", "probe_forged_starts", "wait_for_retries", "strict",
+        "validate_url", "deliver_twice", "probe_oracle", "probe_forged_starts", "wait_for_retries", "strict", "version_two",
     ])]
     replay: Option<PathBuf>,
     /// Play it so many times as fast, such as 0.5 or 10, or as fast as the client reads: max. Times inside of messages stay

@@ -18,6 +18,7 @@ pub(crate) struct ScenarioArgs {
     /// Play this scenario: a name that --list has, or a TOML file with one. What it expects is checked at the end
     #[arg(long, value_name = "NAME|FILE", conflicts_with_all = [
         "load", "product", "participants", "duration", "seed", "media", "flash_and_beep", "everything", "keep_alive_interval",
+        "version_two",
     ])]
     scenario: Option<String>,
 }
