@@ -33,9 +33,9 @@ use axum::{
     routing::{get, post},
 };
 use hyper_util::service::TowerToHyperService;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, time::Instant};
 use tokio_rustls::TlsAcceptor;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use crate::{
     http::{
@@ -47,6 +47,7 @@ use crate::{
     },
     stop::Stop,
     telemetry::Metrics,
+    trouble::Trouble,
 };
 
 /// How long begun requests may take to be answered when the program stops.
@@ -133,11 +134,12 @@ async fn serve(
     mut stop: Stop,
 ) {
     let places = Places::new(connections);
+    let mut trouble = Trouble::default();
     loop {
         let accepted = tokio::select! {
             biased;
             () = stop.given() => break,
-            accepted = accept(&listener, &places) => accepted,
+            accepted = accept(&listener, &places, &mut trouble) => accepted,
         };
         let Some((stream, peer, place)) = accepted else { continue };
         let service = local::from_peer(TowerToHyperService::new(router.clone()), peer);
@@ -156,12 +158,23 @@ async fn serve(
     }
 }
 
-async fn accept<L: Listener>(listener: &L, places: &Places) -> Option<(L::Stream, Option<SocketAddr>, Place)> {
+async fn accept<L: Listener>(
+    listener: &L,
+    places: &Places,
+    trouble: &mut Trouble,
+) -> Option<(L::Stream, Option<SocketAddr>, Place)> {
     match listener.accept().await {
-        Ok((stream, peer)) => Some((stream, peer, places.take().await)),
+        Ok((stream, peer)) => {
+            if trouble.ends(Instant::now()) {
+                info!("connections are accepted again");
+            }
+            Some((stream, peer, places.take().await))
+        }
         Err(error) => {
             // Mostly a lack of descriptors, which only time cures; without a pause this would spin.
-            warn!(%error, "cannot accept a connection");
+            if trouble.begins(Instant::now()) {
+                warn!(%error, "cannot accept connections, trying again");
+            }
             tokio::time::sleep(Duration::from_millis(100)).await;
             None
         }

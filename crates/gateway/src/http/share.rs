@@ -1,9 +1,16 @@
 //! How many connections may be open at a time, so that a flood of them leaves descriptors for the store, the recordings and the
 //! way to Zoom.
 
-use tracing::warn;
+use tracing::{info, warn};
 
 use crate::http::API_CONNECTIONS;
+
+/// Connections that are too few for a door on the internet: a flood of idle ones is larger.
+const FEW: usize = 1024;
+
+/// What is logged where the limit cuts the settings.
+const FEWER: &str = "the limit of open files leaves room for fewer connections than the settings: the rest is kept for streams \
+                     and recordings; raise it (`ulimit -n`, LimitNOFILE=), or lower webhook.max_connections";
 
 /// The door takes at most a half of the files that the process may open, and each of the API's two listeners a sixteenth.
 /// Three eighths stay for everything else.
@@ -23,13 +30,12 @@ impl Share {
         if let Some(limit) = limit
             && share.door < wanted
         {
-            warn!(
-                webhook.max_connections = wanted,
-                open_files = limit,
-                connections = share.door,
-                "the limit of open files leaves room for fewer connections than the settings, the rest is kept for streams and \
-                 recordings; raise it (`ulimit -n`, LimitNOFILE=), or lower webhook.max_connections"
-            );
+            let connections = share.door;
+            if connections < FEW {
+                warn!(webhook.max_connections = wanted, open_files = limit, connections, "{FEWER}");
+            } else {
+                info!(webhook.max_connections = wanted, open_files = limit, connections, "{FEWER}");
+            }
         }
         share
     }
