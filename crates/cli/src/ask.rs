@@ -50,6 +50,10 @@ pub(crate) fn http_url(text: &str) -> Result<Uri, String> {
     let url: Uri = text.parse().map_err(|error| format!("{error}"))?;
     match (url.scheme_str(), url.host()) {
         (Some("http"), Some(host)) if !host.is_empty() => Ok(url),
+        (Some("https"), _) => {
+            Err("this command does not speak TLS: the URL has to begin with http, as in http://127.0.0.1:PORT"
+                .to_owned())
+        }
         (Some(_) | None, _) => Err("it is not an http URL, as in http://127.0.0.1:PORT".to_owned()),
     }
 }
@@ -121,7 +125,8 @@ async fn at_url(url: &Uri, request: Request<Full<Bytes>>) -> anyhow::Result<Resp
             "; is it running? name the address of its API (`api` in its first log line) with --server, or its data folder with \
              --data-dir or --config"
         } else {
-            ""
+            "; is that the webhook address, with TLS? the API is served without TLS: name its address (`api` in the server's \
+             first log line) with --server, or the server's data folder with --data-dir or --config"
         };
         anyhow::Error::from(error).context(format!("cannot ask {url}{way_out}"))
     })

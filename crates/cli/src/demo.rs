@@ -31,7 +31,7 @@ use rtms_sink::delivery::{DEFAULT_QUEUE, Delivery};
 use rtms_store::error::StoreError;
 use tokio::sync::{oneshot, watch};
 
-use crate::signals::Signals;
+use crate::{logging::note, signals::Signals};
 use captions::Captions;
 use screen::Screen;
 
@@ -154,7 +154,7 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
         (Some(code), _) => code,
         (None, Some(_)) => ExitCode::SUCCESS,
         (None, None) => {
-            eprintln!("error: the stream did not end with the meeting; run again with --log debug to see why");
+            note!("error: the stream did not end with the meeting; run again with --log debug to see why");
             crate::exit_code::failed()
         }
     })

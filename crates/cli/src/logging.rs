@@ -1,4 +1,5 @@
-//! Logs go to standard error, so that standard output stays for what a command prints. Nothing waits for its reader.
+//! Standard error, for logs and notes, so that standard output stays for what a command is asked to print. A thread writes
+//! it: nothing else waits for its reader.
 
 mod lines;
 
@@ -51,22 +52,45 @@ fn lines() -> &'static Lines {
         // It waits until the lines are there.
         let writing = thread::Builder::new().name("log".into()).spawn(|| LINES.wait().write_to(std::io::stderr()));
         if let Err(error) = writing {
-            eprintln!("error: cannot log, no thread can be started: {error}");
+            use std::io::Write;
+            let _ = writeln!(std::io::stderr(), "error: cannot log, no thread can be started: {error}");
+            let lines = Lines::default();
+            // Nobody will write what is waited for.
+            lines.hurry();
+            return lines;
         }
         Lines::default()
     })
 }
 
+/// Prints a line on standard error, behind what was logged, as `eprintln!` does but without waiting for the reader.
+macro_rules! note {
+    ($($text:tt)*) => { $crate::logging::print_line(&format!($($text)*)) };
+}
+pub(crate) use note;
+
 /// Prints a line on standard error, behind what was logged.
 pub(crate) fn print_line(text: &str) {
-    lines().push(format!("{text}\n").as_bytes());
+    lines().print(format!("{text}\n").as_bytes());
 }
 
-/// Waits until what was logged is written, but no longer than `patience` for a reader that takes nothing.
-pub(crate) fn flush(patience: Duration) {
+/// Waits until what was logged and printed is written. A reader that takes nothing is left if the program hurries.
+pub(crate) fn flush() {
     if let Some(lines) = LINES.get() {
-        lines.flush(patience);
+        lines.flush(None);
     }
+}
+
+/// The same, but a reader that takes nothing is left after `patience` in any case.
+pub(crate) fn flush_within(patience: Duration) {
+    if let Some(lines) = LINES.get() {
+        lines.flush(Some(patience));
+    }
+}
+
+/// Has the end of the program leave a reader of standard error that takes nothing.
+pub(crate) fn hurry() {
+    lines().hurry();
 }
 
 /// Writes fields so that nothing in a value looks like another line, moves the cursor or goes on for ever: names and ids come

@@ -1,9 +1,12 @@
 //! `rtms`: one program for everything. Each subcommand is a file; this one only chooses.
+// Printing would wait for the reader; `logging` and `output` have what does not.
+#![warn(clippy::print_stderr)]
 
 mod ask;
 mod demo;
 mod exit_code;
 mod logging;
+mod open_files;
 mod output;
 mod place;
 mod receipts;
@@ -14,9 +17,11 @@ mod simulate;
 mod streams;
 mod webhook;
 
-use std::{process::ExitCode, time::Duration};
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use crate::logging::note;
 
 /// mimalloc gives bursts of media back to the system, which glibc's allocator keeps.
 #[global_allocator]
@@ -62,9 +67,6 @@ enum Command {
     Webhook(webhook::WebhookArgs),
 }
 
-/// How long the end of the program waits for a reader of standard error that takes nothing.
-const LAST_LINES: Duration = Duration::from_millis(250);
-
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let code = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -75,17 +77,22 @@ fn main() -> ExitCode {
             code
         }
         Err(error) => {
-            logging::print_line(&format!("error: cannot start threads: {error}"));
+            note!("error: cannot start threads: {error}");
             exit_code::failed()
         }
     };
-    logging::flush(LAST_LINES);
+    logging::flush();
     code
 }
 
 async fn run(arguments: Arguments) -> ExitCode {
+    let is_server = matches!(arguments.command, Command::Serve(_));
     // Only the server talks about itself; the others have something else to say.
-    arguments.logging.start(if matches!(arguments.command, Command::Serve(_)) { "info" } else { "warn" });
+    arguments.logging.start(if is_server { "info" } else { "warn" });
+    if is_server {
+        // Whoever starts it waits for its end more than for its last line.
+        logging::hurry();
+    }
     if let Err(error) = signals::survive_file_size_limit() {
         tracing::warn!(%error, "a limit on the size of files would end the process");
     }
@@ -99,7 +106,7 @@ async fn run(arguments: Arguments) -> ExitCode {
         Command::Webhook(args) => webhook::run(args).await,
     };
     done.unwrap_or_else(|error| {
-        logging::print_line(&format!("error: {}", told_once(&error)));
+        note!("error: {}", told_once(&error));
         exit_code::failed()
     })
 }

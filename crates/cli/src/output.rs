@@ -6,17 +6,29 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use crate::logging;
+
 /// Characters of a reason that are shown in a table; `--json` has all of it.
 pub(crate) const REASON_CHARS: usize = 160;
 
-/// Prints text as it is.
+/// How long standard output waits for what was printed on standard error before.
+const NOTES_FIRST: Duration = Duration::from_millis(100);
+
+/// Prints text as it is, behind what was printed on standard error.
 pub(crate) fn print(text: &str) -> io::Result<()> {
     print_bytes(text.as_bytes())
 }
 
-/// Prints bytes as they are.
+/// Prints bytes as they are, behind what was printed on standard error.
 pub(crate) fn print_bytes(bytes: &[u8]) -> io::Result<()> {
+    // On a terminal both are read as one.
+    logging::flush_within(NOTES_FIRST);
     print_to_reader(bytes).map(|_| ())
+}
+
+/// Prints bytes as they are, on a thread of its own: a command that listens to signals must not wait for a reader itself.
+pub(crate) async fn print_apart(bytes: Vec<u8>) -> io::Result<()> {
+    tokio::task::spawn_blocking(move || print_bytes(&bytes)).await.map_err(io::Error::other)?
 }
 
 /// Prints bytes as they are. Whether there is still somebody who reads them.

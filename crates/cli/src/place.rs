@@ -11,7 +11,10 @@ use rtms_gateway::config::Config;
 use rtms_store::{SqliteReader, SqliteStore, error::StoreError};
 use rtms_wire::Uri;
 
-use crate::ask::{Server, http_url};
+use crate::{
+    ask::{Server, http_url},
+    logging::note,
+};
 
 /// Which server, or which folder.
 #[derive(Args, Debug)]
@@ -49,7 +52,7 @@ impl PlaceArgs {
     pub(crate) async fn find(&self, is_for_people: bool) -> anyhow::Result<Place> {
         let report = |text: String| {
             if is_for_people {
-                eprintln!("{text}");
+                note!("{text}");
             }
         };
         if let Some(url) = &self.server {
@@ -89,7 +92,7 @@ impl PlaceArgs {
             }
         };
         if is_for_people {
-            eprintln!("asking {server}");
+            note!("asking {server}");
         }
         Ok(server)
     }

@@ -10,6 +10,7 @@ use rtms_wire::{ids::StreamId, time::UnixMillis};
 
 use crate::{
     ask::get,
+    logging::note,
     output::{self, REASON_CHARS, shown, time},
     place::{Place, PlaceArgs, open_store},
 };
@@ -79,7 +80,7 @@ pub(crate) async fn run(args: ReceiptsArgs) -> anyhow::Result<ExitCode> {
     let receipts = serde_json::Deserializer::from_slice(&bytes).into_iter().collect::<Result<Vec<ReceiptLine>, _>>();
     let receipts = receipts.context("the server's answer is not made of receipts")?;
     if receipts.is_empty() {
-        eprintln!("no receipts");
+        note!("no receipts");
     } else {
         output::print(&table(&receipts))?;
     }

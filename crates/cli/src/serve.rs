@@ -87,6 +87,8 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let mut signals = Signals::listen(STARTING)?;
+    // Each stream has connections and files of its own.
+    crate::open_files::raise();
     let mut config = Config::load(args.config.as_deref())?;
     signals.stop_within(config.server.stop_within);
     if let Some(listen) = args.listen {

@@ -100,6 +100,7 @@ impl Signals {
 /// Waits for the first signal, passes it on, and then sees to it that the process leaves.
 async fn watch(mut heard: Heard, sender: mpsc::Sender<()>, limit: &AtomicU64) {
     heard.next().await;
+    logging::hurry();
     let begun = tokio::time::Instant::now();
     // One that nobody waits for is for a command that is about to end.
     let _ = sender.try_send(());
@@ -116,7 +117,7 @@ async fn watch(mut heard: Heard, sender: mpsc::Sender<()>, limit: &AtomicU64) {
         () = too_long => {}
     }
     tracing::error!(after = ?begun.elapsed(), "the stop takes too long, leaving; what was going on is lost as in a crash");
-    logging::flush(LAST_LINES);
+    logging::flush_within(LAST_LINES);
     std::process::exit(exit_code::FAILED.into());
 }
 

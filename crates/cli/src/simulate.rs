@@ -9,6 +9,7 @@ mod replay;
 mod report;
 mod scenario;
 mod servers;
+mod version_two;
 mod webhooks;
 
 use std::{
@@ -38,9 +39,10 @@ use meeting::MeetingArgs;
 use replay::ReplayArgs;
 use scenario::ScenarioArgs;
 use servers::ServerArgs;
+use version_two::VersionTwoArgs;
 use webhooks::WebhookArgs;
 
-use crate::signals::Signals;
+use crate::{logging::note, signals::Signals};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -78,6 +80,9 @@ Examples:
   Play a story with trouble in it, by name or from a file of your own:
     rtms simulate --list
     rtms simulate --webhook http://127.0.0.1:8080/webhook --scenario failover --grade
+
+  Meet what may come of version 2 of the protocol; `--scenario` has stories with it as well:
+    rtms simulate --webhook http://127.0.0.1:8080/webhook --event-code both --extra-fields --stray-binary
 
   Play back what a gateway captured with `rtms serve --capture`, ten times as fast:
     rtms simulate --replay captures/7f3a.jsonl --webhook http://127.0.0.1:8080/webhook --speed 10
@@ -148,6 +153,8 @@ pub(crate) struct SimulateArgs {
     #[command(flatten)]
     webhooks: WebhookArgs,
     #[command(flatten)]
+    version_two: VersionTwoArgs,
+    #[command(flatten)]
     load: LoadArgs,
     #[command(flatten, next_help_heading = "Replay")]
     replay: ReplayArgs,
@@ -186,14 +193,18 @@ pub(crate) async fn run(args: SimulateArgs) -> anyhow::Result<ExitCode> {
     }
     let events = if push { Some(EventWebSocket::start(config.app.clone()).await?) } else { None };
     if let Some(events) = &events {
-        crate::output::print(&events.toml()).context("failed to print the settings")?;
-        eprintln!("waiting for somebody to open the event WebSocket");
+        let opened = async {
+            crate::output::print_apart(events.toml().into_bytes()).await.context("failed to print the settings")?;
+            note!("waiting for somebody to open the event WebSocket");
+            events.opened().await;
+            anyhow::Ok(())
+        };
         tokio::select! {
             biased;
-            () = events.opened() => {}
+            opened = opened => opened?,
             () = signals.stop() => {
-                eprintln!("{}", events.report());
-                eprintln!("nobody opened the event WebSocket");
+                note!("{}", events.report());
+                note!("nobody opened the event WebSocket");
                 return Ok(ExitCode::FAILURE);
             }
         }
@@ -201,32 +212,39 @@ pub(crate) async fn run(args: SimulateArgs) -> anyhow::Result<ExitCode> {
     }
     let simulators = Simulator::start_many(config, meetings, record).await?;
     for simulator in &simulators {
-        eprintln!("signaling is at {}", simulator.signaling_url());
+        note!("signaling is at {}", simulator.signaling_url());
     }
-    if print {
-        print_webhooks(&simulators).context("failed to print the webhook")?;
-    }
-    if let Some(webhooks) = later {
-        tokio::spawn(print_later_webhooks(webhooks));
-    }
-
+    let printed = async {
+        if print {
+            print_webhooks(&simulators).await.context("failed to print the webhook")?;
+        }
+        if let Some(webhooks) = later {
+            tokio::spawn(print_later_webhooks(webhooks));
+        }
+        anyhow::Ok(())
+    };
     let all_finished = async {
         for simulator in &simulators {
             simulator.finished().await;
         }
         if let Some(events) = &events {
             events.close().await;
-            eprintln!("{}", events.report());
+            note!("{}", events.report());
         }
     };
     tokio::pin!(all_finished);
+    let over = async {
+        printed.await?;
+        all_finished.as_mut().await;
+        anyhow::Ok(())
+    };
     let is_asked_to_stop = tokio::select! {
         biased;
-        () = &mut all_finished => false,
+        over = over => over.map(|()| false)?,
         () = signals.stop() => true,
     };
     if is_asked_to_stop {
-        eprintln!("stopping");
+        note!("stopping");
         let stopped = async {
             for simulator in &simulators {
                 simulator.stop(StopReason::HostTriggered).await;
@@ -234,7 +252,7 @@ pub(crate) async fn run(args: SimulateArgs) -> anyhow::Result<ExitCode> {
             all_finished.await;
         };
         if tokio::time::timeout(FINISH_WITHIN, stopped).await.is_err() {
-            eprintln!("connections or webhooks are left open: they did not come to their end within {FINISH_WITHIN:?}");
+            note!("connections or webhooks are left open: they did not come to their end within {FINISH_WITHIN:?}");
         }
     }
     match judge {
@@ -297,7 +315,7 @@ fn config(args: SimulateArgs) -> anyhow::Result<(SimulatorConfig, Option<Judge>)
         meeting: args.meeting.options()?,
         app: args.app.app()?,
         granted: args.meeting.granted(),
-        temper: Temper { strict: args.strict, ..Temper::default() },
+        temper: Temper { strict: args.strict, ..args.version_two.temper() },
         timing: Timing { keep_alive: args.keep_alive_interval, ..Timing::default() },
         // What was sent goes to the file; a long meeting would fill the memory.
         keep_sent: false,
@@ -309,21 +327,21 @@ fn config(args: SimulateArgs) -> anyhow::Result<(SimulatorConfig, Option<Judge>)
 }
 
 /// A body a line.
-fn print_webhooks(simulators: &[Simulator]) -> std::io::Result<()> {
+async fn print_webhooks(simulators: &[Simulator]) -> std::io::Result<()> {
     let mut lines = Vec::new();
     for simulator in simulators {
         lines.extend_from_slice(simulator.start_webhook());
         lines.push(b'\n');
     }
-    crate::output::print_bytes(&lines)
+    crate::output::print_apart(lines).await
 }
 
 /// What a story goes on to tell by webhooks. The end is left out: it is told on signaling, and what reads these lines is to join.
 async fn print_later_webhooks(mut webhooks: mpsc::UnboundedReceiver<WebhookPost>) {
     while let Some(post) = webhooks.recv().await {
         let is_to_join = post.event.ends_with("rtms_started") || post.event.ends_with("rtms_interrupted");
-        if is_to_join && let Err(error) = crate::output::print_bytes(&[&post.body, &b"\n"[..]].concat()) {
-            return eprintln!("failed to print a webhook: {error}");
+        if is_to_join && let Err(error) = crate::output::print_apart([&post.body, &b"\n"[..]].concat()).await {
+            return note!("failed to print a webhook: {error}");
         }
     }
 }

@@ -35,6 +35,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::{
     ask, exit_code,
+    logging::note,
     output::{self, REASON_CHARS, one_line, shown, table, time},
     place::{Place, PlaceArgs, open_store},
     receipts,
@@ -257,7 +258,7 @@ async fn list(args: &ListArgs) -> anyhow::Result<ExitCode> {
     let streams = serde_json::Deserializer::from_slice(&bytes).into_iter().collect::<Result<Vec<StreamLine>, _>>();
     let streams = streams.context("the server's answer is not made of streams")?;
     if streams.is_empty() {
-        eprintln!("no streams");
+        note!("no streams");
     } else {
         output::print(&if args.all { past::listed(&streams, now()?) } else { listed(&streams) })?;
     }
@@ -284,7 +285,7 @@ async fn stop(args: &StopArgs) -> anyhow::Result<ExitCode> {
     let mut told = None;
     while !line.state.is_over() {
         if told.replace(line.state) != Some(line.state) {
-            eprintln!("{}", progress(line.state));
+            note!("{}", progress(line.state));
         }
         if Instant::now() >= deadline {
             bail!("it has not ended within {}, its state is {}", format_duration(args.wait), line.state);
@@ -293,7 +294,7 @@ async fn stop(args: &StopArgs) -> anyhow::Result<ExitCode> {
         match ask::find(&server, &path_of(stream)).await? {
             Some(answer) => line = understood::<StreamDetail>(&answer)?.line,
             None => {
-                eprintln!("it has ended, and everything that was kept of it is deleted");
+                note!("it has ended, and everything that was kept of it is deleted");
                 return Ok(ExitCode::SUCCESS);
             }
         }
@@ -348,7 +349,7 @@ async fn video(args: &VideoArgs) -> anyhow::Result<ExitCode> {
             return Ok(if outcome == Outcome::Done { ExitCode::SUCCESS } else { exit_code::failed() });
         }
         if told.replace(video.standing) != Some(video.standing) {
-            eprint!("{}", news(&video));
+            note!("{}", news(&video).trim_end());
         }
         sleep(LOOK_EVERY).await;
         let detail: StreamDetail = understood(&ask::get(&server, &path_of(stream)).await?)?;

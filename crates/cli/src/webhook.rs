@@ -17,7 +17,7 @@ use rtms_wire::{
     webhook::verify::{SIGNATURE_HEADER, TIMESTAMP_HEADER},
 };
 
-use crate::ask::http_url;
+use crate::{ask::http_url, logging::note};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -143,10 +143,13 @@ async fn send(signed: Signed, to: &Uri) -> anyhow::Result<bool> {
         .header(SIGNATURE_HEADER, signed.signature)
         .body(Full::new(Bytes::from(signed.body)))?;
     let client = Client::builder(TokioExecutor::new()).build_http();
-    let response = client.request(request).await.with_context(|| format!("cannot post to {to}"))?;
+    let response = client.request(request).await.map_err(|error| {
+        let way_out = if error.is_connect() { "" } else { "; does it expect TLS, which this command does not speak?" };
+        anyhow::Error::from(error).context(format!("cannot post to {to}{way_out}"))
+    })?;
     let status = response.status();
     let body = response.into_body().collect().await.context("the answer broke off")?.to_bytes();
-    eprintln!("{status}");
+    note!("{status}");
     if !body.is_empty() {
         crate::output::print(&format!("{}\n", String::from_utf8_lossy(&body)))?;
     }

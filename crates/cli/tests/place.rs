@@ -86,6 +86,14 @@ async fn the_server_is_found_when_the_door_speaks_tls_and_after_a_predecessor_wa
     assert!(shown.stderr.contains("asking the server on "), "{shown:?}");
     assert_eq!(fs::metadata(folder.join("api.sock")).unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(get(server.api, "/v1/streams").await, (200, String::new()), "the API's address is plain HTTP");
+    for scheme in ["http", "https"] {
+        let asked = finish(rtms(&["streams", "--server", &format!("{scheme}://{}", server.address)])).await;
+        let (code, words) = match scheme {
+            "http" => (1, ["with TLS?", "first log line", "--data-dir"]),
+            _ => (2, ["does not speak TLS", "begin with http", "--server"]),
+        };
+        assert!(asked.code == Some(code) && words.iter().all(|word| asked.stderr.contains(word)), "{asked:?}");
+    }
     assert_eq!(server.end_by("TERM").await, Some(0));
 }
 

@@ -309,6 +309,40 @@ async fn an_event_websocket_that_nobody_may_open_waits_until_it_is_interrupted_a
 }
 
 #[tokio::test]
+async fn what_version_2_may_bring_is_sent_when_it_is_asked_for_and_the_server_bears_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let captures = folder.path().join("captures");
+    let arguments = ["--dev", "--capture", captures.to_str().unwrap()];
+    let server = Serving::start(&folder.path().join("data"), &arguments).await;
+    let webhook = format!("http://{}/webhook", server.address);
+    let switches = [
+        "--event-code",
+        "code-only",
+        "--answers-version-2",
+        "--stray-binary",
+        "--extra-fields",
+        "--or-mask",
+        "refused",
+        "--encrypted-unasked",
+        "deskshare",
+    ];
+
+    for (seed, switches) in [("1", &switches[..]), ("2", &[])] {
+        let common = ["simulate", "--webhook", &webhook, "--duration", "3s", "--seed", seed];
+        let played = finish(rtms(&[&common[..], switches].concat())).await;
+        assert_eq!(played.code, Some(0), "{played:?}");
+    }
+
+    assert_eq!(server.end_by("TERM").await, Some(0));
+    let mut files: Vec<_> = fs::read_dir(&captures).unwrap().map(|file| file.unwrap()).collect();
+    files.sort_by_key(|file| file.metadata().unwrap().modified().unwrap());
+    let [asked, plain] = [0, 1].map(|file: usize| fs::read_to_string(files[file].path()).unwrap());
+    for shown in ["event_code", r#"protocol_version\":2"#, r#"payload_encrypted\":true"#, "srt_pbkey_length"] {
+        assert!(asked.contains(shown) && !plain.contains(shown), "{shown}: {asked:.6000}");
+    }
+}
+
+#[tokio::test]
 async fn every_product_announces_itself_by_its_own_event() {
     let products = [
         ("meeting", "meeting.rtms_started", "meeting_uuid"),
@@ -429,6 +463,10 @@ async fn wrong_arguments_exit_with_2_and_say_which() {
         (&["simulate", "--event-websocket", "--probe-oracle"], "--probe-oracle"),
         (&["simulate", "--print-webhook", "--probe-forged-starts"], "--probe-forged-starts"),
         (&["simulate", "--print-webhook", "--load", "--strict"], "--strict"),
+        (&["simulate", "--print-webhook", "--load", "--stray-binary"], "--stray-binary"),
+        (&["simulate", "--print-webhook", "--scenario", "failover", "--event-code", "both"], "--event-code"),
+        (&["simulate", "--print-webhook", "--event-code", "perhaps"], "code_only"),
+        (&["simulate", "--print-webhook", "--or-mask", "perhaps"], "refused"),
         (&["webhook"], "Usage"),
         (&["webhook", "sign"], "FILE"),
     ];

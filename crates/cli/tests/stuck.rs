@@ -6,7 +6,7 @@ mod common;
 
 use std::{
     fs,
-    io::{PipeWriter, Write, pipe},
+    io::pipe,
     net::SocketAddr,
     path::{Path, PathBuf},
     process::Stdio,
@@ -16,7 +16,9 @@ use std::{
 use common::{
     PATIENCE,
     door::{Kept, signed, stop_of},
-    finish, get, rtms, until, with_secrets,
+    finish, get,
+    pipes::{fill, full_pipe, signal},
+    rtms, until, with_secrets,
 };
 use rtms_record::Manifest;
 use rtms_sim::{
@@ -353,28 +355,10 @@ impl Stuck {
     }
 }
 
-/// A pipe that nobody reads and into which nothing fits.
-fn full_pipe() -> (std::io::PipeReader, PipeWriter) {
-    let (reader, writer) = pipe().unwrap();
-    fill(writer.try_clone().unwrap());
-    (reader, writer)
-}
-
-/// Fills it now and for ever: the thread ends with the test.
-fn fill(mut writer: PipeWriter) {
-    std::thread::spawn(move || while writer.write_all(&[b'x'; 4096]).is_ok() {});
-}
-
 /// Makes a named pipe; none if something is there already.
 async fn fifo(path: &Path) -> Option<()> {
     let made = Command::new("mkfifo").arg(path).stderr(Stdio::null()).status().await.unwrap();
     made.success().then_some(())
-}
-
-async fn signal(child: &Child, signal: &str) {
-    let process = child.id().expect("it runs").to_string();
-    let status = Command::new("sh").args(["-c", "kill -s \"$0\" \"$1\"", signal, &process]).status().await;
-    assert!(status.unwrap().success());
 }
 
 fn metric(metrics: &str, name: &str) -> Option<u64> {

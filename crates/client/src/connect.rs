@@ -25,6 +25,7 @@ use tokio_websockets::{
 use crate::{
     error::{ConnectError, TlsSetupError},
     frames::Frames,
+    lookup::Lookups,
 };
 
 /// The longest message taken. A 1080p PNG in base64 is a few megabytes; nothing documented comes near this.
@@ -81,6 +82,7 @@ pub enum Received {
 pub struct TcpConnector {
     tls: Arc<TlsConnector>,
     policy: Arc<ServerUrlPolicy>,
+    lookups: Lookups,
     max_message_bytes: usize,
 }
 
@@ -103,7 +105,8 @@ impl TcpConnector {
             .with_custom_certificate_verifier(Arc::new(verifier))
             .with_no_client_auth();
         let tls = TlsConnector::Rustls(tokio_rustls::TlsConnector::from(Arc::new(config)));
-        Ok(Self { tls: Arc::new(tls), policy: Arc::new(policy), max_message_bytes: MAX_MESSAGE_BYTES })
+        let (tls, policy, lookups) = (Arc::new(tls), Arc::new(policy), Lookups::default());
+        Ok(Self { tls, policy, lookups, max_message_bytes: MAX_MESSAGE_BYTES })
     }
 
     /// The same, taking no WebSocket message longer than this.
@@ -122,11 +125,24 @@ impl TcpConnector {
         let uri =
             self.policy.check_http(url).map_err(|source| ConnectError::Refused { url: url.to_owned(), source })?;
         let secure = uri.scheme_str() == Some("https");
-        let tcp = dial(&uri, secure).await?;
+        let tcp = self.dial(&uri, secure).await?;
         timeout(UPGRADE_LIMIT, self.secure(&uri, secure, tcp))
             .await
             .map_err(|_| ConnectError::TimedOut("TLS"))?
             .map_err(ConnectError::Upgrade)
+    }
+
+    async fn dial(&self, uri: &Uri, secure: bool) -> Result<TcpStream, ConnectError> {
+        let host = host_of(uri);
+        let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
+        let connecting = async { TcpStream::connect(&*self.lookups.addresses(host, port).await?).await };
+        let tcp = timeout(TCP_LIMIT, connecting)
+            .await
+            .map_err(|_| ConnectError::TimedOut("TCP connection"))?
+            .map_err(|source| ConnectError::Tcp { host: format!("{host}:{port}"), source })?;
+        // Keep-alive answers are small and must not wait for company.
+        tcp.set_nodelay(true).map_err(|source| ConnectError::Tcp { host: host.to_owned(), source })?;
+        Ok(tcp)
     }
 
     async fn secure(
@@ -142,18 +158,6 @@ impl TcpConnector {
 /// A URI writes IPv6 addresses in brackets; they do not resolve that way.
 fn host_of(uri: &Uri) -> &str {
     uri.host().unwrap_or_default().trim_matches(['[', ']'])
-}
-
-async fn dial(uri: &Uri, secure: bool) -> Result<TcpStream, ConnectError> {
-    let host = host_of(uri);
-    let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
-    let tcp = timeout(TCP_LIMIT, TcpStream::connect((host, port)))
-        .await
-        .map_err(|_| ConnectError::TimedOut("TCP connection"))?
-        .map_err(|source| ConnectError::Tcp { host: format!("{host}:{port}"), source })?;
-    // Keep-alive answers are small and must not wait for company.
-    tcp.set_nodelay(true).map_err(|source| ConnectError::Tcp { host: host.to_owned(), source })?;
-    Ok(tcp)
 }
 
 fn read_ca(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsSetupError> {
@@ -172,7 +176,7 @@ impl Connector for TcpConnector {
         async move {
             let uri = checked.map_err(|source| ConnectError::Refused { url, source })?;
             let secure = uri.scheme_str() == Some("wss");
-            let tcp = dial(&uri, secure).await?;
+            let tcp = connector.dial(&uri, secure).await?;
 
             let upgrade = async {
                 let stream = Frames::new(connector.secure(&uri, secure, tcp).await?);

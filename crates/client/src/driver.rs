@@ -70,6 +70,14 @@ struct Dial<S> {
     attempt: Dialing<S>,
 }
 
+/// The message that came last.
+#[derive(Default)]
+struct Last {
+    /// The message itself, if not all of it could be read.
+    raw: Option<RawMessage>,
+    bytes: usize,
+}
+
 /// Whoever looks on, if anybody does.
 type Onlooker = Option<Box<dyn Tap>>;
 
@@ -82,8 +90,8 @@ struct Network<C: Connector> {
     leaving: Vec<(Role, JoinHandle<()>)>,
     /// Where the next look at the links begins, so that a busy one does not starve the others.
     first: usize,
-    /// What came last, if not all of it could be read.
-    raw: Option<RawMessage>,
+    /// What came last.
+    last: Last,
     /// The number of those of each kind.
     raws: BTreeMap<(Option<Medium>, Flaws), u64>,
     commands: mpsc::Receiver<Command>,
@@ -99,14 +107,23 @@ pub(crate) async fn drive<C: Connector>(
     tap: Onlooker,
 ) {
     let (dialing, links, leaving) = (Vec::new(), Vec::new(), Vec::new());
-    let mut network =
-        Network { connector, dialing, links, leaving, first: 0, raw: None, raws: BTreeMap::new(), commands, tap };
+    let mut network = Network {
+        connector,
+        dialing,
+        links,
+        leaving,
+        first: 0,
+        last: Last::default(),
+        raws: BTreeMap::new(),
+        commands,
+        tap,
+    };
     let mut alarm = Box::pin(sleep_until(clock.instant(clock.now())));
     let mut handled = 0;
     loop {
         while let Some(output) = stream.poll_output() {
             match output {
-                Output::Event(event) => events.push(event),
+                Output::Event(event) => events.push_from(event, network.last.bytes),
                 other @ (Output::Connect { .. } | Output::Send { .. } | Output::Disconnect(_)) => network.apply(other),
             }
         }
@@ -124,6 +141,7 @@ pub(crate) async fn drive<C: Connector>(
         if handled % BATCH == 0 {
             tokio::task::yield_now().await;
         }
+        network.last.bytes = 0;
         let input = poll_fn(|cx| network.poll(cx, &stream, alarm.as_mut())).await;
         if let Some(raw) = network.take_raw() {
             events.push(Event::Odd(Odd::Raw(raw)));
@@ -172,7 +190,7 @@ impl<C: Connector> Network<C> {
 
     /// What came last, if not all of it could be read. Only the first of a kind keep their bytes.
     fn take_raw(&mut self) -> Option<RawMessage> {
-        let raw = self.raw.take()?;
+        let raw = self.last.raw.take()?;
         let count = self.raws.entry((raw.medium, raw.flaws)).or_default();
         *count += 1;
         Some(if *count > RawMessage::FEW { RawMessage { bytes: Bytes::new(), ..raw } } else { raw })
@@ -242,7 +260,7 @@ impl<C: Connector> Network<C> {
         self.first = self.first.wrapping_add(1);
         for offset in 0..count {
             let position = self.first.wrapping_add(offset) % count;
-            if let Poll::Ready(input) = self.links[position].poll(cx, &mut self.tap, &mut self.raw) {
+            if let Poll::Ready(input) = self.links[position].poll(cx, &mut self.tap, &mut self.last) {
                 if let Input::Lost(lost, _) = &input {
                     let lost = *lost;
                     // A close frame of the other side's still wants its answer.
@@ -256,7 +274,7 @@ impl<C: Connector> Network<C> {
 }
 
 impl<S: Socket> Link<S> {
-    fn poll(&mut self, cx: &mut Context<'_>, tap: &mut Onlooker, raw: &mut Option<RawMessage>) -> Poll<Input> {
+    fn poll(&mut self, cx: &mut Context<'_>, tap: &mut Onlooker, last: &mut Last) -> Poll<Input> {
         if self.unsent.len() > MAX_UNSENT {
             return Poll::Ready(self.cut("the other side does not read".into(), tap));
         }
@@ -264,8 +282,8 @@ impl<S: Socket> Link<S> {
             return Poll::Ready(self.cut(error, tap));
         }
         self.socket.poll_receive(cx).map(|received| match received {
-            Ok(Received::Text(payload)) => self.received(payload, true, tap, raw),
-            Ok(Received::Binary(payload)) => self.received(payload, false, tap, raw),
+            Ok(Received::Text(payload)) => self.received(payload, true, tap, last),
+            Ok(Received::Binary(payload)) => self.received(payload, false, tap, last),
             Ok(Received::Closed { code, reason }) => {
                 show(tap, self.connection, self.role, || Seen::Closed { code, reason });
                 Input::Lost(self.connection, "closed by the other side".into())
@@ -274,18 +292,19 @@ impl<S: Socket> Link<S> {
         })
     }
 
-    fn received(&self, payload: Bytes, is_text: bool, tap: &mut Onlooker, raw: &mut Option<RawMessage>) -> Input {
+    fn received(&self, payload: Bytes, is_text: bool, tap: &mut Onlooker, last: &mut Last) -> Input {
+        last.bytes = payload.len();
         let mut medium = None;
         let input = match Message::decode_leniently(&payload) {
             Ok((message, flaws)) => {
                 medium = Medium::of_message(message.msg_type());
                 if !flaws.is_empty() {
-                    *raw = Some(RawMessage::new(medium, flaws, &payload));
+                    last.raw = Some(RawMessage::new(medium, flaws, &payload));
                 }
                 Input::Received(self.connection, message)
             }
             Err(error) => {
-                *raw = Some(RawMessage::new(only_medium(self.role), Flaws::default(), &payload));
+                last.raw = Some(RawMessage::new(only_medium(self.role), Flaws::default(), &payload));
                 Input::Undecodable(self.connection, error)
             }
         };

@@ -13,5 +13,6 @@ mod driver;
 pub mod error;
 mod frames;
 pub mod handle;
+mod lookup;
 pub mod queue;
 pub mod tap;

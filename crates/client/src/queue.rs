@@ -17,6 +17,9 @@ use tokio::sync::Notify;
 /// What a queued event costs beside its payload: a rough figure for the enum and its allocations.
 const EVENT_OVERHEAD_BYTES: usize = 256;
 
+/// Free places that a queue keeps once a burst is over.
+const KEPT_PLACES: usize = 1024;
+
 /// How many events were dropped for lack of room, by kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Dropped {
@@ -119,10 +122,17 @@ impl Load {
     }
 }
 
+struct Queued {
+    /// Gives the order between the queues.
+    number: u64,
+    event: Event,
+    bytes: usize,
+}
+
 #[derive(Default)]
 struct State {
-    /// One queue per class; the number tells the order between them.
-    queues: [VecDeque<(u64, Event)>; CLASSES],
+    /// One queue per class.
+    queues: [VecDeque<Queued>; CLASSES],
     next_number: u64,
     bytes: usize,
     dropped: Dropped,
@@ -133,6 +143,18 @@ struct State {
 }
 
 impl State {
+    /// Takes the oldest event of a class out.
+    fn pop(&mut self, class: usize) -> Option<Event> {
+        let queue = self.queues.get_mut(class)?;
+        let Queued { event, bytes, .. } = queue.pop_front()?;
+        self.bytes -= bytes;
+        // What a burst took is given back, or each stream would hold on to its worst moment.
+        if queue.capacity() > KEPT_PLACES.max(queue.len() * 4) {
+            queue.shrink_to(KEPT_PLACES.max(queue.len() * 2));
+        }
+        Some(event)
+    }
+
     fn lose(&mut self, Load { class, time, bytes: _ }: Load) {
         self.dropped.count(class);
         let Some((medium, at)) = time else { return };
@@ -174,20 +196,27 @@ pub struct EventSender {
 impl EventSender {
     /// Puts an event in, making room if there is none.
     pub fn push(&self, event: Event) {
+        self.push_from(event, 0);
+    }
+
+    /// The same for an event from a message of this length. It may hold much beside its payload: fields that nobody knows,
+    /// or names.
+    pub(crate) fn push_from(&self, event: Event, message_bytes: usize) {
         let mut state = self.shared.state();
         let number = state.next_number;
         state.next_number += 1;
         let load = Load::of(&event);
-        state.bytes += load.bytes;
-        state.queues[load.class].push_back((number, event));
+        // A message has its payload in base64, which is longer by a third. Half of the message is more than the payload only
+        // if most of it is something else.
+        let bytes = load.bytes.max(message_bytes / 2);
+        state.bytes += bytes;
+        state.queues[load.class].push_back(Queued { number, event, bytes });
         while state.bytes > self.shared.limit_bytes {
             // The newest event is the last to go, so a single one beyond the limit still passes.
             let alone = state.queues.iter().map(VecDeque::len).sum::<usize>() == 1;
             let Some(full) = state.queues.iter().position(|queue| !queue.is_empty()).filter(|_| !alone) else { break };
-            let Some((_, dropped)) = state.queues[full].pop_front() else { break };
-            let load = Load::of(&dropped);
-            state.bytes -= load.bytes;
-            state.lose(load);
+            let Some(dropped) = state.pop(full) else { break };
+            state.lose(Load::of(&dropped));
         }
         drop(state);
         self.shared.arrived.notify_one();
@@ -252,11 +281,9 @@ impl EventReceiver {
         if let Some(lost) = state.lost.pop() {
             return Ok(News::Lost(lost));
         }
-        let first = (0..CLASSES).filter_map(|at| state.queues[at].front().map(|(number, _)| (*number, at))).min();
+        let first = (0..CLASSES).filter_map(|at| Some((state.queues[at].front()?.number, at))).min();
         let (_, at) = first.ok_or(Empty { closed: state.closed })?;
-        let (_, event) = state.queues[at].pop_front().ok_or(Empty { closed: state.closed })?;
-        state.bytes -= Load::of(&event).bytes;
-        Ok(News::Event(event))
+        state.pop(at).map(News::Event).ok_or(Empty { closed: state.closed })
     }
 
     /// What was dropped so far.
@@ -351,6 +378,40 @@ mod tests {
         assert!(kept.iter().all(|event| left.contains(event)), "{left:?}");
         let notes = left.len() - kept.len();
         assert_eq!(receiver.dropped(), Dropped { other: 150 - notes as u64, ..Dropped::default() });
+    }
+
+    #[test]
+    fn what_a_message_has_beside_its_payload_counts_and_a_payload_in_base64_counts_once() {
+        let room = 10 * (EVENT_OVERHEAD_BYTES + 100);
+        let (sender, receiver) = event_queue(room);
+        for timestamp in 0..10 {
+            sender.push_from(Event::Audio(data(timestamp)), 100 * 4 / 3 + 150);
+        }
+        assert_eq!(receiver.dropped(), Dropped::default());
+
+        // Most of it are fields that nobody knows.
+        for _ in 0..1000 {
+            sender.push_from(Event::SignalingOpen, room / 2);
+        }
+
+        let state = receiver.shared.state();
+        assert!(state.bytes <= room && state.queues.iter().map(VecDeque::len).sum::<usize>() < 10);
+        assert_eq!((state.dropped.audio, state.dropped.other > 990), (10, true));
+    }
+
+    #[test]
+    fn a_burst_leaves_no_memory_behind() {
+        let (sender, mut receiver) = event_queue(usize::MAX);
+        for timestamp in 0..100_000 {
+            sender.push(Event::Audio(data(timestamp)));
+        }
+
+        // It need not become empty: somebody who is slow for long is never done.
+        while receiver.shared.state().queues[3].len() > 10 {
+            receiver.try_next().unwrap();
+        }
+
+        assert!(receiver.shared.state().queues[3].capacity() <= 4 * KEPT_PLACES);
     }
 
     #[test]

@@ -28,5 +28,6 @@ mod stream_task;
 pub mod streams;
 mod summary;
 pub mod telemetry;
+mod trouble;
 mod watched_files;
 mod worker;

@@ -34,6 +34,7 @@ use crate::{
     accounting, clock,
     stop::{Deadline, Share},
     telemetry::Metrics,
+    trouble::Trouble,
 };
 
 /// How long events are gathered before they are written. Long enough that a write serves many packets of many people.
@@ -270,7 +271,7 @@ pub(crate) struct Recording {
     setup: RecordingSetup,
     about: RecordingAbout,
     metrics: Arc<Metrics>,
-    failing: bool,
+    failing: Trouble,
 }
 
 enum State {
@@ -318,7 +319,7 @@ impl Recording {
             setup,
             about,
             metrics,
-            failing: false,
+            failing: Trouble::default(),
         }
     }
 
@@ -459,17 +460,17 @@ impl Recording {
         }
     }
 
-    /// Says when recording begins to fail and when it works again, not with every packet.
+    /// Logs when recording begins to fail and when that is over, not with every write.
     fn report(&mut self, error: Option<RecordError>) {
         match error {
             Some(error) => {
                 self.metrics.record_error();
-                if !std::mem::replace(&mut self.failing, true) {
+                if self.failing.begins(Instant::now()) {
                     error!(%error, "recording fails");
                 }
             }
             None => {
-                if std::mem::replace(&mut self.failing, false) {
+                if self.failing.ends(Instant::now()) {
                     info!("recording works again");
                 }
             }

@@ -32,6 +32,7 @@ use crate::{
         api::ApiListeners,
         diagnosis::Diagnosis,
         health::Health,
+        share::Share as ConnectionShare,
         streams::Streams,
         tls::{DoorTls, DoorTlsError},
         webhook::{Door, Room},
@@ -249,8 +250,10 @@ impl Server {
             streams: Streams { live, recordings },
             work: http::Work::default(),
         });
-        let limits =
-            http::Limits { connections: config.webhook.max_connections, header_within: config.webhook.read_within };
+        let limits = http::Limits {
+            connections: ConnectionShare::of(config.webhook.max_connections),
+            header_within: config.webhook.read_within,
+        };
         let (http_stop, stopped) = stop::channel();
         let http = tokio::spawn(http::run(listener, acceptor, api, shared.clone(), limits, stopped));
 

@@ -244,6 +244,8 @@ impl Appender {
         files.write_at(&self.path, self.written, &self.waiting)?;
         self.written += self.waiting.len() as u64;
         self.waiting.clear();
+        // A disk that was full for a while leaves no memory behind.
+        self.waiting.shrink_to(2 * BUFFER_BYTES);
         Ok(())
     }
 
@@ -376,4 +378,28 @@ pub(crate) fn keep_first(done: &mut Result<(), RecordError>, next: Result<(), Re
 /// Puts path and action to what the system says.
 pub(crate) fn failed(action: &'static str, path: &Path, source: io::Error) -> RecordError {
     RecordError::File { path: path.to_owned(), action, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_waited_for_a_full_disk_leaves_no_memory_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("not yet");
+        let mut files = Files::new(&path, 1, false);
+        let mut lines = Appender::open(path.join("lines"), 8 << 20).unwrap();
+        for _ in 0..6 << 10 {
+            lines.push(&[b'x'; 1 << 10], &mut files).unwrap();
+        }
+        assert_eq!(lines.waiting.len(), 6 << 20, "it waits for the disk");
+
+        std::fs::create_dir(&path).unwrap();
+        lines.flush(&mut files).unwrap();
+        lines.push(b"more", &mut files).unwrap();
+
+        assert!(lines.waiting.capacity() <= 2 * BUFFER_BYTES);
+        assert_eq!(std::fs::metadata(path.join("lines")).unwrap().len(), 6 << 20);
+    }
 }

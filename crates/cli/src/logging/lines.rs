@@ -7,8 +7,14 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-/// Bytes that may wait for a slow reader: some seconds of a busy server.
+/// Bytes of log that may wait for a slow reader: some seconds of a busy server.
 const MAX_WAITING_BYTES: usize = 1 << 20;
+
+/// Bytes that may wait if a command prints them: the report on ten thousand meetings fits.
+const MAX_PRINTED_BYTES: usize = 64 << 20;
+
+/// How long a writer that hurries waits for a reader that takes nothing.
+pub(super) const LAST_LINES: Duration = Duration::from_millis(250);
 
 /// Bytes that are written at a time. A pipe takes as many at once, so that a flush sees that it goes on.
 const PIECE_BYTES: usize = 64 << 10;
@@ -27,6 +33,8 @@ pub(crate) struct Lines {
 struct Waiting {
     bytes: Vec<u8>,
     is_writing: bool,
+    /// Whether a reader that takes nothing is left at the end.
+    is_hurried: bool,
     /// Bytes that were written since the beginning.
     written: u64,
     /// Lines that did not fit, and of which the reader does not know yet.
@@ -34,12 +42,24 @@ struct Waiting {
 }
 
 impl Lines {
-    /// Adds whole lines, or drops and counts them if too much waits.
+    /// Adds whole lines of the log, or drops and counts them if too much waits.
     pub(crate) fn push(&self, text: &[u8]) {
-        let mut waiting = self.waiting();
+        let waiting = self.waiting();
         let is_full = waiting.bytes.len() + text.len() > MAX_WAITING_BYTES;
         // Nothing comes before the note of what was dropped.
-        if is_full || (waiting.dropped > 0 && !waiting.bytes.is_empty()) {
+        let is_left_out = is_full || (waiting.dropped > 0 && !waiting.bytes.is_empty());
+        self.add(waiting, text, is_left_out);
+    }
+
+    /// Adds whole lines that a command prints. They have far more room than the log.
+    pub(crate) fn print(&self, text: &[u8]) {
+        let waiting = self.waiting();
+        let is_full = waiting.bytes.len() + text.len() > MAX_PRINTED_BYTES;
+        self.add(waiting, text, is_full);
+    }
+
+    fn add(&self, mut waiting: MutexGuard<'_, Waiting>, text: &[u8], is_left_out: bool) {
+        if is_left_out {
             waiting.dropped += 1;
             return;
         }
@@ -74,17 +94,32 @@ impl Lines {
         }
     }
 
-    /// Waits until all is written, but no longer than `patience` for a reader that takes nothing.
-    pub(crate) fn flush(&self, patience: Duration) {
+    /// Waits until all is written. A reader that takes nothing is left after `patience`, or after [`LAST_LINES`] once the
+    /// program hurries; without patience it is waited for.
+    pub(crate) fn flush(&self, patience: Option<Duration>) {
         let mut waiting = self.waiting();
-        let (mut seen, mut since) = (waiting.written, Instant::now());
+        let (mut seen, mut since) = ((waiting.written, waiting.is_hurried), Instant::now());
         while waiting.is_writing || !waiting.bytes.is_empty() {
-            let Some(left) = patience.checked_sub(since.elapsed()).filter(|left| !left.is_zero()) else { return };
-            (waiting, _) = self.written.wait_timeout(waiting, left).unwrap_or_else(PoisonError::into_inner);
-            if waiting.written != seen {
-                (seen, since) = (waiting.written, Instant::now());
+            let patience =
+                if waiting.is_hurried { Some(LAST_LINES.min(patience.unwrap_or(LAST_LINES))) } else { patience };
+            match patience.map(|patience| patience.saturating_sub(since.elapsed())) {
+                Some(Duration::ZERO) => return,
+                Some(left) => {
+                    (waiting, _) = self.written.wait_timeout(waiting, left).unwrap_or_else(PoisonError::into_inner);
+                }
+                None => waiting = self.written.wait(waiting).unwrap_or_else(PoisonError::into_inner),
+            }
+            let now = (waiting.written, waiting.is_hurried);
+            if now != seen {
+                (seen, since) = (now, Instant::now());
             }
         }
+    }
+
+    /// Has every flush, also one that waits now, leave a reader that takes nothing.
+    pub(crate) fn hurry(&self) {
+        self.waiting().is_hurried = true;
+        self.written.notify_all();
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
@@ -161,14 +196,14 @@ mod tests {
         for _ in 0..4 * MAX_WAITING_BYTES / line.len() {
             lines.push(&line);
         }
-        lines.flush(Duration::from_millis(30));
+        lines.flush(Some(Duration::from_millis(30)));
         assert!(begun.elapsed() < Duration::from_secs(5), "nobody waits for it");
 
         for _ in 0..4 * MAX_WAITING_BYTES / PIECE_BYTES {
             allow.send(()).unwrap();
         }
         lines.push(b"last\n");
-        lines.flush(Duration::from_secs(20));
+        lines.flush(Some(Duration::from_secs(20)));
         let text = String::from_utf8(taken.lock().unwrap().clone()).unwrap();
         let whole = text.lines().filter(|line| line.len() == 1023).count();
         let dropped: usize = text
@@ -180,5 +215,29 @@ mod tests {
         let last = usize::from(text.ends_with("last\n"));
         assert_eq!(whole + dropped + last, 4 * MAX_WAITING_BYTES / line.len() + 1, "each is there or counted");
         assert!(dropped > 0 && text.len() < 3 * MAX_WAITING_BYTES, "{dropped} of {} bytes", text.len());
+    }
+
+    #[test]
+    fn what_a_command_prints_is_waited_for_until_the_program_hurries() {
+        let lines: &'static Lines = Box::leak(Box::default());
+        let (allow, allowed) = mpsc::channel();
+        let taken = Arc::<Mutex<Vec<u8>>>::default();
+        let out = Slow { allowed, taken: taken.clone() };
+        thread::spawn(move || lines.write_to(out));
+        let report = [vec![b'x'; 4 * MAX_WAITING_BYTES], b"\n".to_vec()].concat();
+        lines.print(&report);
+        let flushing = thread::spawn(|| lines.flush(None));
+        for _ in 0..=report.len() / PIECE_BYTES {
+            allow.send(()).unwrap();
+        }
+        flushing.join().unwrap();
+        assert!(*taken.lock().unwrap() == report, "no limit of the log cuts a report");
+
+        lines.print(b"stuck\n");
+        let flushing = thread::spawn(|| lines.flush(None));
+        lines.hurry();
+
+        flushing.join().unwrap();
+        assert!(*taken.lock().unwrap() == report);
     }
 }

@@ -18,6 +18,8 @@ use tokio::{
     time::{sleep, timeout},
 };
 
+use crate::logging::note;
+
 /// How often it is looked whether somebody has come, or gone.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
@@ -122,7 +124,7 @@ async fn pass_on(request: Request<Incoming>, events: Arc<EventServer>) -> Result
     if let Ok(body) = request.into_body().collect().await
         && !events.push(&body.to_bytes())
     {
-        eprintln!("nobody is connected: the event is lost, as it would be at Zoom");
+        note!("nobody is connected: the event is lost, as it would be at Zoom");
     }
     Ok(Response::new(Empty::new()))
 }

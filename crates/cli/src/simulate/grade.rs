@@ -9,6 +9,8 @@ use rtms_sim::{
     serve::Simulator,
 };
 
+use crate::logging::note;
+
 /// So long after the end a client may show that it does not know of it.
 const STAY: Duration = Duration::from_secs(5);
 
@@ -56,7 +58,7 @@ impl Judge {
     /// Tells what is to be said of streams that are finished.
     pub(super) fn tell(self, simulators: &[Simulator]) -> anyhow::Result<ExitCode> {
         let report = Report::new(simulators.iter().filter_map(Simulator::report).collect());
-        eprintln!("{report}");
+        note!("{report}");
         if let Some((path, mut file)) = self.report {
             let written = file.write_all(report.to_json().as_bytes());
             written.with_context(|| format!("failed to write {}", path.display()))?;

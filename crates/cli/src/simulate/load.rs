@@ -8,7 +8,7 @@ use cpu_time::ProcessTime;
 use rtms_sim::serve::load::{LoadConfig, LoadCounts, LoadServer};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
-use crate::signals::Signals;
+use crate::{logging::note, signals::Signals};
 
 /// How often a line is printed while it runs.
 const TELL_EVERY: Duration = Duration::from_secs(5);
@@ -30,7 +30,7 @@ pub(crate) struct LoadArgs {
     /// keep-alives are checked; there is no other media
     #[arg(long, conflicts_with_all = [
         "event_websocket", "time_compression", "validate_url", "deliver_twice", "probe_oracle", "wait_for_retries", "servers", "hosts",
-        "tls", "ca_dir", "ca_out", "meetings", "participants", "media", "audio_from", "video_from", "flash_and_beep", "everything", "sent",
+        "tls", "ca_dir", "ca_out", "meetings", "participants", "media", "audio_from", "video_from", "flash_and_beep", "everything", "sent", "version_two",
     ])]
     pub(super) load: bool,
     /// How many streams [default: 100]
@@ -45,41 +45,41 @@ pub(crate) struct LoadArgs {
 pub(super) async fn run(config: LoadConfig, print: bool, mut signals: Signals) -> anyhow::Result<ExitCode> {
     let streams = config.streams as u64;
     allow_open_files(streams * 2 + OTHER_FILES)?;
-    eprintln!(
-        "{streams} streams at {} packets a second for {}",
-        config.rate,
-        humantime::format_duration(config.duration)
-    );
+    note!("{streams} streams at {} packets a second for {}", config.rate, humantime::format_duration(config.duration));
     let mut meter = Meter::start();
     let server = LoadServer::start(config).await?;
-    eprintln!("signaling is at {}, media at {}", server.address(), server.media_address());
+    note!("signaling is at {}, media at {}", server.address(), server.media_address());
+    let mut lines = Vec::new();
     if print {
-        let mut lines = Vec::new();
         for webhook in server.start_webhooks() {
             lines.extend_from_slice(webhook);
             lines.push(b'\n');
         }
-        crate::output::print_bytes(&lines).context("failed to print the webhooks")?;
     }
 
     let mut ticks = interval_at(Instant::now() + TELL_EVERY, TELL_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let finished = server.finished();
-    tokio::pin!(finished);
+    let (printed, finished) = (crate::output::print_apart(lines), server.finished());
+    tokio::pin!(printed, finished);
+    let mut is_printed = false;
     loop {
         tokio::select! {
             biased;
             () = &mut finished => break,
+            printed = &mut printed, if !is_printed => {
+                printed.context("failed to print the webhooks")?;
+                is_printed = true;
+            }
             () = signals.stop() => {
-                eprintln!("stopping");
+                note!("stopping");
                 server.stop();
             }
-            _ = ticks.tick() => eprintln!("{}", meter.lap(&server.counts())),
+            _ = ticks.tick() => note!("{}", meter.lap(&server.counts())),
         }
     }
     let counts = server.counts();
-    eprintln!("{}", joined(streams, &counts));
-    eprintln!(
+    note!("{}", joined(streams, &counts));
+    note!(
         "packets: {} offered, {} sent at once, {} held back by slow readers, {} lost with them; {} were 20 ms late or more, the latest {:.1} ms",
         counts.offered,
         counts.sent,
@@ -88,13 +88,16 @@ pub(super) async fn run(config: LoadConfig, print: bool, mut signals: Signals) -
         counts.delayed,
         counts.behind.as_secs_f64() * 1e3,
     );
-    eprintln!(
+    note!(
         "{} keep-alives asked for, {} connections ended early; webhooks: {} accepted, {} not",
-        counts.keep_alives, counts.ended_early, counts.webhooks_accepted, counts.webhooks_failed,
+        counts.keep_alives,
+        counts.ended_early,
+        counts.webhooks_accepted,
+        counts.webhooks_failed,
     );
-    eprintln!("{}", meter.total());
+    note!("{}", meter.total());
     for (finding, times) in server.findings() {
-        eprintln!("finding, {times} times: the client {finding}");
+        note!("finding, {times} times: the client {finding}");
     }
     Ok(if counts.joins < streams { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
@@ -147,25 +150,13 @@ impl Meter {
     }
 }
 
-/// Raises the limit of open files as far as needed, if that is allowed.
-#[cfg(unix)]
+/// Raises the limit of open files, and finds out whether that is enough.
 fn allow_open_files(needed: u64) -> anyhow::Result<()> {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-
-    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    if current.is_none_or(|current| current >= needed) {
-        return Ok(());
-    }
+    let limit = crate::open_files::raise();
     anyhow::ensure!(
-        maximum.is_none_or(|maximum| maximum >= needed),
+        limit.is_none_or(|limit| limit >= needed),
         "{needed} open files are needed, and the system allows {}; raise the hard limit (`ulimit -Hn`), or ask for fewer streams",
-        maximum.unwrap_or_default(),
+        limit.unwrap_or_default(),
     );
-    setrlimit(Resource::Nofile, Rlimit { current: Some(needed), maximum })
-        .with_context(|| format!("failed to raise the limit of open files to {needed}; try `ulimit -n {needed}`"))
-}
-
-#[cfg(not(unix))]
-fn allow_open_files(_needed: u64) -> anyhow::Result<()> {
     Ok(())
 }

@@ -15,7 +15,7 @@ use rtms_sim::{
 use rtms_wire::media::medium::Medium;
 
 use super::SimulateArgs;
-use crate::signals::Signals;
+use crate::{logging::note, signals::Signals};
 
 /// How often it is said how far it has come.
 const TELL_EVERY: Duration = Duration::from_secs(5);
@@ -28,7 +28,7 @@ pub(crate) struct ReplayArgs {
     #[arg(long, value_name = "FILE", conflicts_with_all = [
         "load", "scenario", "event_websocket", "meetings", "servers", "product", "participants", "duration", "seed", "media",
         "everything", "audio_from", "video_from", "flash_and_beep", "keep_alive_interval", "sent", "grade", "time_compression",
-        "validate_url", "deliver_twice", "probe_oracle", "probe_forged_starts", "wait_for_retries", "strict",
+        "validate_url", "deliver_twice", "probe_oracle", "probe_forged_starts", "wait_for_retries", "strict", "version_two",
     ])]
     replay: Option<PathBuf>,
     /// Play it so many times as fast, such as 0.5 or 10, or as fast as the client reads: max. Times inside of messages stay
@@ -50,11 +50,11 @@ pub(super) async fn run(args: SimulateArgs, mut signals: Signals) -> anyhow::Res
     let mut replaying = Replaying::start(config(args)?).await?;
     let length_ms = replaying.contents().length_ms;
     tell_contents(replaying.contents());
-    eprintln!("signaling is at {}", replaying.signaling_url());
-    if print {
-        let line = [replaying.start_webhook(), b"\n".as_slice()].concat();
-        crate::output::print_bytes(&line).context("failed to print the webhook")?;
-    }
+    note!("signaling is at {}", replaying.signaling_url());
+    let line = if print { [replaying.start_webhook(), b"\n".as_slice()].concat() } else { Vec::new() };
+    let printed = crate::output::print_apart(line);
+    tokio::pin!(printed);
+    let mut is_printed = false;
     let mut every = tokio::time::interval(TELL_EVERY);
     // The first tick comes at once.
     every.tick().await;
@@ -62,13 +62,17 @@ pub(super) async fn run(args: SimulateArgs, mut signals: Signals) -> anyhow::Res
         tokio::select! {
             biased;
             summary = replaying.finished() => break summary?,
+            printed = &mut printed, if !is_printed => {
+                printed.context("failed to print the webhook")?;
+                is_printed = true;
+            }
             () = signals.stop() => {
-                eprintln!("stopping");
+                note!("stopping");
                 replaying.stop();
                 break replaying.finished().await?;
             }
             _ = every.tick() => {
-                eprintln!("at {} of {}", clock(replaying.progress_ms()), clock(length_ms));
+                note!("at {} of {}", clock(replaying.progress_ms()), clock(length_ms));
             }
         }
     };
@@ -97,7 +101,7 @@ fn config(args: SimulateArgs) -> anyhow::Result<ReplayConfig> {
 
 fn tell_contents(contents: &Contents) {
     let header = &contents.header;
-    eprintln!(
+    note!(
         "the wire log of {} stream {}, {} long, by {}",
         header.product,
         crate::output::one_line(header.rtms_stream_id.as_str()),
@@ -105,37 +109,37 @@ fn tell_contents(contents: &Contents) {
         crate::output::one_line(&header.program),
     );
     if contents.lost > 0 {
-        eprintln!("{} lines were lost when it was written", contents.lost);
+        note!("{} lines were lost when it was written", contents.lost);
     }
     if !contents.is_whole {
-        eprintln!("it ends before the stream did");
+        note!("it ends before the stream did");
     }
 }
 
 fn tell(summary: &Summary, length_ms: u64) -> ExitCode {
     let Summary { at_ms, ending, played, stop_webhook } = summary;
     let Played { signaling, media, passed_over, joins, media_connections, refusals } = played;
-    eprintln!(
+    note!(
         "played: {signaling} frames on signaling{}; {joins} joined, {media_connections} media connections",
         Medium::ALL.iter().filter_map(|it| Some(format!(", {} {it}", media.get(it)?))).collect::<String>(),
     );
     if !passed_over.is_empty() {
         let media: Vec<_> = passed_over.iter().map(|(medium, frames)| format!("{frames} {medium}")).collect();
-        eprintln!("passed over, as the client had no connection for it: {}", media.join(", "));
+        note!("passed over, as the client had no connection for it: {}", media.join(", "));
     }
     for refusal in refusals {
-        eprintln!("refused: {}", crate::output::one_line(refusal));
+        note!("refused: {}", crate::output::one_line(refusal));
     }
     if let Some(answer) = stop_webhook.as_ref().filter(|answer| !answer.is_accepted()) {
-        eprintln!("the stop webhook was not accepted: {}", why_not(answer));
+        note!("the stop webhook was not accepted: {}", why_not(answer));
     }
     match ending {
         ReplayEnding::Played | ReplayEnding::Stopped if *joins > 0 => return ExitCode::SUCCESS,
         ReplayEnding::Played | ReplayEnding::Stopped | ReplayEnding::Absent(Absence::NobodyCame) => {
-            eprintln!("nobody joined");
+            note!("nobody joined");
         }
         ReplayEnding::Absent(Absence::Left) => {
-            eprintln!("the client left at {} of {} and did not come back", clock(*at_ms), clock(length_ms));
+            note!("the client left at {} of {} and did not come back", clock(*at_ms), clock(length_ms));
         }
     }
     ExitCode::FAILURE

@@ -9,6 +9,8 @@ use rtms_sim::{
     webhook::{Outcome, Probe, Purpose, WebhookId},
 };
 
+use crate::logging::note;
+
 /// About every stream, and about all together if there are several. It is a success if somebody joined each of them, and each went
 /// as its scenario expects.
 pub(super) fn all(simulators: &[Simulator], printed: bool) -> ExitCode {
@@ -18,7 +20,7 @@ pub(super) fn all(simulators: &[Simulator], printed: bool) -> ExitCode {
         let counts = simulator.counts();
         let report = simulator.report();
         if simulators.len() > 1 {
-            eprintln!("stream {}:", simulator.stream());
+            note!("stream {}:", simulator.stream());
         }
         let is_story = report.as_ref().is_some_and(|report| report.scenario.is_some());
         tell(
@@ -31,12 +33,12 @@ pub(super) fn all(simulators: &[Simulator], printed: bool) -> ExitCode {
         );
         if let Some(missed) = report.as_ref().map(|report| report.summary.missed).filter(|missed| !missed.is_nothing())
         {
-            eprintln!("{missed}");
+            note!("{missed}");
         }
         report_deliveries(simulator);
         report_findings(simulator);
         if let Some(scenario) = report.as_ref().and_then(|report| report.scenario.as_ref()) {
-            eprint!("{scenario}");
+            note!("{}", scenario.to_string().trim_end());
         }
         if report.as_ref().is_none_or(StreamReport::is_unjoined) {
             unjoined += 1;
@@ -47,16 +49,16 @@ pub(super) fn all(simulators: &[Simulator], printed: bool) -> ExitCode {
         total += counts;
     }
     match simulators {
-        [_] if unjoined > 0 => eprintln!("nobody joined"),
+        [_] if unjoined > 0 => note!("nobody joined"),
         [_] => {}
         many => {
             let findings: u64 =
                 many.iter().map(|it| it.findings().iter().count() as u64 + it.findings().dropped()).sum();
-            eprintln!("all {} streams:", many.len());
+            note!("all {} streams:", many.len());
             tell(&total, if printed { "no webhooks (they were printed)".to_owned() } else { webhooks(&total) });
-            eprintln!("{findings} findings; nobody joined {unjoined} of them");
+            note!("{findings} findings; nobody joined {unjoined} of them");
             if unmet > 0 {
-                eprintln!("{unmet} of them did not go as the scenario expects");
+                note!("{unmet} of them did not go as the scenario expects");
             }
         }
     }
@@ -68,7 +70,7 @@ fn webhooks(counts: &SentCounts) -> String {
 }
 
 fn tell(counts: &SentCounts, webhooks: String) {
-    eprintln!(
+    note!(
         "sent: {}, {} audio, {} video, {} deskshare, {} transcript, {} chat, {} events, {} keep-alives; {} joined, {} media connections",
         webhooks,
         counts.audio,
@@ -89,10 +91,10 @@ fn report_findings(simulator: &Simulator) {
         let seconds = finding.at.since(simulator.start_time()).as_secs_f64();
         let connection =
             finding.connection.map(|connection| format!(" connection {}", connection.0)).unwrap_or_default();
-        eprintln!("finding at {seconds:.3} s{connection}: the client {}", finding.mistake);
+        note!("finding at {seconds:.3} s{connection}: the client {}", finding.mistake);
     }
     if findings.dropped() > 0 {
-        eprintln!("and {} findings more", findings.dropped());
+        note!("and {} findings more", findings.dropped());
     }
 }
 
@@ -100,7 +102,7 @@ fn report_findings(simulator: &Simulator) {
 fn report_deliveries(simulator: &Simulator) {
     let deliveries = simulator.deliveries();
     if deliveries.dropped() > 0 {
-        eprintln!("{} earlier attempts at webhooks are left out", deliveries.dropped());
+        note!("{} earlier attempts at webhooks are left out", deliveries.dropped());
     }
     let mut lines: BTreeMap<WebhookId, String> = BTreeMap::new();
     for delivery in deliveries.iter() {
@@ -122,6 +124,6 @@ fn report_deliveries(simulator: &Simulator) {
         }
     }
     for line in lines.values() {
-        eprintln!("{line}");
+        note!("{line}");
     }
 }

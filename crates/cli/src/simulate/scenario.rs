@@ -6,6 +6,8 @@ use anyhow::Context;
 use clap::Args;
 use rtms_sim::scenario::{Delays, Scenario};
 
+use crate::logging::note;
+
 /// Stories in place of a meeting by options.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Scenarios")]
@@ -16,6 +18,7 @@ pub(crate) struct ScenarioArgs {
     /// Play this scenario: a name that --list has, or a TOML file with one. What it expects is checked at the end
     #[arg(long, value_name = "NAME|FILE", conflicts_with_all = [
         "load", "product", "participants", "duration", "seed", "media", "flash_and_beep", "everything", "keep_alive_interval",
+        "version_two",
     ])]
     scenario: Option<String>,
 }
@@ -49,11 +52,11 @@ pub(super) fn list() -> anyhow::Result<ExitCode> {
 
 /// Tells what is to come, and what whoever runs the client has to do.
 pub(super) fn announce(scenario: &Scenario) {
-    eprintln!("scenario {}: {}\nthe client: {}", scenario.name, scenario.what, scenario.client);
+    note!("scenario {}: {}\nthe client: {}", scenario.name, scenario.what, scenario.client);
     for task in scenario.tasks() {
-        eprintln!("whoever runs the client: {task}");
+        note!("whoever runs the client: {task}");
     }
     if scenario.network != Delays::default() {
-        eprintln!("its [network] is not played: on real sockets everything takes the time that it takes");
+        note!("its [network] is not played: on real sockets everything takes the time that it takes");
     }
 }

@@ -135,3 +135,5 @@ pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T
 }
 
 pub(crate) mod door;
+#[cfg(unix)]
+pub(crate) mod pipes;

@@ -192,6 +192,8 @@ impl Writer {
             }
         }
         self.batch.clear();
+        // One long message leaves no memory behind.
+        self.batch.shrink_to(2 * BATCH_BYTES);
         self.batch_lines = 0;
         self.batch_lost = 0;
     }
@@ -275,5 +277,11 @@ mod tests {
         );
         // Each is counted once, however often the disk refused to be told of it.
         assert_eq!(captures.metrics.capture_lost_lines("disk"), 3);
+
+        // As after a message of many megabytes.
+        writer.batch.reserve(64 << 20);
+        writer.take(opened(4));
+        writer.write();
+        assert!(writer.batch.capacity() <= 2 * BATCH_BYTES);
     }
 }

@@ -1,5 +1,5 @@
-//! Which requests a stop waits for: those whose body is complete and whose handler has not answered. Peers that do not send
-//! the rest of a request, or do not read an answer, hold up nothing.
+//! Which requests a stop waits for, and a newcomer who needs a place: those whose body is complete and whose handler has not
+//! answered. Peers that do not send the rest of a request, or do not read an answer, hold up nothing.
 
 use std::{
     pin::Pin,
@@ -17,7 +17,10 @@ use hyper::{
     body::{Body as _, Frame, Incoming, SizeHint},
     service::Service,
 };
-use tokio::{sync::watch, time::timeout};
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout},
+};
 
 /// The begun requests of all connections.
 #[derive(Clone, Debug, Default)]
@@ -29,8 +32,21 @@ pub(crate) struct Counted<S> {
     counters: Counters,
 }
 
-/// The begun requests of one connection.
-pub(crate) struct Here(watch::Receiver<usize>);
+/// Where the begun requests of one connection are counted.
+#[derive(Clone)]
+pub(crate) struct Requests(watch::Sender<Activity>);
+
+/// Where that count is read.
+#[derive(Clone)]
+pub(crate) struct Here(watch::Receiver<Activity>);
+
+/// What a connection is asked.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Activity {
+    begun: usize,
+    /// When its last request ended.
+    ended: Option<Instant>,
+}
 
 /// The body of a request; its end begins the request.
 pub(crate) struct Body {
@@ -40,7 +56,7 @@ pub(crate) struct Body {
 
 #[derive(Clone)]
 struct Counters {
-    here: watch::Sender<usize>,
+    here: Requests,
     all: Work,
 }
 
@@ -58,9 +74,29 @@ const BEGUN: u8 = 1;
 const OVER: u8 = 2;
 
 /// Has the begun requests of a connection counted.
-pub(crate) fn watch<S>(service: S, all: Work) -> (Counted<S>, Here) {
-    let (here, count) = watch::channel(0);
-    (Counted { service, counters: Counters { here, all } }, Here(count))
+pub(crate) fn watch<S>(service: S, here: Requests, all: Work) -> Counted<S> {
+    Counted { service, counters: Counters { here, all } }
+}
+
+impl Requests {
+    /// For a connection that was asked nothing yet.
+    pub(crate) fn new() -> (Self, Here) {
+        let (sender, count) = watch::channel(Activity::default());
+        (Self(sender), Here(count))
+    }
+
+    pub(crate) fn here(&self) -> Here {
+        Here(self.0.subscribe())
+    }
+
+    /// A begun request, until it is dropped.
+    #[cfg(test)]
+    pub(crate) fn begin(&self) -> impl Drop + use<> {
+        let counters = Counters { here: self.clone(), all: Work::default() };
+        let stage = Arc::new(Stage { stage: AtomicU8::new(READING), counters });
+        stage.begin();
+        Handler(stage)
+    }
 }
 
 impl Work {
@@ -75,11 +111,28 @@ impl Here {
     pub(crate) async fn rests(mut self, limit: Duration) {
         loop {
             // Without a service there is no request either.
-            let _ = self.0.wait_for(|begun| *begun == 0).await;
+            let _ = self.0.wait_for(|activity| activity.begun == 0).await;
             if !matches!(timeout(limit, self.0.changed()).await, Ok(Ok(()))) {
                 return;
             }
         }
+    }
+
+    /// Whether no request of it was begun so far.
+    pub(crate) fn never_came(&self) -> bool {
+        let activity = self.0.borrow();
+        activity.begun == 0 && activity.ended.is_none()
+    }
+
+    /// Whether no request has been under way for this long.
+    pub(crate) fn rested_for(&self, limit: Duration) -> bool {
+        let activity = self.0.borrow();
+        activity.begun == 0 && activity.ended.is_none_or(|ended| ended.elapsed() >= limit)
+    }
+
+    /// Whether the connection is gone.
+    pub(crate) fn are_over(&self) -> bool {
+        self.0.has_changed().is_err()
     }
 }
 
@@ -87,14 +140,17 @@ impl Stage {
     fn begin(&self) {
         if self.stage.compare_exchange(READING, BEGUN, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
             self.counters.all.0.fetch_add(1, Ordering::Relaxed);
-            self.counters.here.send_modify(|begun| *begun += 1);
+            self.counters.here.0.send_modify(|activity| activity.begun += 1);
         }
     }
 
     fn end(&self) {
         if self.stage.swap(OVER, Ordering::Relaxed) == BEGUN {
             self.counters.all.0.fetch_sub(1, Ordering::Relaxed);
-            self.counters.here.send_modify(|begun| *begun -= 1);
+            self.counters.here.0.send_modify(|activity| {
+                activity.begun -= 1;
+                activity.ended = Some(Instant::now());
+            });
         }
     }
 }

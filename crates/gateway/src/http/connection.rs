@@ -13,8 +13,9 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::{
     http::{
-        begun::{self, Here, Work},
+        begun::{self, Here, Requests, Work},
         idle,
+        places::Place,
     },
     stop::Stop,
 };
@@ -41,7 +42,7 @@ pub(crate) enum ConnectionError {
     Silent,
     #[error("what was asked last was not answered in time")]
     Unfinished,
-    #[error("the server stops, and no request of it is under way")]
+    #[error("the server stops or another one needs its place, and no request of it is under way")]
     Stopping,
     #[error("TLS: {0}")]
     Tls(#[source] io::Error),
@@ -51,30 +52,52 @@ pub(crate) enum ConnectionError {
     Http(#[from] hyper::Error),
 }
 
-/// Serves one connection to its end, or until it is told to stop and its begun requests are answered. `within` limits the
-/// TLS handshake, the first bytes, each request's headers, and how long nothing may be asked.
+/// What asks a connection to leave.
+struct Leaving {
+    stop: Stop,
+    /// Its place is given to another.
+    lost: Stop,
+}
+
+impl Leaving {
+    /// Waits for it; gives how long the connection may stay after its last answer.
+    async fn asked(&mut self) -> Duration {
+        tokio::select! {
+            biased;
+            () = self.stop.given() => LAST_ANSWER,
+            () = self.lost.given() => Duration::ZERO,
+        }
+    }
+}
+
+/// Serves one connection to its end, or until it is told to stop or loses its place and its begun requests are answered.
+/// `within` limits the TLS handshake, the first bytes, each request's headers, and how long nothing may be asked.
 pub(crate) async fn serve<I, S>(
     stream: I,
     tls: Option<TlsAcceptor>,
     service: S,
     within: Duration,
     work: Work,
-    mut stop: Stop,
+    place: Place,
+    stop: Stop,
 ) -> Result<(), ConnectionError>
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: Service<Request<begun::Body>, Response = Response, Error = Infallible> + Send + 'static,
     S::Future: Send + 'static,
 {
+    let Place { requests, lost, permit: _permit } = place;
+    let mut leaving = Leaving { stop, lost };
     match tls {
         Some(tls) => {
             let accepted = tokio::select! {
                 accepted = timeout(within, tls.accept(stream)) => accepted.map_err(|_| ConnectionError::Silent)?,
-                () = stop.given() => return Ok(()),
+                _ = leaving.asked() => return Ok(()),
             };
-            serve_either(accepted.map_err(ConnectionError::Tls)?, service, within, work, stop).await
+            let stream = accepted.map_err(ConnectionError::Tls)?;
+            serve_either(stream, service, within, requests, work, leaving).await
         }
-        None => serve_either(stream, service, within, work, stop).await,
+        None => serve_either(stream, service, within, requests, work, leaving).await,
     }
 }
 
@@ -82,8 +105,9 @@ async fn serve_either<I, S>(
     stream: I,
     service: S,
     within: Duration,
+    requests: Requests,
     work: Work,
-    mut stop: Stop,
+    mut leaving: Leaving,
 ) -> Result<(), ConnectionError>
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -106,12 +130,13 @@ where
     tokio::select! {
         biased;
         first_bytes = timeout(within, first_bytes) => first_bytes.map_err(|_| ConnectionError::Silent)??,
-        () = stop.given() => return Ok(()),
+        _ = leaving.asked() => return Ok(()),
     }
     let opening = opening[..read].to_vec();
     let is_http2 = opening == HTTP2_OPENING;
     let whole = TokioIo::new(tokio::io::join(io::Cursor::new(opening).chain(reader), writer));
-    let (service, here) = begun::watch(service, work);
+    let here = requests.here();
+    let service = begun::watch(service, requests, work);
 
     if is_http2 {
         let (service, idle) = idle::watch(service);
@@ -128,10 +153,10 @@ where
             biased;
             served = connection.as_mut() => return Ok(served?),
             () = idle.lasts(within) => {}
-            () = stop.given() => {}
+            _ = leaving.asked() => {}
         }
         connection.as_mut().graceful_shutdown();
-        finish(connection, within, here, stop).await
+        finish(connection, within, here, leaving).await
     } else {
         // It closes idle connections by itself: headers that do not come are too slow.
         let mut connection = pin!(
@@ -145,23 +170,23 @@ where
         tokio::select! {
             biased;
             served = connection.as_mut() => return Ok(served?),
-            () = stop.given() => {}
+            _ = leaving.asked() => {}
         }
         connection.as_mut().graceful_shutdown();
-        finish(connection, within, here, stop).await
+        finish(connection, within, here, leaving).await
     }
 }
 
-/// Lets a connection that takes no more requests answer those that it has; at a stop, only those that are begun.
+/// Lets a connection that takes no more requests answer those that it has; if it has to leave, only those that are begun.
 async fn finish(
     connection: impl Future<Output = hyper::Result<()>>,
     within: Duration,
     here: Here,
-    mut stop: Stop,
+    mut leaving: Leaving,
 ) -> Result<(), ConnectionError> {
     let nothing_left = async {
-        stop.given().await;
-        here.rests(LAST_ANSWER).await;
+        let rest = leaving.asked().await;
+        here.rests(rest).await;
     };
     tokio::select! {
         biased;
@@ -186,7 +211,10 @@ mod tests {
     };
 
     use super::*;
-    use crate::stop::{self, StopSender};
+    use crate::{
+        http::places::Places,
+        stop::{self, StopSender},
+    };
 
     const WITHIN: Duration = Duration::from_secs(60);
 
@@ -215,7 +243,8 @@ mod tests {
                     Ok(Response::new(Body::from(if whole.is_ok() { "whole" } else { "broken" })))
                 }
             });
-            let served = tokio::spawn(serve(server, None, service, WITHIN, work.clone(), stopped));
+            let place = Places::new(1).take().await;
+            let served = tokio::spawn(serve(server, None, service, WITHIN, work.clone(), place, stopped));
             client.write_all(request).await.unwrap();
             Self { client, read, leave, work, stop, served }
         }

@@ -14,7 +14,9 @@ mod idle;
 pub(crate) mod listener;
 mod local;
 mod metrics;
+mod places;
 pub mod receipts;
+pub(crate) mod share;
 #[cfg(unix)]
 pub mod socket;
 pub mod streams;
@@ -31,17 +33,21 @@ use axum::{
     routing::{get, post},
 };
 use hyper_util::service::TowerToHyperService;
-use tokio::{
-    net::TcpListener,
-    sync::{OwnedSemaphorePermit, Semaphore},
-};
+use tokio::{net::TcpListener, time::Instant};
 use tokio_rustls::TlsAcceptor;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use crate::{
-    http::{api::ApiListeners, listener::Listener, webhook::Door},
+    http::{
+        api::ApiListeners,
+        listener::Listener,
+        places::{Place, Places},
+        share::Share,
+        webhook::Door,
+    },
     stop::Stop,
     telemetry::Metrics,
+    trouble::Trouble,
 };
 
 /// How long begun requests may take to be answered when the program stops.
@@ -85,8 +91,8 @@ fn api(shared: Arc<Shared>) -> Router {
 /// Limits of the listeners.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
-    /// Connections at the door at a time.
-    pub(crate) connections: usize,
+    /// Connections at a time.
+    pub(crate) connections: Share,
     pub(crate) header_within: Duration,
 }
 
@@ -100,20 +106,20 @@ pub(crate) async fn run(
     stop: Stop,
 ) {
     let (api, work) = (api(shared.clone()), shared.work.clone());
-    let api_limits = Limits { connections: API_CONNECTIONS, ..limits };
+    let Limits { connections, header_within } = limits;
     let at_address = async {
         if let Some(listener) = listeners.tcp {
             let router = api.clone().layer(from_fn(local::only));
-            serve(listener, None, router, api_limits, work.clone(), stop.clone()).await;
+            serve(listener, None, router, connections.api, header_within, work.clone(), stop.clone()).await;
         }
     };
     let at_socket = async {
         #[cfg(unix)]
         if let Some(listener) = listeners.socket {
-            serve(listener, None, api.clone(), api_limits, work.clone(), stop.clone()).await;
+            serve(listener, None, api.clone(), connections.api, header_within, work.clone(), stop.clone()).await;
         }
     };
-    let at_door = serve(listener, tls, door(shared), limits, work.clone(), stop.clone());
+    let at_door = serve(listener, tls, door(shared), connections.door, header_within, work.clone(), stop.clone());
     tokio::join!(at_door, at_address, at_socket);
 }
 
@@ -122,45 +128,53 @@ async fn serve(
     listener: impl Listener,
     tls: Option<TlsAcceptor>,
     router: Router,
-    limits: Limits,
+    connections: usize,
+    header_within: Duration,
     work: Work,
     mut stop: Stop,
 ) {
-    let places = Arc::new(Semaphore::new(limits.connections));
+    let places = Places::new(connections);
+    let mut trouble = Trouble::default();
     loop {
         let accepted = tokio::select! {
             biased;
             () = stop.given() => break,
-            accepted = accept(&listener, &places) => accepted,
+            accepted = accept(&listener, &places, &mut trouble) => accepted,
         };
         let Some((stream, peer, place)) = accepted else { continue };
         let service = local::from_peer(TowerToHyperService::new(router.clone()), peer);
-        let served = connection::serve(stream, tls.clone(), service, limits.header_within, work.clone(), stop.clone());
+        let (work, stop) = (work.clone(), stop.clone());
+        let served = connection::serve(stream, tls.clone(), service, header_within, work, place, stop);
         tokio::spawn(async move {
             if let Err(error) = served.await {
                 debug!(peer = peer.map(tracing::field::display), %error, "connection ended early");
             }
-            drop(place);
         });
     }
     drop(listener);
     // Each connection has its place until it is closed.
-    let all = u32::try_from(limits.connections).unwrap_or(u32::MAX);
-    if tokio::time::timeout(FINISH_WITHIN, places.acquire_many(all)).await.is_err() {
+    if tokio::time::timeout(FINISH_WITHIN, places.all_free()).await.is_err() {
         warn!("some requests did not finish in time");
     }
 }
 
 async fn accept<L: Listener>(
     listener: &L,
-    places: &Arc<Semaphore>,
-) -> Option<(L::Stream, Option<SocketAddr>, OwnedSemaphorePermit)> {
-    let place = places.clone().acquire_owned().await.ok()?;
+    places: &Places,
+    trouble: &mut Trouble,
+) -> Option<(L::Stream, Option<SocketAddr>, Place)> {
     match listener.accept().await {
-        Ok((stream, peer)) => Some((stream, peer, place)),
+        Ok((stream, peer)) => {
+            if trouble.ends(Instant::now()) {
+                info!("connections are accepted again");
+            }
+            Some((stream, peer, places.take().await))
+        }
         Err(error) => {
             // Mostly a lack of descriptors, which only time cures; without a pause this would spin.
-            warn!(%error, "cannot accept a connection");
+            if trouble.begins(Instant::now()) {
+                warn!(%error, "cannot accept connections, trying again");
+            }
             tokio::time::sleep(Duration::from_millis(100)).await;
             None
         }

@@ -203,8 +203,9 @@ impl Shared {
         state.counts.tokens += 1;
         // Signs that mean something in a query, so that a client has to escape them.
         let token = format!("sim+token/{}&==", state.counts.tokens);
-        let life = self.config.token_life;
-        state.tokens.insert(token.clone(), self.clock.now() + life);
+        let (now, life) = (self.clock.now(), self.config.token_life);
+        state.tokens.retain(|_, ends| *ends > now);
+        state.tokens.insert(token.clone(), now + life);
         let seconds = life.as_secs() + u64::from(life.subsec_nanos() > 0);
         (StatusCode::OK, json!({ "access_token": token, "token_type": "bearer", "expires_in": seconds }))
     }
