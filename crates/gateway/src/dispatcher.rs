@@ -132,7 +132,7 @@ impl Dispatcher {
             Err(why) => return Judgement::Settle(Verdict::new(Class::Unusable, why.to_string())),
         };
         let settle = |class, reason: String| {
-            let verdict = Verdict::new(class, reason).of_event(webhook.event.as_str());
+            let verdict = Verdict::new(class, reason).of_event(&webhook.sent_as);
             Judgement::Settle(match &webhook.stream_id {
                 Some(stream_id) => verdict.of_stream(stream_id.clone()),
                 None => verdict,
@@ -159,7 +159,7 @@ impl Dispatcher {
             | WebhookBody::ConcurrencyLimited(_)
             | WebhookBody::StartFailed
             | WebhookBody::RequestStatus => return settle(Class::AccountEvent, self.account_event(&webhook)),
-            WebhookBody::Other => return settle(Class::Unknown, format!("{} is not known", webhook.event)),
+            WebhookBody::Other => return settle(Class::Unknown, format!("{} is not known", webhook.sent_as)),
         };
         match FoldInput::from_webhook(&webhook, checked_urls) {
             Some(input) if input.stream_id.is_some() || input.instance.is_some() => Judgement::Fold(Box::new(input)),
