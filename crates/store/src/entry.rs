@@ -14,7 +14,7 @@ pub struct NewEntry {
     pub received_at: UnixMillis,
     /// The app whose secret signed it, by its name in the config.
     pub app: SmolStr,
-    /// The body, byte for byte.
+    /// The body, byte for byte but for secrets that nobody has a use for.
     pub body: Bytes,
 }
 

@@ -113,7 +113,7 @@ impl Writer {
             }
             Item::End { ms, stop_reason, why, done } => {
                 self.add_lost(ms);
-                self.add_last(&Line { ms, what: What::Ended { stop_reason, why: why.into() } });
+                self.add_last(&Line { ms, what: What::Ended { stop_reason, why: text_of(why.as_str().into()) } });
                 Some(done)
             }
         }
