@@ -11,6 +11,7 @@ use std::{
 };
 
 use clap::Args;
+use rtms_wire::plain::is_unsafe;
 use tracing::field::Field;
 use tracing_subscriber::{
     EnvFilter,
@@ -122,7 +123,7 @@ impl<W: Write> Write for Escaped<'_, W> {
             if self.left == 0 {
                 return self.writer.write_char('…');
             }
-            if symbol.is_control() || moves_text(symbol) {
+            if is_unsafe(symbol) {
                 write!(self.writer, "{}", symbol.escape_default())?;
             } else {
                 self.writer.write_char(symbol)?;
@@ -130,11 +131,6 @@ impl<W: Write> Write for Escaped<'_, W> {
         }
         Ok(())
     }
-}
-
-/// Whether it breaks a line, turns the direction of text or is not seen, for whoever shows it.
-fn moves_text(symbol: char) -> bool {
-    matches!(symbol, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 #[cfg(test)]

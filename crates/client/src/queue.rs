@@ -1,6 +1,6 @@
 //! The bounded queue between a stream's sockets and whoever takes its events.
 //!
-//! The sockets never wait for it. When it is full, notes that a message was read in part go first, then the oldest video,
+//! The sockets never wait for it. When it is full, notes of messages that mean nothing or were read in part go first, then the oldest video,
 //! then the oldest deskshare, then the oldest audio, then the oldest words; what happens to the stream itself goes only
 //! when nothing else is left. Each loss is counted, and of media the time that is missing is told where it would have
 //! come.
@@ -102,6 +102,10 @@ impl Load {
             Event::Odd(Odd::Raw(raw)) => {
                 let class = if raw.bytes.is_empty() { 0 } else { 4 };
                 Self { class, time: None, bytes: raw.bytes.len() + EVENT_OVERHEAD_BYTES }
+            }
+            // Zoom may send any number of them.
+            Event::Odd(Odd::UnknownMessage(message)) => {
+                Self { class: 0, time: None, bytes: message.json_bytes() + EVENT_OVERHEAD_BYTES }
             }
             Event::SignalingOpen
             | Event::MediaOpen { .. }

@@ -17,10 +17,16 @@ use rtms_wire::{
     ids::StreamId,
     webhook::{Webhook, WebhookBody, server_url::ServerUrlPolicy},
 };
-use tokio::sync::mpsc;
-use tracing::{info, warn};
+use tokio::{sync::mpsc, time::Instant};
+use tracing::{debug, info, warn};
 
-use crate::{clock, revoked, stop::Stop, telemetry::Metrics};
+use crate::{
+    clock,
+    repeats::{Sighting, WebhookRepeats},
+    revoked,
+    stop::Stop,
+    telemetry::Metrics,
+};
 
 /// Entries taken at a time.
 const BATCH: usize = 256;
@@ -39,6 +45,7 @@ pub(crate) struct Dispatcher {
     pub(crate) metrics: Arc<Metrics>,
     /// Hints; a full queue loses none, as the worker also looks by itself.
     pub(crate) changed: mpsc::Sender<StreamId>,
+    pub(crate) repeats: WebhookRepeats,
 }
 
 /// What is to be done with an entry.
@@ -92,10 +99,14 @@ impl Dispatcher {
 
     async fn settle(&self, entry: Entry) -> Result<(), StoreError> {
         let id = entry.id;
-        let class = match self.judge(&entry) {
+        // The door has counted one that came before.
+        let is_new = self.repeats.see(&entry.body, Instant::now()) == Sighting::New;
+        let class = match self.judge(&entry, is_new) {
             Judgement::Settle(verdict) => {
                 let class = verdict.class;
-                if class == Class::Unusable {
+                if !is_new {
+                    debug!(entry = %id, %class, reason = verdict.reason, "settled as before");
+                } else if class == Class::Unusable {
                     warn!(entry = %id, %class, reason = verdict.reason, "settled: nothing can be done for it");
                 } else {
                     info!(entry = %id, %class, reason = verdict.reason, "settled");
@@ -107,7 +118,11 @@ impl Dispatcher {
                 let is_revoked = matches!(input.change, Change::Stopped { reason } if revoked::is_revocation(reason));
                 let folded = self.store.fold(id, *input, clock::unix_millis()).await?;
                 self.store.note_step(NotedOn::from(id), Step::Folded, clock::unix_micros());
-                info!(entry = %id, class = %folded.class, reason = folded.reason, "folded");
+                if is_new || folded.class != Class::Repeat {
+                    info!(entry = %id, class = %folded.class, reason = folded.reason, "folded");
+                } else {
+                    debug!(entry = %id, class = %folded.class, reason = folded.reason, "folded as before");
+                }
                 for stream_id in folded.stream_ids {
                     if is_revoked {
                         // Nothing else leads to a stream that does not run. It fails only when the worker is gone; then
@@ -125,14 +140,14 @@ impl Dispatcher {
         Ok(())
     }
 
-    fn judge(&self, entry: &Entry) -> Judgement {
+    fn judge(&self, entry: &Entry, is_new: bool) -> Judgement {
         let webhook = match Webhook::decode(&entry.body) {
             Ok(webhook) => webhook.with_believable_time(entry.received_at),
             // The door lets no such body in, but what is on disk may come from another version.
             Err(why) => return Judgement::Settle(Verdict::new(Class::Unusable, why.to_string())),
         };
         let settle = |class, reason: String| {
-            let verdict = Verdict::new(class, reason).of_event(webhook.event.as_str());
+            let verdict = Verdict::new(class, reason).of_event(&webhook.sent_as);
             Judgement::Settle(match &webhook.stream_id {
                 Some(stream_id) => verdict.of_stream(stream_id.clone()),
                 None => verdict,
@@ -158,8 +173,8 @@ impl Dispatcher {
             WebhookBody::ConcurrencyNearLimit(_)
             | WebhookBody::ConcurrencyLimited(_)
             | WebhookBody::StartFailed
-            | WebhookBody::RequestStatus => return settle(Class::AccountEvent, self.account_event(&webhook)),
-            WebhookBody::Other => return settle(Class::Unknown, format!("{} is not known", webhook.event)),
+            | WebhookBody::RequestStatus => return settle(Class::AccountEvent, self.account_event(&webhook, is_new)),
+            WebhookBody::Other => return settle(Class::Unknown, format!("{} is not known", webhook.sent_as)),
         };
         match FoldInput::from_webhook(&webhook, checked_urls) {
             Some(input) if input.stream_id.is_some() || input.instance.is_some() => Judgement::Fold(Box::new(input)),
@@ -167,8 +182,8 @@ impl Dispatcher {
         }
     }
 
-    /// Counts an event about the account and warns of it; gives what it says in words.
-    fn account_event(&self, webhook: &Webhook) -> String {
+    /// Counts an event about the account and warns of it unless it came before; gives what it says in words.
+    fn account_event(&self, webhook: &Webhook, is_new: bool) -> String {
         let number = |number: Option<u64>| number.map_or("an unknown number of".into(), |number| number.to_string());
         let kind = webhook.event.kind().as_str();
         let text = match &webhook.body {
@@ -197,8 +212,8 @@ impl Dispatcher {
                 "Zoom tells the state of a request to stream; the body holds what it says of it".into()
             }
         };
-        if !matches!(webhook.body, WebhookBody::RequestStatus) {
-            warn!(event = %webhook.event, "{text}");
+        if is_new && !matches!(webhook.body, WebhookBody::RequestStatus) {
+            warn!(event = %webhook.sent_as, "{text}");
         }
         text
     }
@@ -212,6 +227,9 @@ impl Dispatcher {
                 Ok(_) => good.push(url.clone()),
                 Err(why) => refused.push(why.to_string()),
             }
+        }
+        if !good.is_empty() && !refused.is_empty() {
+            debug!(why = refused.join("; "), "skipped a server URL beside one that may be connected to");
         }
         match (good.is_empty(), refused.is_empty()) {
             (false, _) => Ok(good),

@@ -18,6 +18,7 @@ mod doing;
 pub mod http;
 pub mod intake;
 mod odd;
+mod packet_fields;
 mod recording;
 mod repeats;
 mod retry;

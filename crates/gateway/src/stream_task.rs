@@ -52,6 +52,7 @@ use crate::{
     clock,
     doing::{Doing, Progress},
     odd::OddLog,
+    packet_fields::PacketFields,
     recording::{Account, Books, End, Recording, RecordingSetup, Unrecorded},
     repeats::{RepeatGate, RepeatLog},
     revoked::{self, Revocations},
@@ -60,6 +61,9 @@ use crate::{
     summary,
     telemetry::{Counted, Metrics},
 };
+
+/// Odd messages of which a recording has a line, for each stream. A new kind shows in the first few.
+const MAX_KEPT_ASIDE: u32 = 64;
 
 /// What every stream task shares.
 pub(crate) struct Surroundings {
@@ -162,6 +166,8 @@ pub(crate) fn start(
         counted,
         last_failure: None,
         odd: OddLog::default(),
+        kept_aside: 0,
+        packet_fields: PacketFields::default(),
         repeats: RepeatLog::default(),
         close_when_open,
         stopped_at: handle.stopped_at.clone(),
@@ -188,6 +194,9 @@ struct StreamTask {
     /// Why the last try to connect failed.
     last_failure: Option<String>,
     odd: OddLog,
+    /// Odd messages of which the recording has a line.
+    kept_aside: u32,
+    packet_fields: PacketFields,
     repeats: RepeatLog,
     /// Where Zoom is asked to end the stream as soon as signaling stands.
     close_when_open: Option<StreamHandle>,
@@ -458,25 +467,37 @@ impl StreamTask {
                 self.repeats.take(medium, count, &self.surroundings.repeats, tokio::time::Instant::now());
                 record(note("duplicates_removed", json!({ "medium": medium, "count": count })));
             }
-            Event::Odd(odd) => {
-                self.odd.take(&odd, tokio::time::Instant::now());
-                if let Odd::Raw(raw) = odd {
-                    self.surroundings.metrics.flawed_message(raw.flaws);
-                    record(Input::Raw(raw));
-                } else {
-                    self.surroundings.metrics.odd_message(odd.kind());
-                    if let Some(aside) = kept(&odd) {
-                        record(aside);
-                    }
-                }
-            }
+            Event::Odd(odd) => self.take_odd(odd, books),
             // The loop that calls this takes it.
             Event::Ended(_) => {}
         }
     }
 
+    fn take_odd(&mut self, odd: Odd, books: &mut Books) {
+        self.odd.take(&odd, tokio::time::Instant::now());
+        if let Odd::Raw(raw) = odd {
+            self.surroundings.metrics.flawed_message(raw.flaws);
+            books.push(Input::Raw(raw));
+            return;
+        }
+        self.surroundings.metrics.odd_message(odd.kind());
+        if let Some(aside) = kept(&odd).filter(|_| self.kept_aside < MAX_KEPT_ASIDE) {
+            self.kept_aside += 1;
+            books.push(aside);
+        }
+        if let Odd::UnknownMessage(OtherMessage { msg_type, fields: message }) = odd {
+            self.publish(Body::UnknownMessage { msg_type, message });
+        }
+    }
+
     fn count(&mut self, medium: Medium, data: &MediaData) {
         self.heard(medium, data.data.len());
+        if self.surroundings.sinks.is_empty() {
+            return;
+        }
+        if let Some(news) = self.packet_fields.news(medium, data) {
+            self.publish(news);
+        }
     }
 
     fn heard(&mut self, medium: Medium, bytes: usize) {

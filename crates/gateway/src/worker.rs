@@ -27,7 +27,7 @@ use rtms_store::{
     receipts::{NotedOn, Receipt, ReceiptFilter, Step},
     streams::{Ended, Outcome, StreamFilter, StreamRecord},
     summary::RunSummary,
-    wanted::{Start, Wish},
+    wanted::{Interruption, Start, Wish},
 };
 use rtms_wire::{
     Bytes,
@@ -112,8 +112,8 @@ struct Running {
     id: tokio::task::Id,
     lease: Lease,
     /// What the task was last told.
-    start_at: UnixMillis,
-    interrupted_at: Option<UnixMillis>,
+    start: Start,
+    interruption: Option<Interruption>,
     /// The times of the wishes that it was told and has not said yet whether it acts on them, oldest first.
     told: VecDeque<(UnixMillis, oneshot::Receiver<bool>)>,
     stopped: bool,
@@ -299,18 +299,9 @@ impl Worker {
         let start_webhook = self.start_webhook(record).await;
         match self.join(record, &wish, &receipts, start_webhook) {
             Ok((task, id)) => {
-                let start_at = wish.start.at;
-                let interrupted_at = wish.interruption.map(|interruption| interruption.at);
-                let running = Running {
-                    task,
-                    id,
-                    lease,
-                    start_at,
-                    interrupted_at,
-                    told: VecDeque::new(),
-                    stopped: false,
-                    signed_at,
-                };
+                let (start, interruption) = (wish.start.clone(), wish.interruption.cloned());
+                let running =
+                    Running { task, id, lease, start, interruption, told: VecDeque::new(), stopped: false, signed_at };
                 self.running.insert(stream_id.clone(), running);
                 Ok(())
             }
@@ -621,16 +612,27 @@ fn age(asked: &Receipt, now: UnixMillis) -> Duration {
 impl Running {
     /// Tells the task what changed since it was last told.
     async fn tell(&mut self, wish: &Wish<'_>) {
-        let interrupted_at = wish.interruption.map(|interruption| interruption.at);
-        let acts = if wish.start.at != self.start_at {
+        let interruption = wish.interruption.filter(|new| self.interruption.as_ref().is_none_or(|it| it.at != new.at));
+        if wish.start.at == self.start.at && interruption.is_none() {
+            return;
+        }
+        let is_restarted = wish.start.at != self.start.at && !wish.start.is_twin_of(&self.start);
+        let is_interrupted =
+            interruption.is_some_and(|new| self.interruption.as_ref().is_none_or(|known| !new.is_twin_of(known)));
+        self.start = wish.start.clone();
+        self.interruption = wish.interruption.cloned();
+        let acts = if is_restarted {
             self.task.stream.restarted(wish.server_urls.to_vec()).await
-        } else if interrupted_at != self.interrupted_at {
+        } else if is_interrupted {
             self.task.stream.interrupted(wish.server_urls.to_vec()).await
         } else {
+            // The same under another name: it is done with what the task was told last.
+            match self.told.back_mut() {
+                Some((told_at, _)) => *told_at = wish.at,
+                None => self.lease.saw(wish.at),
+            }
             return;
         };
-        self.start_at = wish.start.at;
-        self.interrupted_at = interrupted_at;
         self.listen();
         self.told.push_back((wish.at, acts));
     }

@@ -86,6 +86,35 @@ async fn the_same_webhook_many_times_at_once_is_one_connection() {
 }
 
 #[tokio::test]
+async fn a_start_under_both_of_its_names_is_one_connection_and_receipts_have_the_names_as_sent() {
+    let data_dir = tempfile::tempdir().unwrap();
+    let gateway = Gateway::start(data_dir.path()).await;
+    let simulator = meeting(6, SHORT).await;
+    let names = ["meeting.rtms_started", "meeting.rtms.started"];
+    let later = |name: &str, later_ms| {
+        let start = start_webhook(&simulator, later_ms, simulator.signaling_url());
+        let mut body: Value = serde_json::from_slice(&start).unwrap();
+        body["event"] = name.into();
+        body.to_string().into_bytes()
+    };
+
+    assert_eq!(gateway.post(simulator.start_webhook()).await, 200);
+    assert_eq!(gateway.post(&later(names[1], 1)).await, 200);
+    until("sound arrives", async || (simulator.counts().audio > 10).then_some(())).await;
+    assert_eq!(gateway.post(&later(names[0], 40)).await, 200);
+    simulator.finished().await;
+    gateway.ended(simulator.stream()).await;
+    assert_eq!(gateway.post(&later(names[1], 41)).await, 200);
+    let receipts = gateway.settled_receipts(4).await;
+
+    let told: Vec<_> = receipts.iter().map(|receipt| receipt.event.clone().unwrap()).collect();
+    assert_eq!(told, [names[0], names[1], names[0], names[1]]);
+    assert_eq!(classes(&receipts)[..3], [Class::First, Class::Repeat, Class::Repeat]);
+    assert_eq!((simulator.counts().joins, simulator.counts().media_connections), (1, 5));
+    gateway.stop().await;
+}
+
+#[tokio::test]
 async fn a_start_that_comes_after_its_stop_is_not_joined() {
     let data_dir = tempfile::tempdir().unwrap();
     let gateway = Gateway::start(data_dir.path()).await;

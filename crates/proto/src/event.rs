@@ -172,8 +172,7 @@ impl std::fmt::Display for Interruption {
 /// Something that is no error but worth a counter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Odd {
-    /// A message with a number that has no meaning here. Its fields are there if its form is unknown, and it is short and
-    /// one of the first: then it can be kept aside.
+    /// A message with a number that has no meaning here. Its fields are there if its form is unknown and it is short.
     UnknownMessage(OtherMessage),
     /// Zoom names a URL of another transport, such as SRT, which is never dialed. Told for each new set of URLs.
     SkippedUrl {

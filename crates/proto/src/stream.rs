@@ -45,10 +45,8 @@ use crate::{
     video::VideoWish,
 };
 
-/// Messages that mean nothing here and are told with their fields, for each stream. A new kind shows in the first few.
-const MAX_KEPT_ASIDE: u32 = 64;
-
-/// The longest of them, as JSON: many times what any message but media has.
+/// The longest message that means nothing here and is told with its fields, as JSON: many times what any message but media
+/// has.
 const MAX_KEPT_BYTES: usize = 16 * 1024;
 
 /// One RTMS stream. See the crate's documentation for the life of it and for the run loop.
@@ -83,8 +81,6 @@ pub struct Stream {
     duplicates: Duplicates,
     jitter: Jitter,
     next_connection: u32,
-    /// Messages that mean nothing here and were told with their fields.
-    kept_aside: u32,
     /// Whether it was told that Zoom answers in another version.
     told_version: bool,
     outputs: VecDeque<Output>,
@@ -146,7 +142,6 @@ impl Stream {
             duplicates: Duplicates::default(),
             jitter: Jitter::new(seed, start.stream_id.as_str()),
             next_connection: 0,
-            kept_aside: 0,
             told_version: false,
             outputs: VecDeque::new(),
             start,
@@ -296,13 +291,11 @@ impl Stream {
         self.odd_message(OtherMessage { msg_type, fields: Extra::new() });
     }
 
-    /// Tells of a message that means nothing here, with its fields if there are few of them and few came before.
+    /// Tells of a message that means nothing here, with its fields if it is short.
     fn odd_message(&mut self, mut message: OtherMessage) {
-        let is_kept = self.kept_aside < MAX_KEPT_ASIDE && is_short(&message);
-        if !is_kept {
+        if message.json_bytes() > MAX_KEPT_BYTES {
             message.fields.clear();
         }
-        self.kept_aside += u32::from(!message.fields.is_empty());
         self.tell(Event::Odd(Odd::UnknownMessage(message)));
     }
 
@@ -349,10 +342,6 @@ impl Stream {
     fn tell(&mut self, event: Event) {
         self.outputs.push_back(Output::Event(event));
     }
-}
-
-fn is_short(message: &OtherMessage) -> bool {
-    Message::Other(message.clone()).encode().len() <= MAX_KEPT_BYTES
 }
 
 /// Which medium a message was for that cannot be read: by its number, otherwise by its connection.

@@ -5,6 +5,7 @@ use rtms_wire::{
     codes::{
         language::TranscriptLanguage,
         media::DataMessageAttribute,
+        message_type::MessageType,
         product::Product,
         state::{SessionState, StreamState},
         stop_reason::StopReason,
@@ -100,6 +101,28 @@ pub enum Body {
         event: &'static str,
         /// The message's `event`.
         update: Extra,
+    },
+    /// What a packet of sound or picture has beyond the documented fields. Reported when it differs from that of the same
+    /// person's packet before; it holds for the packets from this one on, and an empty one ends it.
+    PacketFields {
+        /// Of which medium.
+        medium: Medium,
+        /// Whose packet.
+        #[serde(flatten)]
+        speaker: Speaker,
+        /// When the packet was made, on Zoom's clock.
+        timestamp: UnixMillis,
+        /// The fields as they came.
+        extra: Extra,
+    },
+    /// A message with a number that no document names, or one whose form is not published.
+    UnknownMessage {
+        /// The number; `UNKNOWN` if it is none of 64 bits. The message then has it as `zoom_msg_type`.
+        msg_type: MessageType,
+        /// The message as it came but for secrets. Absent if it is longer than 16 KiB, or one whose number has a meaning
+        /// elsewhere.
+        #[serde(skip_serializing_if = "Extra::is_empty")]
+        message: Extra,
     },
     /// The stream changed its state.
     StreamState {

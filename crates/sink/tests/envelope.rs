@@ -7,6 +7,7 @@ use rtms_wire::{
     codes::{
         language::TranscriptLanguage,
         media::DataMessageAttribute,
+        message_type::MessageType,
         product::Product,
         state::{SessionState, StreamState},
         stop_reason::StopReason,
@@ -55,6 +56,8 @@ fn every_kind() -> Vec<Body> {
         open: true,
         ..span.clone()
     };
+    let known = speaker.clone();
+    let fields = |name: &str| Extra::from_iter([(name.into(), (-3).into())]);
     let ended = |next| Body::Ended { stop_reason: None, why: "left".into(), next };
     let kinds = vec![
         Body::Started,
@@ -91,6 +94,9 @@ fn every_kind() -> Vec<Body> {
         ended(Next::HandedOver),
         ended(Next::AskForNewStream),
         ended(Next::OperatorFirst),
+        Body::PacketFields { medium: Medium::Audio, speaker: known, timestamp: at(5_000), extra: fields("gain") },
+        Body::UnknownMessage { msg_type: MessageType::Unknown(31), message: fields("seat") },
+        Body::UnknownMessage { msg_type: MessageType::Unknown(32), message: Extra::new() },
     ];
     for kind in &kinds {
         match kind {
@@ -100,6 +106,8 @@ fn every_kind() -> Vec<Body> {
             | Body::Transcript { .. }
             | Body::Chat { .. }
             | Body::EventUpdate { .. }
+            | Body::PacketFields { .. }
+            | Body::UnknownMessage { .. }
             | Body::StreamState { .. }
             | Body::SessionState { .. }
             | Body::Interrupted { .. }

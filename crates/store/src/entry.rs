@@ -14,7 +14,7 @@ pub struct NewEntry {
     pub received_at: UnixMillis,
     /// The app whose secret signed it, by its name in the config.
     pub app: SmolStr,
-    /// The body, byte for byte.
+    /// The body, byte for byte but for secrets that nobody has a use for.
     pub body: Bytes,
 }
 
@@ -49,7 +49,7 @@ pub struct Verdict {
     pub class: Class,
     /// Why, for people.
     pub reason: String,
-    /// The canonical event name, if the body has one.
+    /// The event's name as it was sent, if the body has one.
     pub event: Option<SmolStr>,
     /// The stream that it names, if any.
     pub stream_id: Option<StreamId>,

@@ -20,7 +20,7 @@ use crate::{
 /// A webhook about a stream, with its URLs checked.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FoldInput {
-    /// The canonical event name.
+    /// The event's name as it was sent.
     pub event: SmolStr,
     /// When it happened, on Zoom's clock; when absent, the entry's arrival stands in.
     pub event_ts: Option<UnixMillis>,
@@ -92,7 +92,7 @@ impl FoldInput {
             | WebhookBody::Other => return None,
         };
         Some(Self {
-            event: SmolStr::new(webhook.event.as_str()),
+            event: webhook.sent_as.clone(),
             event_ts: webhook.event_ts,
             product: webhook.product(),
             instance: webhook.instance.clone(),
@@ -123,16 +123,18 @@ impl FoldInput {
                     host_id: host_id.clone(),
                     session_key: session_key.clone(),
                     signature: signature.clone(),
+                    event: Some(self.event.clone()),
                 };
                 match self.event_ts {
                     Some(_) => wanted.start = Some(start),
                     None => wanted.undated_starts.push(start),
                 }
             }
-            Change::Stopped { reason } => wanted.stop = Some(Stop::new(at, *reason)),
+            Change::Stopped { reason } => wanted.stop = Some(Stop::new(at, *reason).sent_as(&self.event)),
             Change::Interrupted { server_urls } => {
-                let interruption = Interruption { at, server_urls: server_urls.clone() };
-                wanted.moved = (!server_urls.is_empty()).then(|| interruption.clone());
+                let (server_urls, event) = (server_urls.clone(), Some(self.event.clone()));
+                let interruption = Interruption { at, server_urls, event };
+                wanted.moved = (!interruption.server_urls.is_empty()).then(|| interruption.clone());
                 wanted.interruption = Some(interruption);
             }
         }
@@ -226,10 +228,13 @@ fn fold_stream<R: Records>(
     }
 
     let before = record.wanted.clone();
-    record.wanted.join(news);
-    let (class, reason) = classify(&before, &record.wanted, input, entry.received_at);
+    record.wanted.join(news.clone());
+    let (class, reason) = classify(&before, &record.wanted, &news, input, entry.received_at);
     if class.asks_for_connection() && record.wanted.is_running() {
         record.connection_entry = Some(entry.id);
+    }
+    if let (Class::Repeat, Some(start)) = (class, before.newest_start()) {
+        record.is_still(start, before.is_closing());
     }
     if known.as_ref() != Some(&record) {
         record.changed_at = entry.now;
@@ -263,6 +268,9 @@ fn fold_instance_stop<R: Records>(
         (_, Some(known)) if known.at == stop.at => {
             (Class::Repeat, format!("the same stop of its instance, {}", stop.at))
         }
+        (_, Some(known)) if known.is_twin_of(stop) => {
+            (Class::Repeat, format!("the stop {} of its instance under another name", known.at))
+        }
         (_, Some(known)) if known.at > stop.at => {
             (Class::Late, format!("stop {} is older than the stop {} of its instance", stop.at, known.at))
         }
@@ -276,13 +284,34 @@ fn fold_instance_stop<R: Records>(
 }
 
 /// The word, from what was known before and what is known with it.
-fn classify(before: &Wanted, after: &Wanted, input: &FoldInput, received_at: UnixMillis) -> (Class, String) {
+fn classify(
+    before: &Wanted,
+    after: &Wanted,
+    news: &Wanted,
+    input: &FoldInput,
+    received_at: UnixMillis,
+) -> (Class, String) {
+    if let Some(known_at) = known_under_another_name(before, after, news) {
+        return (Class::Repeat, format!("the event {known_at} under another name"));
+    }
     let at = input.event_ts.unwrap_or(received_at);
     match &input.change {
         Change::Started { server_urls, .. } => classify_start(before, after, at, input.event_ts.is_some(), server_urls),
         Change::Stopped { .. } => classify_stop(before, after, at),
         Change::Interrupted { .. } => classify_interruption(before, after, at),
     }
+}
+
+/// When what a webhook says happened, if it was known before under another of the event's names.
+fn known_under_another_name(before: &Wanted, after: &Wanted, news: &Wanted) -> Option<UnixMillis> {
+    // A stop in between makes the second start a new one.
+    let is_between = before.is_running() != after.is_running();
+    let start = before.start.as_ref().filter(|known| news.start.as_ref().is_some_and(|start| known.is_twin_of(start)));
+    let stop = before.stop.as_ref().filter(|known| news.stop.as_ref().is_some_and(|stop| known.is_twin_of(stop)));
+    let interruption = before.interruption.as_ref();
+    let interruption = interruption.filter(|known| news.interruption.as_ref().is_some_and(|it| known.is_twin_of(it)));
+    let known_at = start.map(|it| it.at).or(stop.map(|it| it.at)).or(interruption.map(|it| it.at));
+    known_at.filter(|_| !is_between)
 }
 
 fn classify_start(before: &Wanted, after: &Wanted, at: UnixMillis, dated: bool, urls: &[String]) -> (Class, String) {
@@ -390,9 +419,11 @@ mod tests {
         let stream_id = prop::option::weighted(0.8, prop::sample::select(vec!["s", "t"]));
         let instance = prop::option::weighted(0.8, prop::sample::select(vec!["m", "n"]));
         let app = prop::sample::select(vec!["main", "other"]);
-        (change, at, 0..8_u64, stream_id, instance, app).prop_map(|(change, at, received, stream_id, instance, app)| {
+        let event = prop::sample::select(vec!["meeting.rtms_", "meeting.rtms."]);
+        let who = (stream_id, instance, app);
+        (change, event, at, 0..8_u64, who).prop_map(|(change, event, at, received, (stream_id, instance, app))| {
             let input = FoldInput {
-                event: "meeting.rtms".into(),
+                event: event.into(),
                 event_ts: at.map(UnixMillis),
                 product: Some(Product::Meeting),
                 instance: instance.map(|value| InstanceId::new(InstanceIdField::MeetingUuid, value)),

@@ -144,7 +144,7 @@ pub struct Receipt {
     pub received_at: UnixMillis,
     /// The app whose secret signed it.
     pub app: SmolStr,
-    /// The canonical event name; absent until settled.
+    /// The event's name as it was sent; absent until settled.
     pub event: Option<SmolStr>,
     /// The stream that it names; absent until settled.
     pub stream_id: Option<StreamId>,

@@ -16,7 +16,7 @@ use crate::{
     folding::{FoldInput, Folded},
     lease::{Lease, OwnerId},
     summary::{RunSummary, Unclosed},
-    wanted::{Wanted, Wish},
+    wanted::{Start, Wanted, Wish},
 };
 
 /// Keeps the record of each stream.
@@ -196,6 +196,20 @@ impl StreamRecord {
             self.changed_at = now;
         }
         is_open
+    }
+
+    /// Notes that the newest start is a known one under another of its names: what was done for that one is done.
+    pub(crate) fn is_still(&mut self, known: &Start, was_closing: bool) {
+        let Some(newest_at) = self.wanted.newest_start().filter(|start| start.is_twin_of(known)).map(|start| start.at)
+        else {
+            return;
+        };
+        if was_closing {
+            self.wanted.close();
+        }
+        if let Some(ended) = self.ended.as_mut().filter(|ended| ended.wish_at >= known.at) {
+            ended.wish_at = ended.wish_at.max(newest_at);
+        }
     }
 
     /// Puts down that it is wanted again although its run has ended; whether that can be.

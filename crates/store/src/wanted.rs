@@ -4,7 +4,7 @@
 //! any order and any of them any number of times, gives the same. What follows from it, above all whether the stream
 //! should run, is derived and never stored.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use rtms_wire::{
     codes::{product::Product, stop_reason::StopReason},
@@ -38,6 +38,10 @@ pub struct Wanted {
     pub(crate) closing: Option<UnixMillis>,
 }
 
+/// How far the times of one event may lie apart that Zoom sends under two names. Seen apart by a millisecond; a failover to
+/// the same server takes longer than this.
+const TWINS_WITHIN: Duration = Duration::from_secs(2);
+
 /// A start of a stream.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Start {
@@ -65,6 +69,9 @@ pub struct Start {
     pub session_key: Option<SmolStr>,
     /// A handshake signature made by Zoom, for when no credentials match.
     pub signature: Option<HandshakeSignature>,
+    /// The event's name as it was sent. Records of older versions lack it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<SmolStr>,
 }
 
 /// The newest stop of a stream.
@@ -77,6 +84,9 @@ pub struct Stop {
     /// When a stop last withdrew consent, this one or one before it. Records of older versions lack it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     revoked_at: Option<UnixMillis>,
+    /// The event's name as it was sent. Records of older versions lack it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    event: Option<SmolStr>,
 }
 
 /// An interruption: Zoom's side of the connection broke.
@@ -86,6 +96,9 @@ pub struct Interruption {
     pub at: UnixMillis,
     /// New places to connect to, checked; mostly empty.
     pub server_urls: Vec<String>,
+    /// The event's name as it was sent. Records of older versions lack it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<SmolStr>,
 }
 
 /// What a stop without stream id goes by: an app's view of one meeting, webinar, session, engagement or call.
@@ -208,8 +221,19 @@ impl Wanted {
 impl Stop {
     /// A stop as one webhook tells of it.
     pub fn new(at: UnixMillis, reason: Option<StopReason>) -> Self {
-        let stop = Self { at, reason, revoked_at: None };
+        let stop = Self { at, reason, revoked_at: None, event: None };
         Self { revoked_at: stop.revoked_at(), ..stop }
+    }
+
+    /// Under the name that the webhook has for it.
+    #[must_use]
+    pub fn sent_as(self, event: &SmolStr) -> Self {
+        Self { event: Some(event.clone()), ..self }
+    }
+
+    /// Whether both are one stop that was sent under two names.
+    pub(crate) fn is_twin_of(&self, other: &Self) -> bool {
+        are_twins((&self.event, self.at), (&other.event, other.at))
     }
 
     /// When consent was last withdrawn.
@@ -221,7 +245,8 @@ impl Stop {
     /// What both say.
     pub(crate) fn join(self, other: Self) -> Self {
         let revoked_at = self.revoked_at().max(other.revoked_at());
-        let newest = if (other.at, other.reason) > (self.at, self.reason) { other } else { self };
+        let rank = |stop: &Self| (stop.at, stop.reason, stop.event.clone());
+        let newest = if rank(&other) > rank(&self) { other } else { self };
         Self { revoked_at, ..newest }
     }
 }
@@ -231,6 +256,11 @@ impl Interruption {
     fn names_servers(&self) -> bool {
         !self.server_urls.is_empty()
     }
+
+    /// Whether both are one interruption that was sent under two names.
+    pub fn is_twin_of(&self, other: &Self) -> bool {
+        self.server_urls == other.server_urls && are_twins((&self.event, self.at), (&other.event, other.at))
+    }
 }
 
 impl Start {
@@ -239,8 +269,23 @@ impl Start {
         let ids = (&self.meeting_id, &self.operator_id, &self.host_id, &self.session_key);
         let signature = self.signature.as_ref().map(HandshakeSignature::as_str);
         let who = (&self.app, self.product, &self.instance, &self.account_id);
-        (self.at, &self.server_urls, &self.region, who, ids, signature)
+        (self.at, &self.server_urls, &self.region, who, ids, signature, &self.event)
     }
+
+    /// Whether both are one start that was sent under two names: to the same servers, at almost the same time.
+    ///
+    /// A newer start under the same name is a failover, also one to the same server.
+    pub fn is_twin_of(&self, other: &Self) -> bool {
+        let urls = |start: &Self| start.server_urls.iter().cloned().collect::<BTreeSet<_>>();
+        are_twins((&self.event, self.at), (&other.event, other.at)) && urls(self) == urls(other)
+    }
+}
+
+/// Whether two webhooks of one kind can be one event that Zoom sends under each of its names, as
+/// `phone.call_rtms_started` and `phone.rtms_started`.
+fn are_twins(one: (&Option<SmolStr>, UnixMillis), other: (&Option<SmolStr>, UnixMillis)) -> bool {
+    let (Some(name), Some(other_name)) = (one.0, other.0) else { return false };
+    name != other_name && one.1.since(other.1).max(other.1.since(one.1)) <= TWINS_WITHIN
 }
 
 fn keep_newer<T>(known: &mut Option<T>, new: Option<T>, is_newer: impl Fn(&T, &T) -> bool) {

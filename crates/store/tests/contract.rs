@@ -45,6 +45,8 @@ contract! {
     a_stop_of_an_instance_is_remembered_for_starts_to_come
     another_apps_stream_of_the_same_meeting_goes_on
     starts_without_a_time_are_told_apart_by_their_urls
+    an_event_under_its_other_name_is_a_repeat_and_a_move_is_not
+    what_was_done_for_a_start_is_done_for_it_under_its_other_name
     an_interruption_brings_new_urls_or_keeps_the_old
     ids_are_opaque
     what_cannot_be_acted_on_is_unusable
@@ -250,6 +252,60 @@ async fn another_apps_stream_of_the_same_meeting_goes_on(store: &dyn Store) {
 
     assert_eq!(folded.stream_ids, [stream("mine")]);
     assert_eq!(claimable(store).await, [stream("theirs")]);
+}
+
+async fn an_event_under_its_other_name_is_a_repeat_and_a_move_is_not(store: &dyn Store) {
+    let called = |name: &str, at: u64, change: Change| input(&format!("phone.{name}"), Some("s"), Some(at), change);
+    let to = |url: &str| started(&[url]);
+    let moved = |urls: &[&str]| Change::Interrupted { server_urls: urls.iter().map(ToString::to_string).collect() };
+    let stopped = || Change::Stopped { reason: None };
+    let story = [
+        (called("call_rtms_started", 10_000, to("wss://a.zoom.us")), Class::First),
+        (called("rtms_started", 10_001, to("wss://a.zoom.us")), Class::Repeat),
+        (called("call_rtms_started", 10_000, to("wss://a.zoom.us")), Class::Repeat),
+        (called("rtms_interrupted", 20_000, moved(&[])), Class::Interrupted),
+        (called("call_rtms_interrupted", 20_030, moved(&[])), Class::Repeat),
+        (called("rtms_interrupted", 23_000, moved(&[])), Class::Interrupted),
+        (called("call_rtms_started", 30_000, to("wss://b.zoom.us")), Class::Failover),
+        (called("rtms_started", 29_998, to("wss://b.zoom.us")), Class::Repeat),
+        // To the same server again: long after, and under the same name.
+        (called("rtms_started", 40_000, to("wss://b.zoom.us")), Class::Failover),
+        (called("rtms_started", 40_300, to("wss://b.zoom.us")), Class::Failover),
+        (called("call_rtms_started", 40_310, to("wss://c.zoom.us")), Class::Failover),
+        (called("rtms_stopped", 50_000, stopped()), Class::Stopped),
+        (called("call_rtms_stopped", 50_004, stopped()), Class::Repeat),
+        // A stop lies between them.
+        (called("call_rtms_started", 50_005, to("wss://c.zoom.us")), Class::First),
+        (called("rtms_started", 50_005, to("wss://c.zoom.us")), Class::Repeat),
+    ];
+    for (number, (input, class)) in story.into_iter().enumerate() {
+        let event = input.event.clone();
+        let (id, folded) = fold_entry(store, input).await;
+
+        assert_eq!(folded.class, class, "{number}: {}", folded.reason);
+        let receipt = store.receipts(ReceiptFilter::default()).await.unwrap().remove(0);
+        assert_eq!((receipt.id, receipt.event), (id, Some(event)), "{number}");
+    }
+}
+
+async fn what_was_done_for_a_start_is_done_for_it_under_its_other_name(store: &dyn Store) {
+    let to = |name: &str, at| input(name, Some("s"), Some(at), started(&["wss://a.zoom.us"]));
+    fold(store, to("contact_center.voice_rtms_started", 10_000)).await;
+    store.ask_to_close(&stream("s"), NOW).await.unwrap();
+    let lease = store.claim(&stream("s"), &owner("one"), TERM, NOW).await.unwrap().unwrap();
+
+    fold(store, to("contactcenter.rtms_started", 10_002)).await;
+    assert!(store.get(&stream("s")).await.unwrap().unwrap().wanted.is_closing());
+    let outcome = Outcome::Ended { stop_reason: None, why: "refused".into(), summary: None };
+    store.release(&Lease { wish_at: UnixMillis(10_002), ..lease }, outcome, NOW).await.unwrap();
+    assert_eq!(fold(store, to("contact_center.voice_rtms_started", 20_000)).await.class, Class::Failover);
+    let lease = store.claim(&stream("s"), &owner("one"), TERM, NOW).await.unwrap().unwrap();
+    let outcome = Outcome::Ended { stop_reason: None, why: "refused".into(), summary: None };
+    store.release(&lease, outcome, NOW).await.unwrap();
+
+    assert_eq!(fold(store, to("contactcenter.rtms_started", 20_001)).await.class, Class::Repeat);
+
+    assert!(claimable(store).await.is_empty());
 }
 
 async fn starts_without_a_time_are_told_apart_by_their_urls(store: &dyn Store) {

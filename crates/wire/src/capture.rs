@@ -12,6 +12,7 @@
 
 use std::{borrow::Cow, fmt, str::FromStr};
 
+use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
@@ -20,7 +21,8 @@ use crate::{
     codes::{product::Product, stop_reason::StopReason},
     ids::{InstanceId, StreamId},
     media::medium::{MediaTypes, Medium, UnknownMedium},
-    redact::names_a_secret,
+    message::signaling_handshake::{is_of_another_transport, urls},
+    redact::{names_a_passphrase, names_a_secret},
     time::UnixMillis,
 };
 
@@ -248,6 +250,35 @@ enum Urls {
     LoseValues,
     /// They are content.
     Stay,
+    /// The values of queries go where a URL is of a transport that is never dialed, and no secret but the passphrases for
+    /// those.
+    OfOtherTransports,
+}
+
+/// The body of a webhook without the secrets that nobody here has a use for: the passphrases of SRT, under a key of their own
+/// or in an `srt://` URL. Its signature and what its WebSocket URLs hold are needed to connect. All else stays byte for byte.
+pub fn without_unused_secrets(body: &Bytes) -> Bytes {
+    match std::str::from_utf8(body) {
+        Ok(text) => match cleaned(text, Urls::OfOtherTransports) {
+            Cow::Borrowed(_) => body.clone(),
+            Cow::Owned(text) => text.into(),
+        },
+        Err(_) => match cleaned_bytes(body, Urls::OfOtherTransports) {
+            Cow::Borrowed(_) => body.clone(),
+            Cow::Owned(bytes) => bytes.into(),
+        },
+    }
+}
+
+/// A text of URLs, in which those of other transports than a WebSocket's lose the values of their queries.
+fn without_values_of_other_transports(text: &str) -> Cow<'_, str> {
+    let is_other = |url: &str| is_of_another_transport(url) && !url.starts_with("http");
+    if !urls(text).any(is_other) {
+        return Cow::Borrowed(text);
+    }
+    let one = |url| if is_other(url) { without_query_values(url) } else { Cow::Borrowed(url) };
+    let cleaned: Vec<_> = urls(text).map(one).collect();
+    Cow::Owned(cleaned.join(","))
 }
 
 /// The same as [`cleaned`] for bytes of which one at least is no text: JSON with a torn byte still has its secrets.
@@ -341,7 +372,7 @@ pub fn without_secrets(json: &str) -> Cow<'_, str> {
     cleaned(json, Urls::LoseValues)
 }
 
-fn cleaned(json: &str, urls: Urls) -> Cow<'_, str> {
+fn cleaned(json: &str, policy: Urls) -> Cow<'_, str> {
     let mut cleaned = String::new();
     // Up to here everything is in `cleaned`.
     let mut kept = 0;
@@ -374,16 +405,22 @@ fn cleaned(json: &str, urls: Urls) -> Cow<'_, str> {
                 // Behind the closing quote, in one step: most of a media message is one string.
                 rest.nth(length);
                 if json[end + 1..].trim_start().starts_with(':') {
-                    is_secret = names_a_secret(&unescaped(content));
+                    let key = unescaped(content);
+                    is_secret = names_a_secret(&key);
+                    if policy == Urls::OfOtherTransports {
+                        is_secret &= names_a_passphrase(&key);
+                    }
                     continue;
                 }
                 let is_secret = is_secret || secret_since.is_some();
-                if !is_secret && urls == Urls::Stay {
+                if !is_secret && policy == Urls::Stay {
                     continue;
                 }
                 let said = unescaped(content);
                 let clean = if is_secret {
                     Cow::Borrowed("")
+                } else if said.contains("://") && policy == Urls::OfOtherTransports {
+                    without_values_of_other_transports(&said)
                 } else if said.contains("://") {
                     without_query_values(&said)
                 } else {
@@ -541,6 +578,29 @@ mod tests {
     fn what_is_no_json_does_no_harm() {
         for text in ["", "\"", "\\", "\"signature\":\"unfinished", "]]}}\"é\"", "{\"a\\", "\"signature\":\"x\\"] {
             assert_eq!(without_secrets(text), text);
+        }
+    }
+
+    #[test]
+    fn a_stored_webhook_loses_what_nobody_uses_and_nothing_else() {
+        let kept = |body: &'static [u8]| without_unused_secrets(&Bytes::from_static(body));
+        let same: &[&[u8]] = &[
+            br#"{"event":"x","payload":{"signature":"a1","server_urls":"wss://a.zoom.us/x?token=1, wss://b.zoom.us"}}"#,
+            br#"{"payload":{"plainToken":"q","password":"p","join_url":"https://zoom.us/j/1?pwd=a , https://b"},"n":1.50}"#,
+            b"{\"topic\":\"x\xff\"}",
+        ];
+        for body in same {
+            assert_eq!(&kept(body)[..], *body);
+        }
+        let secret: &[&[u8]] = &[
+            br#"{"server_urls":"wss://a.zoom.us/x?token=1,srt://b:9?passphrase=hush&mode=caller","signature":"a1"}"#,
+            br#"{"server_urls":{"wss":"wss://a.zoom.us/x?token=1","srt":"srt:\/\/me:hush@b:9\/x"},"signature":"a1"}"#,
+            br#"{"server_urls":["SRT://b?hush","wss://a.zoom.us/x?token=1"],"srtPassphrase":"hush","signature":"a1"}"#,
+            b"{\"topic\":\"\xff\",\"srt_passphrase\":[\"hush\"],\"u\":\"wss://a.zoom.us/x?token=1\",\"signature\":\"a1\"}",
+        ];
+        for body in secret {
+            let kept = String::from_utf8_lossy(&kept(body)).into_owned();
+            assert!(!kept.contains("hush") && kept.contains("token=1") && kept.contains("\"a1\""), "{kept}");
         }
     }
 }

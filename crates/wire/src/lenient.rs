@@ -109,10 +109,11 @@ fn read<T: DeserializeOwned>(value: &Value) -> Option<T> {
     T::deserialize(value).ok().or_else(|| T::deserialize(whole_number(value)?).ok())
 }
 
-/// The number that quoted digits are, or a float with nothing after its point.
+/// The number that quoted digits are, or a float with nothing after its point. A whole number stays as it is.
 pub(crate) fn whole_number(value: &Value) -> Option<Value> {
     let digits = match value {
         Value::String(text) => text.clone(),
+        Value::Number(number) if !number.is_f64() => return Some(value.clone()),
         Value::Number(number) => number.as_f64().filter(|float| float.fract() == 0.0).map(|it| format!("{it:.0}"))?,
         Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => return None,
     };

@@ -31,6 +31,7 @@ mod lenient;
 pub mod media;
 pub mod mend;
 pub mod message;
+pub mod plain;
 mod redact;
 pub mod secret;
 pub mod signature;

@@ -31,6 +31,54 @@ pub fn json(bytes: &[u8]) -> (Cow<'_, [u8]>, Flaws) {
     (Cow::Owned(mender.finish().into_bytes()), flaws)
 }
 
+/// Whether a value holds a float so large that it may have been a whole number with more digits than 64 bits have room for.
+pub(crate) fn lost_digits(value: &Value) -> bool {
+    /// 2^63: smaller whole numbers are no floats.
+    const SMALLEST: f64 = 9_223_372_036_854_775_808.0;
+    match value {
+        Value::Number(number) => number.is_f64() && number.as_f64().is_some_and(|float| float.abs() >= SMALLEST),
+        Value::Array(entries) => entries.iter().any(lost_digits),
+        Value::Object(fields) => fields.values().any(lost_digits),
+        Value::Null | Value::Bool(_) | Value::String(_) => false,
+    }
+}
+
+/// Returns the JSON with those whole numbers as text that have no room in 64 bits, so that they keep their digits.
+pub(crate) fn long_numbers_as_text(json: &str) -> String {
+    let (mut text, mut rest) = (String::with_capacity(json.len() + 8), json);
+    while let Some(first) = rest.bytes().next() {
+        let length = match first {
+            b'"' => string_length(rest),
+            b'-' | b'0'..=b'9' => {
+                rest.find(|it: char| !(it.is_ascii_alphanumeric() || "+-.".contains(it))).unwrap_or(rest.len())
+            }
+            _ => rest.find(|it: char| it == '"' || it == '-' || it.is_ascii_digit()).unwrap_or(rest.len()),
+        };
+        let (piece, behind) = rest.split_at(length);
+        let digits = piece.strip_prefix('-').unwrap_or(piece);
+        let is_whole = !digits.is_empty() && digits.bytes().all(|it| it.is_ascii_digit());
+        let is_long = is_whole && piece.parse::<i64>().is_err() && piece.parse::<u64>().is_err();
+        let quote = if is_long { "\"" } else { "" };
+        text.extend([quote, piece, quote]);
+        rest = behind;
+    }
+    text
+}
+
+/// The length of the string that opens here, with its quotes; all of it if it does not close.
+fn string_length(text: &str) -> usize {
+    let mut escaped = false;
+    for (at, byte) in text.bytes().enumerate().skip(1) {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'"' => return at + 1,
+            _ => {}
+        }
+    }
+    text.len()
+}
+
 struct Mender<'a> {
     text: &'a str,
     at: usize,
@@ -202,6 +250,21 @@ mod tests {
     }
 
     #[test]
+    fn whole_numbers_beyond_64_bits_keep_their_digits_as_text() {
+        let sent = r#"{"a":18446744073709551616,"b":[-9223372036854775809,18446744073709551615,1e30,-1.5],"c\"1":"99999999999999999999","d":{"e":340282366920938463463374607431768211456}}"#;
+        assert!(lost_digits(&serde_json::from_str(sent).unwrap()));
+
+        let kept: Value = serde_json::from_str(&long_numbers_as_text(sent)).unwrap();
+
+        let expected = json!({
+            "a": "18446744073709551616", "b": ["-9223372036854775809", u64::MAX, 1e30, -1.5],
+            "c\"1": "99999999999999999999", "d": {"e": "340282366920938463463374607431768211456"},
+        });
+        assert_eq!(kept, expected);
+        assert!(!lost_digits(&json!({"a": u64::MAX, "b": i64::MIN, "c": 0.5, "d": "99999999999999999999"})));
+    }
+
+    #[test]
     fn nesting_without_end_costs_what_is_nested_and_nothing_else() {
         let deep = format!("{{\"a\":{}{},\"b\":7}}", "[{\"]\":".repeat(5_000), "1".to_owned() + &"}]".repeat(5_000));
         let read = mended(deep.as_bytes()).unwrap();
@@ -234,6 +297,18 @@ mod tests {
         ) {
             let broken = [b"{\"a\":\"", bytes.as_slice(), b"\",\"b\":5}"].concat();
             prop_assert_eq!(mended(&broken).map(|read| read["b"].clone()), Some(json!(5)));
+        }
+
+        #[test]
+        fn text_with_long_numbers_stays_json_of_the_same_shape(
+            text in "\\PC{0,20}", number in "-?[1-9][0-9]{0,40}", small in any::<i64>(), float in any::<f32>(),
+        ) {
+            let float = f64::from(if float.is_finite() { float } else { 0.0 });
+            let sent = format!("{{\"n\":{number},\"r\":{}}}", json!([small, float, {text.clone(): [text]}]));
+            let kept: Value = serde_json::from_str(&long_numbers_as_text(&sent)).unwrap();
+            let before: Value = serde_json::from_str(&sent).unwrap();
+            prop_assert_eq!(&kept["r"], &before["r"]);
+            prop_assert_eq!(kept["n"].as_str().map_or_else(|| kept["n"].to_string(), str::to_owned), number);
         }
 
         #[test]

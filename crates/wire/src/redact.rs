@@ -27,9 +27,19 @@ const WORDS: [&str; 16] = [
 
 /// Whether what stands under this key is a secret, in any spelling: `srt_passphrase`, `srtPassphrase`, `SRT-Passphrase`.
 pub(crate) fn names_a_secret(key: &str) -> bool {
-    let letters = key.chars().filter(|letter| !matches!(letter, '_' | '-' | '.' | ' '));
-    let key: String = letters.map(|letter| letter.to_ascii_lowercase()).collect();
+    let key = letters_of(key);
     WORDS.iter().any(|word| key.contains(word))
+}
+
+/// Whether it is the secret of a transport that is never dialed: the passphrase of SRT, the keys of SRTP.
+pub(crate) fn names_a_passphrase(key: &str) -> bool {
+    let key = letters_of(key);
+    ["passphrase", "srtpkey"].iter().any(|word| key.contains(word))
+}
+
+fn letters_of(key: &str) -> String {
+    let letters = key.chars().filter(|letter| !matches!(letter, '_' | '-' | '.' | ' '));
+    letters.map(|letter| letter.to_ascii_lowercase()).collect()
 }
 
 /// Empties texts and numbers under keys that name a secret, at any depth.

@@ -81,7 +81,7 @@ impl std::fmt::Display for UnixMillis {
 const AS_SENT: &str = "_as_sent";
 
 /// Whether a field of this name is a time as it was sent.
-pub(crate) fn is_as_sent(name: &str) -> bool {
+pub fn is_as_sent(name: &str) -> bool {
     name.ends_with(AS_SENT) && !name.starts_with(APART)
 }
 

@@ -177,6 +177,79 @@ fn a_number_that_cannot_be_read_costs_its_meaning_and_not_the_event() {
     assert!(matches!(Message::decode(neither.as_bytes()), Err(DecodeError::BadField { .. })));
 }
 
+#[test]
+fn an_event_that_stands_flat_beside_its_name_or_its_code_is_read() {
+    for (text, code, meeting) in [
+        (
+            r#"{"msg_type":6,"event":"SHARING_START","event_code":4711,"user_id":5}"#,
+            "4711",
+            Some(EventType::SharingStart),
+        ),
+        (r#"{"msg_type":6,"event":"no such event","event_code":4711}"#, "4711", None),
+        (r#"{"msg_type":6,"event":"SHARING_STOP"}"#, "null", Some(EventType::SharingStop)),
+        (
+            r#"{"msg_type":6,"event_code":90000000000000000000001,"call":{"id":7}}"#,
+            r#""90000000000000000000001""#,
+            None,
+        ),
+        (r#"{"msg_type":6,"event_code":77,"event":{"event_type":4}}"#, "77", Some(EventType::ParticipantLeave)),
+    ] {
+        let (Message::EventUpdate(update), flaws) = Message::decode_leniently(text.as_bytes()).unwrap() else {
+            panic!("{text}")
+        };
+        let event = update.united();
+
+        assert!(flaws.is_empty(), "{text}: {flaws}");
+        assert_eq!(event.meeting(Product::Session), meeting, "{text}");
+        assert_eq!(event.meeting(Product::Phone), None, "{text}");
+        assert_eq!(event.voice(Product::ContactCenter).filter(|_| event.event_type.is_none()), None, "{text}");
+        assert_eq!(serde_json::to_value(&event).unwrap()["event_code"].to_string(), code, "{text}");
+    }
+    let nothing = r#"{"msg_type":6,"timestamp":1795420800001}"#;
+    assert!(Message::decode_leniently(nothing.as_bytes()).is_err());
+}
+
+#[test]
+fn what_an_event_has_itself_counts_before_what_stands_beside_it() {
+    let text = r#"{"msg_type":6,"event_code":1,"timestamp":1,"place":2,"event":{"event_type":2,"event_code":3,"timestamp":1795420800001}}"#;
+    let (Message::EventUpdate(update), _) = Message::decode_leniently(text.as_bytes()).unwrap() else { panic!() };
+
+    let expected = json!({
+        "event_type": 2, "event_code": 3, "timestamp": 1795420800001_u64, "place": 2,
+        "zoom_event_code": 1, "zoom_timestamp": 1,
+    });
+    assert_eq!(serde_json::to_value(update.united()).unwrap(), expected);
+}
+
+#[test]
+fn numbers_beyond_what_a_float_holds_exactly_keep_their_digits() {
+    for digits in ["9007199254740993", "18446744073709551615", "18446744073709551617", "123456789012345678901234567890"]
+    {
+        let text =
+            format!(r#"{{"msg_type":6,"event":{{"event_code":{digits},"timestamp":1795420800001,"x":[{digits}]}}}}"#);
+        let (message, _) = Message::decode_leniently(text.as_bytes()).unwrap();
+        let Message::EventUpdate(update) = message else { panic!("{text}") };
+
+        let plain = |value: &Value| value.to_string().trim_matches('"').to_owned();
+        assert_eq!(plain(update.event.event_code.as_ref().unwrap()), digits);
+        assert_eq!(plain(&update.event.extra["x"][0]), digits);
+
+        let text = format!(r#"{{"msg_type":{digits},"seat":{digits}}}"#);
+        let (Message::Other(other), _) = Message::decode_leniently(text.as_bytes()).unwrap() else { panic!("{text}") };
+        let number = other.fields.get("zoom_msg_type").map_or_else(|| other.msg_type.code().to_string(), plain);
+        assert_eq!((number.as_str(), plain(&other.fields["seat"]).as_str()), (digits, digits));
+
+        let text = format!(
+            r#"{{"msg_type":14,"content":{{"user_id":{digits},"data":"AAAA","timestamp":1795420800001,"level":{digits}}}}}"#
+        );
+        let (Message::MediaDataAudio(data), _) = Message::decode_leniently(text.as_bytes()).unwrap() else {
+            panic!("{text}")
+        };
+        assert_eq!(data.user_id.unwrap().to_string(), digits);
+        assert_eq!(plain(&data.extra["level"]), digits);
+    }
+}
+
 // --- Fields that nobody knows ---
 
 #[test]
@@ -209,6 +282,10 @@ fn a_url_that_is_no_websockets_is_skipped_for_the_one_that_is() {
         json!({"audio": " SRT://a:9?passphrase=x ,, WSS://a/1".replace("WSS", "wss")}),
         json!({"audio": ["srt://a:9", "wss://a/1", 7]}),
         json!({"audio": ["srt://a:9, wss://a/1"]}),
+        json!({"audio": {"srt": "srt://a:9", "srt_pbkey_length": 16, "wss": "wss://a/1"}}),
+        json!({"audio": {"srt": {"url": "srt://a:9", "mode": "caller"}, "wss": {"url": "wss://a/1"}}}),
+        json!({"audio": [{"type": "srt", "url": "srt://a:9"}, {"type": "wss", "url": "wss://a/1"}]}),
+        json!({"audio": {"srt": ["srt://a:9"]}, "all": {"wss": "wss://a/1", "region": "sjc"}}),
         json!({"audio": "srt://a:9", "all": "wss://a/1"}),
         json!({"audio": "srt://a:9", "all": ["quic://a:9", "wss://a/1"]}),
         json!("srt://a:9,wss://a/1"),

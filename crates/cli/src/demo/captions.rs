@@ -63,7 +63,11 @@ impl Captions {
             Body::EventUpdate { event, update } => self.happening(event, update),
             Body::Interrupted { why } => Some(format!("· interrupted: {why}")),
             Body::Ended { why, .. } => Some(format!("· ended: {why}")),
-            Body::StreamState { .. } | Body::SessionState { .. } | Body::LedgerSpan(_) => None,
+            Body::StreamState { .. }
+            | Body::SessionState { .. }
+            | Body::LedgerSpan(_)
+            | Body::PacketFields { .. }
+            | Body::UnknownMessage { .. } => None,
         }
     }
 

@@ -328,6 +328,24 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_the_other_side_says_when_it_closes_stays_in_its_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let captures = captures(folder.path());
+        let mut capture = captures.begin(header("a"));
+        let said = "bye\n{\"ms\":1}\u{2028}\u{1b}[2J\u{202e}\u{9b}";
+        capture.saw(ConnectionId(1), SOUND, Seen::Closed { code: Some(1008), reason: said.into() });
+        capture.saw(ConnectionId(2), SOUND, Seen::Cut(said.into()));
+        capture.saw(ConnectionId(3), SOUND, Seen::Unreached(said.into()));
+        capture.finish(None, "over".into()).await;
+
+        let lines = lines(&path(&folder.path().join("captures"), &"a".into(), 1));
+        let shown = r#"bye\n{"ms":1}\u{2028}\u{1b}[2J\u{202e}\u{9b}"#;
+        assert!(matches!(what(&lines[0]), What::Closed { code: Some(1008), reason, .. } if reason == shown));
+        assert!(matches!(what(&lines[1]), What::Cut { why, .. } if why == shown), "{}", lines[1]);
+        assert!(matches!(what(&lines[2]), What::Unreached { why, .. } if why == shown), "{}", lines[2]);
+    }
+
+    #[tokio::test]
     async fn a_file_at_its_bound_says_so_and_ends() {
         let folder = tempfile::tempdir().unwrap();
         let captures = Captures { max_file_bytes: 16 << 10, ..captures(folder.path()) };

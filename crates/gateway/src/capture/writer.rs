@@ -1,6 +1,7 @@
 //! The thread that writes a wire log: takes what was seen, takes the secrets out, and keeps the file whole and bounded.
 
 use std::{
+    borrow::Cow,
     fs::File,
     io::{self, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
@@ -10,8 +11,9 @@ use std::{
 use rtms_client::tap::Seen;
 use rtms_proto::output::{ConnectionId, Role};
 use rtms_record::private;
-use rtms_wire::capture::{
-    Channel, Frame, Header, Line, MAX_LINE_BYTES, Side, What, without_query_values, without_secrets,
+use rtms_wire::{
+    capture::{Channel, Frame, Header, Line, MAX_LINE_BYTES, Side, What, without_query_values, without_secrets},
+    plain::one_line,
 };
 use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
@@ -111,7 +113,7 @@ impl Writer {
             }
             Item::End { ms, stop_reason, why, done } => {
                 self.add_lost(ms);
-                self.add_last(&Line { ms, what: What::Ended { stop_reason, why: why.into() } });
+                self.add_last(&Line { ms, what: What::Ended { stop_reason, why: text_of(why.as_str().into()) } });
                 Some(done)
             }
         }
@@ -215,7 +217,7 @@ fn what(connection: ConnectionId, role: Role, seen: &Seen) -> What<'_> {
     match seen {
         Seen::Dialed(url) => What::Dialed { connection, on, url: without_query_values(url) },
         // It may name the URL.
-        Seen::Unreached(why) => What::Unreached { connection, on, why: without_secrets(why) },
+        Seen::Unreached(why) => What::Unreached { connection, on, why: text_of(without_secrets(why)) },
         Seen::Opened => What::Opened { connection, on },
         Seen::Sent(text) => What::Sent { connection, on, frame: Frame::text(text.as_bytes()).without_secrets() },
         Seen::Received { payload, is_text, is_media } => {
@@ -225,10 +227,19 @@ fn what(connection: ConnectionId, role: Role, seen: &Seen) -> What<'_> {
             What::Received { connection, on, frame }
         }
         Seen::Closed { code, reason } => {
-            What::Closed { connection, on, by: Side::Zoom, code: *code, reason: reason.into() }
+            let reason = text_of(without_secrets(reason));
+            What::Closed { connection, on, by: Side::Zoom, code: *code, reason }
         }
-        Seen::Cut(why) => What::Cut { connection, on, why: why.into() },
+        Seen::Cut(why) => What::Cut { connection, on, why: text_of(why.into()) },
         Seen::Left => What::Closed { connection, on, by: Side::Client, code: Some(CLOSE_NORMAL), reason: "".into() },
+    }
+}
+
+/// What the other side said in words, or may have a part in, on one line.
+fn text_of(text: Cow<'_, str>) -> Cow<'_, str> {
+    match text {
+        Cow::Borrowed(text) => one_line(text),
+        Cow::Owned(text) => Cow::Owned(one_line(&text).into_owned()),
     }
 }
 

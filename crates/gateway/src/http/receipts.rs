@@ -55,7 +55,7 @@ pub struct ReceiptLine {
     pub received_at: u64,
     /// The app whose secret signed it.
     pub app: String,
-    /// The canonical event name; null until it is settled, and if the body has none.
+    /// The event's name as it was sent; null until it is settled, and if the body has none.
     pub event: Option<String>,
     /// The stream that it names; null until it is settled, and if it names none.
     pub rtms_stream_id: Option<String>,

@@ -18,6 +18,7 @@ use rtms_store::{
     store::Store,
 };
 use rtms_wire::{
+    capture::without_unused_secrets,
     time::UnixMillis,
     webhook::{
         Webhook, WebhookBody,
@@ -25,7 +26,10 @@ use rtms_wire::{
         verify::{Delivery, NotFromZoom, SIGNATURE_HEADER, TIMESTAMP_HEADER, Verified},
     },
 };
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::Instant,
+};
 use tracing::{error, info, warn};
 
 use crate::{
@@ -37,6 +41,7 @@ use crate::{
         crowd::{Crowd, Place},
         diagnosis::Diagnosis,
     },
+    repeats::{Sighting, WebhookRepeats},
     telemetry::{Metrics, WebhookResult},
 };
 
@@ -59,6 +64,7 @@ pub(crate) struct Door {
     pub(crate) max_body_bytes: usize,
     pub(crate) read_within: Duration,
     pub(crate) room: Room,
+    pub(crate) repeats: WebhookRepeats,
 }
 
 /// Room for bodies of which it is not known yet whether they are Zoom's, so that strangers cannot fill the memory.
@@ -157,8 +163,14 @@ impl Door {
         })?;
         let answer = answer_to(&verified, &webhook)?;
 
-        info!(event = %webhook.event, app = %app.name, "webhook");
-        let entry = NewEntry { received_at, app: app.name.clone(), body: body.clone() };
+        match self.repeats.see(body, Instant::now()) {
+            Sighting::New => info!(event = %webhook.sent_as, app = %app.name, "webhook"),
+            Sighting::AgainToReport(count) => {
+                info!(count, event = %webhook.sent_as, app = %app.name, "webhooks that came before came again");
+            }
+            Sighting::Again => {}
+        }
+        let entry = NewEntry { received_at, app: app.name.clone(), body: without_unused_secrets(body) };
         let id = self.store.append(entry).await.map_err(|why| {
             // 503 makes Zoom send it again.
             error!(%why, "a webhook could not be stored");

@@ -13,7 +13,7 @@ use rtms_client::{
     connect::{Connector, Received, Socket, TcpConnector, TcpSocket},
     error::ConnectError,
 };
-use rtms_wire::{SmolStr, time::UnixMillis, webhook::Webhook};
+use rtms_wire::{SmolStr, capture::without_unused_secrets, time::UnixMillis, webhook::Webhook};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
     time::{Instant, Interval, MissedTickBehavior, interval_at, sleep, timeout},
@@ -27,6 +27,7 @@ use super::{
 };
 use crate::{
     clock,
+    repeats::{Sighting, WebhookRepeats},
     stop::Stop,
     telemetry::{IntakeResult, Metrics},
 };
@@ -86,6 +87,7 @@ pub(super) struct Outlet {
     room_bytes: u32,
     metrics: Arc<Metrics>,
     max_body_bytes: usize,
+    repeats: WebhookRepeats,
 }
 
 impl Outlet {
@@ -99,7 +101,7 @@ impl Outlet {
         let room_bytes = room_bytes.min(MOST_HELD_BYTES);
         // Its number of permits is a `usize`, which has 32 bits at least wherever this runs.
         let room = Arc::new(Semaphore::new(room_bytes as usize));
-        Self { app, queue, room, room_bytes, metrics, max_body_bytes }
+        Self { app, queue, room, room_bytes, metrics, max_body_bytes, repeats: WebhookRepeats::default() }
     }
 
     /// Waits for so much room; none if nobody stores any more.
@@ -134,8 +136,14 @@ impl Outlet {
         }
         match Webhook::decode(&body) {
             Ok(webhook) => {
-                info!(event = %webhook.event, app = %self.app, "event by WebSocket");
-                Some(Arrived { received_at, received, body })
+                match self.repeats.see(&body, Instant::now()) {
+                    Sighting::New => info!(event = %webhook.sent_as, app = %self.app, "event by WebSocket"),
+                    Sighting::AgainToReport(count) => {
+                        info!(count, event = %webhook.sent_as, app = %self.app, "events by WebSocket came again");
+                    }
+                    Sighting::Again => {}
+                }
+                Some(Arrived { received_at, received, body: without_unused_secrets(&body) })
             }
             Err(why) => {
                 warn!(%why, app = %self.app, "dropped an event by WebSocket that is no webhook");

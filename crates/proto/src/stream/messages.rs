@@ -11,7 +11,7 @@ use rtms_wire::{
     media::medium::Medium,
     message::{
         Message,
-        event_update::{EventBody, EventUpdate},
+        event_update::EventBody,
         keep_alive::KeepAliveReq,
         media_data::MediaData,
         state::{SessionStateResp, SessionStateUpdate, StreamStateResp, StreamStateUpdate},
@@ -63,12 +63,7 @@ impl Stream {
                 Role::Media(types) => self.media_answered(id, types, response, now),
                 Role::Signaling => self.odd(MessageType::DataHandShakeResp),
             },
-            Message::EventUpdate(EventUpdate { mut event, extra }) => {
-                for (name, value) in extra {
-                    event.extra.entry(name).or_insert(value);
-                }
-                self.event_update(event, now);
-            }
+            Message::EventUpdate(update) => self.event_update(update.united(), now),
             Message::StreamStateUpdate(update) => self.stream_state_update(update, now),
             Message::StreamStateResp(response) => self.stream_state_answered(&response, now),
             Message::SessionStateUpdate(update) => self.session_state(update),

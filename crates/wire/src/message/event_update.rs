@@ -1,6 +1,9 @@
 //! `EVENT_UPDATE` (6): what happens in the meeting or in the call.
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{self, DeserializeOwned},
+};
 use serde_json::Value;
 use smol_str::SmolStr;
 
@@ -11,7 +14,7 @@ use crate::{
     },
     ids::{ChannelId, UserId},
     lenient,
-    message::Extra,
+    message::{Extra, set_apart},
     time::{self, UnixMillis},
 };
 
@@ -26,6 +29,22 @@ pub struct EventUpdate {
     /// Anything else.
     #[serde(flatten)]
     pub extra: Extra,
+}
+
+impl EventUpdate {
+    /// The event with what stands beside it. What it has itself counts, and the other is set apart.
+    pub fn united(self) -> EventBody {
+        let Self { mut event, mut extra } = self;
+        if extra.is_empty() {
+            return event;
+        }
+        event.event_code = event.event_code.or_else(|| extra.remove("event_code"));
+        if let Ok(Value::Object(own)) = serde_json::to_value(&event) {
+            set_apart(&mut extra, |name| own.contains_key(name));
+        }
+        event.extra.extend(extra);
+        event
+    }
 }
 
 /// `event` of message 6. Which fields are there depends on the number, and what the number means on the product.
@@ -88,7 +107,7 @@ impl<'de> Deserialize<'de> for EventBody {
         if number.is_none() && body.event_code.is_none() {
             return Err(de::Error::missing_field("event_type"));
         }
-        // A number that cannot be read gives no meaning, and is passed on like anything else that is not known.
+        // One that cannot be read gives no meaning unless it is one of Zoom's constants, and is passed on as it came.
         if let (None, Some(number)) = (body.event_type, number) {
             body.extra.insert("event_type".into(), number);
         }
@@ -99,14 +118,24 @@ impl<'de> Deserialize<'de> for EventBody {
 impl EventBody {
     /// What happened, on a product that has the numbers of meetings.
     pub fn meeting(&self, product: Product) -> Option<EventType> {
-        let event_type = self.event_type.filter(|_| product.event_numbers() == EventNumbers::Meeting);
-        event_type.map(EventType::from_code)
+        if product.event_numbers() != EventNumbers::Meeting {
+            return None;
+        }
+        self.event_type.map(EventType::from_code).or_else(|| self.named().filter(|it| EventType::ALL.contains(it)))
     }
 
     /// What happened, in the Contact Center.
     pub fn voice(&self, product: Product) -> Option<VoiceEventType> {
-        let event_type = self.event_type.filter(|_| product.event_numbers() == EventNumbers::Voice);
-        event_type.map(VoiceEventType::from_code)
+        if product.event_numbers() != EventNumbers::Voice {
+            return None;
+        }
+        let named = || self.named().filter(|it| VoiceEventType::ALL.contains(it));
+        self.event_type.map(VoiceEventType::from_code).or_else(named)
+    }
+
+    /// What happened, if one of Zoom's constants stands where the number belongs.
+    fn named<T: DeserializeOwned>(&self) -> Option<T> {
+        T::deserialize(self.extra.get("event_type").filter(|name| name.is_string())?).ok()
     }
 
     /// Zoom's constant for the event on this product; `UNKNOWN` where no published table has it.

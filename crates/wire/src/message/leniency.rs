@@ -41,11 +41,11 @@ const ALIASES: [&str; 4] = ["paticipant_info", "reason", "rmts_session_id", "ses
 /// Reads a message that the short way left.
 pub(super) fn read(payload: &[u8]) -> Result<(Message, Flaws), DecodeError> {
     let (mut fields, mut flaws) = match serde_json::from_slice::<Extra>(payload) {
-        Ok(fields) => (fields, Flaws::default()),
+        Ok(fields) => (with_all_digits(fields, payload), Flaws::default()),
         Err(_) => {
             let (mended, flaws) = mend::json(payload);
             match serde_json::from_slice(&mended) {
-                Ok(fields) if !flaws.is_empty() => (fields, flaws),
+                Ok(fields) if !flaws.is_empty() => (with_all_digits(fields, &mended), flaws),
                 // The strict way gives the reason.
                 Ok(_) | Err(_) => return Message::decode_any(payload).map(|message| (message, flaws)),
             }
@@ -63,6 +63,15 @@ pub(super) fn read(payload: &[u8]) -> Result<(Message, Flaws), DecodeError> {
         flaws.insert(Flaw::OddField);
     }
     Ok((message, flaws))
+}
+
+/// The fields of this JSON with whole numbers beyond 64 bits as text: a float has lost their last digits.
+fn with_all_digits(fields: Extra, json: &[u8]) -> Extra {
+    if !fields.values().any(mend::lost_digits) {
+        return fields;
+    }
+    let text = std::str::from_utf8(json).ok().map(mend::long_numbers_as_text);
+    text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or(fields)
 }
 
 /// Puts aside fields of Zoom's that are called like the times that are kept as they were sent.
@@ -90,7 +99,10 @@ fn mend_fields(msg_type: MessageType, fields: &mut Extra, flaws: &mut Flaws) {
             *data = Value::String(data.to_string());
             flaws.insert(Flaw::OddField);
         }
-    } else if let Some(Value::Object(event)) = fields.get_mut("event") {
+    } else if msg_type == MessageType::EventUpdate {
+        wrap_event(fields);
+    }
+    if let Some(Value::Object(event)) = fields.get_mut("event").filter(|_| msg_type == MessageType::EventUpdate) {
         whole(event, "event_type");
         whole(event, "event_code");
         if let Some(people @ Value::Object(_)) = event.get_mut("participants") {
@@ -98,6 +110,25 @@ fn mend_fields(msg_type: MessageType, fields: &mut Extra, flaws: &mut Flaws) {
         }
     }
     fields.values_mut().for_each(numbers_to_text);
+}
+
+/// Wraps an event that stands flat in its message, beside its name or without one, with a code alone.
+fn wrap_event(fields: &mut Extra) {
+    let is_flat = match fields.get("event") {
+        Some(Value::String(_)) => true,
+        None | Some(Value::Null) => fields.contains_key("event_code"),
+        Some(Value::Object(_) | Value::Array(_) | Value::Bool(_) | Value::Number(_)) => false,
+    };
+    if !is_flat {
+        return;
+    }
+    let msg_type = fields.remove("msg_type");
+    let mut event = std::mem::take(fields);
+    if let Some(name @ Value::String(_)) = event.get("event").cloned() {
+        event.entry("event_type").or_insert(name);
+    }
+    fields.extend(msg_type.map(|number| ("msg_type".to_owned(), number)));
+    fields.insert("event".into(), Value::Object(event));
 }
 
 /// Makes `data` standard base64, and leaves out a `length` that is not the size of it.

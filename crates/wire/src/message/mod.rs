@@ -17,7 +17,12 @@ pub mod video_subscription;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, error::Category};
 
-use crate::{codes::message_type::MessageType, error::DecodeError, flaws::Flaws, redact};
+use crate::{
+    codes::{UNLISTED_NAME, message_type::MessageType},
+    error::DecodeError,
+    flaws::Flaws,
+    redact,
+};
 
 use client_ready::ClientReadyAck;
 use data_handshake::{DataHandShakeReq, DataHandShakeResp};
@@ -118,6 +123,13 @@ pub struct OtherMessage {
     pub fields: Extra,
 }
 
+impl OtherMessage {
+    /// The length of its fields as JSON.
+    pub fn json_bytes(&self) -> usize {
+        serde_json::to_vec(&self.fields).map_or(usize::MAX, |json| json.len())
+    }
+}
+
 impl Message {
     /// Reads one message from the payload of a WebSocket frame, text or binary.
     ///
@@ -156,9 +168,12 @@ impl Message {
     }
 
     fn of_fields(mut fields: Extra) -> Result<Self, DecodeError> {
-        let msg_type = fields.remove("msg_type").ok_or(DecodeError::NoMessageType)?;
+        let number = fields.remove("msg_type").ok_or(DecodeError::NoMessageType)?;
         let msg_type =
-            MessageType::deserialize(msg_type).map_err(|source| DecodeError::BadField { msg_type: None, source })?;
+            MessageType::deserialize(&number).map_err(|source| DecodeError::BadField { msg_type: None, source })?;
+        if msg_type.code() == UNLISTED_NAME {
+            fields.entry("zoom_msg_type").or_insert(number);
+        }
         // What Zoom sends is read without its secrets, and what is not in memory cannot be logged, recorded or passed on.
         // The requests are ours: the simulator checks the signature in them.
         if !matches!(msg_type, MessageType::SignalingHandShakeReq | MessageType::DataHandShakeReq) {

@@ -132,8 +132,9 @@ pub struct MediaServer {
 
 /// `server_urls` of message 2: a URL per medium that the app was granted, and `all` for everything on one connection.
 ///
-/// Where several URLs stand under a key, in a list or with commas between, they are kept as one text with commas. Version 2
-/// can name an SRT endpoint among them, in which form is not published: URLs of another scheme than a WebSocket's are skipped.
+/// Where several URLs stand under a key, in a list, with commas between or in an object by transport, they are kept as one
+/// text with commas. Version 2 can name an SRT endpoint among them, in which form is not published: URLs of another scheme than
+/// a WebSocket's are skipped.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct MediaUrls(pub BTreeMap<String, String>);
@@ -182,7 +183,7 @@ impl MediaUrls {
 }
 
 /// The URLs of a text: a comma parts them where another scheme follows it.
-fn urls(text: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn urls(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = Some(text);
     std::iter::from_fn(move || {
         let text = rest.take()?;
@@ -199,7 +200,7 @@ fn scheme(url: &str) -> Option<&str> {
     (is_scheme && scheme.starts_with(|first: char| first.is_ascii_alphabetic())).then_some(scheme)
 }
 
-fn is_of_another_transport(url: &str) -> bool {
+pub(crate) fn is_of_another_transport(url: &str) -> bool {
     scheme(url).is_some_and(|scheme| !["wss", "ws"].iter().any(|known| scheme.eq_ignore_ascii_case(known)))
 }
 
@@ -218,15 +219,17 @@ impl<'de> Deserialize<'de> for MediaUrls {
     }
 }
 
-/// One URL, or those of a list with commas between.
+/// One URL, or those of a list or an object with commas between.
 fn text_of(value: &Value) -> Option<String> {
+    let joined = |urls: Vec<String>| (!urls.is_empty()).then(|| urls.join(","));
     match value {
         Value::String(url) => Some(url.clone()),
-        Value::Array(list) => {
-            let urls: Vec<_> = list.iter().filter_map(Value::as_str).collect();
-            (!urls.is_empty()).then(|| urls.join(","))
+        Value::Array(list) => joined(list.iter().filter_map(text_of).collect()),
+        // Beside the URLs there may be anything, such as a key length.
+        Value::Object(fields) => {
+            joined(fields.values().filter_map(text_of).filter(|text| scheme(text.trim_start()).is_some()).collect())
         }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => None,
+        Value::Null | Value::Bool(_) | Value::Number(_) => None,
     }
 }
 

@@ -13,6 +13,7 @@ pub mod verify;
 use std::time::Duration;
 
 use serde_json::value::RawValue;
+use smol_str::SmolStr;
 
 use crate::{
     codes::product::Product,
@@ -32,6 +33,8 @@ use crate::{
 pub struct Webhook {
     /// The canonical name of the event.
     pub event: EventName,
+    /// The name as it was sent: some events have two, which are equals.
+    pub sent_as: SmolStr,
     /// When it happened, on Zoom's clock; absent in old forms, and if it is no [time](UnixMillis::read).
     pub event_ts: Option<UnixMillis>,
     /// The account, since April 2026.
@@ -109,7 +112,8 @@ impl Webhook {
             .map_err(|error| WebhookUnreadable::NotJson(serde::de::Error::custom(error)))?;
         let envelope = fields::Envelope::read(text).map_err(WebhookUnreadable::NotJson)?;
         let event = envelope.event.and_then(fields::text).ok_or(WebhookUnreadable::NoEvent)?;
-        let event = EventName::canonical(&event);
+        let sent_as = SmolStr::new(event);
+        let event = EventName::canonical(&sent_as);
         let fields = Fields::new(envelope.payload.map(RawValue::get).unwrap_or_default());
 
         let event_ts = envelope.event_ts.and_then(fields::time).or_else(|| fields::time(fields.raw("event_ts")?));
@@ -144,6 +148,7 @@ impl Webhook {
             },
             body: webhook_body,
             event,
+            sent_as,
         })
     }
 

@@ -1,6 +1,6 @@
 //! `*.rtms_started`, `*.rtms_stopped`, `*.rtms_interrupted`: the life of a stream as webhooks tell it.
 
-use serde_json::value::RawValue;
+use serde_json::{Value, value::RawValue};
 
 use crate::{
     codes::stop_reason::StopReason,
@@ -64,17 +64,26 @@ fn server_urls(payload: &Fields<'_>) -> Vec<String> {
     if let Some(text) = fields::text(raw) {
         return split(&text);
     }
-    let list = Fields::elements(raw);
-    if !list.is_empty() {
-        return list.into_iter().filter_map(fields::text).flat_map(|text| split(&text)).collect();
+    if let list @ [_, ..] = &*Fields::elements(raw) {
+        return list.iter().flat_map(|raw| all_urls(raw)).collect();
     }
     // In an object only these keys can mean signaling; `audio` and the like name media servers.
     let object = Fields::new(RawValue::get(raw));
-    ["signaling", "signal", "all"]
-        .into_iter()
-        .find_map(|key| object.text(key))
-        .map(|text| split(&text))
-        .unwrap_or_default()
+    let mut named = ["signaling", "signal", "all", "wss", "url"].into_iter().filter_map(|key| object.raw(key));
+    named.find_map(|raw| Some(all_urls(raw)).filter(|urls| !urls.is_empty())).unwrap_or_default()
+}
+
+/// The URLs of a text, of a list, or of an object by transport. Those of no use are refused when they are checked.
+fn all_urls(raw: &RawValue) -> Vec<String> {
+    let texts: Vec<String> = match serde_json::from_str(raw.get()) {
+        Ok(Value::String(text)) => return split(&text),
+        Ok(Value::Array(list)) => list.iter().filter_map(Value::as_str).map(String::from).collect(),
+        Ok(Value::Object(fields)) => {
+            fields.values().filter_map(Value::as_str).filter(|text| text.contains("://")).map(String::from).collect()
+        }
+        Ok(Value::Null | Value::Bool(_) | Value::Number(_)) | Err(_) => Vec::new(),
+    };
+    texts.iter().flat_map(|text| split(text)).collect()
 }
 
 fn split(text: &str) -> Vec<String> {

@@ -1,0 +1,88 @@
+//! Fields of media packets that no document names, for sinks: those of a person's packet if they differ from the packet before.
+
+use std::collections::BTreeMap;
+
+use rtms_sink::envelope::{Body, Speaker};
+use rtms_wire::{
+    ids::{ChannelId, UserId},
+    media::medium::Medium,
+    message::{Extra, media_data::MediaData},
+    time,
+};
+
+/// The people of a stream whose last fields are remembered. Beyond that all are forgotten, and reported once more.
+const MAX_PEOPLE: usize = 1024;
+
+/// The last fields of each person's packets.
+#[derive(Debug, Default)]
+pub(crate) struct PacketFields(BTreeMap<(Medium, Option<UserId>, Option<ChannelId>), Extra>);
+
+impl PacketFields {
+    /// Returns what a packet has beyond the documented fields; none if that is what the packet before it had.
+    pub(crate) fn news(&mut self, medium: Medium, data: &MediaData) -> Option<Body> {
+        if data.extra.is_empty() && self.0.is_empty() {
+            return None;
+        }
+        // A time as it was sent is a field of ours, and differs in every packet.
+        let sent = data.extra.iter().filter(|(name, _)| !time::is_as_sent(name));
+        let extra: Extra = sent.map(|(name, value)| (name.clone(), value.clone())).collect();
+        let who = (medium, data.user_id.clone(), data.channel_id.clone());
+        if self.0.get(&who).map_or(extra.is_empty(), |known| *known == extra) {
+            return None;
+        }
+        if extra.is_empty() {
+            self.0.remove(&who);
+        } else {
+            if self.0.len() >= MAX_PEOPLE {
+                self.0.clear();
+            }
+            self.0.insert(who, extra.clone());
+        }
+        let speaker = Speaker {
+            user_id: data.user_id.clone(),
+            user_name: data.user_name.clone(),
+            channel_id: data.channel_id.clone(),
+        };
+        Some(Body::PacketFields { medium, speaker, timestamp: data.timestamp, extra })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn packet(user_id: u64, extra: serde_json::Value) -> MediaData {
+        let serde_json::Value::Object(extra) = extra else { panic!("an object") };
+        MediaData { user_id: Some(UserId::from(user_id)), extra, ..MediaData::default() }
+    }
+
+    #[test]
+    fn fields_are_reported_when_they_differ_from_those_of_the_packet_before() {
+        let mut fields = PacketFields::default();
+        let mut told = |user_id, extra| match fields.news(Medium::Audio, &packet(user_id, extra)) {
+            Some(Body::PacketFields { extra, .. }) => Some(serde_json::Value::Object(extra)),
+            Some(other) => panic!("{other:?}"),
+            None => None,
+        };
+
+        assert_eq!(told(1, json!({})), None);
+        assert_eq!(told(1, json!({"timestamp_as_sent": 5})), None, "a field of ours");
+        assert_eq!(told(1, json!({"gain": 1, "timestamp_as_sent": 6})), Some(json!({"gain": 1})));
+        assert_eq!(told(1, json!({"gain": 1, "timestamp_as_sent": 7})), None);
+        assert_eq!(told(2, json!({"gain": 1})), Some(json!({"gain": 1})), "another person");
+        assert_eq!(told(1, json!({"gain": 2})), Some(json!({"gain": 2})));
+        assert_eq!(told(1, json!({})), Some(json!({})), "they are gone");
+        assert_eq!(told(1, json!({})), None);
+    }
+
+    #[test]
+    fn people_without_number_do_not_fill_the_memory() {
+        let mut fields = PacketFields::default();
+        for user_id in 0..5_000 {
+            assert!(fields.news(Medium::Video, &packet(user_id, json!({"gain": 1}))).is_some());
+            assert!(fields.0.len() <= MAX_PEOPLE);
+        }
+    }
+}
