@@ -1,9 +1,13 @@
 //! Whether a time that Zoom wrote is believed.
 //!
 //! One wrong timestamp must not become an hour of silence. A time far from all that is known is doubted, until enough
-//! others of the same time confirm it with nothing between: then the clock was changed, and is followed.
+//! others of the same time confirm it with nothing between.
+//!
+//! If those come at the pace of their times, Zoom's clock was put ahead or back. From then on its times are moved by as much,
+//! so that what follows lies where it would have lain: no hole and no overlap but what arrival shows. Sound that Zoom kept
+//! for us comes faster than its times, so it moves nothing.
 
-use rtms_wire::time::UnixMillis;
+use rtms_wire::{media::medium::Medium, time::UnixMillis};
 
 /// How far a time may be ahead of the newest one that was believed, of our now, and of Zoom's as far as that is known.
 const AHEAD_MS: u64 = 10_000;
@@ -14,8 +18,17 @@ const BEFORE_START_MS: u64 = 120_000;
 /// How far our clock may be behind Zoom's: by more, no webhook is taken for fresh.
 const MAX_CLOCK_BEHIND_MS: u64 = 300_000;
 
-/// So many doubted times in a row are believed: half a second of one speaker.
+/// So many odd times in a row are believed: half a second of one speaker.
 const CONFIRMED_BY: u32 = 25;
+
+/// How long, on our clock, these must go on if they come at the pace of their times: then the clock was changed.
+const STEP_CONFIRMED_AFTER_MS: u64 = 400;
+
+/// The same at any other pace.
+const OTHERS_CONFIRMED_AFTER_MS: u64 = 2_000;
+
+/// How far the lateness of two times may differ that come at their pace. Half of what a burst at twice the pace differs by.
+const STEADY_MS: u64 = 200;
 
 /// So few are enough if they come over [`CONFIRMED_AFTER_MS`], as pictures and words do.
 const CONFIRMED_SLOWLY_BY: u32 = 5;
@@ -40,6 +53,23 @@ pub(crate) struct Belief {
     started_at: UnixMillis,
     newest: UnixMillis,
     doubted: Option<Doubted>,
+    /// How far Zoom's times are moved, since its clock was put ahead or back.
+    moved_ms: i64,
+    /// The newest time of each medium, moved.
+    newest_of: [u64; Medium::ALL.len()],
+    step: Option<Step>,
+}
+
+/// Times in a row that are as far from now as each other, and far from what was expected.
+#[derive(Clone, Copy, Debug)]
+struct Step {
+    count: u32,
+    /// How late the first was; negative if they are ahead.
+    first_late_ms: i64,
+    /// How late the least late was: the rest of the others is delay.
+    least_late_ms: i64,
+    /// When the first came, on our clock.
+    since: UnixMillis,
 }
 
 /// Times in a row that were not believed.
@@ -57,7 +87,48 @@ impl Belief {
     pub(crate) fn new(started_at: UnixMillis, newest: Option<UnixMillis>, now: UnixMillis) -> Self {
         let is_meant = started_at.is_plausible() && started_at.0 <= now.0.saturating_add(MAX_CLOCK_BEHIND_MS);
         let started_at = if is_meant { started_at } else { now };
-        Self { started_at, newest: newest.map_or(started_at, |newest| newest.max(started_at)), doubted: None }
+        let newest = newest.map_or(started_at, |newest| newest.max(started_at));
+        Self { started_at, newest, doubted: None, moved_ms: 0, newest_of: Default::default(), step: None }
+    }
+
+    /// Learns from the time of a packet, as Zoom wrote it, whether Zoom's clock was changed; the other arguments are those
+    /// of [`Belief::judge`].
+    pub(crate) fn follow(&mut self, medium: Medium, at: UnixMillis, zoom_now: UnixMillis, now: UnixMillis) {
+        if !at.is_plausible() {
+            return;
+        }
+        let at = self.moved(at);
+        let latest = self.latest(zoom_now, now);
+        let Some(newest) = self.newest_of.get_mut(medium as usize) else { return };
+        let is_back = zoom_now.0.saturating_sub(at.0) > AHEAD_MS && newest.saturating_sub(at.0) > AHEAD_MS;
+        if !is_back && at.0 <= latest {
+            *newest = at.0.max(*newest);
+            self.step = None;
+            return;
+        }
+        let late_ms = zoom_now.0.cast_signed().saturating_sub(at.0.cast_signed());
+        let step = match self.step.filter(|step| step.first_late_ms.abs_diff(late_ms) <= STEADY_MS) {
+            Some(step) => {
+                Step { count: step.count.saturating_add(1), least_late_ms: step.least_late_ms.min(late_ms), ..step }
+            }
+            None => Step { count: 1, first_late_ms: late_ms, least_late_ms: late_ms, since: now },
+        };
+        if is_confirmed(step.count, step.since, STEP_CONFIRMED_AFTER_MS, now) {
+            self.moved_ms = self.moved_ms.saturating_add(step.least_late_ms);
+            (self.step, self.doubted) = (None, None);
+        } else {
+            self.step = Some(step);
+        }
+    }
+
+    /// Whether Zoom's times are moved.
+    pub(crate) fn moves(&self) -> bool {
+        self.moved_ms != 0
+    }
+
+    /// A time that Zoom wrote, where it lies since Zoom's clock was changed.
+    pub(crate) fn moved(&self, at: UnixMillis) -> UnixMillis {
+        if at.is_plausible() { UnixMillis(at.0.saturating_add_signed(self.moved_ms)) } else { at }
     }
 
     /// Whether something may end at this time.
@@ -97,10 +168,7 @@ impl Belief {
             None => Doubted { count: 1, newest: at, since: now },
         };
         self.doubted = Some(doubted);
-        let lasted_ms = now.0.saturating_sub(doubted.since.0);
-        let is_confirmed =
-            doubted.count >= CONFIRMED_BY || (doubted.count >= CONFIRMED_SLOWLY_BY && lasted_ms >= CONFIRMED_AFTER_MS);
-        if !is_confirmed {
+        if !is_confirmed(doubted.count, doubted.since, OTHERS_CONFIRMED_AFTER_MS, now) {
             return Some(doubt);
         }
         self.newest = self.newest.max(at);
@@ -108,10 +176,17 @@ impl Belief {
     }
 }
 
+/// Whether so many in a row, of which the first came then, are enough.
+fn is_confirmed(count: u32, since: UnixMillis, after_ms: u64, now: UnixMillis) -> bool {
+    let lasted_ms = now.0.saturating_sub(since.0);
+    (count >= CONFIRMED_BY && lasted_ms >= after_ms)
+        || (count >= CONFIRMED_SLOWLY_BY && lasted_ms >= CONFIRMED_AFTER_MS)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Belief, CONFIRMED_AFTER_MS, CONFIRMED_BY, CONFIRMED_SLOWLY_BY, Doubt};
-    use rtms_wire::time::UnixMillis;
+    use super::{Belief, CONFIRMED_AFTER_MS, CONFIRMED_BY, CONFIRMED_SLOWLY_BY, Doubt, OTHERS_CONFIRMED_AFTER_MS};
+    use rtms_wire::{media::medium::Medium, time::UnixMillis};
 
     const START: u64 = 1_795_420_800_000;
     const HOUR: i64 = 3_600_000;
@@ -143,13 +218,48 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_was_changed_is_followed() {
-        for jump in [HOUR, -HOUR] {
+    fn a_clock_that_was_changed_is_followed_and_its_times_are_moved() {
+        for jump in [HOUR, -HOUR, 90_000, -90_000] {
             let mut belief = belief();
-            judge(&mut belief, 0, 0);
-            let doubts = (0..200).filter(|step| judge(&mut belief, jump + 20 * step, 20 * step).is_some()).count();
-            assert_eq!(doubts, CONFIRMED_BY as usize - 1);
+            let mut odd = 0;
+            for step in 0..2_000 {
+                let now = 20 * step;
+                // Put ahead or back, and right again later.
+                let sent = now + if (1_000..1_500).contains(&step) { jump } else { 0 };
+                belief.follow(Medium::Audio, at(sent), at(now), at(now));
+                odd += u32::from(belief.moved(at(sent)) != at(now));
+            }
+            assert_eq!(odd, 2 * (CONFIRMED_BY - 1), "{jump}");
         }
+    }
+
+    #[test]
+    fn sound_that_was_kept_for_us_or_comes_again_moves_nothing() {
+        let mut belief = belief();
+        let mut follow = |sent: i64, now: i64| belief.follow(Medium::Audio, at(sent), at(now), at(now));
+        for step in 0..1_000 {
+            follow(20 * step, 20 * step);
+        }
+        // Nothing for a minute, then it comes at four times its pace, the last of it a second time.
+        for step in 0..4_000 {
+            follow(20_000 + 20 * step, 80_000 + 5 * step);
+        }
+        for step in 0..4_000 {
+            follow(20_000 + 20 * step, 110_000 + 5 * step);
+        }
+        assert!(!belief.moves());
+    }
+
+    #[test]
+    fn times_that_agree_at_another_pace_are_believed_as_they_are() {
+        let mut belief = belief();
+        let (every, first) = (100, HOUR);
+        let doubts = (0..200).filter(|step| {
+            belief.follow(Medium::Audio, at(first + 10 * step), at(every * step), at(every * step));
+            judge(&mut belief, first + 10 * step, every * step).is_some()
+        });
+        assert_eq!(doubts.count() as u64, (OTHERS_CONFIRMED_AFTER_MS / 100).max(u64::from(CONFIRMED_BY) - 1));
+        assert!(!belief.moves());
     }
 
     #[test]

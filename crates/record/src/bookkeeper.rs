@@ -10,7 +10,7 @@ use rtms_wire::{
     },
     ids::UserId,
     media::{audio::AudioParams, medium::Medium, params::MediaParams},
-    message::event_update::EventUpdate,
+    message::{Extra, event_update::EventUpdate},
     time::UnixMillis,
 };
 
@@ -52,11 +52,91 @@ impl Bookkeeper {
 
     /// Puts down one thing of a stream that nobody records; `now` is ours.
     pub fn take(&mut self, input: &Input, now: UnixMillis) {
+        self.follow_clock(input, now);
+        let moved = self.belief.moves().then(|| self.moved(input.clone()));
+        let input = moved.as_ref().unwrap_or(input);
         self.note(input, now);
         let doubt = self.judge(input, now);
         if let Some((medium, at, ms)) = self.extent(input, doubt, now) {
             self.received(medium, at, ms, doubt, now);
         }
+    }
+
+    /// Learns from a packet whether Zoom's clock was put ahead or back.
+    pub(crate) fn follow_clock(&mut self, input: &Input, now: UnixMillis) {
+        let (medium, data) = match input {
+            Input::Audio(data) => (Medium::Audio, data),
+            Input::Video(data) => (Medium::Video, data),
+            Input::Deskshare(data) => (Medium::Deskshare, data),
+            // Words have the time at which they began, and come when they are understood.
+            Input::Transcript(_)
+            | Input::Chat(_)
+            | Input::Granted(..)
+            | Input::Event(_)
+            | Input::Note(_)
+            | Input::Change(..)
+            | Input::Dropped(_)
+            | Input::Unreadable { .. }
+            | Input::Raw(_)
+            | Input::Repeats { .. }
+            | Input::Clock { .. } => return,
+        };
+        self.belief.follow(medium, data.timestamp, self.ledger.to_zoom(now), now);
+    }
+
+    /// A message with its times where they lie since Zoom's clock was put ahead or back; as they were sent, they stay
+    /// beside them.
+    pub(crate) fn moved(&self, mut input: Input) -> Input {
+        if !self.belief.moves() {
+            return input;
+        }
+        let move_one = |extra: &mut Extra, name: &str, at: &mut UnixMillis| {
+            if at.is_plausible() {
+                keep_as_sent(extra, name, *at);
+                *at = self.belief.moved(*at);
+            }
+        };
+        match &mut input {
+            Input::Audio(data) | Input::Video(data) | Input::Deskshare(data) => {
+                move_one(&mut data.extra, "timestamp", &mut data.timestamp);
+            }
+            Input::Transcript(said) => {
+                for (name, at) in [
+                    ("start_time", &mut said.start_time),
+                    ("end_time", &mut said.end_time),
+                    ("timestamp", &mut said.timestamp),
+                ] {
+                    if let Some(at) = at {
+                        move_one(&mut said.extra, name, at);
+                    }
+                }
+            }
+            Input::Chat(chat) => {
+                if let Some(at) = &mut chat.timestamp {
+                    move_one(&mut chat.fields.extra, "timestamp", at);
+                }
+            }
+            Input::Dropped(Dropped { first, last, .. }) => {
+                (*first, *last) = (self.belief.moved(*first), self.belief.moved(*last));
+            }
+            Input::Granted(..)
+            | Input::Event(_)
+            | Input::Note(_)
+            | Input::Change(..)
+            | Input::Unreadable { .. }
+            | Input::Raw(_)
+            | Input::Repeats { .. }
+            | Input::Clock { .. } => {}
+        }
+        input
+    }
+
+    /// The time of a change. Signaling and webhooks may have another clock than media, so the nearer to now is taken.
+    fn changed_at(&self, at: When, now: UnixMillis) -> When {
+        let When::Zoom(sent) = at else { return at };
+        let (moved, zoom_now) = (self.belief.moved(sent), self.ledger.to_zoom(now));
+        let is_nearer = moved.0.abs_diff(zoom_now.0) < sent.0.abs_diff(zoom_now.0);
+        When::Zoom(if is_nearer { moved } else { sent })
     }
 
     /// Something was received for this time of Zoom's, or came now if its own time is doubted.
@@ -117,7 +197,7 @@ impl Bookkeeper {
                 self.ledger.tell(Change::Opened(*medium), When::Ours(now), now);
             }
             Input::Event(update) => self.learn_shown(update, now),
-            Input::Change(change, at) => self.ledger.tell(change.clone(), *at, now),
+            Input::Change(change, at) => self.ledger.tell(change.clone(), self.changed_at(*at, now), now),
             Input::Dropped(Dropped { medium, queue, first, last, count: _ }) => {
                 let zoom_now = self.ledger.to_zoom(now);
                 let [first, last] = [first, last].map(|at| if at.is_plausible() { at } else { &zoom_now });
@@ -153,7 +233,7 @@ impl Bookkeeper {
     /// Whose cameras and screens are on.
     fn learn_shown(&mut self, update: &EventUpdate, now: UnixMillis) {
         let Some(kind) = update.event.meeting(self.product) else { return };
-        let at = update.event.time().map_or(When::Ours(now), When::Zoom);
+        let at = self.changed_at(update.event.time().map_or(When::Ours(now), When::Zoom), now);
         let people = update.event.people().into_iter().map(|person| person.user_id);
         let changes: Vec<_> = match kind {
             EventType::SharingStart => {
@@ -242,6 +322,11 @@ impl Bookkeeper {
             Medium::Transcript | Medium::Chat => 1,
         }
     }
+}
+
+/// Keeps a time as it was sent beside the one that is taken for it.
+pub(crate) fn keep_as_sent(extra: &mut Extra, name: &str, sent: UnixMillis) {
+    extra.entry(format!("{name}_as_sent")).or_insert_with(|| sent.0.into());
 }
 
 /// How many bytes of sound last a millisecond, where each lasts as long as another.

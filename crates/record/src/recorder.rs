@@ -18,14 +18,13 @@ use std::{
 use rtms_wire::{
     codes::{media::MediaPayloadType, stop_reason::StopReason},
     media::medium::Medium,
-    message::Extra,
     time::UnixMillis,
 };
 
 use crate::{
     audio::Audio,
     belief::Doubt,
-    bookkeeper::Bookkeeper,
+    bookkeeper::{Bookkeeper, keep_as_sent},
     checksum::checksums,
     counts::Counts,
     deletion::{Deletion, DeletionRecord},
@@ -159,8 +158,10 @@ impl Recorder {
     ///
     /// # Errors
     /// If a file cannot be written. This input may be lost, and is counted; later ones may succeed.
-    pub fn handle(&mut self, mut input: Input, now: UnixMillis) -> Result<(), RecordError> {
+    pub fn handle(&mut self, input: Input, now: UnixMillis) -> Result<(), RecordError> {
         self.counters_stale = true;
+        self.book.follow_clock(&input, now);
+        let mut input = self.book.moved(input);
         self.book.note(&input, now);
         let doubt = self.book.judge(&input, now);
         if let Input::Transcript(said) = &mut input
@@ -454,9 +455,4 @@ fn dated(mut input: Input, doubt: Option<Doubt>, came_at: Option<UnixMillis>) ->
         | Input::Clock { .. } => {}
     }
     input
-}
-
-/// Keeps a time that is not believed beside the others.
-fn keep_as_sent(extra: &mut Extra, name: &str, sent: UnixMillis) {
-    extra.entry(format!("{name}_as_sent")).or_insert_with(|| sent.0.into());
 }

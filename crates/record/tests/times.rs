@@ -6,7 +6,7 @@ use common::*;
 use proptest::prelude::*;
 use rtms_record::{
     Bookkeeper, Dropped, Input,
-    ledger::{LedgerReport, Queue},
+    ledger::{Change, LedgerReport, Queue, When},
     manifest::AsideReason,
 };
 use rtms_wire::{
@@ -54,20 +54,66 @@ fn sound_of_a_wrong_time_lies_aside_and_the_recording_is_as_long_as_the_stream()
 }
 
 #[test]
-fn a_clock_that_jumps_and_stays_is_followed() {
-    let room = Room::new();
-    let mut recorder = room.open();
-    for step in 0..400 {
-        let jump = if step < 100 { 0 } else { 600_000 };
-        recorder.handle(packet(5, 20 * step as i64 + jump, &tone(1)), at(20 * step)).expect("recorded");
-    }
-    let summary = finish(recorder);
+fn a_clock_that_jumps_and_stays_makes_no_hole_and_no_overlap() {
+    const JUMPS_AT: u64 = 5_000;
+    const STEPS: u64 = 5_400;
+    for (jump_ms, reason) in [(90_000, AsideReason::FarAhead), (-90_000, AsideReason::Overlap)] {
+        let room = Room::new();
+        let mut recorder = room.open();
+        let mut alone = Bookkeeper::new(at(0), Product::Meeting, at(0));
+        let mut each = |input: Input, now: UnixMillis| {
+            alone.take(&input, now);
+            recorder.handle(input, now).expect("recorded");
+        };
+        for medium in [Medium::Audio, Medium::Video, Medium::Transcript] {
+            each(open_medium(medium), at(0));
+        }
+        let sent = |ms: u64| ms as i64 + if ms < 20 * JUMPS_AT { 0 } else { jump_ms };
+        for step in 0..STEPS {
+            let ms = 20 * step;
+            // Packets are under way for different times.
+            let now = at(ms + step * 7_919 % 90);
+            let sound = tone(if step < JUMPS_AT { 1 } else { 2 });
+            each(packet(5, sent(ms), &sound), now);
+            if step % 2 == 0 {
+                each(Input::Video(data(5, sent(ms), vec![0, 0, 0, 1, 0x65])), now);
+            }
+        }
+        let ms = 20 * STEPS - 500;
+        let start_time = Some(UnixMillis(START.saturating_add_signed(sent(ms))));
+        let said = MediaDataTranscript { data: "yes".into(), start_time, ..MediaDataTranscript::default() };
+        each(Input::Transcript(said), at(20 * STEPS));
+        // The webhook that ends it is of a clock that did not jump.
+        let over = at(20 * STEPS + 100);
+        each(Input::Change(Change::Stopped, When::Zoom(over)), over);
 
-    let aside = summary.manifest.aside[&AsideReason::FarAhead].packets;
-    let placed = summary.manifest.tracks[1].placed.packets;
-    assert_eq!(aside + placed, 400);
-    assert!(aside < 30, "{aside}");
-    assert_eq!(summary.duration.as_millis(), 608_000);
+        let summary = recorder.finish(rtms_record::Ending { at: over, ..ending() }).expect("a proper end");
+        let (manifest, ledger) = (&summary.manifest, summary.manifest.ledger.as_ref().expect("a ledger"));
+        flawless(ledger);
+        assert_eq!(manifest.aside[&reason].packets + manifest.tracks[1].placed.packets, STEPS);
+        let until_followed = manifest.aside[&reason].packets * 20;
+        assert!(until_followed < 500, "{until_followed}");
+        let lasted = summary.duration.as_millis() as u64;
+        assert!(lasted.abs_diff(20 * STEPS) < 20, "{jump_ms}: {lasted}");
+        let samples = room.samples("audio/5.wav");
+        let kept = |sound: i16| samples.iter().filter(|sample| **sample == sound).count() as u64 / 16;
+        assert_eq!((kept(1), kept(2)), (20 * JUMPS_AT, 20 * (STEPS - JUMPS_AT) - until_followed), "{jump_ms}");
+        for ledger in [ledger, &alone.ledger().report()] {
+            assert_eq!(ledger.to, over, "{jump_ms}");
+            let of = |medium, word| ledger.media[&medium].total_ms(word);
+            assert!(of(Medium::Audio, "received") > 20 * STEPS - until_followed - 60, "{jump_ms}: {ledger:?}");
+            assert!(of(Medium::Audio, "silent") < until_followed + 120, "{jump_ms}: {ledger:?}");
+            assert!(of(Medium::Video, "received") > 20 * STEPS - 600, "{jump_ms}: {ledger:?}");
+        }
+        let pictures = room.lines("video/index.jsonl");
+        let last = pictures.last().expect("a picture");
+        let shown = last["timestamp"].as_u64().expect("a time");
+        assert!(shown.abs_diff(START + 20 * (STEPS - 2)) < 20, "{last}");
+        assert_eq!(last["extra"]["timestamp_as_sent"], START.saturating_add_signed(sent(20 * (STEPS - 2))), "{last}");
+        let words = room.lines("transcript.jsonl").pop().expect("a line");
+        assert!(words["start_time"].as_u64().expect("a time").abs_diff(START + ms) < 20, "{words}");
+        assert_eq!(rtms_record::check::check(&summary.folder).problems, [], "{jump_ms}");
+    }
 }
 
 #[test]
