@@ -2,7 +2,10 @@
 //!
 //! It may stop at any point and start again: an entry stays pending until it is settled, and folding twice changes nothing.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use futures_util::future::try_join_all;
 use rtms_store::{
@@ -17,16 +20,10 @@ use rtms_wire::{
     ids::StreamId,
     webhook::{Webhook, WebhookBody, server_url::ServerUrlPolicy},
 };
-use tokio::{sync::mpsc, time::Instant};
+use tokio::sync::mpsc;
 use tracing::{debug, info, warn};
 
-use crate::{
-    clock,
-    repeats::{Sighting, WebhookRepeats},
-    revoked,
-    stop::Stop,
-    telemetry::Metrics,
-};
+use crate::{clock, repeats::RecentBodies, revoked, stop::Stop, telemetry::Metrics};
 
 /// Entries taken at a time.
 const BATCH: usize = 256;
@@ -45,7 +42,8 @@ pub(crate) struct Dispatcher {
     pub(crate) metrics: Arc<Metrics>,
     /// Hints; a full queue loses none, as the worker also looks by itself.
     pub(crate) changed: mpsc::Sender<StreamId>,
-    pub(crate) repeats: WebhookRepeats,
+    /// What was settled before.
+    pub(crate) recent: Mutex<RecentBodies>,
 }
 
 /// What is to be done with an entry.
@@ -100,7 +98,7 @@ impl Dispatcher {
     async fn settle(&self, entry: Entry) -> Result<(), StoreError> {
         let id = entry.id;
         // The door has counted one that came before.
-        let is_new = self.repeats.see(&entry.body, Instant::now()) == Sighting::New;
+        let is_new = self.recent.lock().unwrap_or_else(PoisonError::into_inner).is_new(&entry.body);
         let class = match self.judge(&entry, is_new) {
             Judgement::Settle(verdict) => {
                 let class = verdict.class;

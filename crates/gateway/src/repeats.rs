@@ -5,11 +5,11 @@
 use std::{
     collections::{BTreeMap, HashSet, VecDeque},
     hash::{BuildHasher, RandomState},
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use rtms_wire::media::medium::Medium;
+use rtms_wire::{SmolStr, media::medium::Medium};
 use tokio::time::Instant;
 use tracing::info;
 
@@ -27,54 +27,80 @@ pub(crate) struct RepeatLog(BTreeMap<Medium, u64>);
 /// Webhooks of which it is remembered that they came. Zoom repeats one within minutes.
 const MAX_WEBHOOKS: usize = 4096;
 
-/// Which webhooks came before.
+/// The bodies of the last webhooks, by their hashes.
 #[derive(Debug, Default)]
-pub(crate) struct WebhookRepeats {
+pub(crate) struct RecentBodies {
     hashing: RandomState,
-    recent: Mutex<RecentWebhooks>,
-    gate: RepeatGate,
-}
-
-#[derive(Debug, Default)]
-struct RecentWebhooks {
-    /// Hashes of their bodies, oldest first.
+    /// Oldest first.
     order: VecDeque<u64>,
     known: HashSet<u64>,
+}
+
+impl RecentBodies {
+    /// Remembers a body. Whether it did not come before, as far as is remembered.
+    pub(crate) fn is_new(&mut self, body: &[u8]) -> bool {
+        let hash = self.hashing.hash_one(body);
+        if !self.known.insert(hash) {
+            return false;
+        }
+        self.order.push_back(hash);
+        if self.order.len() > MAX_WEBHOOKS
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.known.remove(&oldest);
+        }
+        true
+    }
+}
+
+/// Webhooks whose bodies came before, in the log without filling it: a second after the first of them, a line has their number.
+#[derive(Debug, Default)]
+pub(crate) struct WebhookRepeats(Mutex<Webhooks>);
+
+#[derive(Debug, Default)]
+struct Webhooks {
+    recent: RecentBodies,
     /// Those that came again and are not in the log yet.
     unreported: u64,
 }
 
-/// Whether a webhook came before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Sighting {
-    /// It did not, as far as is remembered.
-    New,
-    /// It did. A line for this number of them is due.
-    AgainToReport(u64),
-    /// It did, and the next line counts it.
-    Again,
+impl WebhookRepeats {
+    /// Remembers a webhook of an event by its body. Whether it did not come before, as far as is remembered; if it did, it is
+    /// counted in a line to come.
+    pub(crate) fn is_new(self: &Arc<Self>, body: &[u8], event: &SmolStr) -> bool {
+        let mut webhooks = self.lock();
+        if webhooks.recent.is_new(body) {
+            return true;
+        }
+        webhooks.unreported += 1;
+        if webhooks.unreported == 1 {
+            let (repeats, event) = (Arc::downgrade(self), event.clone());
+            tokio::spawn(async move {
+                tokio::time::sleep(EVERY).await;
+                if let Some(repeats) = repeats.upgrade() {
+                    repeats.report(&event);
+                }
+            });
+        }
+        false
+    }
+
+    fn report(&self, event: &str) {
+        let count = std::mem::take(&mut self.lock().unreported);
+        info!(count, event, "webhooks came again");
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Webhooks> {
+        // It is whole after every statement, so a panic elsewhere does not spoil it.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-impl WebhookRepeats {
-    /// Remembers a webhook by its body.
-    pub(crate) fn see(&self, body: &[u8], now: Instant) -> Sighting {
-        let hash = self.hashing.hash_one(body);
-        // It is whole after every statement, so a panic elsewhere does not spoil it.
-        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        if recent.known.insert(hash) {
-            recent.order.push_back(hash);
-            if recent.order.len() > MAX_WEBHOOKS
-                && let Some(oldest) = recent.order.pop_front()
-            {
-                recent.known.remove(&oldest);
-            }
-            return Sighting::New;
-        }
-        recent.unreported += 1;
-        if self.gate.opens(now) {
-            Sighting::AgainToReport(std::mem::take(&mut recent.unreported))
-        } else {
-            Sighting::Again
+impl Drop for WebhookRepeats {
+    fn drop(&mut self) {
+        let count = self.lock().unreported;
+        if count > 0 {
+            info!(count, "webhooks came again");
         }
     }
 }
@@ -113,31 +139,27 @@ impl RepeatLog {
 mod tests {
     use super::*;
 
-    #[test]
-    fn webhooks_that_come_again_are_one_line_a_second_and_others_one_each() {
-        let (repeats, begin) = (WebhookRepeats::default(), Instant::now());
-        let mut lines = Vec::new();
-        for tick in 0..150_u32 {
-            let now = begin + tick * Duration::from_millis(20);
-            for body in [b"a".as_slice(), b"b"] {
-                match repeats.see(body, now) {
-                    Sighting::Again => {}
-                    line @ (Sighting::New | Sighting::AgainToReport(_)) => lines.push(line),
-                }
+    #[tokio::test(start_paused = true)]
+    async fn webhooks_that_come_again_are_in_one_line_a_second_and_none_is_left_out() {
+        let (repeats, event) = (Arc::<WebhookRepeats>::default(), SmolStr::new("x"));
+        assert!(repeats.is_new(b"a", &event) && repeats.is_new(b"b", &event));
+        for _ in 0..2 {
+            for waiting in 1..=50 {
+                assert!(!repeats.is_new(if waiting % 2 == 0 { b"a" } else { b"b" }, &event));
+                assert_eq!(repeats.lock().unreported, waiting);
+                tokio::time::advance(Duration::from_millis(19)).await;
             }
+            tokio::time::sleep(EVERY).await;
+            assert_eq!(repeats.lock().unreported, 0, "they are in a line");
         }
-        let again = Sighting::AgainToReport;
-        assert_eq!(lines, [Sighting::New, Sighting::New, again(1), again(100), again(100)]);
     }
 
     #[test]
-    fn webhooks_are_forgotten_in_the_order_in_which_they_came() {
-        let (repeats, now) = (WebhookRepeats::default(), Instant::now());
-        for number in 0..=MAX_WEBHOOKS {
-            assert_eq!(repeats.see(number.to_string().as_bytes(), now), Sighting::New);
-        }
-        assert_ne!(repeats.see(b"1", now), Sighting::New);
-        assert_eq!(repeats.see(b"0", now), Sighting::New);
+    fn bodies_are_forgotten_in_the_order_in_which_they_came() {
+        let mut recent = RecentBodies::default();
+        assert!((0..=MAX_WEBHOOKS).all(|number| recent.is_new(number.to_string().as_bytes())));
+        assert!(!recent.is_new(b"1"));
+        assert!(recent.is_new(b"0"));
     }
 
     #[test]

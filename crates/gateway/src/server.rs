@@ -39,7 +39,7 @@ use crate::{
     },
     intake::{IntakeUnusable, Intakes},
     recording::RecordingSetup,
-    repeats::{RepeatGate, WebhookRepeats},
+    repeats::RepeatGate,
     revoked::Revocations,
     stop::{self, Deadline, Share, StopSender, Stopped},
     stream_task::Surroundings,
@@ -231,13 +231,8 @@ impl Server {
         let worker = tokio::spawn(worker.run(hints, stopped));
 
         let (dispatcher_stop, stopped) = stop::channel();
-        let dispatcher = Dispatcher {
-            store: store.clone(),
-            policy,
-            metrics: metrics.clone(),
-            changed,
-            repeats: WebhookRepeats::default(),
-        };
+        let dispatcher =
+            Dispatcher { store: store.clone(), policy, metrics: metrics.clone(), changed, recent: Default::default() };
         let dispatcher = tokio::spawn(dispatcher.run(stopped));
 
         let shared = Arc::new(Shared {
@@ -250,7 +245,7 @@ impl Server {
                 max_body_bytes: config.webhook.max_body_bytes,
                 read_within: config.webhook.read_within,
                 room: Room::new(config.webhook.max_body_bytes),
-                repeats: WebhookRepeats::default(),
+                repeats: Arc::default(),
             },
             metrics: metrics.clone(),
             health: Health { store: store.clone(), stopping: AtomicBool::new(false) },

@@ -250,6 +250,26 @@ fn numbers_beyond_what_a_float_holds_exactly_keep_their_digits() {
     }
 }
 
+#[test]
+fn a_language_that_no_list_has_is_passed_on_as_it_was_sent() {
+    for (sent, kept) in [
+        (r#""tlh""#, json!("tlh")),
+        ("99999999999999999999", json!("99999999999999999999")),
+        ("9", Value::Null),
+        (r#""UNKNOWN""#, Value::Null),
+        ("4711", Value::Null),
+    ] {
+        let text = format!(
+            r#"{{"msg_type":17,"content":{{"user_id":5,"data":"x","language":{sent},"timestamp":1795420800001}}}}"#
+        );
+        let (Message::MediaDataTranscript(line), flaws) = Message::decode_leniently(text.as_bytes()).unwrap() else {
+            panic!("{text}")
+        };
+        assert_eq!(line.extra.get("language_as_sent").cloned().unwrap_or_default(), kept, "{text}");
+        assert!(flaws.is_empty(), "{text}: {flaws}");
+    }
+}
+
 // --- Fields that nobody knows ---
 
 #[test]

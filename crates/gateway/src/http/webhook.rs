@@ -26,10 +26,7 @@ use rtms_wire::{
         verify::{Delivery, NotFromZoom, SIGNATURE_HEADER, TIMESTAMP_HEADER, Verified},
     },
 };
-use tokio::{
-    sync::{Semaphore, SemaphorePermit},
-    time::Instant,
-};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tracing::{error, info, warn};
 
 use crate::{
@@ -41,7 +38,7 @@ use crate::{
         crowd::{Crowd, Place},
         diagnosis::Diagnosis,
     },
-    repeats::{Sighting, WebhookRepeats},
+    repeats::WebhookRepeats,
     telemetry::{Metrics, WebhookResult},
 };
 
@@ -64,7 +61,7 @@ pub(crate) struct Door {
     pub(crate) max_body_bytes: usize,
     pub(crate) read_within: Duration,
     pub(crate) room: Room,
-    pub(crate) repeats: WebhookRepeats,
+    pub(crate) repeats: Arc<WebhookRepeats>,
 }
 
 /// Room for bodies of which it is not known yet whether they are Zoom's, so that strangers cannot fill the memory.
@@ -163,12 +160,8 @@ impl Door {
         })?;
         let answer = answer_to(&verified, &webhook)?;
 
-        match self.repeats.see(body, Instant::now()) {
-            Sighting::New => info!(event = %webhook.sent_as, app = %app.name, "webhook"),
-            Sighting::AgainToReport(count) => {
-                info!(count, event = %webhook.sent_as, app = %app.name, "webhooks that came before came again");
-            }
-            Sighting::Again => {}
+        if self.repeats.is_new(body, &webhook.sent_as) {
+            info!(event = %webhook.sent_as, app = %app.name, "webhook");
         }
         let entry = NewEntry { received_at, app: app.name.clone(), body: without_unused_secrets(body) };
         let id = self.store.append(entry).await.map_err(|why| {

@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     clock,
-    repeats::{Sighting, WebhookRepeats},
+    repeats::WebhookRepeats,
     stop::Stop,
     telemetry::{IntakeResult, Metrics},
 };
@@ -87,7 +87,7 @@ pub(super) struct Outlet {
     room_bytes: u32,
     metrics: Arc<Metrics>,
     max_body_bytes: usize,
-    repeats: WebhookRepeats,
+    repeats: Arc<WebhookRepeats>,
 }
 
 impl Outlet {
@@ -101,7 +101,7 @@ impl Outlet {
         let room_bytes = room_bytes.min(MOST_HELD_BYTES);
         // Its number of permits is a `usize`, which has 32 bits at least wherever this runs.
         let room = Arc::new(Semaphore::new(room_bytes as usize));
-        Self { app, queue, room, room_bytes, metrics, max_body_bytes, repeats: WebhookRepeats::default() }
+        Self { app, queue, room, room_bytes, metrics, max_body_bytes, repeats: Arc::default() }
     }
 
     /// Waits for so much room; none if nobody stores any more.
@@ -136,12 +136,8 @@ impl Outlet {
         }
         match Webhook::decode(&body) {
             Ok(webhook) => {
-                match self.repeats.see(&body, Instant::now()) {
-                    Sighting::New => info!(event = %webhook.sent_as, app = %self.app, "event by WebSocket"),
-                    Sighting::AgainToReport(count) => {
-                        info!(count, event = %webhook.sent_as, app = %self.app, "events by WebSocket came again");
-                    }
-                    Sighting::Again => {}
+                if self.repeats.is_new(&body, &webhook.sent_as) {
+                    info!(event = %webhook.sent_as, app = %self.app, "event by WebSocket");
                 }
                 Some(Arrived { received_at, received, body: without_unused_secrets(&body) })
             }

@@ -6,6 +6,7 @@ use smol_str::SmolStr;
 
 use crate::{
     codes::{
+        UNLISTED_NAME,
         chat::{ChatOperation, ChatSessionType},
         language::TranscriptLanguage,
         media::DataMessageAttribute,
@@ -18,7 +19,8 @@ use crate::{
 
 /// `MEDIA_DATA_TRANSCRIPT`, `msg_type` 17, from Zoom on a media connection. Basis: documented.
 ///
-/// A time that was not in milliseconds, or was none, stays in [`Self::extra`] as it came, such as `start_time_as_sent`.
+/// A time that was not in milliseconds, or was none, stays in [`Self::extra`] as it came, such as `start_time_as_sent`. So does
+/// a language that is neither a number nor a name in the list.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(remote = "Self")]
 pub struct MediaDataTranscript {
@@ -57,7 +59,14 @@ pub struct MediaDataTranscript {
     pub extra: Extra,
 }
 
-in_order!(MediaDataTranscript, |fields| time::settle(fields, &["start_time", "end_time", "timestamp"]));
+in_order!(MediaDataTranscript, |fields| {
+    time::settle(fields, &["start_time", "end_time", "timestamp"]);
+    // A name that no list has, or a number beyond 64 bits, is none of the codes.
+    let is_unlisted = |value: &Value| TranscriptLanguage::deserialize(value).is_ok_and(|it| it.code() == UNLISTED_NAME);
+    if let Some(language) = fields.get("language").filter(|value| is_unlisted(value) && *value != "UNKNOWN").cloned() {
+        fields.entry("language_as_sent").or_insert(language);
+    }
+});
 
 /// `MEDIA_DATA_CHAT`, `msg_type` 18, from Zoom on a media connection, as it stands there. Basis: vendor code.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
