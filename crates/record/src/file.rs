@@ -395,7 +395,7 @@ mod tests {
         }
         assert_eq!(lines.waiting.len(), 6 << 20, "it waits for the disk");
 
-        std::fs::create_dir(&path).unwrap();
+        crate::private::make_folders(&path).unwrap();
         lines.flush(&mut files).unwrap();
         lines.push(b"more", &mut files).unwrap();
 
