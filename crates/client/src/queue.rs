@@ -1,9 +1,9 @@
 //! The bounded queue between a stream's sockets and whoever takes its events.
 //!
-//! The sockets never wait for it. When it is full, notes of messages that mean nothing or were read in part go first, then the oldest video,
-//! then the oldest deskshare, then the oldest audio, then the oldest words; what happens to the stream itself goes only
-//! when nothing else is left. Each loss is counted, and of media the time that is missing is told where it would have
-//! come.
+//! The sockets never wait for it. When it is full, notes of messages that mean nothing or were read in part go first, then
+//! the oldest video, then the oldest deskshare, then the oldest audio, then the oldest words; what happens to the stream
+//! itself goes only when nothing else is left. Each loss is counted, and of media the time that is missing is told where it
+//! would have come.
 
 use std::{
     collections::VecDeque,

@@ -16,7 +16,7 @@ use rtms_wire::{
 
 use crate::{
     belief::{Belief, Doubt},
-    input::{Dropped, Input},
+    input::{Content, Dropped, Input},
     ledger::{Change, Ledger, MAX_MESSAGE_MS, SpanChange, When},
 };
 
@@ -64,24 +64,11 @@ impl Bookkeeper {
 
     /// Learns from a packet whether Zoom's clock was put ahead or back.
     pub(crate) fn follow_clock(&mut self, input: &Input, now: UnixMillis) {
-        let (medium, data) = match input {
-            Input::Audio(data) => (Medium::Audio, data),
-            Input::Video(data) => (Medium::Video, data),
-            Input::Deskshare(data) => (Medium::Deskshare, data),
-            // Words have the time at which they began, and come when they are understood.
-            Input::Transcript(_)
-            | Input::Chat(_)
-            | Input::Granted(..)
-            | Input::Event(_)
-            | Input::Note(_)
-            | Input::Change(..)
-            | Input::Dropped(_)
-            | Input::Unreadable { .. }
-            | Input::Raw(_)
-            | Input::Repeats { .. }
-            | Input::Clock { .. } => return,
-        };
-        self.belief.follow(medium, data.timestamp, self.ledger.to_zoom(now), now);
+        let Some(Content { medium, at: Some(at), .. }) = input.content() else { return };
+        // Words have the time at which they began, and come when they are understood.
+        if matches!(medium, Medium::Audio | Medium::Video | Medium::Deskshare) {
+            self.belief.follow(medium, at, self.ledger.to_zoom(now), now);
+        }
     }
 
     /// A message with its times where they lie since Zoom's clock was put ahead or back; as they were sent, they stay
@@ -156,20 +143,7 @@ impl Bookkeeper {
 
     /// Why the time of a message is not believed, if it is not. A message without one is believed.
     pub(crate) fn judge(&mut self, input: &Input, now: UnixMillis) -> Option<Doubt> {
-        let at = match input {
-            Input::Audio(data) | Input::Video(data) | Input::Deskshare(data) => data.timestamp,
-            Input::Transcript(said) => said.start_time.or(said.timestamp)?,
-            Input::Chat(chat) => chat.timestamp?,
-            Input::Granted(..)
-            | Input::Event(_)
-            | Input::Note(_)
-            | Input::Change(..)
-            | Input::Dropped(_)
-            | Input::Unreadable { .. }
-            | Input::Raw(_)
-            | Input::Repeats { .. }
-            | Input::Clock { .. } => return None,
-        };
+        let at = input.content()?.at?;
         self.belief.judge(at, self.ledger.to_zoom(now), now)
     }
 
@@ -280,30 +254,19 @@ impl Bookkeeper {
     ) -> Option<(Medium, UnixMillis, u64)> {
         let zoom_now = self.ledger.to_zoom(now);
         let believed = |at: Option<UnixMillis>| at.filter(|_| doubt.is_none()).unwrap_or(zoom_now);
-        match input {
-            Input::Audio(data) => Some((Medium::Audio, believed(Some(data.timestamp)), self.sound_ms(data.data.len()))),
-            Input::Video(data) => Some((Medium::Video, believed(Some(data.timestamp)), PICTURE_MS)),
-            Input::Deskshare(data) => Some((Medium::Deskshare, believed(Some(data.timestamp)), PICTURE_MS)),
-            Input::Transcript(said) if said.attribute == Some(DataMessageAttribute::Delete) => None,
-            Input::Transcript(said) => {
-                let from = believed(said.start_time.or(said.timestamp));
-                let end = said.end_time.filter(|end| doubt.is_none() && self.is_end_believed(*end, now));
-                // What is not over yet moves no end of the ledger.
-                let latest = zoom_now.max(self.belief.newest()) + MAX_WORDS_AHEAD;
-                let ms = end.map_or(0, |end| end.min(latest).0.saturating_sub(from.0));
-                Some((Medium::Transcript, from, ms.max(1)))
+        let Content { medium, at, bytes } = input.content()?;
+        let from = believed(at);
+        let mut ms = if medium == Medium::Audio { self.sound_ms(bytes) } else { self.usual_ms(medium) };
+        if let Input::Transcript(said) = input {
+            if said.attribute == Some(DataMessageAttribute::Delete) {
+                return None;
             }
-            Input::Chat(chat) => Some((Medium::Chat, believed(chat.timestamp), 1)),
-            Input::Granted(..)
-            | Input::Event(_)
-            | Input::Note(_)
-            | Input::Change(..)
-            | Input::Dropped(_)
-            | Input::Unreadable { .. }
-            | Input::Raw(_)
-            | Input::Repeats { .. }
-            | Input::Clock { .. } => None,
+            let end = said.end_time.filter(|end| doubt.is_none() && self.is_end_believed(*end, now));
+            // What is not over yet moves no end of the ledger.
+            let latest = zoom_now.max(self.belief.newest()) + MAX_WORDS_AHEAD;
+            ms = ms.max(end.map_or(0, |end| end.min(latest).0.saturating_sub(from.0)));
         }
+        Some((medium, from, ms))
     }
 
     /// How long so many bytes of sound last.

@@ -86,6 +86,46 @@ pub enum Input {
     },
 }
 
+/// What all messages of media have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Content {
+    /// Of which medium it is.
+    pub medium: Medium,
+    /// Which time it is for, on Zoom's clock: when its words began, not when they were understood. None if it does not say.
+    pub at: Option<UnixMillis>,
+    /// How many bytes of payload it has.
+    pub bytes: usize,
+}
+
+impl Input {
+    /// What it has of a medium; none for anything but a message of one.
+    pub fn content(&self) -> Option<Content> {
+        let packet = |medium, data: &MediaData| Content { medium, at: Some(data.timestamp), bytes: data.data.len() };
+        match self {
+            Self::Audio(data) => Some(packet(Medium::Audio, data)),
+            Self::Video(data) => Some(packet(Medium::Video, data)),
+            Self::Deskshare(data) => Some(packet(Medium::Deskshare, data)),
+            Self::Transcript(said) => {
+                let at = said.start_time.or(said.timestamp);
+                Some(Content { medium: Medium::Transcript, at, bytes: said.data.len() })
+            }
+            Self::Chat(chat) => {
+                let bytes = chat.data.as_str().map_or(0, str::len);
+                Some(Content { medium: Medium::Chat, at: chat.timestamp, bytes })
+            }
+            Self::Granted(..)
+            | Self::Event(_)
+            | Self::Note(_)
+            | Self::Change(..)
+            | Self::Dropped(_)
+            | Self::Unreadable { .. }
+            | Self::Raw(_)
+            | Self::Repeats { .. }
+            | Self::Clock { .. } => None,
+        }
+    }
+}
+
 /// Neighbours in a medium that a full queue lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dropped {

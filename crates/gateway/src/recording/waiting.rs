@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use rtms_record::{
     Bookkeeper, Dropped, Input, Loss, RecordingAbout,
+    input::Content,
     ledger::{LedgerReport, Queue, SpanChange},
     loss::LostPackets,
 };
@@ -84,13 +85,14 @@ impl WaitingRoom {
     }
 
     pub(crate) fn take(&mut self, input: Input, now: UnixMillis) {
-        let Some((medium, at, bytes)) = message(&input, now) else {
+        let Some(Content { medium, at, bytes }) = input.content() else {
             self.lone.take(&input, now);
             if self.held.len() < MAX_HELD {
                 self.held.push((input, now));
             }
             return;
         };
+        let at = at.unwrap_or(now);
         let lost = Dropped { medium, queue: Queue::Disk, first: at, last: at, count: 1 };
         self.lone.take(&Input::Dropped(lost), now);
         let has_room = self.held.len() < MAX_HELD && self.held_bytes + bytes <= MAX_HELD_BYTES;
@@ -124,30 +126,6 @@ impl WaitingRoom {
     /// The account of a stream whose recording was never opened.
     pub(crate) fn account(&self) -> (LedgerReport, Loss) {
         self.lone.account()
-    }
-}
-
-/// The medium, time and payload of a message that is recorded; none of anything else.
-fn message(input: &Input, now: UnixMillis) -> Option<(Medium, UnixMillis, usize)> {
-    match input {
-        Input::Audio(data) => Some((Medium::Audio, data.timestamp, data.data.len())),
-        Input::Video(data) => Some((Medium::Video, data.timestamp, data.data.len())),
-        Input::Deskshare(data) => Some((Medium::Deskshare, data.timestamp, data.data.len())),
-        Input::Transcript(said) => {
-            Some((Medium::Transcript, said.start_time.or(said.timestamp).unwrap_or(now), said.data.len()))
-        }
-        Input::Chat(chat) => {
-            Some((Medium::Chat, chat.timestamp.unwrap_or(now), chat.data.as_str().map_or(0, str::len)))
-        }
-        Input::Granted(..)
-        | Input::Event(_)
-        | Input::Note(_)
-        | Input::Change(..)
-        | Input::Dropped(_)
-        | Input::Unreadable { .. }
-        | Input::Raw(_)
-        | Input::Repeats { .. }
-        | Input::Clock { .. } => None,
     }
 }
 
