@@ -51,8 +51,7 @@ pub(crate) fn http_url(text: &str) -> Result<Uri, String> {
     match (url.scheme_str(), url.host()) {
         (Some("http"), Some(host)) if !host.is_empty() => Ok(url),
         (Some("https"), _) => {
-            Err("this command does not speak TLS: the URL has to begin with http, as in http://127.0.0.1:PORT"
-                .to_owned())
+            Err("it is not an http URL, as in http://127.0.0.1:PORT; this command does not speak TLS".to_owned())
         }
         (Some(_) | None, _) => Err("it is not an http URL, as in http://127.0.0.1:PORT".to_owned()),
     }

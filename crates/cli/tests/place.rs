@@ -90,7 +90,7 @@ async fn the_server_is_found_when_the_door_speaks_tls_and_after_a_predecessor_wa
         let asked = finish(rtms(&["streams", "--server", &format!("{scheme}://{}", server.address)])).await;
         let (code, words) = match scheme {
             "http" => (1, ["with TLS?", "first log line", "--data-dir"]),
-            _ => (2, ["does not speak TLS", "begin with http", "--server"]),
+            _ => (2, ["does not speak TLS", "as in http://", "--server"]),
         };
         assert!(asked.code == Some(code) && words.iter().all(|word| asked.stderr.contains(word)), "{asked:?}");
     }

@@ -180,7 +180,7 @@ async fn where_there_is_nothing_to_read_it_says_so_and_fails() {
 #[tokio::test]
 async fn arguments_that_make_no_sense_are_refused() {
     let wrong: [(&[&str], &str); 8] = [
-        (&["--server", "https://gateway.test"], "does not speak TLS"),
+        (&["--server", "https://gateway.test"], "not an http URL"),
         (&["--server", "gateway.test"], "not an http URL"),
         (&["--limit", "0"], "0"),
         (&["--limit", "10001"], "10000"),
