@@ -1,4 +1,5 @@
 //! A manifest that cannot be read: what the files and `ledger.jsonl` tell is kept, and what nothing tells of is lost.
+#![allow(clippy::disallowed_methods, reason = "a test may tear a file")]
 
 mod common;
 
