@@ -1,6 +1,6 @@
 //! Keeps the ledger of a stream from what the stream brings, with files beside it or without.
 
-use std::{num::NonZeroU64, time::Duration};
+use std::{collections::BTreeMap, num::NonZeroU64, time::Duration};
 
 use rtms_wire::{
     codes::{
@@ -10,14 +10,15 @@ use rtms_wire::{
     },
     ids::UserId,
     media::{audio::AudioParams, medium::Medium, params::MediaParams},
-    message::{Extra, event_update::EventUpdate},
+    message::{Extra, event_update::EventUpdate, media_data::MediaData},
     time::UnixMillis,
 };
 
 use crate::{
     belief::{Belief, Doubt},
-    input::{Content, Dropped, Input},
+    input::{Content, Dropped, Input, Who},
     ledger::{Change, Ledger, MAX_MESSAGE_MS, SpanChange, When},
+    timeline::{Place, Timeline, Voices},
 };
 
 /// How long a picture is taken to last: one of 25 a second.
@@ -25,6 +26,9 @@ pub(crate) const PICTURE_MS: u64 = 40;
 
 /// How far the end of words may be ahead of all that is known of Zoom's now: by more, they would move the end of a ledger.
 const MAX_WORDS_AHEAD: Duration = Duration::from_secs(1);
+
+/// Whose sound is followed from packet to packet: as many as a recording has tracks by default.
+const MAX_HEARD: usize = 1024;
 
 /// A ledger, and what is needed to know how long a packet lasts.
 ///
@@ -37,6 +41,8 @@ pub struct Bookkeeper {
     audio_params: Option<AudioParams>,
     /// None where bytes do not tell the length.
     audio_bytes_per_ms: Option<NonZeroU64>,
+    /// When sound is heard that no track has, in milliseconds.
+    heard: BTreeMap<Who, Timeline>,
 }
 
 impl Bookkeeper {
@@ -47,7 +53,14 @@ impl Bookkeeper {
 
     /// Goes on with a ledger.
     pub(crate) fn of(ledger: Ledger, belief: Belief, product: Product) -> Self {
-        Self { ledger, belief, product, audio_params: None, audio_bytes_per_ms: bytes_per_ms(None) }
+        Self {
+            ledger,
+            belief,
+            product,
+            audio_params: None,
+            audio_bytes_per_ms: bytes_per_ms(None),
+            heard: BTreeMap::new(),
+        }
     }
 
     /// Puts down one thing of a stream that nobody records; `now` is ours.
@@ -57,8 +70,32 @@ impl Bookkeeper {
         let input = moved.as_ref().unwrap_or(input);
         self.note(input, now);
         let doubt = self.judge(input, now);
-        if let Some((medium, at, ms)) = self.extent(input, doubt, now) {
+        let Some((medium, at, ms)) = self.extent(input, doubt, now) else { return };
+        if let (Input::Audio(data), None) = (input, doubt)
+            && let Some(from) = self.heard_from(data)
+        {
+            self.heard(at, from, ms, now);
+        } else {
             self.received(medium, at, ms, doubt, now);
+        }
+    }
+
+    /// From when on a packet of sound is heard that no track has: several that share a time follow each other, and times
+    /// that jitter make no gaps, as in a track. None if it has no place of its own.
+    pub(crate) fn heard_from(&mut self, data: &MediaData) -> Option<UnixMillis> {
+        let who = Who::of(data.user_id.as_ref(), data.channel_id.as_ref());
+        if self.heard.len() >= MAX_HEARD && !self.heard.contains_key(&who) {
+            return None;
+        }
+        let ms = self.sound_ms(data.data.len()).max(1);
+        // Its frames are milliseconds.
+        let line = self.heard.entry(who).or_insert_with(|| Timeline::new(UnixMillis::default(), 1000, 0, None));
+        match line.find_place(data.timestamp, ms, Voices::of(data)) {
+            Place::At { start, .. } => {
+                line.remember(data.timestamp, start, ms);
+                Some(line.time_of(start))
+            }
+            Place::Taken { .. } | Place::BeforeOrigin => None,
         }
     }
 

@@ -30,7 +30,7 @@ use crate::{
     deletion::{Deletion, DeletionRecord},
     error::RecordError,
     file::{Appender, Files, keep_first},
-    input::{Dropped, Ending, Input, Who},
+    input::{Dropped, Ending, Input},
     layout::Layout,
     ledger::{Ledger, Queue, SpanChange},
     loss::Loss,
@@ -41,7 +41,6 @@ use crate::{
     raw::{Aside, Raw},
     repeats::RecordedLines,
     text::Transcript,
-    timeline::Timeline,
 };
 
 /// News of the ledger kept for whoever publishes it; a caller that never asks costs no more.
@@ -77,8 +76,6 @@ pub struct Recorder {
     picture_codecs: BTreeMap<Medium, MediaPayloadType>,
     active_speaker_video: bool,
     raw: BTreeMap<Medium, Raw>,
-    /// When coded audio is heard, in milliseconds.
-    coded: BTreeMap<Who, Timeline>,
     aside: Option<Aside>,
     odd: OddMessages,
     transcript: Transcript,

@@ -21,7 +21,7 @@
 
 use std::collections::BTreeMap;
 
-use rtms_wire::time::UnixMillis;
+use rtms_wire::{message::media_data::MediaData, time::UnixMillis};
 
 /// How many runs are remembered: 61 s of 20 ms packets if each timestamp is irregular, which covers the 60 s that Zoom
 /// sends again at most. Regular ones make one run of any length.
@@ -75,6 +75,14 @@ pub(crate) enum Voices {
     One,
     /// Nobody is named, so several may send at once.
     Several,
+}
+
+impl Voices {
+    /// In the track of this packet.
+    pub(crate) fn of(data: &MediaData) -> Self {
+        let is_named = data.user_id.as_ref().is_some_and(|user| user.is_person() || user.is_mixed());
+        if is_named || data.channel_id.is_some() { Self::One } else { Self::Several }
+    }
 }
 
 /// Where a packet belongs.

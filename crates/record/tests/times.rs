@@ -10,7 +10,10 @@ use rtms_record::{
     manifest::AsideReason,
 };
 use rtms_wire::{
-    codes::product::Product,
+    codes::{
+        media::{AudioChannel, AudioSampleRate, MediaPayloadType},
+        product::Product,
+    },
     media::{medium::Medium, params::MediaParams},
     message::text_data::MediaDataTranscript,
     time::UnixMillis,
@@ -238,6 +241,41 @@ fn pictures_that_came_before_their_medium_counted_as_open_leave_no_time_before_t
 
     let received = (2_000, 2_000 + 19 * 41 + 40, "received");
     assert_eq!(spans[..2], [(0, 2_000, "before_start"), received]);
+}
+
+/// Whether it is recorded or not: sound that comes in bunches under one time, or whose times jitter, has no gaps.
+#[test]
+fn a_ledger_without_files_tells_of_sound_what_one_with_files_does() {
+    let bunched = |step: u64| 100 * (step / 5);
+    let jittering = |step: u64| 20 * step + step * step * 7_919 % 31;
+    let pauses = |step: u64| 20 * step + if step < 150 { 0 } else { 700 };
+    let times: [fn(u64) -> u64; 3] = [bunched, jittering, pauses];
+    for codec in [MediaPayloadType::L16, MediaPayloadType::Opus] {
+        for time in times {
+            let room = Room::new();
+            let mut recorder = room.open();
+            let mut alone = Bookkeeper::new(at(0), Product::Meeting, at(0));
+            let granted = granted_audio(AudioSampleRate::Khz16, AudioChannel::Mono, codec);
+            let bytes = if codec == MediaPayloadType::L16 { 640 } else { 61 };
+            let packet = |step: u64| {
+                let sound = vec![u8::try_from(step % 251).expect("small"); bytes];
+                Input::Audio(data(5, i64::try_from(time(step)).expect("small"), sound))
+            };
+            for input in std::iter::once(granted).chain((0..300).map(packet)) {
+                alone.take(&input, at(8_000));
+                recorder.handle(input, at(8_000)).expect("recorded");
+            }
+            alone.take_span_changes(at(8_000));
+            let alone = alone.ledger().report();
+            flawless(&alone);
+            recorder.sync(at(8_000)).expect("synced");
+            let recorded = recorder.ledger().report();
+            assert_eq!(words(&alone, Medium::Audio), words(&recorded, Medium::Audio), "{codec:?}");
+            let heard = words(&alone, Medium::Audio).into_iter().filter(|(_, _, word)| *word == "received").count();
+            // Until the first late packet has made room, a gap of half a packet or more is one.
+            assert!(heard <= 3, "{codec:?}: {alone:?}");
+        }
+    }
 }
 
 fn words(report: &LedgerReport, medium: Medium) -> Vec<(u64, u64, &'static str)> {

@@ -21,7 +21,7 @@ use crate::{
     manifest::{AsideReason, Grant, MAX_LISTED, Received},
     options::Options,
     raw::{Aside, Raw, stem_or},
-    timeline::{Place, Timeline, Voices},
+    timeline::Voices,
     wav::PcmFormat,
 };
 
@@ -117,7 +117,7 @@ impl Recorder {
         let Some(audio) = &mut self.audio else { return Ok(()) };
         let whole = data.data.len() / pcm.frame_bytes() * pcm.frame_bytes();
         let samples = data.data.get(..whole).unwrap_or_default();
-        let outcome = audio.place(track, data.timestamp, samples, voices(data), &mut self.files)?;
+        let outcome = audio.place(track, data.timestamp, samples, Voices::of(data), &mut self.files)?;
         self.count_no_repeats();
         match outcome {
             Outcome::Placed(from) => {
@@ -145,25 +145,8 @@ impl Recorder {
             return Ok(());
         }
         raw.append(stem_or(&who, "mixed"), kind, data, now, &self.layout, &mut self.files)?;
-        self.placed_from = self.coded_from(who, data);
+        self.placed_from = self.book.heard_from(data);
         Ok(())
-    }
-
-    /// From when on a packet of coded audio is heard: several that share a time follow each other, as in a track.
-    fn coded_from(&mut self, who: Who, data: &MediaData) -> Option<UnixMillis> {
-        if self.coded.len() >= self.options.max_tracks && !self.coded.contains_key(&who) {
-            return None;
-        }
-        let ms = self.book.sound_ms(data.data.len()).max(1);
-        // Its frames are milliseconds.
-        let line = self.coded.entry(who).or_insert_with(|| Timeline::new(UnixMillis::default(), 1000, 0, None));
-        match line.find_place(data.timestamp, ms, voices(data)) {
-            Place::At { start, .. } => {
-                line.remember(data.timestamp, start, ms);
-                Some(line.time_of(start))
-            }
-            Place::Taken { .. } | Place::BeforeOrigin => None,
-        }
     }
 
     pub(super) fn pictures(&mut self, medium: Medium, data: &MediaData, now: UnixMillis) -> Result<(), RecordError> {
@@ -248,12 +231,6 @@ impl Recorder {
         kept.bytes += data.data.len() as u64;
         aside.keep(medium, reason, data, now, &self.layout, &mut self.files)
     }
-}
-
-/// How many people may speak in the track of a packet.
-fn voices(data: &MediaData) -> Voices {
-    let is_named = data.user_id.as_ref().is_some_and(|user| user.is_person() || user.is_mixed());
-    if is_named || data.channel_id.is_some() { Voices::One } else { Voices::Several }
 }
 
 /// How far the first sound may lie before the start in any case.

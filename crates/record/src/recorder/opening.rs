@@ -169,7 +169,6 @@ impl Recorder {
             picture_codecs: BTreeMap::new(),
             active_speaker_video: true,
             raw: BTreeMap::new(),
-            coded: BTreeMap::new(),
             aside: None,
             odd: OddMessages::open(&layout, &options)?,
             transcript,
