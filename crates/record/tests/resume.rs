@@ -343,6 +343,29 @@ fn counters_reach_the_manifest_while_recording() {
 }
 
 #[test]
+fn a_packet_of_which_a_part_was_written_is_in_its_place_when_it_comes_again() {
+    let room = Room::new();
+    let packets = || (0..10).map(|step| packet(5, 20 * step, &tone(sound(step))));
+    let mut recorder = room.open();
+    record(&mut recorder, packets());
+    recorder.sync(now()).expect("synced");
+    drop(recorder);
+    for name in ["audio/5.wav", "audio/mixed.wav"] {
+        let wav = std::fs::OpenOptions::new().write(true).open(room.path(name)).expect("opened");
+        wav.set_len(44 + 2 * (9 * 320 + 111)).expect("cut");
+    }
+
+    let mut recorder = room.open();
+    record(&mut recorder, packets());
+    finish(recorder);
+
+    let expected: Vec<i16> = (0..10).flat_map(|step| tone(sound(step))).collect();
+    assert_eq!(room.samples("audio/5.wav"), expected);
+    assert_eq!(room.samples("audio/mixed.wav"), expected);
+    assert_eq!(rtms_record::check::check(&room.folder()).problems, []);
+}
+
+#[test]
 fn a_deleted_recording_does_not_come_back() {
     let room = Room::new();
     let mut recorder = room.open();

@@ -18,6 +18,9 @@ use crate::{
     window::Window,
 };
 
+/// So much of a packet has to be at the end of a file to be known there.
+const MIN_TORN_FRAMES: u64 = 32;
+
 /// Spans of a track that are told one by one if they cannot be written.
 const MAX_UNSYNCED: usize = 1024;
 
@@ -102,8 +105,12 @@ impl Set {
     ) -> Result<Place, RecordError> {
         let frames = (samples.len() / self.format.frame_bytes()) as u64;
         let Some(into) = self.tracks.get_mut(track) else { return Ok(Place::BeforeOrigin) };
-        let mut place = into.timeline.find_place(timestamp, frames, voices);
-        if let Place::At { start, .. } = place
+        let torn = into.torn_start(timestamp, samples, self.format, files)?;
+        let mut place = match torn {
+            Some(start) => Place::At { start, joined: false, out_of_order: false },
+            None => into.timeline.find_place(timestamp, frames, voices),
+        };
+        if let (None, Place::At { start, .. }) = (torn, place)
             && into.has_unknown_sound(start, frames, self.format, files)?
         {
             let taken = Place::Taken { start: into.timeline.nominal(timestamp) };
@@ -449,6 +456,33 @@ impl Track {
         let frames = self.timeline.unknown_until().min(start + frames).saturating_sub(start);
         let bytes = usize::try_from(frames).unwrap_or(usize::MAX).saturating_mul(format.frame_bytes());
         Ok(!is_silent(&self.read(start, bytes, format, files)?))
+    }
+
+    /// Where a packet begins of which the file ends with the first part, as a process leaves it that is killed while writing.
+    fn torn_start(
+        &self,
+        timestamp: UnixMillis,
+        samples: &[u8],
+        format: PcmFormat,
+        files: &mut Files,
+    ) -> Result<Option<u64>, RecordError> {
+        let frame_bytes = format.frame_bytes();
+        let frames = (samples.len() / frame_bytes) as u64;
+        let (nominal, until) = (self.timeline.nominal(timestamp), self.timeline.unknown_until());
+        if nominal >= until || nominal + frames + self.timeline.reach() <= until {
+            return Ok(None);
+        }
+        let first = (until + 1).saturating_sub(frames);
+        let end = self.read(first, usize::try_from(until - first).unwrap_or(0) * frame_bytes, format, files)?;
+        let is_torn = |start: u64| {
+            let there = usize::try_from(start - first).ok().and_then(|frames| end.get(frames * frame_bytes..));
+            there.is_some_and(|there| !is_silent(there) && samples.starts_with(there))
+        };
+        // Few samples may be the same by chance, but for the place that the time names.
+        let near = |start: &u64| *start == nominal || until - start >= MIN_TORN_FRAMES;
+        let mut places: Vec<_> = (first..until).filter(near).collect();
+        places.sort_by_key(|start| start.abs_diff(nominal));
+        Ok(places.into_iter().find(|start| is_torn(*start)))
     }
 
     /// Has this block in memory.
