@@ -407,8 +407,9 @@ fn uncounted_sound(known: &manifest::Track, format: PcmFormat, end: u64) -> Kept
         let bytes = end.saturating_sub(counted).saturating_mul(format.frame_bytes() as u64);
         return Kept { packets: bytes.div_ceil(usual.max(1)), bytes };
     }
-    let packets = end.saturating_sub(counted).saturating_mul(format.frame_bytes() as u64) / packet_bytes.max(1);
-    Kept { packets, bytes: packets * packet_bytes }
+    // The last may be there in part.
+    let bytes = end.saturating_sub(counted).saturating_mul(format.frame_bytes() as u64);
+    Kept { packets: bytes / packet_bytes.max(1), bytes }
 }
 
 /// Opens a WAV that nothing else can be at: names tell formats apart, and a foreign file there is an error.

@@ -145,6 +145,11 @@ impl Timeline {
         (start - nominal <= shift_ms * self.frames_per_ms).then_some(Place::At { start, joined: true, out_of_order })
     }
 
+    /// Where the file ended that was found.
+    pub(crate) fn found_until(&self) -> u64 {
+        self.found.map_or(0, |(end, _)| end)
+    }
+
     /// Before this frame there may be sound that only the file knows of.
     pub(crate) fn unknown_until(&self) -> u64 {
         self.unknown_until

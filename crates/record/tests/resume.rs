@@ -366,6 +366,26 @@ fn a_packet_of_which_a_part_was_written_is_in_its_place_when_it_comes_again() {
 }
 
 #[test]
+fn a_packet_of_which_a_part_was_written_is_counted_as_far_as_it_is_there() {
+    let room = Room::new();
+    let mut recorder = room.open();
+    record(&mut recorder, (0..10).map(|step| packet(5, 20 * step, &tone(sound(step)))));
+    recorder.sync(now()).expect("synced");
+    drop(recorder);
+    // A killed process may have written more than it counted.
+    for name in ["audio/5.wav", "audio/mixed.wav"] {
+        let wav = std::fs::OpenOptions::new().write(true).open(room.path(name)).expect("opened");
+        wav.set_len(44 + 2 * (13 * 320 + 160)).expect("prolonged");
+    }
+
+    let summary = finish(room.open());
+
+    let track = summary.manifest.tracks.iter().find(|track| track.files[0] == "audio/5.wav").expect("the track");
+    assert_eq!((track.placed.packets, track.placed.bytes), (13, 2 * (13 * 320 + 160)));
+    assert_eq!(rtms_record::check::check(&room.folder()).problems, []);
+}
+
+#[test]
 fn a_deleted_recording_does_not_come_back() {
     let room = Room::new();
     let mut recorder = room.open();

@@ -125,13 +125,16 @@ impl Set {
             placed.last_timestamp = Some(placed.last_timestamp.map_or(timestamp, |last| last.max(timestamp)));
             placed.joined += u64::from(joined);
             placed.out_of_order += u64::from(out_of_order);
-            into.heard += frames;
+            // What the file had of it was counted when it was found.
+            let known = torn.map_or(0, |start| into.timeline.found_until().saturating_sub(start));
+            let new_frames = frames - known.min(frames);
+            into.heard += new_frames;
             into.note_unsynced(start, start + frames);
             let written = self.write(track, start, samples, files);
             if let (Err(_), Some(into)) = (&written, self.tracks.get_mut(track)) {
                 into.placed.packets -= 1;
                 into.placed.bytes -= samples.len() as u64;
-                into.heard -= frames;
+                into.heard -= new_frames;
             }
             written?;
         }
@@ -468,7 +471,7 @@ impl Track {
     ) -> Result<Option<u64>, RecordError> {
         let frame_bytes = format.frame_bytes();
         let frames = (samples.len() / frame_bytes) as u64;
-        let (nominal, until) = (self.timeline.nominal(timestamp), self.timeline.unknown_until());
+        let (nominal, until) = (self.timeline.nominal(timestamp), self.timeline.found_until());
         if nominal >= until || nominal + frames + self.timeline.reach() <= until {
             return Ok(None);
         }
