@@ -538,6 +538,10 @@ impl Recording {
             let why = error.told();
             if tried.gives_up {
                 error!(why, "a recording could not be closed");
+                if self.setup.deadline.is_over(Share::Turn) {
+                    let lost = "its end, which the next process writes";
+                    self.setup.deadline.leave("recording", Some(&self.about.stream_id), "the disk", lost);
+                }
                 let manifest = tried.recorder.describe();
                 let folder = tried.recorder.folder().display().to_string();
                 let unclosed = serde_json::to_value(&manifest).map(|manifest| Unclosed { folder, manifest });

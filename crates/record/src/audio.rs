@@ -70,7 +70,7 @@ pub(crate) struct MissingSound {
     pub(crate) from: UnixMillis,
     /// Until when.
     pub(crate) to: UnixMillis,
-    /// About how many packets: as many as lay in such a time.
+    /// About how many packets: as many as fill such a time.
     pub(crate) packets: u64,
 }
 
@@ -392,7 +392,10 @@ fn missing_sound(known: &manifest::Track, end_ms: u64, origin: UnixMillis) -> Op
         TrackSource::Participant | TrackSource::ReceivedMix => known.placed.packets,
         TrackSource::ComputedMix => return None,
     };
-    let packets = counted.saturating_mul(ms).div_ceil(known.duration_ms.max(1)).min(counted);
+    // As many as there are of their usual length.
+    let samples = u64::from(known.sample_rate).saturating_mul(u64::from(known.channels)).saturating_mul(ms) / 1000;
+    let packet_bytes = known.placed.bytes.checked_div(known.placed.packets).unwrap_or_default().max(1);
+    let packets = (2 * samples).div_ceil(packet_bytes).min(counted);
     let [from, to] = [end_ms, known.duration_ms].map(|ms| UnixMillis(origin.0.saturating_add(ms)));
     Some(MissingSound { from, to, packets })
 }

@@ -20,7 +20,9 @@ use crate::{
     layout::Layout,
     ledger::{LedgerReport, SpanChange},
     loss::{Loss, seconds},
-    manifest::{Continues, FORMAT, Manifest, ManifestLine, OriginLine, RecordingState, Track, TrackSource},
+    manifest::{
+        AsideReason, Continues, FORMAT, Manifest, ManifestLine, OriginLine, RecordingState, Track, TrackSource,
+    },
     raw::IndexLine,
     wav::{HEADER_BYTES, PcmFormat, header},
 };
@@ -292,6 +294,12 @@ impl Check {
                 };
                 self.problem(ProblemKind::Counts, Some("manifest.json"), what);
             }
+        }
+        // The rest of a torn packet is in its track.
+        let aside_only = manifest.aside.iter().filter(|(reason, _)| **reason != AsideReason::TornSamples);
+        for (reason, kept) in aside_only {
+            let packets = if kept.packets == 1 { "packet lies" } else { "packets lie" };
+            self.note(&format!("audio: {} {packets} in aside/ and in no track ({})", kept.packets, reason.as_str()));
         }
         let kept: u64 = manifest.aside.values().map(|kept| kept.packets).sum();
         if aside > kept || aside.saturating_add(refused) < kept {

@@ -228,6 +228,19 @@ impl Appender {
         Ok(())
     }
 
+    /// Has one line of JSON wait for the next flush. For lines that tell of what must be in another file before.
+    pub(crate) fn hold_line(&mut self, line: &impl Serialize) -> Result<(), RecordError> {
+        let mut text = serde_json::to_vec(line).map_err(|error| failed("write", &self.path, error.into()))?;
+        text.push(b'\n');
+        if !self.has_room(text.len()) {
+            let source = io::Error::new(io::ErrorKind::StorageFull, "what it tells of cannot be written");
+            let source = Box::new(failed("write", &self.path, source));
+            return Err(RecordError::Backlogged { path: self.path.clone(), held_bytes: self.waiting.len(), source });
+        }
+        self.waiting.extend_from_slice(&text);
+        Ok(())
+    }
+
     /// Appends one line of JSON.
     pub(crate) fn push_line(&mut self, line: &impl Serialize, files: &mut Files) -> Result<(), RecordError> {
         let mut text = serde_json::to_vec(line).map_err(|error| failed("write", &self.path, error.into()))?;

@@ -184,7 +184,7 @@ impl Raw {
         let offset = file.end();
         file.push(&data.data, files)?;
         let line = line(data, now, layout.relative(file.path()), offset);
-        self.index.push_line(&line, files)
+        self.index.hold_line(&line)
     }
 
     /// Puts a picture in a file of its own.
@@ -200,7 +200,7 @@ impl Raw {
         let path = layout.image(self.medium, number, format.extension());
         files.create(&path, &data.data)?;
         self.pictures = Some(number);
-        self.index.push_line(&line(data, now, layout.relative(&path), 0), files)
+        self.index.hold_line(&line(data, now, layout.relative(&path), 0))
     }
 
     /// Puts a picture without its end in a file of its own, apart from the whole ones.
@@ -217,20 +217,14 @@ impl Raw {
         files.create(&path, &data.data)?;
         self.pictures = Some(number);
         let line = IndexLine { broken: Some(Broken::CutOff), ..line(data, now, layout.relative(&path), 0) };
-        self.index.push_line(&line, files)
+        self.index.hold_line(&line)
     }
 
     /// Notes a message without a byte. It has no file; its line names the folder of what is broken.
-    pub(crate) fn empty(
-        &mut self,
-        data: &MediaData,
-        now: UnixMillis,
-        layout: &Layout,
-        files: &mut Files,
-    ) -> Result<(), RecordError> {
+    pub(crate) fn empty(&mut self, data: &MediaData, now: UnixMillis, layout: &Layout) -> Result<(), RecordError> {
         let folder = layout.relative(&layout.broken_images(self.medium));
         let line = IndexLine { broken: Some(Broken::Empty), ..line(data, now, folder, 0) };
-        self.index.push_line(&line, files)
+        self.index.hold_line(&line)
     }
 
     fn next_picture(&self, layout: &Layout) -> Result<u64, RecordError> {
@@ -297,7 +291,7 @@ impl Aside {
         let mut line = line(data, now, layout.relative(file.path()), offset);
         line.medium = Some(medium);
         line.reason = Some(reason);
-        self.index.push_line(&line, files)
+        self.index.hold_line(&line)
     }
 
     pub(crate) fn flush(&mut self, files: &mut Files) -> Result<(), RecordError> {

@@ -59,13 +59,14 @@ fn second(from: i64) -> Vec<Input> {
 
 /// A recording of which this file cannot be written in its second half, closed all the same.
 fn closed_without(file: &str) -> (Room, Manifest) {
-    let (room, mut recorder) = half_written(file);
+    let (room, mut recorder) = half_written(file, true);
+    put_back(&room, file);
     let summary = recorder.try_finish(&ending(), &|| true).expect("closed");
     (room, summary.manifest)
 }
 
-/// The same, given up and not closed yet.
-fn half_written(file: &str) -> (Room, Recorder) {
+/// The same, given up or not, and not closed yet.
+fn half_written(file: &str, gives_up: bool) -> (Room, Recorder) {
     let room = Room::new();
     // Each part of a track is as long as the first half.
     let wav_limit_bytes = 44 + 32_000 * HALF.unsigned_abs();
@@ -80,22 +81,27 @@ fn half_written(file: &str) -> (Room, Recorder) {
 
     let path = room.path(file);
     let kept = room.root.path().join("kept");
-    let was_there = fs::rename(&path, &kept).is_ok();
+    // A new one is not there yet.
+    let _ = fs::rename(&path, &kept);
     symlink("/dev/full", &path).expect("a link");
     write(&mut recorder, HALF);
     let end = UnixMillis(START + 2000 * HALF.unsigned_abs());
     recorder.handle(Input::Change(Change::Stopped, When::Zoom(end)), end).expect("handled");
     recorder.try_finish(&ending(), &|| true).expect_err("it cannot be written");
-    recorder.give_up().expect("cut");
-
-    // Nothing waits for it any more, so that it is as it was.
-    if path.is_symlink() {
-        fs::remove_file(&path).expect("removed");
-        if was_there {
-            fs::rename(&kept, &path).expect("moved");
-        }
+    if gives_up {
+        recorder.give_up().expect("cut");
     }
     (room, recorder)
+}
+
+/// The file is as it was when it could be written.
+fn put_back(room: &Room, file: &str) {
+    let path = room.path(file);
+    if path.is_symlink() {
+        fs::remove_file(&path).expect("removed");
+        // There is none if it was new.
+        let _ = fs::rename(room.root.path().join("kept"), &path);
+    }
 }
 
 fn assert_closed(room: &Room, manifest: &Manifest) -> Loss {
@@ -123,6 +129,30 @@ fn of_lines_that_cannot_be_written_each_is_counted_and_nothing_else_is_lost() {
         let lost = assert_closed(&room, &manifest);
         assert_eq!(lost.parts, [LostPart { medium, cause: LossCause::Disk, ms, packets }], "{file}");
         assert_eq!(manifest.refused, packets, "{file}");
+    }
+}
+
+#[test]
+fn what_a_killed_process_could_not_write_is_lost_and_not_received() {
+    let files = [
+        ("video/index.jsonl", Medium::Video),
+        ("deskshare/index.jsonl", Medium::Deskshare),
+        ("transcript.jsonl", Medium::Transcript),
+        ("chat.jsonl", Medium::Chat),
+    ];
+    for (file, medium) in files {
+        let (room, mut recorder) = half_written(file, false);
+        recorder.sync(UnixMillis(START + 2000 * HALF.unsigned_abs())).expect_err("no room");
+        std::mem::forget(recorder);
+        put_back(&room, file);
+
+        let summary = finish(room.open());
+        let ledger = summary.manifest.ledger.expect("a ledger");
+        let [received, lost] = ["received", "dropped"].map(|word| ledger.media[&medium].total_ms(word));
+        let is_words = matches!(medium, Medium::Transcript | Medium::Chat);
+        let expected = if is_words { 2 * HALF.unsigned_abs() } else { 1000 * HALF.unsigned_abs() };
+        assert!(received.abs_diff(expected) <= 200, "{file}: {received} of {expected}");
+        assert!(lost.abs_diff(expected) <= 200 && lost > 0, "{file}: {lost} of {expected}");
     }
 }
 
@@ -217,7 +247,8 @@ fn a_mix_that_fell_behind_is_summed_again_when_it_can_be_written() {
 
 #[test]
 fn what_could_not_be_closed_at_all_is_closed_later_as_it_was_told() {
-    let (room, mut recorder) = half_written("video/index.jsonl");
+    let (room, mut recorder) = half_written("video/index.jsonl", true);
+    put_back(&room, "video/index.jsonl");
     let draft = room.path("manifest.json.new");
     fs::create_dir(&draft).expect("in the way");
     recorder.try_finish(&ending(), &|| true).expect_err("its manifest cannot be written");

@@ -171,7 +171,7 @@ impl Recorder {
         match picture(&data.data) {
             Picture::Empty => {
                 received.empty += 1;
-                raw.empty(data, now, layout, files)
+                raw.empty(data, now, layout)
             }
             Picture::H264 => raw.append(stem, "h264", data, now, layout, files),
             Picture::Whole(format) => raw.picture(format, data, now, layout, files),

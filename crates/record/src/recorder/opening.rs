@@ -31,6 +31,9 @@ use crate::{
     text::Transcript,
 };
 
+/// How far the end of a file and the ledger may be apart for reasons that are none.
+const ROUNDING: Duration = Duration::from_millis(100);
+
 impl Recorder {
     /// Opens the recording of a stream under the root of all recordings, new or going on with what is there.
     ///
@@ -227,6 +230,43 @@ fn resumed(
     Ok(manifest)
 }
 
+/// Until when the files have something of a medium, on Zoom's clock; none if nothing tells.
+fn latest_in_files(
+    medium: Medium,
+    audio: Option<&Audio>,
+    ledger: &Ledger,
+    layout: &Layout,
+) -> Result<Option<UnixMillis>, RecordError> {
+    #[derive(Deserialize)]
+    struct Times {
+        received_at: Option<UnixMillis>,
+        timestamp: Option<UnixMillis>,
+        start_time: Option<UnixMillis>,
+        end_time: Option<UnixMillis>,
+        /// Why it lies aside.
+        reason: Option<serde::de::IgnoredAny>,
+    }
+    let (paths, ms) = match medium {
+        Medium::Audio => (vec![layout.index(medium), layout.aside_index()], 20),
+        Medium::Video | Medium::Deskshare => (vec![layout.index(medium)], PICTURE_MS),
+        Medium::Transcript => (vec![layout.transcript_lines()], 1),
+        Medium::Chat => (vec![layout.chat()], 1),
+    };
+    let mut latest = if medium == Medium::Audio { audio.and_then(Audio::end) } else { None };
+    for path in paths {
+        for line in last_lines(&path, INDEX_TAIL_BYTES)? {
+            let Ok(times) = serde_json::from_slice::<Times>(&line) else { continue };
+            // What has no time, or one that is not believed, counts as when it came.
+            let has_time = times.timestamp.is_some() || times.start_time.is_some();
+            let came_at = times.received_at.filter(|_| !has_time || times.reason.is_some());
+            let came_at = came_at.map(|at| ledger.to_zoom(at));
+            let ends = [times.timestamp, times.start_time, times.end_time, came_at];
+            latest = ends.into_iter().flatten().map(|at| at + Duration::from_millis(ms)).chain(latest).max();
+        }
+    }
+    Ok(latest)
+}
+
 /// When something was last written in a folder, on our clock; none if nobody knows.
 fn last_written(folder: &Path) -> Option<UnixMillis> {
     let times =
@@ -283,6 +323,13 @@ fn resumed_ledger(
     }
     if let (Some(origin), Some(end)) = (manifest.origin.filter(|_| is_lost), audio.and_then(Audio::end)) {
         ledger.found(Medium::Audio, origin, end.min(latest));
+    }
+    // What no file has was not written, if the process died while they could not be.
+    let has_died = manifest.resumes.last().is_some_and(|resume| resume.found == RecordingState::Recording);
+    for medium in Medium::ALL.into_iter().filter(|_| has_died) {
+        let until = latest_in_files(medium, audio, &ledger, layout)?;
+        let from = until.map_or(manifest.about.started_at, |until| until + ROUNDING);
+        ledger.not_kept(medium, from, UnixMillis(u64::MAX), Queue::Disk);
     }
     // Sound that was going on when the ledger was written went on to the end of its files.
     if let (Some(until), Some(end)) = (ledger.received_until(Medium::Audio), audio.and_then(Audio::end)) {
