@@ -258,7 +258,7 @@ impl Worker {
             return if is_claimable { self.claim(record).await } else { Ok(()) };
         };
         match record.wanted.wish() {
-            Some(wish) => running.tell(&wish).await,
+            Some(wish) => running.tell(&wish, record.wanted.stop.as_ref().map(|stop| stop.at)).await,
             None if running.stopped => {}
             None => {
                 running.stopped = true;
@@ -611,12 +611,14 @@ fn age(asked: &Receipt, now: UnixMillis) -> Duration {
 
 impl Running {
     /// Tells the task what changed since it was last told.
-    async fn tell(&mut self, wish: &Wish<'_>) {
+    async fn tell(&mut self, wish: &Wish<'_>, stopped_at: Option<UnixMillis>) {
         let interruption = wish.interruption.filter(|new| self.interruption.as_ref().is_none_or(|it| it.at != new.at));
         if wish.start.at == self.start.at && interruption.is_none() {
             return;
         }
-        let is_restarted = wish.start.at != self.start.at && !wish.start.is_twin_of(&self.start);
+        // A stop between the two makes the second a new start, whatever its name.
+        let was_stopped = stopped_at.is_some_and(|at| at >= self.start.at);
+        let is_restarted = wish.start.at != self.start.at && (was_stopped || !wish.start.is_twin_of(&self.start));
         let is_interrupted =
             interruption.is_some_and(|new| self.interruption.as_ref().is_none_or(|known| !new.is_twin_of(known)));
         self.start = wish.start.clone();

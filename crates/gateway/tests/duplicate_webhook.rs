@@ -115,6 +115,24 @@ async fn a_start_under_both_of_its_names_is_one_connection_and_receipts_have_the
 }
 
 #[tokio::test]
+async fn a_start_under_the_other_name_after_a_stop_is_a_new_one() {
+    let data_dir = tempfile::tempdir().unwrap();
+    let gateway = Gateway::start(data_dir.path()).await;
+    let simulator = meeting(6, SHORT * 2).await;
+    let again = start_webhook(&simulator, 800, simulator.signaling_url());
+    let mut again: Value = serde_json::from_slice(&again).unwrap();
+    again["event"] = "meeting.rtms.started".into();
+
+    assert_eq!(gateway.post(simulator.start_webhook()).await, 200);
+    until("sound arrives", async || (simulator.counts().audio > 10).then_some(())).await;
+    assert_eq!(gateway.post(&stop_webhook(&simulator, 400)).await, 200);
+    assert_eq!(gateway.post(again.to_string().as_bytes()).await, 200);
+    until("it is joined again", async || (simulator.counts().joins == 2).then_some(())).await;
+    simulator.finished().await;
+    gateway.stop().await;
+}
+
+#[tokio::test]
 async fn a_start_that_comes_after_its_stop_is_not_joined() {
     let data_dir = tempfile::tempdir().unwrap();
     let gateway = Gateway::start(data_dir.path()).await;

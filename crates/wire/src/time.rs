@@ -87,10 +87,15 @@ pub fn is_as_sent(name: &str) -> bool {
 
 /// Puts the times of an object in order: each becomes whole milliseconds, or goes if it is no time.
 ///
-/// A value that was not these milliseconds, in quotes or not, stays beside it under the same name with `_as_sent`.
+/// A value that was not these milliseconds, in quotes or not, stays beside it under the same name with `_as_sent`; null is as
+/// if there were none.
 pub(crate) fn settle(fields: &mut Extra, names: &[&str]) {
     for name in names {
-        let Some(value) = fields.get(*name).filter(|value| !value.is_null()) else { continue };
+        let Some(value) = fields.get(*name) else { continue };
+        if value.is_null() {
+            fields.remove(*name);
+            continue;
+        }
         let read = UnixMillis::read(value);
         if read.is_some() && read.map(|time| time.0) == value.as_u64() {
             continue;

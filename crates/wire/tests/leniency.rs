@@ -90,6 +90,17 @@ fn a_torn_byte_in_any_string_costs_no_packet() {
 }
 
 #[test]
+fn a_time_that_is_null_is_as_one_that_is_absent() {
+    for number in [14, 15, 16] {
+        let text =
+            json!({"msg_type": number, "content": {"user_id": 9, "data": "AQID", "timestamp": null}}).to_string();
+        let (data, _) = media(text.as_bytes());
+        assert_eq!((data.data.as_ref(), data.timestamp.0), (&[1, 2, 3][..], 0), "{text}");
+        assert!(data.extra.is_empty(), "{:?}", data.extra);
+    }
+}
+
+#[test]
 fn a_wrong_length_is_only_a_wrong_length() {
     for (length, is_wrong) in [
         ("3", false),
