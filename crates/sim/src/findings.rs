@@ -256,7 +256,7 @@ pub enum Mistake {
         medium: Option<Medium>,
     },
     /// Signaling or media was lost, the window was open to the end of the stream, and nobody tried to come back.
-    #[error("did not come back: {} was lost {after_ms} ms before the end, and nothing was tried since", medium.map_or("signaling", Medium::as_str))]
+    #[error("did not come back: {} was gone for the last {after_ms} ms, and nothing was tried since", medium.map_or("signaling", Medium::as_str))]
     StayedAway {
         /// The medium that was lost; none stands for signaling, and all media with it.
         medium: Option<Medium>,

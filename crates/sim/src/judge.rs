@@ -360,7 +360,11 @@ impl fmt::Display for StreamReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Summary { refused, keep_alives, webhooks, sent, missed } = &self.summary;
         writeln!(f, "stream {}: {}", self.stream, self.verdict.as_str())?;
-        writeln!(f, "  {} joined, {} media connections, {refused} refused", sent.joins, sent.media_connections)?;
+        writeln!(
+            f,
+            "  {} joined, {} media connections, {refused} refused for what the client did",
+            sent.joins, sent.media_connections
+        )?;
         writeln!(f, "  {keep_alives}")?;
         writeln!(
             f,

@@ -415,11 +415,7 @@ impl Webhooks {
             }
             Purpose::Forged(forgery) => {
                 self.open.remove(&id);
-                return answer
-                    .is_accepted()
-                    .then(|| Mistake::ForgedStartAccepted { how: forgery.how() })
-                    .into_iter()
-                    .collect();
+                mistakes.extend(answer.is_accepted().then(|| Mistake::ForgedStartAccepted { how: forgery.how() }));
             }
             Purpose::Validation => {
                 let question = self.open.remove(&id).and_then(|it| it.question);
@@ -459,6 +455,9 @@ impl Webhooks {
         let late = self.late.remove(&(id, attempt))?;
         let took = self.deliveries.end(id, attempt, Outcome::Late(status), now);
         let after_ms = took.and_then(|took| u64::try_from(took.as_millis()).ok());
+        if let Purpose::Forged(forgery) = late.purpose {
+            return (200..=299).contains(&status).then(|| Mistake::ForgedStartAccepted { how: forgery.how() });
+        }
         Some(Mistake::WebhookAnsweredTooLate {
             event: late.event,
             status: Some(status),
@@ -470,7 +469,11 @@ impl Webhooks {
     /// What is not even late: the receiver never answered. With the time of the post.
     pub(crate) fn never_answered(&mut self, now: UnixMillis) -> Option<(UnixMillis, Mistake)> {
         let key = self.late.iter().find(|(_, late)| late.until <= now).map(|(key, _)| *key)?;
-        let Late { event, posted, .. } = self.late.remove(&key)?;
+        let Late { event, posted, purpose, .. } = self.late.remove(&key)?;
+        if matches!(purpose, Purpose::Forged(_)) {
+            // Nobody need answer it.
+            return self.never_answered(now);
+        }
         let (status, after_ms) = (None, None);
         Some((posted, Mistake::WebhookAnsweredTooLate { event, status, after_ms, repeated_needlessly: false }))
     }

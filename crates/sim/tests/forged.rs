@@ -95,6 +95,24 @@ fn a_2xx_answer_to_a_forgery_is_a_warning() {
 }
 
 #[test]
+fn a_2xx_answer_to_a_forgery_is_a_warning_also_if_it_comes_late_and_its_lateness_is_nothing() {
+    let mut run = forging(Product::Meeting);
+    run.join();
+    answer(&mut run, 0, WebhookAnswer::Status(200));
+    run.live_until(2_000);
+    for post in 1..4 {
+        answer(&mut run, post, WebhookAnswer::TimedOut);
+    }
+    for (post, status) in [(1, 200), (2, 401)] {
+        let WebhookPost { id: webhook, attempt, .. } = run.webhooks[post];
+        run.input(Input::WebhookAnsweredLate { webhook, attempt, status });
+    }
+    run.live_until(60_000);
+
+    assert_eq!(run.mistakes(), [Mistake::ForgedStartAccepted { how: Forgery::ALL[0].how() }]);
+}
+
+#[test]
 fn a_handshake_for_a_forged_stream_is_refused_and_one_fault_while_the_real_stream_goes_on() {
     for forgery in 0..3 {
         let mut run = forging(Product::Meeting);

@@ -158,6 +158,21 @@ fn a_scripted_refusal_has_the_words_of_its_status() {
     assert_eq!(run.heard(signaling)[0]["reason"], "Duplicate video subscription");
 }
 
+#[test]
+fn a_client_that_is_refused_on_purpose_may_wait_until_zoom_closes() {
+    let refused = Answer::Status(StatusCode::DuplicateSignalRequest);
+    let mut run = Run::new(ZoomConfig { temper: refusing(Request::Signaling, refused), ..config(40) });
+    let first = run.connect(Endpoint::Signaling);
+    let request = run.signaling_request();
+    run.say(first, &request);
+    run.until(10_000);
+    assert_eq!(run.closed[&first], 1000);
+
+    run.join();
+    run.until(10_500);
+    assert_eq!(found(&run), []);
+}
+
 fn strict() -> Temper {
     Temper { strict: true, ..Temper::default() }
 }

@@ -38,7 +38,7 @@ fn the_text_says_what_was_seen_and_what_is_right() {
     let report = Report::new(vec![a_run_with_findings().zoom.report()]).to_string();
 
     let lines = [
-        "  1 joined, 1 media connections, 1 refused",
+        "  1 joined, 1 media connections, 1 refused for what the client did",
         "  keep-alives: 4 asked, 1 answered after 0 ms on average and 0 ms at most",
         "  webhook meeting.rtms_started at 0.000 s, attempt 1: 500 after 0 ms",
         "fault at 0.000 s: the client answered the webhook meeting.rtms_started badly: status 500.",

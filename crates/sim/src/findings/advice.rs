@@ -155,7 +155,8 @@ kinds! {
     WindowMissed = "window_missed", Fault,
         "Come back within 60 s for signaling and 65 s for media, from the handshake on: docs/protocol.md#clocks-and-windows";
     StayedAway = "stayed_away", Fault,
-        "Connect anew when a connection is lost, at once and then with pauses, until the window is over: \
+        "Connect anew when a connection is lost, at once and then with pauses, until the window is over; a medium that the \
+         client closes by itself interrupts the stream, too: \
          docs/protocol.md#clocks-and-windows";
     NoMedia = "no_media", Fault,
         "After message 2 open a connection for each medium that is wanted, or one for all, and ask with message 3 for what is \

@@ -226,7 +226,7 @@ impl Conduct {
     /// What was asked is refused, and rightly so. Gives how often the same was refused by now; none if it was once too often before.
     pub(crate) fn refused_rightly(&mut self, connection: ConnectionId, request: MessageType) -> Option<u32> {
         self.tally.refused += 1;
-        self.refused_anyhow(connection, request);
+        self.note_refusal(connection, request, true);
         if self.refusals.len() >= Self::MOST && !self.refusals.contains_key(&self.asking) {
             return Some(1);
         }
@@ -263,11 +263,17 @@ impl Conduct {
         self.asked_to_close
     }
 
-    /// The handshake of a connection is refused, rightly or not.
+    /// The handshake of a connection is refused through no fault of the client's. It may wait until the connection is closed, as
+    /// Zoom may do that.
     pub(crate) fn refused_anyhow(&mut self, connection: ConnectionId, request: MessageType) {
+        self.note_refusal(connection, request, false);
+    }
+
+    /// `more`: whether more is to be said of the connection if the client leaves it as it is.
+    fn note_refusal(&mut self, connection: ConnectionId, request: MessageType, more: bool) {
         let is_handshake = matches!(request, MessageType::SignalingHandShakeReq | MessageType::DataHandShakeReq);
         if is_handshake && self.refused.len() < Self::MOST {
-            self.refused.entry(connection).or_insert((request, true));
+            self.refused.entry(connection).or_insert((request, more));
         }
     }
 
