@@ -75,7 +75,7 @@ impl Share {
             Self::WireLog => 40,
             Self::Checksums => 60,
             Self::Streams => 70,
-            Self::Worker => 72,
+            Self::Worker => 77,
             Self::Requests => 82,
             Self::Dispatcher => 86,
             Self::Sinks => 91,
