@@ -3,7 +3,10 @@
 
 use std::path::{Path, PathBuf};
 
-use rtms_record::{Ending, Input, Options, Recorder, RecordingAbout, Summary};
+use rtms_record::{
+    Ending, Input, Options, Recorder, RecordingAbout, Summary,
+    ledger::{Ledger, LedgerReport},
+};
 use rtms_wire::{
     SmolStr,
     codes::{
@@ -130,4 +133,27 @@ pub(crate) fn samples(path: &Path) -> Vec<i16> {
 /// So many milliseconds of silence at 16 kHz.
 pub(crate) fn silence(ms: usize) -> Vec<i16> {
     vec![0; 16 * ms]
+}
+
+/// So many milliseconds after the start.
+pub(crate) fn at(ms: u64) -> UnixMillis {
+    UnixMillis(START + ms)
+}
+
+pub(crate) fn flawless(report: &LedgerReport) {
+    assert_eq!(report.flaw(), None);
+    for medium in report.media.values() {
+        assert!(medium.spans.windows(2).all(|pair| pair[0].what != pair[1].what), "as few as can be");
+    }
+}
+
+/// The words of a medium's time, each from when to when after the start.
+pub(crate) fn words(report: &LedgerReport, medium: Medium) -> Vec<(u64, u64, String)> {
+    let spans = report.media[&medium].spans.iter();
+    spans.map(|span| (span.from.0 - START, span.to.0 - START, span.what.to_string())).collect()
+}
+
+/// The words of a medium's time, each with its end after the start.
+pub(crate) fn ends(ledger: &Ledger, medium: Medium) -> Vec<(u64, String)> {
+    words(&ledger.report(), medium).into_iter().map(|(_, to, word)| (to, word)).collect()
 }
