@@ -513,7 +513,7 @@ impl Recording {
             let (setup, metrics) = (self.setup.clone(), self.metrics.clone());
             let closed = tokio::task::spawn_blocking(move || {
                 let started = ThreadTime::now();
-                let closed = closing.run(&setup);
+                let closed = closing.run(&setup, &metrics);
                 metrics.recorded_for(started.elapsed());
                 (closing, closed)
             });
@@ -615,8 +615,9 @@ struct Closing {
 }
 
 impl Closing {
-    fn run(&mut self, setup: &RecordingSetup) -> Result<Summary, RecordError> {
+    fn run(&mut self, setup: &RecordingSetup, metrics: &Metrics) -> Result<Summary, RecordError> {
         if let Err(error) = handle_all(&mut self.recorder, std::mem::take(&mut self.inputs)) {
+            metrics.record_error();
             warn!(%error, "a part of a recording could not be written");
         }
         if self.gives_up {

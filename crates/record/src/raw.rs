@@ -238,13 +238,9 @@ impl Raw {
         Ok(last + 1)
     }
 
-    /// Writes what waits: packets first, so that the index never tells of bytes that are not there.
+    /// Writes what waits.
     pub(crate) fn flush(&mut self, files: &mut Files) -> Result<(), RecordError> {
-        let mut done = Ok(());
-        for file in self.files.values_mut() {
-            keep_first(&mut done, file.flush(files));
-        }
-        done.and_then(|()| self.index.flush(files))
+        flush(self.files.values_mut(), &mut self.index, files)
     }
 
     /// Lets go of what waits and cannot be written; the lines of the packets that are in no file.
@@ -295,11 +291,7 @@ impl Aside {
     }
 
     pub(crate) fn flush(&mut self, files: &mut Files) -> Result<(), RecordError> {
-        let mut done = Ok(());
-        for file in self.files.values_mut() {
-            keep_first(&mut done, file.flush(files));
-        }
-        done.and_then(|()| self.index.flush(files))
+        flush(self.files.values_mut(), &mut self.index, files)
     }
 
     /// As [`Raw::give_up`].
@@ -311,6 +303,19 @@ impl Aside {
     ) -> Vec<IndexLine> {
         give_up(self.files.values_mut(), &mut self.index, layout, files, done)
     }
+}
+
+/// Writes what waits: packets first, so that the index never tells of bytes that are not there.
+fn flush<'a>(
+    packets: impl Iterator<Item = &'a mut Appender>,
+    index: &mut Appender,
+    files: &mut Files,
+) -> Result<(), RecordError> {
+    let mut done = Ok(());
+    for file in packets {
+        keep_first(&mut done, file.flush(files));
+    }
+    done.and_then(|()| index.flush(files))
 }
 
 /// Lets go of what waits for these files of packets. Lines of packets that are in the files wait on for the index.

@@ -138,13 +138,13 @@ impl<S: Sample> Window<S> {
         Ok(())
     }
 
-    /// What is not written yet: from which frame to which, in no order.
-    pub(crate) fn unwritten(&self) -> impl Iterator<Item = (u64, u64)> {
-        self.blocks.iter().filter_map(|block| {
-            let (from, to) = block.unwritten?;
-            let frame = |sample: usize| self.first_frame(block.number) + (sample / self.channels.max(1)) as u64;
-            Some((frame(from), frame(to)))
-        })
+    /// The first frame that is not written yet; none if all are.
+    pub(crate) fn first_unwritten(&self) -> Option<u64> {
+        let first = |block: &Block<S>| {
+            let (from, _) = block.unwritten?;
+            Some(self.first_frame(block.number) + (from / self.channels) as u64)
+        };
+        self.blocks.iter().filter_map(first).min()
     }
 
     /// Lets go of the blocks from this one on, written or not.

@@ -53,10 +53,6 @@ use crate::{
 /// How long begun requests may take to be answered when the program stops.
 const FINISH_WITHIN: Duration = Duration::from_secs(3);
 
-/// Connections at a time to each of the API's listeners. They are apart from the door's, so that a flood of webhooks does
-/// not close the API.
-const API_CONNECTIONS: usize = 256;
-
 /// What the handlers share.
 pub(crate) struct Shared {
     pub(crate) door: Door,

@@ -3,7 +3,9 @@
 
 use tracing::{info, warn};
 
-use crate::http::API_CONNECTIONS;
+/// Connections at a time to each of the API's listeners. They are apart from the door's, so that a flood of webhooks does
+/// not close the API.
+const API_CONNECTIONS: usize = 256;
 
 /// Connections that are too few for a door on the internet: a flood of idle ones is larger.
 const FEW: usize = 1024;

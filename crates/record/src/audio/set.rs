@@ -356,11 +356,11 @@ impl Set {
         let mut first_cut = None;
         for track in &mut self.tracks {
             track.last = None;
-            // What was written since the last sync is not counted by packets, so it is cut off with the rest.
-            let end = track.wav.synced_end();
-            if track.window.unwritten().next().is_none() {
+            if track.window.first_unwritten().is_none() {
                 continue;
             }
+            // What was written since the last sync is not counted by packets, so it is cut off with the rest.
+            let end = track.wav.synced_end();
             let cut = std::mem::take(&mut track.unsynced);
             first_cut = cut.iter().map(|(from, _)| *from).chain(first_cut).min();
             let time = |frame| track.timeline.time_of(frame);
@@ -374,9 +374,9 @@ impl Set {
         }
         let end = self.tracks.iter().map(|track| track.wav.end()).max().unwrap_or_default();
         let Some(mix) = &mut self.sum else { return lost };
-        let unwritten = mix.window.unwritten().map(|(from, _)| from);
         let behind = mix.behind.map(|number| mix.window.first_frame(number));
-        let Some(from) = unwritten.chain(first_cut).chain(behind).min() else { return lost };
+        let stale = mix.window.first_unwritten().into_iter().chain(first_cut).chain(behind);
+        let Some(from) = stale.min() else { return lost };
         let (first, _) = mix.window.locate(from);
         keep_first(done, mix.wav.cut_to(end, files));
         if self.sum_again(first, files).and_then(|()| self.sync_mix(files)).is_err()

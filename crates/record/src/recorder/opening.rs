@@ -230,43 +230,6 @@ fn resumed(
     Ok(manifest)
 }
 
-/// Until when the files have something of a medium, on Zoom's clock; none if nothing tells.
-fn latest_in_files(
-    medium: Medium,
-    audio: Option<&Audio>,
-    ledger: &Ledger,
-    layout: &Layout,
-) -> Result<Option<UnixMillis>, RecordError> {
-    #[derive(Deserialize)]
-    struct Times {
-        received_at: Option<UnixMillis>,
-        timestamp: Option<UnixMillis>,
-        start_time: Option<UnixMillis>,
-        end_time: Option<UnixMillis>,
-        /// Why it lies aside.
-        reason: Option<serde::de::IgnoredAny>,
-    }
-    let (paths, ms) = match medium {
-        Medium::Audio => (vec![layout.index(medium), layout.aside_index()], 20),
-        Medium::Video | Medium::Deskshare => (vec![layout.index(medium)], PICTURE_MS),
-        Medium::Transcript => (vec![layout.transcript_lines()], 1),
-        Medium::Chat => (vec![layout.chat()], 1),
-    };
-    let mut latest = if medium == Medium::Audio { audio.and_then(Audio::end) } else { None };
-    for path in paths {
-        for line in last_lines(&path, INDEX_TAIL_BYTES)? {
-            let Ok(times) = serde_json::from_slice::<Times>(&line) else { continue };
-            // What has no time, or one that is not believed, counts as when it came.
-            let has_time = times.timestamp.is_some() || times.start_time.is_some();
-            let came_at = times.received_at.filter(|_| !has_time || times.reason.is_some());
-            let came_at = came_at.map(|at| ledger.to_zoom(at));
-            let ends = [times.timestamp, times.start_time, times.end_time, came_at];
-            latest = ends.into_iter().flatten().map(|at| at + Duration::from_millis(ms)).chain(latest).max();
-        }
-    }
-    Ok(latest)
-}
-
 /// When something was last written in a folder, on our clock; none if nobody knows.
 fn last_written(folder: &Path) -> Option<UnixMillis> {
     let times =
@@ -292,14 +255,20 @@ fn resumed_ledger(
             Ledger::unrecorded(manifest.about.started_at, until.unwrap_or_default(), now)
         }
     };
-    // A packet's timestamp and perhaps its end; those that nobody can have meant are passed over.
+    // A packet's timestamp and perhaps its end, or when it came; those that nobody can have meant are passed over.
     #[derive(Deserialize)]
     struct Times {
+        received_at: Option<UnixMillis>,
         timestamp: Option<UnixMillis>,
         start_time: Option<UnixMillis>,
         end_time: Option<UnixMillis>,
     }
+    let times = |path: &Path, max_bytes| -> Result<Vec<Times>, RecordError> {
+        let lines = last_lines(path, max_bytes)?;
+        Ok(lines.iter().filter_map(|line| serde_json::from_slice(line).ok()).collect())
+    };
     let latest = ledger.to_zoom(now) + Duration::from_secs(60);
+    let has_died = manifest.resumes.last().is_some_and(|resume| resume.found == RecordingState::Recording);
     for medium in Medium::ALL {
         let (path, ms) = match medium {
             Medium::Audio => (layout.index(medium), 20),
@@ -308,9 +277,10 @@ fn resumed_ledger(
             Medium::Chat => (layout.chat(), 1),
         };
         let mut held: Option<(UnixMillis, UnixMillis)> = None;
-        for line in last_lines(&path, if is_lost { u64::MAX } else { INDEX_TAIL_BYTES })? {
-            let Ok(times) = serde_json::from_slice::<Times>(&line) else { continue };
-            let Some(from) = times.start_time.or(times.timestamp).filter(|from| *from <= latest) else { continue };
+        for times in times(&path, if is_lost { u64::MAX } else { INDEX_TAIL_BYTES })? {
+            let came_at = times.received_at.map(|at| ledger.to_zoom(at));
+            let from = times.start_time.or(times.timestamp).or(came_at);
+            let Some(from) = from.filter(|from| *from <= latest) else { continue };
             let end = times.end_time.filter(|end| *end <= latest).unwrap_or_default();
             let end = end.max(from + Duration::from_millis(ms));
             ledger.found(medium, from, end);
@@ -320,16 +290,20 @@ fn resumed_ledger(
         if let Some((first, last)) = held.filter(|_| is_lost) {
             ledger.found(medium, first, last);
         }
+        if has_died {
+            // What no file has was not written: the process died while it could not be.
+            let mut until = held.map(|(_, last)| last);
+            if medium == Medium::Audio {
+                let aside = times(&layout.aside_index(), INDEX_TAIL_BYTES)?;
+                let came_at = aside.iter().filter_map(|times| times.received_at).map(|at| ledger.to_zoom(at));
+                until = came_at.chain(until).chain(audio.and_then(Audio::end)).max();
+            }
+            let from = until.map_or(manifest.about.started_at, |until| until + ROUNDING);
+            ledger.not_kept(medium, from, UnixMillis(u64::MAX), Queue::Disk);
+        }
     }
     if let (Some(origin), Some(end)) = (manifest.origin.filter(|_| is_lost), audio.and_then(Audio::end)) {
         ledger.found(Medium::Audio, origin, end.min(latest));
-    }
-    // What no file has was not written, if the process died while they could not be.
-    let has_died = manifest.resumes.last().is_some_and(|resume| resume.found == RecordingState::Recording);
-    for medium in Medium::ALL.into_iter().filter(|_| has_died) {
-        let until = latest_in_files(medium, audio, &ledger, layout)?;
-        let from = until.map_or(manifest.about.started_at, |until| until + ROUNDING);
-        ledger.not_kept(medium, from, UnixMillis(u64::MAX), Queue::Disk);
     }
     // Sound that was going on when the ledger was written went on to the end of its files.
     if let (Some(until), Some(end)) = (ledger.received_until(Medium::Audio), audio.and_then(Audio::end)) {
