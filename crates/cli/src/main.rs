@@ -90,7 +90,7 @@ async fn run(arguments: Arguments) -> ExitCode {
     // Only the server talks about itself; the others have something else to say.
     arguments.logging.start(if is_server { "info" } else { "warn" });
     if is_server {
-        // Whoever starts it waits for its end more than for its last line.
+        // A supervisor waits for its end more than for its last line.
         logging::hurry();
     }
     if let Err(error) = signals::survive_file_size_limit() {

@@ -2,7 +2,7 @@
 //!
 //! The sockets never wait for it. When it is full, notes of messages that mean nothing or were read in part go first, then
 //! the oldest video, then the oldest deskshare, then the oldest audio, then the oldest words; what happens to the stream
-//! itself goes only when nothing else is left. Each loss is counted, and of media the time that is missing is told where it
+//! itself goes only when nothing else is left. Each loss is counted, and of media the missing time is reported where it
 //! would have come.
 
 use std::{

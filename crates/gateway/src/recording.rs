@@ -114,8 +114,8 @@ pub(crate) fn close_left_behind(
     Ok(Some(Account::of_recording(&summary)))
 }
 
-/// Closes a recording that could not be closed when its stream ended; what it tells, which is what was told then. None if it is
-/// gone.
+/// Closes a recording that could not be closed when its stream ended, and gives its account: the one that was reported then.
+/// None if the folder is gone.
 ///
 /// # Errors
 /// That it cannot be read or written yet.

@@ -616,7 +616,7 @@ impl Running {
         if wish.start.at == self.start.at && interruption.is_none() {
             return;
         }
-        // A stop between the two makes the second a new start, whatever its name.
+        // A stop between the two makes the second a new start, under either name.
         let was_stopped = stopped_at.is_some_and(|at| at >= self.start.at);
         let is_restarted = wish.start.at != self.start.at && (was_stopped || !wish.start.is_twin_of(&self.start));
         let is_interrupted =
@@ -628,7 +628,7 @@ impl Running {
         } else if is_interrupted {
             self.task.stream.interrupted(wish.server_urls.to_vec()).await
         } else {
-            // The same under another name: it is done with what the task was told last.
+            // The same under another name: it is done with the last wish that the task got.
             match self.told.back_mut() {
                 Some((told_at, _)) => *told_at = wish.at,
                 None => self.lease.saw(wish.at),

@@ -35,7 +35,7 @@ async fn what_no_document_names_reaches_consumers() {
     simulator.finished().await;
     gateway.ended(simulator.stream()).await;
     let is_end = |body: &Body| matches!(body, Body::Ended { .. });
-    until("the end was told", async || told.envelopes().iter().any(|it| is_end(&it.body)).then_some(())).await;
+    until("the end was sent", async || told.envelopes().iter().any(|it| is_end(&it.body)).then_some(())).await;
     let answer = exchange(gateway.api_address(), b"GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
     let metrics = String::from_utf8_lossy(&answer.body).into_owned();
     gateway.stop().await;

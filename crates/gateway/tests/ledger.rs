@@ -139,6 +139,6 @@ async fn play_on(product: Product, config: Config, incidents: Vec<Incident>) -> 
     gateway.ended(simulator.stream()).await;
     let stream = simulator.stream().clone();
     common::until("the stop webhook is folded", async || gateway.record_of(&stream).await?.wanted.stop).await;
-    common::until("the end was told", async || told.spans().iter().any(|span| !span.open).then_some(())).await;
+    common::until("the end was sent", async || told.spans().iter().any(|span| !span.open).then_some(())).await;
     (gateway, told, simulator)
 }

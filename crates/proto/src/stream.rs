@@ -45,7 +45,7 @@ use crate::{
     video::VideoWish,
 };
 
-/// The longest message that means nothing here and is told with its fields, as JSON: many times what any message but media
+/// The longest message that means nothing here and is reported with its fields, as JSON: many times what any message but media
 /// has.
 const MAX_KEPT_BYTES: usize = 16 * 1024;
 

@@ -82,7 +82,7 @@ impl Files {
     pub(crate) fn reserve(&mut self, path: &Path, bytes: usize) {
         // Not zeros, which some file systems do not store.
         if self.write_whole(path, &vec![0xA5; bytes], false).is_err() {
-            // What there is no room for now is missing at the end as well; that is told then.
+            // What there is no room for now is missing at the end as well, and is reported then.
         }
     }
 

@@ -1,4 +1,4 @@
-//! What a recorder keeps of the ledger: it is told live, lies in a file, and survives its process.
+//! What a recorder keeps of the ledger: it is sent live, lies in a file, and survives its process.
 #![allow(clippy::disallowed_methods, reason = "a test may put a file into the way")]
 
 mod common;

@@ -87,7 +87,7 @@ pub enum Recorded {
 pub struct Unclosed {
     /// Its folder.
     pub folder: String,
-    /// Its manifest as it was told, in the form of `manifest.json`.
+    /// Its manifest as it was reported, in the form of `manifest.json`.
     pub manifest: serde_json::Value,
 }
 

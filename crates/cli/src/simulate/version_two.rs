@@ -17,7 +17,7 @@ pub(crate) struct VersionTwoArgs {
     /// Give events a number: off, code_only (in place of `event_type`) or both
     #[arg(long, value_name = "WHERE", value_parser = word::<EventCode>)]
     event_code: Option<EventCode>,
-    /// Name version 2 in messages 2 and 4, whatever the client asked for
+    /// Name version 2 in messages 2 and 4, for any client
     #[arg(long)]
     answers_version_2: bool,
     /// Send binary frames that are no JSON before messages 2 and 4

@@ -70,7 +70,7 @@ impl Leaving {
     }
 }
 
-/// Serves one connection to its end, or until it is told to stop or loses its place and its begun requests are answered.
+/// Serves one connection to its end, or until the server stops or its place is lost, and its begun requests are answered.
 /// `within` limits the TLS handshake, the first bytes, each request's headers, and how long nothing may be asked.
 pub(crate) async fn serve<I, S>(
     stream: I,

@@ -21,7 +21,7 @@ use crate::{
 /// So much of a packet has to be at the end of a file to be known there.
 const MIN_TORN_FRAMES: u64 = 32;
 
-/// Spans of a track that are told one by one if they cannot be written.
+/// Spans of a track that are reported one by one if they cannot be written.
 const MAX_UNSYNCED: usize = 1024;
 
 /// How much of the end of a mix is summed again when a recording is resumed: a killed process may have written a
@@ -417,7 +417,7 @@ impl Track {
         let is_full = self.unsynced.len() >= MAX_UNSYNCED;
         match self.unsynced.last_mut() {
             Some(last) if last.1 == from => last.1 = to,
-            // Rather too much is told as lost than too little.
+            // Rather too much is reported as lost than too little.
             Some(last) if is_full => *last = (last.0.min(from), last.1.max(to)),
             Some(_) | None => self.unsynced.push((from, to)),
         }

@@ -260,7 +260,7 @@ impl Ledger {
         ledger
     }
 
-    /// A ledger of which nothing is left: all time up to now is lost by this cause, but for what is told by [`Ledger::found`].
+    /// A ledger of which nothing is left: all time up to now is lost by this cause, but for what [`Ledger::found`] adds.
     pub fn lost(started_at: UnixMillis, cause: Cause, now: UnixMillis) -> Self {
         let mut ledger = Self::new(started_at, now);
         for account in &mut ledger.media {
@@ -324,7 +324,7 @@ impl Ledger {
         }
     }
 
-    /// What was told as received of this time is not kept after all.
+    /// What was received of this time is not kept after all.
     pub fn not_kept(&mut self, medium: Medium, from: UnixMillis, to: UnixMillis, queue: Queue) {
         if let Some(account) = self.account_mut(medium) {
             account.line.not_kept(from.0, to.0, queue);

@@ -83,8 +83,8 @@ impl Recorder {
     }
 
     /// Closes a recording that was given up and could not be closed then, as its folder could not take the last manifest.
-    /// `told` is [`Recorder::describe`] from after [`Recorder::give_up`]; its counts and its ledger are what is told of the
-    /// stream since. None if there is nothing in the folder any more.
+    /// `told` is [`Recorder::describe`] from after [`Recorder::give_up`]; its counts and its ledger are what was reported
+    /// of the stream. None if there is nothing in the folder any more.
     ///
     /// # Errors
     /// If a file cannot be written or read. It may be called again then.
@@ -117,7 +117,7 @@ impl Recorder {
         recorder.try_finish(ending, may_read).map(Some)
     }
 
-    /// Counts packets that were told as received, and that no file has.
+    /// Counts packets that were counted as received, and that no file has.
     fn lost(&mut self, medium: Medium, times: impl IntoIterator<Item = (UnixMillis, UnixMillis)>, packets: u64) {
         self.manifest.media.entry(medium).or_default().lost_disk += packets;
         self.manifest.refused += packets;
