@@ -136,6 +136,7 @@ async fn hold(address: SocketAddr, number: usize, opened: Arc<AtomicUsize>) {
             opened.fetch_add(1, Ordering::Relaxed);
             let _ = socket.read(&mut [0; 64]).await;
         }
+        // The pace of the crowd: faster, it would be a test of the machine.
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }

@@ -60,7 +60,7 @@ async fn with_nothing_stuck_everything_is_finished() {
 #[tokio::test]
 async fn a_reader_of_standard_output_that_is_stuck() {
     let room = Room::new();
-    let (_reader, writer) = full_pipe();
+    let (_reader, writer) = full_pipe().await;
     let server = Stuck::start(&room, writer.into(), Log::Read).await;
     let simulator = server.meeting(3).await;
     let offered = until("envelopes wait", async || {
@@ -205,7 +205,7 @@ async fn a_reader_that_is_gone_is_logged_once_and_each_envelope_is_counted() {
 #[tokio::test]
 async fn a_demo_whose_screen_is_stuck() {
     let room = Room::new();
-    let (_reader, writer) = full_pipe();
+    let (_reader, writer) = full_pipe().await;
     let data_dir = room.0.path().join("demo");
     let mut demo = rtms(&["demo", "--duration", "1m", "--data-dir", data_dir.to_str().unwrap()]);
     let mut demo = demo.stdout(writer).stderr(Stdio::null()).spawn().unwrap();
@@ -316,7 +316,7 @@ impl Stuck {
         });
         let (address, api) = addresses.await.expect("it listens");
         let (log, unread) = if log == Log::Unread {
-            fill(filler);
+            fill(filler).await;
             (tokio::spawn(async { "(nobody read it)".to_owned() }), Some(reader))
         } else {
             drop(filler);

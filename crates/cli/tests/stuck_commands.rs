@@ -43,7 +43,7 @@ async fn a_reader_of_standard_output_who_takes_nothing_does_not_hold_up_the_end_
     ];
     for command in commands {
         for name in SIGNALS {
-            let (_reader, writer) = full_pipe();
+            let (_reader, writer) = full_pipe().await;
             let mut simulator = simulate(command).stdout(writer).stderr(Stdio::piped()).spawn().unwrap();
             let mut notes = BufReader::new(simulator.stderr.take().unwrap());
             if command[0] == "--print-webhook" {
@@ -76,7 +76,7 @@ async fn a_reader_of_standard_error_who_takes_nothing_does_not_hold_up_the_end_o
     ];
     for command in commands {
         for name in SIGNALS {
-            let (_reader, writer) = full_pipe();
+            let (_reader, writer) = full_pipe().await;
             let command = [&["--webhook", &webhook], command].concat();
             let simulator = simulate(&command).stdout(Stdio::null()).stderr(writer).spawn().unwrap();
             // What was printed before it posts did not hold it up.
@@ -93,7 +93,7 @@ async fn a_demo_whose_log_nobody_takes() {
     for name in SIGNALS {
         let folder = tempfile::tempdir().unwrap();
         let data_dir = folder.path().join("demo");
-        let (_reader, writer) = full_pipe();
+        let (_reader, writer) = full_pipe().await;
         let arguments = ["demo", "--log", "debug", "--duration", "1m", "--data-dir", data_dir.to_str().unwrap()];
         let demo = rtms(&arguments).stdout(Stdio::null()).stderr(writer).spawn().unwrap();
         until("it records", async || fs::read_dir(data_dir.join("recordings")).ok()?.next()?.ok()).await;
@@ -104,7 +104,7 @@ async fn a_demo_whose_log_nobody_takes() {
 
 #[tokio::test]
 async fn a_server_that_fails_to_start_does_not_wait_for_a_reader_of_why() {
-    let (_reader, writer) = full_pipe();
+    let (_reader, writer) = full_pipe().await;
     let mut server = rtms(&["serve"]).stdout(Stdio::null()).stderr(writer).spawn().unwrap();
 
     let status = timeout(SOON, server.wait()).await.expect("it leaves").unwrap();
@@ -123,7 +123,7 @@ async fn a_report_is_whole_for_a_reader_who_is_slow_and_a_signal_ends_the_wait_f
         let mut simulator = simulate(&command).stdout(Stdio::null()).stderr(writer).spawn().unwrap();
 
         if let Some(name) = name {
-            fill(filler);
+            fill(filler).await;
             until("it is at its end", async || has_let_go(&simulator).then_some(())).await;
             ends_soon(simulator, name, &command).await;
         } else {
