@@ -30,7 +30,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::{Notify, watch},
     task::JoinSet,
-    time::{Instant, sleep, sleep_until, timeout},
+    time::{sleep, sleep_until, timeout},
 };
 
 use self::{
@@ -308,16 +308,14 @@ async fn run(
     starts: Vec<WebhookPost>,
     finish: watch::Sender<bool>,
 ) {
-    let end = shared.clock.zero + duration;
     // Dropped with this task, and that ends them.
     let mut tasks = JoinSet::new();
-    tasks.spawn(play(Arc::clone(&shared), end));
     tasks.spawn(keep_alive(Arc::clone(&shared)));
     if let Some(target) = target.clone() {
         tasks.spawn(announce(Arc::clone(&shared), target, starts));
     }
     let reason = tokio::select! {
-        () = sleep_until(end) => StopReason::MeetingEnded,
+        () = play(&shared, duration) => StopReason::MeetingEnded,
         () = shared.stop.notified() => StopReason::HostTriggered,
     };
     tasks.shutdown().await;
@@ -357,12 +355,14 @@ async fn announce(shared: Arc<Shared>, target: post::Target, posts: Vec<WebhookP
     }
 }
 
-/// Sends the sound to whoever is ready. Whoever's time has come more than once gets all that is due in one go, so that the
-/// simulator catches up when it was held up itself.
-async fn play(shared: Arc<Shared>, end: Instant) {
+/// Sends the sound of `duration` to whoever is ready. Whoever's time has come more than once gets all that is due in one go, so
+/// that the simulator catches up when it was held up itself.
+async fn play(shared: &Shared, duration: Duration) {
     let sound = Sound::new();
     let zero = shared.clock.zero;
     let period_ns = 1_000_000_000 / u64::from(shared.rate);
+    // The last of them is told in every turn, also in those that come after the end.
+    let packets = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX) / period_ns;
     // A packet is complete when its time is over.
     let due = |packet: u64, turn: u64| {
         zero + Duration::from_nanos((packet + 1) * period_ns + turn * period_ns / u64::from(TURNS))
@@ -370,12 +370,9 @@ async fn play(shared: Arc<Shared>, end: Instant) {
     let mut turns: Vec<_> = (0..).zip(&shared.turns).map(|(turn, pipes)| (turn, 0, pipes)).collect();
     // Most turns get what the turn before got.
     let mut ready = (0..0, Bytes::new());
-    loop {
-        for (turn, next, pipes) in &mut turns {
+    while turns.iter().any(|(_, next, _)| *next < packets) {
+        for (turn, next, pipes) in turns.iter_mut().filter(|(_, next, _)| *next < packets) {
             let at = due(*next, *turn);
-            if at > end {
-                return;
-            }
             if at > shared.clock.instant_now() {
                 sleep_until(at).await;
             } else {
@@ -383,8 +380,8 @@ async fn play(shared: Arc<Shared>, end: Instant) {
                 tokio::task::yield_now().await;
             }
             let first = *next;
-            let now = shared.clock.instant_now().min(end);
-            while due(*next, *turn) <= now {
+            let now = shared.clock.instant_now();
+            while *next < packets && due(*next, *turn) <= now {
                 *next += 1;
             }
             if ready.0 != (first..*next) {
@@ -394,6 +391,7 @@ async fn play(shared: Arc<Shared>, end: Instant) {
             shared.send(&ready.1, *next - first, &mut lock(pipes), at.elapsed());
         }
     }
+    sleep_until(zero + duration).await;
 }
 
 /// Asks whether the connections are alive.
