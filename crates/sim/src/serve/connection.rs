@@ -65,16 +65,19 @@ pub(super) async fn run(
     connection: ConnectionId,
     guest: Guest,
     limits: Limits,
-    outgoing: mpsc::UnboundedReceiver<Outgoing>,
+    mut outgoing: mpsc::UnboundedReceiver<Outgoing>,
     waiting_bytes: Arc<AtomicUsize>,
     events: mpsc::Sender<FromConnection>,
 ) {
     let websocket = WebSocketLimits::default().max_payload_len(Some(limits.message_bytes));
     let Guest { io, room: _room } = guest;
     let mut socket = ServerBuilder::new().limits(websocket).serve(Line::new(io));
-    let ending = converse(connection, &mut socket, outgoing, &waiting_bytes, &events).await;
+    let ending = converse(connection, &mut socket, &mut outgoing, &waiting_bytes, &events).await;
     // It fails only when the pump has ended.
     let _ = events.send(FromConnection::Ended { connection, ending }).await;
+    if ending == Some(Ending::CloseFrame) {
+        let _ = timeout(CLOSE_WITHIN, answer_close(socket.get_mut(), outgoing)).await;
+    }
     if ending.is_some() && socket.get_ref().passage() != Passage::Open {
         // To close the socket would be an answer, too; this lasts until the client gives it up.
         let mut ignored = [0; 1_024];
@@ -85,7 +88,7 @@ pub(super) async fn run(
 async fn converse(
     connection: ConnectionId,
     socket: &mut WebSocketStream<Line>,
-    mut outgoing: mpsc::UnboundedReceiver<Outgoing>,
+    outgoing: &mut mpsc::UnboundedReceiver<Outgoing>,
     waiting_bytes: &AtomicUsize,
     events: &mpsc::Sender<FromConnection>,
 ) -> Option<Ending> {
@@ -94,8 +97,6 @@ async fn converse(
             biased;
             said = socket.next() => match said {
                 Some(Ok(message)) if message.is_close() => {
-                    // The library has queued the answer; this writes it.
-                    let _ = timeout(CLOSE_WITHIN, socket.next()).await;
                     return Some(Ending::CloseFrame);
                 }
                 Some(Ok(message)) if message.is_text() || message.is_binary() => {
@@ -114,7 +115,7 @@ async fn converse(
                 None => return Some(Ending::Cut),
             },
             wanted = outgoing.recv() => match wanted {
-                Some(first) => match write(socket, first, &mut outgoing, waiting_bytes).await {
+                Some(first) => match write(socket, first, outgoing, waiting_bytes).await {
                     Ok(None) => {}
                     Ok(Some(code)) => {
                         return match close(socket, code).await {
@@ -135,6 +136,21 @@ async fn converse(
             },
         }
     }
+}
+
+/// Answers a client's close frame, after what was said until it was known: that counts as sent, and the client still reads.
+async fn answer_close(line: &mut Line, mut outgoing: mpsc::UnboundedReceiver<Outgoing>) {
+    // The library says nothing more on a socket whose close frame it has read, so this is a new one on the same line.
+    let mut socket = ServerBuilder::new().serve(line);
+    while let Some(wanted) = outgoing.recv().await {
+        if let Outgoing::Say(message) = wanted
+            && socket.feed(message).await.is_err()
+        {
+            return;
+        }
+    }
+    // It fails only where the client is gone already.
+    let _ = socket.send(Message::close(Some(CloseCode::NORMAL_CLOSURE), "")).await;
 }
 
 /// Writes what waits, in one go as far as it is there already. Gives the code if the connection is to be closed then.
