@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -57,8 +57,8 @@ pub trait Socket: Send + Unpin + 'static {
     /// Pushes what was taken into the network.
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), String>>;
 
-    /// Closes with code 1000.
-    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), String>>;
+    /// Closes with code 1000. Gives what the other side sent before it knew, and none when it has closed, too, or is gone.
+    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Option<Received>>;
 }
 
 /// What comes on a WebSocket.
@@ -187,7 +187,7 @@ impl Connector for TcpConnector {
                 .await
                 .map_err(|_| ConnectError::TimedOut("TLS or WebSocket upgrade"))?
                 .map_err(ConnectError::Upgrade)?;
-            Ok(TcpSocket { socket })
+            Ok(TcpSocket { socket, is_closing: false })
         }
     }
 }
@@ -195,6 +195,8 @@ impl Connector for TcpConnector {
 /// A WebSocket over TCP, with or without TLS.
 pub struct TcpSocket {
     socket: WebSocketStream<Frames<MaybeTlsStream<TcpStream>>>,
+    /// Whether our close frame was given to it.
+    is_closing: bool,
 }
 
 impl Socket for TcpSocket {
@@ -234,7 +236,15 @@ impl Socket for TcpSocket {
         Pin::new(&mut self.socket).poll_flush(cx).map_err(|error| error.to_string())
     }
 
-    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), String>> {
-        Pin::new(&mut self.socket).poll_close(cx).map_err(|error| error.to_string())
+    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Option<Received>> {
+        if !std::mem::replace(&mut self.is_closing, true) {
+            // It fails only where the other side has closed; its close frame is answered all the same.
+            let _ = Pin::new(&mut self.socket).start_send(Message::close(Some(CloseCode::NORMAL_CLOSURE), ""));
+        }
+        // The library writes what is queued before it reads.
+        match ready!(self.poll_receive(cx)) {
+            Ok(received @ (Received::Text(_) | Received::Binary(_))) => Poll::Ready(Some(received)),
+            Ok(Received::Closed { .. }) | Err(_) => Pin::new(&mut self.socket).poll_close(cx).map(|_| None),
+        }
     }
 }

@@ -53,6 +53,13 @@ const GOODBYE_FIRST: Duration = Duration::from_millis(200);
 /// Messages taken from ready sockets before the runtime gets a chance to run somebody else.
 const BATCH: usize = 64;
 
+/// What came on a connection after we closed it; none when the other side has closed it, too.
+struct Late {
+    connection: ConnectionId,
+    role: Role,
+    received: Option<Received>,
+}
+
 type Dialing<S> = Pin<Box<dyn Future<Output = Result<S, ConnectError>> + Send>>;
 
 struct Link<S> {
@@ -88,6 +95,10 @@ struct Network<C: Connector> {
     links: Vec<Link<C::Socket>>,
     /// Goodbyes that are being said, by what was left.
     leaving: Vec<(Role, JoinHandle<()>)>,
+    /// What still comes on connections that were left.
+    late: mpsc::Receiver<Late>,
+    /// For those who say the goodbyes.
+    tell_late: mpsc::Sender<Late>,
     /// Where the next look at the links begins, so that a busy one does not starve the others.
     first: usize,
     /// What came last.
@@ -107,11 +118,14 @@ pub(crate) async fn drive<C: Connector>(
     tap: Onlooker,
 ) {
     let (dialing, links, leaving) = (Vec::new(), Vec::new(), Vec::new());
+    let (tell_late, late) = mpsc::channel(BATCH);
     let mut network = Network {
         connector,
         dialing,
         links,
         leaving,
+        late,
+        tell_late,
         first: 0,
         last: Last::default(),
         raws: BTreeMap::new(),
@@ -207,7 +221,8 @@ impl<C: Connector> Network<C> {
             show(&mut self.tap, connection, role, || Seen::Left);
             let goodbye = async move {
                 if let Ok(mut socket) = attempt.await {
-                    let _ = poll_fn(|cx| socket.poll_close(cx)).await;
+                    // Nothing was asked for yet, so nothing comes.
+                    while poll_fn(|cx| socket.poll_close(cx)).await.is_some() {}
                 }
             };
             self.leaving.push((role, said_in_time(goodbye)));
@@ -224,13 +239,21 @@ impl<C: Connector> Network<C> {
     fn close(&mut self, which: impl Fn(&Link<C::Socket>) -> bool) {
         self.leaving.retain(|(_, goodbye)| !goodbye.is_finished());
         for mut link in self.links.extract_if(.., |link| which(link)) {
-            let role = link.role;
+            let (connection, role, tell) = (link.connection, link.role, self.tell_late.clone());
             let goodbye = async move {
-                // What was said last is still said: a ready or a close request may be waiting.
-                let _ = poll_fn(|cx| link.poll_write(cx)).await;
-                let _ = poll_fn(|cx| link.socket.poll_close(cx)).await;
+                // It fails only when the stream is over.
+                let told = |received| tell.send(Late { connection, role, received });
+                let goodbye = async {
+                    // What was said last is still said: a ready or a close request may be waiting.
+                    let _ = poll_fn(|cx| link.poll_write(cx)).await;
+                    while let Some(received) = poll_fn(|cx| link.socket.poll_close(cx)).await {
+                        let _ = told(Some(received)).await;
+                    }
+                };
+                let _ = timeout(CLOSE_LIMIT, goodbye).await;
+                let _ = told(None).await;
             };
-            self.leaving.push((role, said_in_time(goodbye)));
+            self.leaving.push((role, tokio::spawn(goodbye.in_current_span())));
         }
     }
 
@@ -255,6 +278,16 @@ impl<C: Connector> Network<C> {
                     }
                 });
             }
+        }
+        if let Poll::Ready(Some(Late { connection, role, received })) = self.late.poll_recv(cx) {
+            let (payload, is_text) = match received {
+                Some(Received::Text(payload)) => (payload, true),
+                Some(Received::Binary(payload)) => (payload, false),
+                Some(Received::Closed { .. }) | None => {
+                    return Poll::Ready(Input::Lost(connection, "closed by us".into()));
+                }
+            };
+            return Poll::Ready(received_on(connection, role, payload, is_text, &mut self.tap, &mut self.last));
         }
         let count = self.links.len();
         self.first = self.first.wrapping_add(1);
@@ -282,35 +315,14 @@ impl<S: Socket> Link<S> {
             return Poll::Ready(self.cut(error, tap));
         }
         self.socket.poll_receive(cx).map(|received| match received {
-            Ok(Received::Text(payload)) => self.received(payload, true, tap, last),
-            Ok(Received::Binary(payload)) => self.received(payload, false, tap, last),
+            Ok(Received::Text(payload)) => received_on(self.connection, self.role, payload, true, tap, last),
+            Ok(Received::Binary(payload)) => received_on(self.connection, self.role, payload, false, tap, last),
             Ok(Received::Closed { code, reason }) => {
                 show(tap, self.connection, self.role, || Seen::Closed { code, reason });
                 Input::Lost(self.connection, "closed by the other side".into())
             }
             Err(error) => self.cut(error, tap),
         })
-    }
-
-    fn received(&self, payload: Bytes, is_text: bool, tap: &mut Onlooker, last: &mut Last) -> Input {
-        last.bytes = payload.len();
-        let mut medium = None;
-        let input = match Message::decode_leniently(&payload) {
-            Ok((message, flaws)) => {
-                medium = Medium::of_message(message.msg_type());
-                if !flaws.is_empty() {
-                    last.raw = Some(RawMessage::new(medium, flaws, &payload));
-                }
-                Input::Received(self.connection, message)
-            }
-            Err(error) => {
-                last.raw = Some(RawMessage::new(only_medium(self.role), Flaws::default(), &payload));
-                Input::Undecodable(self.connection, error)
-            }
-        };
-        let is_media = medium.is_some();
-        show(tap, self.connection, self.role, || Seen::Received { payload, is_text, is_media });
-        input
     }
 
     fn cut(&self, why: String, tap: &mut Onlooker) -> Input {
@@ -342,6 +354,35 @@ impl<S: Socket> Link<S> {
         }
         Poll::Ready(Ok(()))
     }
+}
+
+/// A message that came on a connection, read as far as it can be.
+fn received_on(
+    connection: ConnectionId,
+    role: Role,
+    payload: Bytes,
+    is_text: bool,
+    tap: &mut Onlooker,
+    last: &mut Last,
+) -> Input {
+    last.bytes = payload.len();
+    let mut medium = None;
+    let input = match Message::decode_leniently(&payload) {
+        Ok((message, flaws)) => {
+            medium = Medium::of_message(message.msg_type());
+            if !flaws.is_empty() {
+                last.raw = Some(RawMessage::new(medium, flaws, &payload));
+            }
+            Input::Received(connection, message)
+        }
+        Err(error) => {
+            last.raw = Some(RawMessage::new(only_medium(role), Flaws::default(), &payload));
+            Input::Undecodable(connection, error)
+        }
+    };
+    let is_media = medium.is_some();
+    show(tap, connection, role, || Seen::Received { payload, is_text, is_media });
+    input
 }
 
 /// The medium of a connection that carries one.

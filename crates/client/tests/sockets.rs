@@ -372,6 +372,27 @@ async fn a_close_is_asked_for_before_the_sockets_close() {
 }
 
 #[tokio::test]
+async fn media_that_zoom_sends_before_it_knows_that_its_connection_was_left_are_taken() {
+    let zoom = Zoom::listen().await;
+    let (handle, mut events) = join(&zoom, 1 << 20);
+    let (signaling, mut media) = zoom.shake_hands().await;
+
+    handle.restarted(vec![format!("ws://{}/second", zoom.address)]).await;
+    // The next dial comes after the goodbye to what it replaces, which is not read here.
+    let _next = zoom.accept().await;
+    for packet in [audio(1_000), audio(1_020)] {
+        media.say(packet).await;
+    }
+    media.say(json!({"msg_type": 12, "timestamp": 1, "sequence": 1})).await;
+
+    assert_eq!(next_audio(&mut events).await, 1_000);
+    assert_eq!(next_audio(&mut events).await, 1_020);
+    // Nothing but the goodbye is said on it.
+    assert_eq!(media.next().await.as_close().unwrap().0, CloseCode::NORMAL_CLOSURE);
+    drop(signaling);
+}
+
+#[tokio::test]
 async fn a_close_by_zoom_is_answered_with_a_close() {
     let zoom = Zoom::listen().await;
     let (_handle, _events) = join(&zoom, 1 << 20);

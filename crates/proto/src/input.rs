@@ -19,7 +19,8 @@ pub enum Input {
     Received(ConnectionId, Message),
     /// Something came that is no message.
     Undecodable(ConnectionId, DecodeError),
-    /// A connection is gone, closed by the other side or cut.
+    /// A connection is gone, closed by the other side or cut, or both sides have closed it after
+    /// [`Output::Disconnect`](crate::output::Output::Disconnect).
     Lost(ConnectionId, String),
     /// A stop webhook arrived.
     Stopped(Option<StopReason>),

@@ -51,7 +51,8 @@ pub enum Output {
         /// What.
         message: Message,
     },
-    /// Close with code 1000, or give up the attempt. Nothing more is heard of it.
+    /// Close with code 1000, or give up the attempt. What Zoom sent on it before it knows is still to be told, and then
+    /// [`Input::Lost`](crate::input::Input::Lost); only media are taken of it.
     Disconnect(ConnectionId),
     /// News for the application.
     Event(Event),

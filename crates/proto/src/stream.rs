@@ -49,6 +49,9 @@ use crate::{
 /// has.
 const MAX_KEPT_BYTES: usize = 16 * 1024;
 
+/// Connections that were left and that Zoom has not closed yet: one for each medium, twice.
+const MAX_LEFT: usize = 10;
+
 /// One RTMS stream. See the crate's documentation for the life of it and for the run loop.
 #[derive(Debug)]
 pub struct Stream {
@@ -70,6 +73,8 @@ pub struct Stream {
     terminating: Option<Option<StopReason>>,
     signaling: SignalingLine,
     media: Vec<MediaLine>,
+    /// Media connections that were closed here, until Zoom has closed them too: what it sent before still comes.
+    left: Vec<Connection>,
     /// Where the media is, as the last message 2 said.
     media_urls: MediaUrls,
     /// When Zoom said that some media connection is interrupted, without saying which. The one that stays silent is.
@@ -134,6 +139,7 @@ impl Stream {
             terminating: None,
             signaling: SignalingLine { recovery: Some(Recovery::of_start(age, now)), ..SignalingLine::default() },
             media: Vec::new(),
+            left: Vec::new(),
             media_urls: MediaUrls::default(),
             suspicion: None,
             state: None,
@@ -247,7 +253,10 @@ impl Stream {
     }
 
     fn lost(&mut self, id: ConnectionId, why: String, now: Moment) {
-        let Some(connection) = self.forget(id) else { return };
+        let Some(connection) = self.forget(id) else {
+            self.left.retain(|left| left.id != id);
+            return self.end_if_drained();
+        };
         let role = connection.role;
         match connection.loss(Interruption::ConnectionLost, why.clone()) {
             None => self.attempt_failed(role, StreamError::Lost { role, why }, now),
@@ -264,7 +273,7 @@ impl Stream {
     }
 
     fn connection(&mut self, id: ConnectionId) -> Option<&mut Connection> {
-        let media = self.media.iter_mut().filter_map(|line| line.connection.as_mut());
+        let media = self.media.iter_mut().filter_map(|line| line.connection.as_mut()).chain(&mut self.left);
         self.signaling.connection.iter_mut().chain(media).find(|connection| connection.id == id)
     }
 
@@ -276,6 +285,22 @@ impl Stream {
 
     fn disconnect(&mut self, id: ConnectionId) {
         self.outputs.push_back(Output::Disconnect(id));
+    }
+
+    /// Closes a connection for another one. The media that Zoom sent before it knows are still taken.
+    fn leave(&mut self, connection: Connection) {
+        self.disconnect(connection.id);
+        self.read_on(connection);
+    }
+
+    /// It was closed here, and Zoom may not know yet.
+    fn read_on(&mut self, connection: Connection) {
+        if connection.is_open() && matches!(connection.role, Role::Media(_)) {
+            if self.left.len() >= MAX_LEFT {
+                self.left.remove(0);
+            }
+            self.left.push(connection);
+        }
     }
 
     // --- What is said ---

@@ -51,7 +51,7 @@ pub enum ToClient {
     Refused(Link, String),
     /// A message came.
     Message(Link, Bytes),
-    /// The other side closed in order.
+    /// The other side closed in order, by itself or in answer to [`FromClient::Close`].
     Closed(Link),
     /// The connection was cut.
     Cut(Link),
@@ -68,7 +68,7 @@ pub enum FromClient {
     Dial(Link, String),
     /// Sends a message.
     Send(Link, String),
-    /// Closes in order, or gives up an attempt.
+    /// Closes in order, or gives up an attempt. What is on its way still comes, and then [`ToClient::Closed`].
     Close(Link),
     /// Goes away without a word, as a killed process does.
     Cut(Link),
@@ -119,6 +119,8 @@ pub struct World {
     last_arrival: BTreeMap<(Link, Way), UnixMillis>,
     /// Connections that neither side has ended.
     open: BTreeSet<Link>,
+    /// Those that the client has closed in order, until Zoom knows: what it sends before still comes.
+    leaving: BTreeSet<Link>,
     /// Upgrades that get no answer.
     ignored: BTreeSet<Link>,
     /// Attempts at webhooks that wait for their answers, and those that Zoom waits for no more.
@@ -163,6 +165,7 @@ impl World {
             sent_parcels: 0,
             last_arrival: BTreeMap::new(),
             open: BTreeSet::new(),
+            leaving: BTreeSet::new(),
             ignored: BTreeSet::new(),
             awaited: BTreeMap::new(),
             given_up: BTreeMap::new(),
@@ -239,6 +242,7 @@ impl World {
         };
         self.on_the_way.retain(|_, parcel| stays(parcel));
         self.ignored.clear();
+        self.leaving.clear();
         for link in std::mem::take(&mut self.open) {
             let input = Input::Closed { connection: connection(link), ending: Ending::Cut };
             self.send(link, Way::ToZoom, Parcel::ToZoom(input));
@@ -247,12 +251,22 @@ impl World {
 
     fn deliver(&mut self, parcel: Parcel, client: &mut dyn Client, look: &mut dyn FnMut(UnixMillis, Step)) {
         match parcel {
-            Parcel::ToZoom(input) => self.zoom.handle(input, self.now),
-            Parcel::ToClient(event) => {
-                if let ToClient::Refused(link, _) | ToClient::Closed(link) | ToClient::Cut(link) = &event {
-                    self.open.remove(link);
+            Parcel::ToZoom(input) => {
+                let left = if let Input::Closed { connection, .. } = &input { Some(Link(connection.0)) } else { None };
+                self.zoom.handle(input, self.now);
+                if let Some(link) = left.filter(|link| self.leaving.contains(link)) {
+                    self.send(link, Way::ToClient, Parcel::ToClient(ToClient::Closed(link)));
+                    self.leaving.remove(&link);
                 }
+            }
+            Parcel::ToClient(event) => {
+                let ends = if let ToClient::Refused(link, _) | ToClient::Closed(link) | ToClient::Cut(link) = &event {
+                    self.open.remove(link)
+                } else {
+                    false
+                };
                 if let ToClient::Closed(link) = &event
+                    && ends
                     && !client.answers_close(*link)
                 {
                     let input = Input::LeftOpen { connection: connection(*link) };
@@ -367,10 +381,18 @@ impl World {
 
     fn left(&mut self, link: Link, ending: Ending) {
         if self.open.remove(&link) {
-            // It hears nothing of it any more.
-            self.on_the_way
-                .retain(|_, parcel| !matches!(parcel, Parcel::ToClient(event) if link_of(event) == Some(link)));
+            // Who closes in order reads on until Zoom has closed as well; who is gone hears nothing.
+            let reads_on = ending == Ending::CloseFrame;
+            self.on_the_way.retain(|_, parcel| match parcel {
+                Parcel::ToClient(event) if link_of(event) == Some(link) => {
+                    reads_on && matches!(event, ToClient::Message(..))
+                }
+                _ => true,
+            });
             self.ignored.remove(&link);
+            if reads_on {
+                self.leaving.insert(link);
+            }
             let input = Input::Closed { connection: connection(link), ending };
             self.send(link, Way::ToZoom, Parcel::ToZoom(input));
         }
@@ -378,7 +400,7 @@ impl World {
 
     /// Puts something on its way along a connection that is still open from the client's side.
     fn send(&mut self, link: Link, way: Way, parcel: Parcel) {
-        if way == Way::ToClient && !self.open.contains(&link) {
+        if way == Way::ToClient && !self.open.contains(&link) && !self.leaving.contains(&link) {
             return;
         }
         let soonest = self.now + self.delay();

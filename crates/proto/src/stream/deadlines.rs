@@ -100,6 +100,7 @@ impl Stream {
             Some(loss) => self.gone(&connection, loss, now),
             None => self.attempt_failed(role, StreamError::TimedOut { role }, now),
         }
+        self.read_on(connection);
     }
 
     fn signaling_due(&mut self, now: Moment) {

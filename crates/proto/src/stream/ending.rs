@@ -99,8 +99,8 @@ impl Stream {
     }
 
     pub(super) fn end_if_drained(&mut self) {
-        let left = self.media.iter().any(|line| line.connection.is_some()) || self.signaling.connection.is_some();
-        if left {
+        let media = self.media.iter().any(|line| line.connection.is_some()) || !self.left.is_empty();
+        if media || self.signaling.connection.is_some() {
             return;
         }
         if let Stage::Draining { ending, .. } = &self.stage {
@@ -117,6 +117,7 @@ impl Stream {
             self.tell_duplicates(medium);
         }
         self.signaling = SignalingLine::default();
+        self.left.clear();
         self.suspicion = None;
         self.stage = Stage::Ended;
         self.tell(Event::Ended(ending));

@@ -36,15 +36,15 @@ impl Stream {
             return;
         }
         let lost_at = self.signaling.lost_at.take();
-        let before: Vec<_> = self.media.drain(..).collect();
-        for line in &before {
-            let survivor = line.connection.as_ref();
-            if let Some(connection) = survivor {
-                self.disconnect(connection.id);
-            }
+        let mut before: Vec<_> = self.media.drain(..).collect();
+        for line in &mut before {
+            let survivor = line.connection.take();
             let why = "signaling was lost";
-            let given_up = || survivor.and_then(|connection| connection.loss(Interruption::SignalingLost, why));
-            if let Some(loss) = line.untold.clone().or_else(given_up) {
+            let given_up = survivor.as_ref().and_then(|connection| connection.loss(Interruption::SignalingLost, why));
+            if let Some(connection) = survivor {
+                self.leave(connection);
+            }
+            if let Some(loss) = line.untold.clone().or(given_up) {
                 self.tell_loss(loss, now);
             }
         }
@@ -353,6 +353,7 @@ impl Stream {
         {
             self.media_gone(&connection, loss, now);
         }
+        self.read_on(connection);
     }
 
     // --- One person's camera ---

@@ -33,6 +33,11 @@ use crate::{
 
 impl Stream {
     pub(super) fn received(&mut self, id: ConnectionId, message: Message, now: Moment) {
+        let is_left = self.left.iter().any(|connection| connection.id == id);
+        if is_left && Medium::of_message(message.msg_type()).is_none() {
+            // Whatever it says about itself is out of date.
+            return;
+        }
         let Some(connection) = self.connection(id) else { return };
         connection.heard(now);
         let role = connection.role;

@@ -253,8 +253,8 @@ impl Stream {
         losses.extend(untold);
         let connections = media.into_iter().filter_map(|line| line.connection).chain(signaling);
         for connection in connections {
-            self.disconnect(connection.id);
             losses.extend(connection.loss(Interruption::Failover, why));
+            self.leave(connection);
         }
         // It explains what was lost before it came, too: also a loss of signaling that was told of already.
         if self.signaling.known && !losses.iter().any(|loss| loss.role == Role::Signaling) {

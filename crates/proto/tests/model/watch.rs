@@ -86,6 +86,8 @@ pub(crate) struct Watch {
     /// Whether there is anything to subscribe to.
     subscribes: bool,
     known: BTreeMap<Link, Known>,
+    /// Media connections that stood and were left while the stream went on, until Zoom has closed them too.
+    left: BTreeSet<Link>,
     /// Keep-alive requests and data handshakes that are to be answered at once.
     asked: Vec<(Link, UnixMillis)>,
     unready: Vec<(Link, UnixMillis)>,
@@ -123,6 +125,7 @@ impl Watch {
             // What subscribes to Phone's events is not published.
             subscribes: product != Product::Phone,
             known: BTreeMap::new(),
+            left: BTreeSet::new(),
             asked: Vec::new(),
             unready: Vec::new(),
             newest_media: None,
@@ -152,6 +155,7 @@ impl Watch {
 
     pub(crate) fn killed(&mut self, has_open_wish: bool, now: UnixMillis) {
         self.ended.extend(std::mem::take(&mut self.known).into_keys().map(|link| (link, now)));
+        self.left.clear();
         self.asked.clear();
         self.unready.clear();
         self.signaling = None;
@@ -190,17 +194,20 @@ impl Watch {
         self.newest_media = None;
         match event {
             ToClient::Webhook(post) => self.read(post, runs, now),
-            ToClient::Refused(link, _) | ToClient::Closed(link) | ToClient::Cut(link) => self.gone(*link, now),
+            ToClient::Refused(link, _) | ToClient::Closed(link) | ToClient::Cut(link) => {
+                self.left.remove(link);
+                self.gone(*link, now);
+            }
             ToClient::Message(link, payload) => {
-                if !self.known.contains_key(link) {
-                    return;
-                }
+                let is_known = self.known.contains_key(link);
                 match msg_type(payload) {
-                    Some(12) => self.asked.push((*link, now)),
-                    Some(14..=18) if !is_nonsense(payload) => {
+                    // Media reach it also on what it has left.
+                    Some(14..=18) if (is_known || self.left.contains(link)) && !is_nonsense(payload) => {
                         self.newest_media = Some(*link);
                         *self.reached.entry(*link).or_default() += 1;
                     }
+                    _ if !is_known => {}
+                    Some(12) => self.asked.push((*link, now)),
                     Some(2 | 4 | 8) => {
                         if let Ok(message) = Message::decode(payload) {
                             self.understood(*link, &message, now);
@@ -341,7 +348,12 @@ impl Watch {
                 Some(21) => self.closing = true,
                 _ => {}
             },
-            FromClient::Close(link) | FromClient::Cut(link) => self.gone(*link, now),
+            FromClient::Close(link) | FromClient::Cut(link) => {
+                if self.known.get(link).is_some_and(|known| known.stands && known.role != Role::Signaling) {
+                    self.left.insert(*link);
+                }
+                self.gone(*link, now);
+            }
             FromClient::Answer(..) => {}
         }
         if let FromClient::Send(link, text) = done
@@ -441,6 +453,7 @@ impl Watch {
             self.books.ledger.advance(now);
         }
         if gateway.stream().is_none() {
+            self.left.clear();
             if let Some(link) = self.known.keys().next().copied() {
                 self.known.clear();
                 self.wrong(now, format!("the stream is over for us, and connection {} is left open", link.0));

@@ -34,6 +34,7 @@ use rtms_store::{folding::FoldInput, wanted::Wanted};
 use rtms_wire::{
     codes::product::Product,
     ids::{InstanceId, InstanceIdField, StreamId, UserId},
+    media::medium::Medium,
     message::Message,
     signature::HandshakeSignature,
     time::UnixMillis,
@@ -108,6 +109,8 @@ struct Running {
     wish_at: UnixMillis,
     is_stopped: bool,
     links: BTreeMap<ConnectionId, Link>,
+    /// Those that were left, until Zoom has closed them too.
+    left: BTreeMap<ConnectionId, Link>,
 }
 
 impl Gateway {
@@ -342,6 +345,7 @@ impl Gateway {
             wish_at: wish.at,
             is_stopped: false,
             links: BTreeMap::new(),
+            left: BTreeMap::new(),
         });
         self.carry_out(now);
     }
@@ -367,6 +371,7 @@ impl Gateway {
                 Output::Disconnect(connection) => {
                     if let Some(link) = running.links.remove(&connection) {
                         self.log.left(now, link);
+                        running.left.insert(connection, link);
                         self.did.push_back(FromClient::Close(link));
                     }
                 }
@@ -394,7 +399,7 @@ impl Gateway {
 
     fn connection(&self, link: Link) -> Option<ConnectionId> {
         let running = self.running.as_ref()?;
-        running.links.iter().find(|(_, it)| **it == link).map(|(connection, _)| *connection)
+        running.links.iter().chain(&running.left).find(|(_, it)| **it == link).map(|(connection, _)| *connection)
     }
 
     fn gone(&mut self, link: Link) -> Option<ConnectionId> {
@@ -402,6 +407,7 @@ impl Gateway {
         let connection = self.connection(link)?;
         if let Some(running) = &mut self.running {
             running.links.remove(&connection);
+            running.left.remove(&connection);
         }
         Some(connection)
     }
@@ -429,7 +435,11 @@ impl Client for Gateway {
                 let Some(connection) = self.connection(link) else { return };
                 match Message::decode(&payload) {
                     Ok(message) => {
-                        self.log.heard(now, link, &message);
+                        // Of a connection that was left only media count.
+                        let is_left = self.running.as_ref().is_some_and(|it| it.left.contains_key(&connection));
+                        if !is_left || Medium::of_message(message.msg_type()).is_some() {
+                            self.log.heard(now, link, &message);
+                        }
                         self.tell(Input::Received(connection, message), now);
                     }
                     Err(error) => self.tell(Input::Undecodable(connection, error), now),
