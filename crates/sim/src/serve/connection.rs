@@ -214,3 +214,31 @@ pub(super) async fn close<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut WebSoc
     };
     timeout(CLOSE_WITHIN, closing).await.unwrap_or(Goodbye::Unanswered)
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::Semaphore;
+    use tokio_websockets::ClientBuilder;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_was_said_before_a_goodbye_is_known_goes_out_before_its_answer() {
+        let (ours, theirs) = tokio::io::duplex(1 << 16);
+        let room = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+        let (queue, outgoing) = mpsc::unbounded_channel();
+        let (events, mut told) = mpsc::channel(8);
+        let guest = Guest { io: Box::new(ours), room };
+        tokio::spawn(run(ConnectionId(1), guest, Limits::default(), outgoing, Arc::default(), events));
+        let mut client = ClientBuilder::new().take_over(theirs);
+
+        client.send(Message::close(Some(CloseCode::NORMAL_CLOSURE), "")).await.unwrap();
+        let event = told.recv().await.unwrap();
+        assert!(matches!(event, FromConnection::Ended { ending: Some(Ending::CloseFrame), .. }), "{event:?}");
+        queue.send(Outgoing::Say(Message::text("late"))).unwrap();
+        drop(queue);
+
+        assert_eq!(client.next().await.unwrap().unwrap().as_text(), Some("late"));
+        assert_eq!(client.next().await.unwrap().unwrap().as_close().unwrap().0, CloseCode::NORMAL_CLOSURE);
+    }
+}
