@@ -383,11 +383,9 @@ impl World {
         if self.open.remove(&link) {
             // Who closes in order reads on until Zoom has closed as well; who is gone hears nothing.
             let reads_on = ending == Ending::CloseFrame;
-            self.on_the_way.retain(|_, parcel| match parcel {
-                Parcel::ToClient(event) if link_of(event) == Some(link) => {
-                    reads_on && matches!(event, ToClient::Message(..))
-                }
-                _ => true,
+            self.on_the_way.retain(|_, parcel| {
+                let Parcel::ToClient(event) = parcel else { return true };
+                link_of(event) != Some(link) || (reads_on && matches!(event, ToClient::Message(..)))
             });
             self.ignored.remove(&link);
             if reads_on {
