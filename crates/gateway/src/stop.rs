@@ -51,7 +51,7 @@ pub(crate) enum Share {
     Turn,
     /// The wire logs of streams get their end.
     WireLog,
-    /// Reading files for their checksums.
+    /// Reading files for their checksums. What they leave is for a manifest on a slow disk, which matters more.
     Checksums,
     /// Streams are left, and their files closed.
     Streams,
@@ -73,7 +73,7 @@ impl Share {
         match self {
             Self::Turn => 10,
             Self::WireLog => 40,
-            Self::Checksums => 60,
+            Self::Checksums => 50,
             Self::Streams => 70,
             Self::Worker => 77,
             Self::Requests => 82,
