@@ -258,6 +258,63 @@ fn what_a_failed_run_left_interrupted_goes_on_so_until_the_next_run() {
 }
 
 #[test]
+fn what_a_dead_process_wrote_of_one_medium_does_not_make_another_silent() {
+    // Sound went on when the ledger was written last; chat was silent, and pictures had not come yet.
+    let mut ledger = Ledger::new(at(0), at(0));
+    for medium in [Medium::Audio, Medium::Chat] {
+        ledger.tell(Change::Opened(medium), When::Ours(at(1_000)), at(1_000));
+    }
+    ledger.received(Medium::Audio, at(1_000), 4_000, at(1_000));
+    ledger.advance(at(5_100));
+    // From then on, only the file of words could be written.
+    let next = |report: &LedgerReport| {
+        let mut next = Ledger::resume(report, &[]);
+        next.found(Medium::Transcript, at(16_600), at(17_000));
+        next.gap(Cause::Restart, None);
+        next.advance(at(20_000));
+        next
+    };
+    let silent = |to| (to, "silent".to_owned());
+    let lost = (20_000, "interrupted by restart".to_owned());
+    let goes_on = next(&ledger.report());
+    assert_eq!(ends(&goes_on, Medium::Audio)[1..], [(5_000, "received".to_owned()), lost.clone()]);
+    assert_eq!(ends(&goes_on, Medium::Chat)[1..], [silent(5_100), lost.clone()]);
+    assert_eq!(ends(&goes_on, Medium::Video), [(5_100, "before_start".to_owned()), lost.clone()]);
+
+    // Sound that was silent for a while stays so up to then, and who said something had not paused.
+    ledger.tell(Change::StreamPaused, When::Ours(at(9_000)), at(9_000));
+    ledger.advance(at(10_000));
+    let goes_on = next(&ledger.report());
+    let paused = (10_000, "paused by stream".to_owned());
+    assert_eq!(ends(&goes_on, Medium::Audio)[2..], [silent(9_000), paused, lost]);
+}
+
+#[test]
+fn what_begins_with_the_last_millisecond_is_told_to_who_goes_on() {
+    let mut ledger = Ledger::new(at(0), at(0));
+    ledger.tell(Change::Off(Medium::Video, OffWhy::NotGranted, None), When::Ours(at(60)), at(60));
+    ledger.tell(Change::Interrupted(Scope::Medium(Medium::Chat), Cause::Refused), When::Ours(at(60)), at(60));
+    let mut next = Ledger::resume(&ledger.report(), &[]);
+    next.gap(Cause::Takeover, Some(at(60)));
+    next.advance(at(20_000));
+    assert_eq!(ends(&next, Medium::Video).last(), Some(&(20_000, "off: not_granted".to_owned())));
+    assert_eq!(ends(&next, Medium::Chat).last(), Some(&(20_000, "interrupted by refused".to_owned())));
+}
+
+#[test]
+fn a_medium_that_never_opened_was_missed_however_short_the_stream_was() {
+    let mut ledger = Ledger::new(at(0), at(0));
+    ledger.tell(Change::Off(Medium::Chat, OffWhy::NotWanted, None), When::Ours(at(0)), at(0));
+    ledger.tell(Change::Opened(Medium::Transcript), When::Ours(at(300)), at(300));
+    ledger.received(Medium::Video, at(500), 40, at(600));
+    ledger.tell(Change::Stopped, When::Zoom(at(2_000)), at(2_100));
+    assert_eq!(ends(&ledger, Medium::Audio), [(2_000, "interrupted by unreached".to_owned())]);
+    assert_eq!(ends(&ledger, Medium::Transcript)[0], (300, "before_start".to_owned()));
+    assert_eq!(ends(&ledger, Medium::Video)[0], (500, "before_start".to_owned()));
+    assert_eq!(ends(&ledger, Medium::Chat), [(2_000, "off: not_wanted".to_owned())]);
+}
+
+#[test]
 fn what_was_open_was_offered_and_what_is_not_offered_is_not_interrupted() {
     let not_offered = |medium| Change::Off(medium, OffWhy::NotOffered, None);
     let mut ledger = Ledger::new(at(0), at(0));

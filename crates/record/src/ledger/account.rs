@@ -11,7 +11,7 @@ use rtms_wire::{SmolStr, ids::UserId, media::medium::Medium, time::UnixMillis};
 
 use super::{
     LedgerReport, MAX_REMEMBERED, MediumReport, SpanChange, UNDER_WAY_MS,
-    line::Line,
+    line::{CLOSED_AFTER_MS, Line},
     word::{Cause, OffWhy, PausedBy, Span, What},
 };
 
@@ -47,6 +47,8 @@ pub(super) struct Account {
     doubts: Vec<Doubt>,
     /// The newest change that was applied.
     pub(super) changed_at: u64,
+    /// How far it was written down when it was taken over from there.
+    written_until: u64,
 }
 
 /// An interruption that lasts.
@@ -82,6 +84,7 @@ impl Account {
             hidden_at: 0,
             doubts: Vec::new(),
             changed_at: started_at.0,
+            written_until: started_at.0,
         }
     }
 
@@ -97,6 +100,7 @@ impl Account {
         account.learn(last.clone(), received);
         account.interrupted = report.spans.last().and_then(|span| Interruption::that_lasts(&span.what));
         account.changed_at = whole.to.0;
+        account.written_until = whole.to.0;
         let open = if last.is_idle() { last } else { account.word(paused) };
         account.line = Line::resume(whole.from.0, &report.spans, report.coarsened_ms, open, join_ms(medium));
         account
@@ -116,6 +120,16 @@ impl Account {
             self.line.paint_span(&Span { from, to, what });
         }
         self.changed_at = self.changed_at.max(to.0);
+        self.written_until = self.written_until.max(to.0);
+    }
+
+    /// Up to when what was written down tells what became of this medium, of a ledger that was written up to `until`.
+    ///
+    /// A medium of which something comes is told when that begins and when it has ended for a while, not in between.
+    pub(super) fn known_until(&self, until: u64) -> u64 {
+        let newest = self.line.newest_data().map(|(_, end)| end);
+        let goes_on = newest.filter(|end| end.saturating_add(CLOSED_AFTER_MS) > self.written_until);
+        goes_on.map_or(until, |end| end.min(until))
     }
 
     /// The conditions that explain a word.
@@ -223,6 +237,14 @@ impl Account {
             self.line.state(since, u64::MAX, |_| interrupted());
         } else {
             self.doubt(at, by);
+        }
+    }
+
+    /// The stream is over. A medium that never was opened was missed from the beginning, however short the stream was.
+    pub(super) fn never_opened(&mut self) {
+        if !self.opened && self.line.newest_data().is_none() {
+            let missed = What::Interrupted { by: Cause::Unreached };
+            self.line.state(0, u64::MAX, |old| (*old == What::BeforeStart).then(|| missed.clone()));
         }
     }
 

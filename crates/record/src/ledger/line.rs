@@ -17,7 +17,7 @@ use super::word::{Queue, Span, What};
 pub const MAX_SPANS: usize = 2048;
 
 /// How long the newest received span may stand still before it counts as closed.
-const CLOSED_AFTER_MS: u64 = 2_000;
+pub(super) const CLOSED_AFTER_MS: u64 = 2_000;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Break {

@@ -56,6 +56,7 @@ use rtms_wire::{
 use serde::{Deserialize, Serialize};
 
 use account::Account;
+use line::Line;
 
 pub use clock::ZoomClock;
 pub use line::MAX_SPANS;
@@ -272,24 +273,28 @@ impl Ledger {
     /// From the last that is known until a medium is opened again, nothing can have come: our doing.
     ///
     /// After a death ([`Cause::Restart`]) what was on its way to us at the last moment is lost too, so what looks like silence
-    /// just before is not one. After a stop in order the last moment is when the recording was closed, `left_at` on our clock:
+    /// just before is not one, and nobody knows what became of a medium after it was last written down, which may be long
+    /// before the end of what another one's files hold. After a stop in order the last moment is when the recording was closed, `left_at` on our clock:
     /// a line of transcript may have told of a later time. What was interrupted then goes on to be so by the same cause: a run
     /// that failed is joined again. Sound that Zoom kept since the start is lost either way, if none had come yet.
     pub fn gap(&mut self, cause: Cause, left_at: Option<UnixMillis>) {
         let left_at = left_at.map_or(u64::MAX, |ours| self.clock.to_zoom(ours).0.max(self.started_at.0));
         let since = self.end().min(left_at);
-        let under_way_ms = if cause == Cause::Restart { UNDER_WAY_MS } else { 0 };
+        let has_died = cause == Cause::Restart;
         for account in &mut self.media {
             if account.off.is_none() {
                 let is_ours = |cause| matches!(cause, Cause::Restart | Cause::Takeover);
                 let lasting = account.interrupted.filter(|lasting| cause == Cause::Takeover && !is_ours(lasting.by));
                 let by = lasting.map_or(cause, |lasting| lasting.by);
-                let last_moment = since.saturating_sub(under_way_ms);
+                let known_until = if has_died { account.known_until(self.now).min(since) } else { since };
+                let last_moment = if has_died { known_until.min(since.saturating_sub(UNDER_WAY_MS)) } else { since };
                 account.cut_off(by, last_moment, since);
                 let interrupted = || Some(What::Interrupted { by });
                 let awaits_backlog = account.medium == Medium::Audio && account.line.newest_data().is_none();
                 let from = if awaits_backlog { 0 } else { last_moment };
                 account.line.state(from, since, |old| (*old == What::BeforeStart).then(interrupted)?);
+                // Something came of another medium, so the pause was over.
+                account.line.state(known_until, since, |old| matches!(old, What::Paused { .. }).then(interrupted)?);
             }
             account.changed_at = since;
         }
@@ -397,7 +402,12 @@ impl Ledger {
                     account.hide(who.as_ref(), at, paused);
                 }
             }
-            Change::Stopped => self.stopped_at = Some(at),
+            Change::Stopped => {
+                self.stopped_at = Some(at);
+                for account in self.media.iter_mut().filter(|account| account.off.is_none()) {
+                    account.never_opened();
+                }
+            }
         }
     }
 
@@ -467,7 +477,11 @@ impl Ledger {
     fn end(&self) -> u64 {
         let data = self.media.iter().filter_map(|account| account.line.newest_data().map(|(_, until)| until)).max();
         let data = data.unwrap_or(0);
-        self.stopped_at.unwrap_or(self.now).max(data).max(self.started_at.0)
+        // What is off or interrupted since just now has its first millisecond, or nothing would tell of it.
+        let is_told = |line: &&Line| matches!(line.open_word(), What::Off { .. } | What::Interrupted { .. });
+        let told = self.media.iter().map(|account| &account.line).filter(is_told).map(|line| line.open_from() + 1);
+        let now = self.stopped_at.unwrap_or_else(|| told.max().unwrap_or(0).max(self.now));
+        now.max(data).max(self.started_at.0)
     }
 
     fn in_zooms_time(&mut self, at: When, now: UnixMillis) -> u64 {
