@@ -14,7 +14,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use common::{Finished, door::Kept, door::signed, finish, get, rtms, until, with_secrets};
+use common::{Finished, PATIENCE, door::Kept, door::signed, finish, get, pipes::signal, rtms, until, with_secrets};
 use rtms_gateway::server::RECORDINGS;
 use rtms_record::{Loss, Manifest, layout, loss::LostPart};
 use rtms_sim::{
@@ -27,6 +27,7 @@ use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::{Child, Command},
+    time::timeout,
 };
 
 /// A meeting of this length is long enough for a trouble in its middle.
@@ -228,6 +229,38 @@ async fn without_descriptors_it_is_tried_again_until_there_are_some() {
 }
 
 #[tokio::test]
+async fn a_recording_that_was_never_opened_is_lost_with_its_process_and_the_next_one_says_so() {
+    for stop in ["TERM", "KILL"] {
+        let place = tempfile::tempdir().unwrap();
+        let mut server = Server::start(place.path(), with_secrets, &[]).await;
+        let recordings = place.path().join("data").join(RECORDINGS);
+        let _ = fs::remove_dir(&recordings);
+        fs::write(&recordings, "in the way").unwrap();
+        let simulator = server.meeting(Duration::from_secs(7), Temper::default()).await;
+        until("sound comes", async || (server.heard().await > 50).then_some(())).await;
+        signal(&server.child, stop).await;
+        let code = timeout(PATIENCE, server.child.wait()).await.expect("it ends").unwrap().code();
+        assert_eq!(code, (stop == "TERM").then_some(1), "{}", server.log());
+        if stop == "TERM" {
+            let log = server.log();
+            let left = log.lines().find(|line| line.contains("left unfinished")).unwrap_or_else(|| panic!("{log}"));
+            assert!(left.contains("of audio lost (disk, "), "{left}");
+        }
+
+        fs::remove_file(&recordings).unwrap();
+        server.start_again(with_secrets, &[]).await;
+        simulator.finished().await;
+        let loss = server.assert_agreed(simulator.stream()).await;
+        for medium in [Medium::Audio, Medium::Video] {
+            let parts = loss.parts.iter().filter(|part| part.medium == medium);
+            let ms = parts.filter(|part| part.cause.as_str() == "restart").map(|part| part.ms).sum::<u64>();
+            assert!(ms > 1_000, "{stop}, {medium}: {loss}");
+        }
+        server.leave().await;
+    }
+}
+
+#[tokio::test]
 async fn a_torn_manifest_costs_the_time_between_and_that_is_told() {
     let place = tempfile::tempdir().unwrap();
     let mut server = Server::start(place.path(), with_secrets, &[]).await;
@@ -271,6 +304,54 @@ async fn a_medium_that_zoom_refuses_is_lost_for_the_whole_meeting() {
     let [part] = loss.parts[..] else { panic!("{loss}") };
     assert_eq!((part.medium, part.cause.as_str(), part.packets), (Medium::Chat, "not_granted", 0));
     assert!(part.ms > 3_000, "{loss}");
+    server.leave().await;
+}
+
+#[tokio::test]
+async fn a_short_meeting_without_one_medium_is_not_whole() {
+    let place = tempfile::tempdir().unwrap();
+    let server = Server::start(place.path(), with_secrets, &[]).await;
+    // Which is tried again.
+    let answer = Answer::StatusAndClose(StatusCode::DuplicateMediaDataConnection);
+    let refusals = vec![Refused { request: Request::Data(Medium::Audio), answer, times: 100, after: Duration::ZERO }];
+    let simulator = server.meeting(Duration::from_secs(3), Temper { refusals, ..Temper::default() }).await;
+    simulator.finished().await;
+
+    let loss = server.assert_agreed(simulator.stream()).await;
+    let [part] = loss.parts[..] else { panic!("{loss}") };
+    assert_eq!((part.medium, part.cause.as_str()), (Medium::Audio, "unreached"));
+    assert!((2_000..5_000).contains(&part.ms), "{loss}");
+    server.leave().await;
+}
+
+#[tokio::test]
+async fn of_a_meeting_of_which_everything_is_refused_each_medium_has_its_cause() {
+    let place = tempfile::tempdir().unwrap();
+    let server = Server::start(place.path(), with_secrets, &[]).await;
+    let statuses = [
+        StatusCode::MediaTypeAudioNotSupport,
+        StatusCode::MediaTypeVideoNotSupport,
+        StatusCode::MediaTypeDeskshareNotSupport,
+        StatusCode::MediaTypeTranscriptNotSupport,
+        StatusCode::MediaTypeChatNotSupport,
+    ];
+    let refused = |(medium, status)| {
+        let answer = Answer::StatusAndClose(status);
+        Refused { request: Request::Data(medium), answer, times: 100, after: Duration::ZERO }
+    };
+    let refusals = Medium::ALL.into_iter().zip(statuses).map(refused).collect();
+    let simulator = server.meeting(Duration::from_secs(3), Temper { refusals, ..Temper::default() }).await;
+    simulator.finished().await;
+
+    let told = until("the account reaches to the stop", async || {
+        let line = server.over(simulator.stream()).await;
+        line["ended"]["length_ms"].as_u64().is_some_and(|ms| ms > 2_000).then_some(line)
+    })
+    .await;
+    assert_eq!(told["state"], json!("failed"), "{told}");
+    let loss = server.assert_agreed(simulator.stream()).await;
+    let causes: Vec<_> = loss.parts.iter().map(|part| (part.medium, part.cause.as_str())).collect();
+    assert_eq!(causes, Medium::ALL.map(|medium| (medium, "not_granted")), "{loss}");
     server.leave().await;
 }
 

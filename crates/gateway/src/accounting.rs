@@ -72,6 +72,12 @@ pub(crate) fn opening(
     clock.into_iter().chain(off).collect()
 }
 
+/// That an earlier process was connected to the stream, and nothing is left of what it received: all time up to now is lost.
+pub(crate) fn left_behind() -> Input {
+    // Our clock has no earlier time, and the ledger begins where the stream does.
+    Input::Change(Change::Interrupted(Scope::Stream, Cause::Restart), When::Ours(UnixMillis(0)))
+}
+
 /// What the queue before the recorder lost.
 pub(crate) fn lost(lost: Lost) -> Input {
     let Lost { medium, first, last, count } = lost;

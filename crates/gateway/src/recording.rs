@@ -270,6 +270,8 @@ pub(crate) struct Recording {
     synced: Instant,
     setup: RecordingSetup,
     about: RecordingAbout,
+    /// What an earlier process left, if nothing of it is in the files.
+    left_behind: Option<Input>,
     metrics: Arc<Metrics>,
     failing: Trouble,
 }
@@ -305,11 +307,21 @@ struct Written {
 }
 
 impl Recording {
-    /// Begins to make the folder, or to go on in it.
-    pub(crate) fn open(setup: RecordingSetup, about: RecordingAbout, metrics: Arc<Metrics>) -> Self {
+    /// Begins to make the folder, or to go on in it. If an earlier process was connected to the stream and the folder has
+    /// nothing of it, the time until now is lost.
+    pub(crate) fn open(
+        setup: RecordingSetup,
+        about: RecordingAbout,
+        was_connected: bool,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         let mut tick = interval(GATHER);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let unopened = Unopened::new(&about);
+        let left_behind = was_connected.then(accounting::left_behind);
+        let mut unopened = Unopened::new(&about);
+        if let Some(left_behind) = &left_behind {
+            unopened.room.take_alone(left_behind, clock::unix_millis());
+        }
         let opening = unopened.open(&setup, &about);
         Self {
             state: State::Opening(unopened, opening),
@@ -318,6 +330,7 @@ impl Recording {
             synced: Instant::now(),
             setup,
             about,
+            left_behind,
             metrics,
             failing: Trouble::default(),
         }
@@ -400,7 +413,10 @@ impl Recording {
                 if unopened.tries > 0 {
                     info!(tries = unopened.tries, folder = %recorder.folder().display(), "the recording is open now");
                 }
-                self.gathered = unopened.room.leave(clock::unix_millis());
+                let now = clock::unix_millis();
+                let left_behind = self.left_behind.take().filter(|_| !recorder.is_resumed());
+                self.gathered = left_behind.into_iter().map(|input| (input, now)).collect();
+                self.gathered.extend(unopened.room.leave(now));
                 self.state = State::Idle(recorder);
                 return;
             }
@@ -496,7 +512,12 @@ impl Recording {
                 }
                 spans.extend(unopened.room.take_span_changes(clock::unix_millis()));
                 let why = unopened.why.unwrap_or_default();
-                return (Account::of_lone(unopened.room.account(), failed(why)), spans);
+                let account = Account::of_lone(unopened.room.account(), failed(why));
+                if self.setup.deadline.has_begun() && !unopened.is_final {
+                    let stream_id = Some(&self.about.stream_id);
+                    self.setup.deadline.leave("recording", stream_id, "the disk", &account.loss.to_string());
+                }
+                return (account, spans);
             }
             State::Opening(..) | State::Writing(_) | State::Between => {
                 let account = (Lone::new(&self.about, clock::unix_millis())).account();
@@ -538,7 +559,7 @@ impl Recording {
             let why = error.told();
             if tried.gives_up {
                 error!(why, "a recording could not be closed");
-                if self.setup.deadline.is_over(Share::Turn) {
+                if self.setup.deadline.has_begun() {
                     let lost = "its end, which the next process writes";
                     self.setup.deadline.leave("recording", Some(&self.about.stream_id), "the disk", lost);
                 }

@@ -116,6 +116,11 @@ impl Deadline {
         });
     }
 
+    /// Whether the stop has begun.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.0.begun.borrow().is_some()
+    }
+
     /// Whether the stop has begun and this share of its time is used up.
     pub(crate) fn is_over(&self, share: Share) -> bool {
         self.0.begun.borrow().is_some_and(|begun| end_of(begun, share) <= Instant::now())

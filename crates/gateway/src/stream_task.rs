@@ -99,6 +99,8 @@ pub(crate) struct Joining {
     pub(crate) clocks: Option<ClockPair>,
     /// The body of the start webhook, for the wire log.
     pub(crate) start_webhook: Option<Bytes>,
+    /// Whether an earlier run was connected to it, in this process or another one.
+    pub(crate) was_connected: bool,
     /// What the metrics have counted of an earlier run of the same stream that ended; none if none did.
     pub(crate) counted: Option<Counted>,
     /// Whether it is joined to be closed: an earlier process was told to, and did not get to it.
@@ -131,7 +133,7 @@ pub(crate) fn start(
     let (stream_id, product, instance) = (start.stream_id.clone(), start.product, start.instance.clone());
     let queue_bytes = surroundings.queue_bytes;
     let known = start.clone();
-    let Joining { circumstances, clocks, start_webhook, counted, is_closing } = joining;
+    let Joining { circumstances, clocks, start_webhook, was_connected, counted, is_closing } = joining;
     let surroundings_media = surroundings.config.media;
     let (config, connector) = (surroundings.config.clone(), surroundings.connector.clone());
     let header = |captures: &Arc<Captures>| captures.begin(capture_header(&known, start_webhook.as_deref()));
@@ -163,6 +165,7 @@ pub(crate) fn start(
         live,
         capture,
         accounting: Accounting::new(product, surroundings_media),
+        was_connected,
         counted,
         last_failure: None,
         odd: OddLog::default(),
@@ -190,6 +193,8 @@ struct StreamTask {
     live: Live,
     capture: Option<Capture>,
     accounting: Accounting,
+    /// Whether an earlier run was connected.
+    was_connected: bool,
     counted: Option<Counted>,
     /// Why the last try to connect failed.
     last_failure: Option<String>,
@@ -268,7 +273,10 @@ impl StreamTask {
 
     fn open_books(&self, about: RecordingAbout) -> Books {
         match self.surroundings.recording.clone() {
-            Some(setup) => Books::Recorded(Box::new(Recording::open(setup, about, self.surroundings.metrics.clone()))),
+            Some(setup) => {
+                let metrics = self.surroundings.metrics.clone();
+                Books::Recorded(Box::new(Recording::open(setup, about, self.was_connected, metrics)))
+            }
             None => Books::Unrecorded(Box::new(Unrecorded::new(&about, self.surroundings.ledger_every))),
         }
     }

@@ -346,6 +346,7 @@ impl Worker {
                 .map(|asked| ClockPair { zoom: wish.at, ours: asked.received_at })
                 .filter(|pair| pair.zoom != pair.ours),
             start_webhook,
+            was_connected: receipts.iter().any(|receipt| receipt.steps.at(Step::Connected).is_some()),
             counted: summary::counted(record),
             is_closing: record.wanted.is_closing(),
         };

@@ -84,6 +84,11 @@ impl WaitingRoom {
         Self { lone: Lone::new(about, now), held: Vec::new(), held_bytes: 0, dropped: BTreeMap::new() }
     }
 
+    /// Takes what only the account of a recording that is never opened has to know.
+    pub(crate) fn take_alone(&mut self, input: &Input, now: UnixMillis) {
+        self.lone.take(input, now);
+    }
+
     pub(crate) fn take(&mut self, input: Input, now: UnixMillis) {
         let Some(Content { medium, at, bytes }) = input.content() else {
             self.lone.take(&input, now);
