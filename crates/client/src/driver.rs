@@ -53,6 +53,9 @@ const GOODBYE_FIRST: Duration = Duration::from_millis(200);
 /// Messages taken from ready sockets before the runtime gets a chance to run somebody else.
 const BATCH: usize = 64;
 
+/// Messages that may wait for their turn after their connection was closed by us. Each may be as long as a frame.
+const MAX_LATE: usize = 4;
+
 /// What came on a connection after we closed it; none when the other side has closed it, too.
 struct Late {
     connection: ConnectionId,
@@ -118,7 +121,7 @@ pub(crate) async fn drive<C: Connector>(
     tap: Onlooker,
 ) {
     let (dialing, links, leaving) = (Vec::new(), Vec::new(), Vec::new());
-    let (tell_late, late) = mpsc::channel(BATCH);
+    let (tell_late, late) = mpsc::channel(MAX_LATE);
     let mut network = Network {
         connector,
         dialing,
@@ -279,21 +282,18 @@ impl<C: Connector> Network<C> {
                 });
             }
         }
-        if let Poll::Ready(Some(Late { connection, role, received })) = self.late.poll_recv(cx) {
-            let (payload, is_text) = match received {
-                Some(Received::Text(payload)) => (payload, true),
-                Some(Received::Binary(payload)) => (payload, false),
-                Some(Received::Closed { .. }) | None => {
-                    return Poll::Ready(Input::Lost(connection, "closed by us".into()));
+        // What comes late has a turn of its own behind the links, so that a flood of it holds up none of them.
+        let turns = self.links.len() + 1;
+        self.first = self.first.wrapping_add(1);
+        for offset in 0..turns {
+            let position = self.first.wrapping_add(offset) % turns;
+            let Some(link) = self.links.get_mut(position) else {
+                match self.poll_late(cx) {
+                    Poll::Ready(input) => return Poll::Ready(input),
+                    Poll::Pending => continue,
                 }
             };
-            return Poll::Ready(received_on(connection, role, payload, is_text, &mut self.tap, &mut self.last));
-        }
-        let count = self.links.len();
-        self.first = self.first.wrapping_add(1);
-        for offset in 0..count {
-            let position = self.first.wrapping_add(offset) % count;
-            if let Poll::Ready(input) = self.links[position].poll(cx, &mut self.tap, &mut self.last) {
+            if let Poll::Ready(input) = link.poll(cx, &mut self.tap, &mut self.last) {
                 if let Input::Lost(lost, _) = &input {
                     let lost = *lost;
                     // A close frame of the other side's still wants its answer.
@@ -303,6 +303,20 @@ impl<C: Connector> Network<C> {
             }
         }
         alarm.poll(cx).map(|()| Input::TimePassed)
+    }
+
+    fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<Input> {
+        let Poll::Ready(Some(Late { connection, role, received })) = self.late.poll_recv(cx) else {
+            return Poll::Pending;
+        };
+        let (payload, is_text) = match received {
+            Some(Received::Text(payload)) => (payload, true),
+            Some(Received::Binary(payload)) => (payload, false),
+            Some(Received::Closed { .. }) | None => {
+                return Poll::Ready(Input::Lost(connection, "closed by us".into()));
+            }
+        };
+        Poll::Ready(received_on(connection, role, payload, is_text, &mut self.tap, &mut self.last))
     }
 }
 

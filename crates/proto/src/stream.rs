@@ -49,8 +49,9 @@ use crate::{
 /// has.
 const MAX_KEPT_BYTES: usize = 16 * 1024;
 
-/// Connections that were left and that Zoom has not closed yet: one for each medium, twice.
-const MAX_LEFT: usize = 10;
+/// Connections that were left and that Zoom has not closed yet: one for each medium, at eight moves within the second for
+/// which a driver reads on.
+const MAX_LEFT: usize = 40;
 
 /// One RTMS stream. See the crate's documentation for the life of it and for the run loop.
 #[derive(Debug)]
