@@ -35,7 +35,8 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-/// What the settings allow where something hangs. What does not hang has its share of it, also on a disk that others keep busy.
+/// What the settings allow where something hangs. What does not hang has its share of it, also on a disk that others keep
+/// busy.
 const STOP_WITHIN: Duration = Duration::from_secs(8);
 
 /// What they allow where all has to be finished, also on a busy machine.

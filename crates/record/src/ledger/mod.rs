@@ -274,9 +274,10 @@ impl Ledger {
     ///
     /// After a death ([`Cause::Restart`]) what was on its way to us at the last moment is lost too, so what looks like silence
     /// just before is not one, and nobody knows what became of a medium after it was last written down, which may be long
-    /// before the end of what another one's files hold. After a stop in order the last moment is when the recording was closed, `left_at` on our clock:
-    /// a line of transcript may have told of a later time. What was interrupted then goes on to be so by the same cause: a run
-    /// that failed is joined again. Sound that Zoom kept since the start is lost either way, if none had come yet.
+    /// before the end of what another one's files hold. After a stop in order the last moment is when the recording was
+    /// closed, `left_at` on our clock: a line of transcript may have told of a later time. What was interrupted then goes on
+    /// to be so by the same cause: a run that failed is joined again. Sound that Zoom kept since the start is lost either way,
+    /// if none had come yet.
     pub fn gap(&mut self, cause: Cause, left_at: Option<UnixMillis>) {
         let left_at = left_at.map_or(u64::MAX, |ours| self.clock.to_zoom(ours).0.max(self.started_at.0));
         let since = self.end().min(left_at);
