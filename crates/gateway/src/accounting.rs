@@ -72,10 +72,10 @@ pub(crate) fn opening(
     clock.into_iter().chain(off).collect()
 }
 
-/// That an earlier process was connected to the stream, and nothing is left of what it received: all time up to now is lost.
-pub(crate) fn left_behind() -> Input {
+/// All time from the beginning of a stream on is lost by this cause.
+pub(crate) fn lost_from_the_start(cause: Cause) -> Input {
     // Our clock has no earlier time, and the ledger begins where the stream does.
-    Input::Change(Change::Interrupted(Scope::Stream, Cause::Restart), When::Ours(UnixMillis(0)))
+    Input::Change(Change::Interrupted(Scope::Stream, cause), When::Ours(UnixMillis(0)))
 }
 
 /// What the queue before the recorder lost.
@@ -212,9 +212,7 @@ impl Accounting {
             Ending::Stopped { .. } => Cause::Unreached,
             Ending::Closed { .. } | Ending::Abandoned => return None,
         };
-        // Our clock has no earlier time, and the ledger begins where the stream does.
-        let since = When::Ours(UnixMillis(0));
-        Some(Input::Change(Change::Interrupted(Scope::Stream, cause), since))
+        Some(lost_from_the_start(cause))
     }
 
     fn stream_state(

@@ -14,7 +14,7 @@ use std::{
 use cpu_time::ThreadTime;
 use rtms_record::{
     Ending, Input, Loss, Manifest, Options, RecordError, Recorder, RecordingAbout, Summary, layout,
-    ledger::{Change, LedgerReport, SpanChange, When},
+    ledger::{Cause, Change, LedgerReport, SpanChange, When},
     manifest::RecordingState,
 };
 use rtms_store::{
@@ -270,8 +270,8 @@ pub(crate) struct Recording {
     synced: Instant,
     setup: RecordingSetup,
     about: RecordingAbout,
-    /// What an earlier process left, if nothing of it is in the files.
-    left_behind: Option<Input>,
+    /// Whether an earlier run was connected to the stream.
+    was_connected: bool,
     metrics: Arc<Metrics>,
     failing: Trouble,
 }
@@ -317,10 +317,9 @@ impl Recording {
     ) -> Self {
         let mut tick = interval(GATHER);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let left_behind = was_connected.then(accounting::left_behind);
         let mut unopened = Unopened::new(&about);
-        if let Some(left_behind) = &left_behind {
-            unopened.room.take_alone(left_behind, clock::unix_millis());
+        if was_connected {
+            unopened.room.take_alone(&accounting::lost_from_the_start(Cause::Restart), clock::unix_millis());
         }
         let opening = unopened.open(&setup, &about);
         Self {
@@ -330,7 +329,7 @@ impl Recording {
             synced: Instant::now(),
             setup,
             about,
-            left_behind,
+            was_connected,
             metrics,
             failing: Trouble::default(),
         }
@@ -414,8 +413,9 @@ impl Recording {
                     info!(tries = unopened.tries, folder = %recorder.folder().display(), "the recording is open now");
                 }
                 let now = clock::unix_millis();
-                let left_behind = self.left_behind.take().filter(|_| !recorder.is_resumed());
-                self.gathered = left_behind.into_iter().map(|input| (input, now)).collect();
+                let is_lost = self.was_connected && !recorder.is_resumed();
+                let lost = is_lost.then(|| accounting::lost_from_the_start(Cause::Restart));
+                self.gathered = lost.into_iter().map(|input| (input, now)).collect();
                 self.gathered.extend(unopened.room.leave(now));
                 self.state = State::Idle(recorder);
                 return;

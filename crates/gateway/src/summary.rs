@@ -3,7 +3,7 @@
 use rtms_proto::{error::StreamError, event::Ending};
 use rtms_record::{
     Bookkeeper, Input, Loss, RecordingAbout,
-    ledger::{Cause, Change, Scope, When},
+    ledger::{Cause, Change, When},
     loss::{LossCause, LostPackets, LostPart},
 };
 use rtms_store::{
@@ -35,10 +35,8 @@ pub(crate) fn unjoined(
     now: UnixMillis,
 ) -> RunSummary {
     let mut book = Bookkeeper::new(about.started_at, about.product, now);
-    // Our clock has no earlier time, and the ledger begins where the stream does.
-    let lost = (Change::Interrupted(Scope::Stream, Cause::Unreached), When::Ours(UnixMillis(0)));
-    let stopped = stopped_at.map(|at| (Change::Stopped, When::Zoom(at)));
-    let changes = [Some(lost), stopped].into_iter().flatten().map(|(change, at)| Input::Change(change, at));
+    let stopped = stopped_at.map(|at| Input::Change(Change::Stopped, When::Zoom(at)));
+    let changes = [Some(accounting::lost_from_the_start(Cause::Unreached)), stopped].into_iter().flatten();
     for input in accounting::opening(wanted, about.product, None, about.started_at).into_iter().chain(changes) {
         book.take(&input, now);
     }

@@ -47,8 +47,6 @@ pub(super) struct Account {
     doubts: Vec<Doubt>,
     /// The newest change that was applied.
     pub(super) changed_at: u64,
-    /// How far it was written down when it was taken over from there.
-    written_until: u64,
 }
 
 /// An interruption that lasts.
@@ -84,7 +82,6 @@ impl Account {
             hidden_at: 0,
             doubts: Vec::new(),
             changed_at: started_at.0,
-            written_until: started_at.0,
         }
     }
 
@@ -100,7 +97,6 @@ impl Account {
         account.learn(last.clone(), received);
         account.interrupted = report.spans.last().and_then(|span| Interruption::that_lasts(&span.what));
         account.changed_at = whole.to.0;
-        account.written_until = whole.to.0;
         let open = if last.is_idle() { last } else { account.word(paused) };
         account.line = Line::resume(whole.from.0, &report.spans, report.coarsened_ms, open, join_ms(medium));
         account
@@ -120,15 +116,15 @@ impl Account {
             self.line.paint_span(&Span { from, to, what });
         }
         self.changed_at = self.changed_at.max(to.0);
-        self.written_until = self.written_until.max(to.0);
     }
 
-    /// Up to when what was written down tells what became of this medium, of a ledger that was written up to `until`.
+    /// Up to when a ledger that was written down to `until` tells what became of this medium.
     ///
-    /// A medium of which something comes is told when that begins and when it has ended for a while, not in between.
+    /// The begin of data is written at once, and its end after [`CLOSED_AFTER_MS`]: before that, nothing says how long it
+    /// went on.
     pub(super) fn known_until(&self, until: u64) -> u64 {
         let newest = self.line.newest_data().map(|(_, end)| end);
-        let goes_on = newest.filter(|end| end.saturating_add(CLOSED_AFTER_MS) > self.written_until);
+        let goes_on = newest.filter(|end| end.saturating_add(CLOSED_AFTER_MS) > self.changed_at);
         goes_on.map_or(until, |end| end.min(until))
     }
 

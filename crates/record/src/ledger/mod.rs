@@ -288,7 +288,8 @@ impl Ledger {
                 let lasting = account.interrupted.filter(|lasting| cause == Cause::Takeover && !is_ours(lasting.by));
                 let by = lasting.map_or(cause, |lasting| lasting.by);
                 let known_until = if has_died { account.known_until(self.now).min(since) } else { since };
-                let last_moment = if has_died { known_until.min(since.saturating_sub(UNDER_WAY_MS)) } else { since };
+                let under_way_ms = if has_died { UNDER_WAY_MS } else { 0 };
+                let last_moment = known_until.min(since.saturating_sub(under_way_ms));
                 account.cut_off(by, last_moment, since);
                 let interrupted = || Some(What::Interrupted { by });
                 let awaits_backlog = account.medium == Medium::Audio && account.line.newest_data().is_none();
