@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use crate::{
-    documents, floors, openings, step,
+    circles, documents, floors, openings, step,
     table::{Row, Table},
     workspace::Workspace,
 };
@@ -19,6 +19,7 @@ pub(crate) fn run(workspace: &Workspace, table: &mut Table) {
 pub(crate) fn read(workspace: &Workspace, table: &mut Table) {
     table.add(step::command("format", workspace.cargo().args(["fmt", "--all", "--check"])));
     table.add(step::findings("floors", || floors::check(workspace)));
+    table.add(step::findings("circles", || circles::check(workspace)));
     table.add(step::findings("file openings", || openings::check(workspace)));
     table.add(step::findings("document paths", || documents::check(workspace)));
 }

@@ -8,6 +8,7 @@
 mod bench;
 mod binaries;
 mod check;
+mod circles;
 mod deadline;
 mod deny;
 mod documents;
@@ -47,6 +48,7 @@ fn main() -> anyhow::Result<ExitCode> {
         "test" => test::run,
         "sdk" => sdk::run,
         "deny" => deny::run,
+        "circles" => |workspace: &Workspace, table: &mut Table| table.add(step::findings("circles", || circles::check(workspace))),
         "bench" => return bench::run(&Workspace::find()?, &rest),
         "sim" => return sim::run(&Workspace::find()?, &rest),
         "help" | "--help" | "-h" | "" => {

@@ -51,6 +51,11 @@ impl Workspace {
         nice
     }
 
+    /// A file's path from the root, as a finding names it.
+    pub(crate) fn name_of(&self, file: &Path) -> String {
+        file.strip_prefix(&self.root).unwrap_or(file).display().to_string()
+    }
+
     /// A folder for what recipes leave behind.
     pub(crate) fn scratch(&self) -> PathBuf {
         self.target.join("xtask")
