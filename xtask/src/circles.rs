@@ -32,8 +32,7 @@ pub(crate) fn check(workspace: &Workspace) -> anyhow::Result<Vec<String>> {
     let mut findings = Vec::new();
     for root in roots(workspace)? {
         for circle in Imports::of(&root)?.circles() {
-            let names: Vec<String> =
-                circle.iter().map(|file| workspace.name_of(file)).collect();
+            let names: Vec<String> = circle.iter().map(|file| workspace.name_of(file)).collect();
             findings.push(format!("a circle of {} files: {}", names.len(), names.join(", ")));
         }
     }

@@ -133,7 +133,7 @@ async fn at_url(url: &Uri, request: Request<Full<Bytes>>) -> anyhow::Result<Resp
 
 #[cfg(unix)]
 async fn at_socket(folder: &Path, request: Request<Full<Bytes>>) -> anyhow::Result<Response<Incoming>> {
-    let stream = rtms_gateway::http::socket::connect(folder).await?;
+    let stream = rtms_gateway::listener::socket::connect(folder).await?;
     let stream = hyper_util::rt::TokioIo::new(stream);
     let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await?;
     // It ends with the answer, or with this program.

@@ -17,8 +17,8 @@ use anyhow::{Context, anyhow};
 use clap::Args;
 use cpu_time::ThreadTime;
 use rtms_gateway::{
-    apps::Apps,
-    config::{ApiListen, Config, secrets::App},
+    apps::{Apps, secrets::App},
+    config::{ApiListen, Config},
     server::{Server, StartError},
     telemetry::Metrics,
 };

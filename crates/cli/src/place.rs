@@ -111,13 +111,13 @@ impl PlaceArgs {
 async fn look(folder: &Path) -> anyhow::Result<Found> {
     use io::ErrorKind::{ConnectionRefused, NotADirectory, NotFound, PermissionDenied};
 
-    let Err(error) = rtms_gateway::http::socket::connect(folder).await else { return Ok(Found::Server) };
+    let Err(error) = rtms_gateway::listener::socket::connect(folder).await else { return Ok(Found::Server) };
     if error.kind() == PermissionDenied {
         Ok(Found::NotOurs)
     } else if matches!(error.kind(), NotFound | ConnectionRefused | NotADirectory) {
         let shown = folder.display();
         if SqliteStore::is_in_use(folder) {
-            let socket = folder.join(rtms_gateway::http::socket::FILE_NAME);
+            let socket = folder.join(rtms_gateway::listener::socket::FILE_NAME);
             bail!(
                 "{shown} is in use by a running server, but its socket {} is not there; name the URL of its API (`api` in its \
                  first log line) with --server, or try again if it is about to start or stop",

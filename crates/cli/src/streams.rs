@@ -14,14 +14,14 @@ use clap::{Args, Subcommand};
 use humantime::format_duration;
 use hyper::{Method, body::Bytes};
 use rtms_gateway::{
-    http::{
+    api::{
         receipts::ReceiptLine,
         streams::{DEFAULT_LIMIT, MAX_LIMIT, RECEIPTS, VideoAnswer, VideoChoice, json_lines, path_of},
     },
-    server::RECORDINGS,
-    streams::{
+    live::registry::{
         EndedLine, MediumLine, RecordingLine, StreamDetail, StreamLine, StreamStanding, VideoLine, VideoStanding,
     },
+    server::RECORDINGS,
 };
 use rtms_record::{ledger::What, manifest::RecordingState};
 use rtms_store::{ReceiptFilter, StreamFilter};

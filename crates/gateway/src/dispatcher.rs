@@ -23,7 +23,12 @@ use rtms_wire::{
 use tokio::sync::mpsc;
 use tracing::{debug, info, warn};
 
-use crate::{clock, repeats::RecentBodies, revoked, stop::Stop, telemetry::Metrics};
+use crate::{
+    clock,
+    live::{repeats::RecentBodies, revoked},
+    stop::Stop,
+    telemetry::Metrics,
+};
 
 /// Entries taken at a time.
 const BATCH: usize = 256;

@@ -22,28 +22,28 @@ use tokio::{
 use tracing::{debug, info, warn};
 
 use crate::{
+    api::{health::Health, streams::Streams},
     apps::Apps,
-    capture::Captures,
     clock,
     config::{Config, ConfigError},
     dispatcher::Dispatcher,
-    http::{
-        self, Shared,
-        api::ApiListeners,
+    door::{
         diagnosis::Diagnosis,
-        health::Health,
-        share::Share as ConnectionShare,
-        streams::Streams,
-        tls::{DoorTls, DoorTlsError},
         webhook::{Door, Room},
     },
     intake::{IntakeUnusable, Intakes},
-    recording::RecordingSetup,
-    repeats::RepeatGate,
-    revoked::Revocations,
+    listener::{accept, active_requests::Work},
+    listener::{
+        api_listeners::ApiListeners,
+        serve::{self, Shared},
+        share::Share as ConnectionShare,
+        tls::{DoorTls, DoorTlsError},
+    },
+    live::{
+        recording::RecordingSetup, registry::LiveStreams, repeats::RepeatGate, revoked::Revocations,
+        stream_task::Surroundings, wire_log::Captures,
+    },
     stop::{self, Deadline, Share, StopSender, Stopped},
-    stream_task::Surroundings,
-    streams::LiveStreams,
     telemetry::Metrics,
     worker::Worker,
 };
@@ -183,7 +183,7 @@ impl Server {
             }
         };
         let acceptor = tls.as_ref().map(DoorTls::acceptor).transpose()?;
-        let listener = http::listener::tcp(address).map_err(|source| StartError::Listen { address, source })?;
+        let listener = accept::tcp(address).map_err(|source| StartError::Listen { address, source })?;
         let address = listener.local_addr().map_err(|source| StartError::Listen { address, source })?;
         let api = ApiListeners::open(config.api.listen, &config.server.data_dir);
         let (api_address, api_socket) = (api.address(), api.socket_text());
@@ -250,14 +250,14 @@ impl Server {
             metrics: metrics.clone(),
             health: Health { store: store.clone(), stopping: AtomicBool::new(false) },
             streams: Streams { live, recordings },
-            work: http::Work::default(),
+            work: Work::default(),
         });
-        let limits = http::Limits {
+        let limits = serve::Limits {
             connections: ConnectionShare::of(config.webhook.max_connections),
             header_within: config.webhook.read_within,
         };
         let (http_stop, stopped) = stop::channel();
-        let http = tokio::spawn(http::run(listener, acceptor, api, shared.clone(), limits, stopped));
+        let http = tokio::spawn(serve::run(listener, acceptor, api, shared.clone(), limits, stopped));
 
         let (intake_stop, stopped) = stop::channel();
         let intake = tokio::spawn(intakes.run(stopped));
@@ -360,7 +360,7 @@ async fn end(deadline: &Deadline, part: &str, share: Share, running: (StopSender
 }
 
 /// The same for door and API. Peers that do not send or read may be left: nothing was begun for them.
-async fn end_requests(deadline: &Deadline, work: &http::Work, running: (StopSender, JoinHandle<()>)) {
+async fn end_requests(deadline: &Deadline, work: &Work, running: (StopSender, JoinHandle<()>)) {
     let part = "requests";
     if !is_ended(deadline, part, Share::Requests, running).await && work.is_under_way() {
         deadline.leave(part, None, "the store", "nothing that was acknowledged");

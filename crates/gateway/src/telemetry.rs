@@ -23,7 +23,7 @@ use rtms_wire::{
     media::medium::Medium,
 };
 
-use crate::streams::StreamStanding;
+use crate::live::registry::StreamStanding;
 
 /// What was counted of a run of a stream that ended.
 #[derive(Clone, Debug)]

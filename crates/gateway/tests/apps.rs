@@ -15,9 +15,8 @@ use http_body_util::{BodyExt, Full};
 use hyper::{Request, StatusCode, body::Bytes};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rtms_gateway::{
-    apps::Apps,
-    config::{Config, secrets::AppConfig},
-    http::auth::AuthConfig,
+    apps::{Apps, auth::AuthConfig, secrets::AppConfig},
+    config::Config,
     server::Server,
     telemetry::WebhookResult,
 };

@@ -16,10 +16,7 @@ use common::{
     doctored::Doctored,
     http::{Answer, exchange, head, post, read_answer, signed_headers, signed_now, unix_seconds},
 };
-use rtms_gateway::{
-    config::{Config, secrets::App},
-    telemetry::WebhookResult,
-};
+use rtms_gateway::{apps::secrets::App, config::Config, telemetry::WebhookResult};
 use rtms_store::{Class, Inbox, ReceiptFilter, Receipts, Store, StreamRecord, receipts::Receipt};
 use rtms_wire::{
     ids::{InstanceIdField, StreamId},

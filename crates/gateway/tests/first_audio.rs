@@ -12,7 +12,10 @@ use common::{
     recording::{Truth, assert_checksums, json_lines, wavs, written},
     simulator,
 };
-use rtms_gateway::config::{Config, media::AudioStreams, media::Layout};
+use rtms_gateway::config::{
+    Config,
+    media::{AudioStreams, Layout},
+};
 use rtms_record::{
     Manifest, Who,
     manifest::{RecordingState, TrackSource},

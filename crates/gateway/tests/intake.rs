@@ -18,10 +18,9 @@ use std::{
 use common::{config, doctored::Doctored, http, meeting, until};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rtms_gateway::{
-    apps::Apps,
+    apps::{Apps, secrets::AppConfig},
     config::{
         Config,
-        secrets::AppConfig,
         websocket::{Grant, WebSocketConfig},
     },
     server::{Server, StartError},

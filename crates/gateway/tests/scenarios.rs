@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use common::{Gateway, config, http::exchange, recording::Truth};
 use rtms_gateway::{
+    api::streams::path_of,
     config::{
         Config,
         media::{Layout, VideoStreams},
     },
-    http::streams::path_of,
 };
 use rtms_record::{Manifest, check::check};
 use rtms_sim::{

@@ -15,7 +15,7 @@ use common::{
 use http_body_util::Full;
 use hyper::{Request, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use rtms_gateway::{config::secrets::App, telemetry::WebhookResult};
+use rtms_gateway::{apps::secrets::App, telemetry::WebhookResult};
 use rtms_store::MemoryStore;
 use rtms_wire::secret::{ClientSecret, SecretToken};
 use tokio::{

@@ -12,9 +12,9 @@ use common::{
     meeting, until,
 };
 use rtms_gateway::{
+    api::streams::{VideoChoice, path_of},
     config::media::VideoStreams,
-    http::streams::{VideoChoice, path_of},
-    streams::{StreamDetail, StreamLine, StreamStanding, VideoLine, VideoStanding},
+    live::registry::{StreamDetail, StreamLine, StreamStanding, VideoLine, VideoStanding},
 };
 use rtms_record::manifest::RecordingState;
 use rtms_sim::{meeting::Participant, sent::What, serve::Simulator};

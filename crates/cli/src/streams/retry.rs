@@ -7,8 +7,8 @@ use clap::Args;
 use humantime::format_duration;
 use hyper::Method;
 use rtms_gateway::{
-    http::streams::path_of,
-    streams::{StreamDetail, StreamLine, StreamStanding},
+    api::streams::path_of,
+    live::registry::{StreamDetail, StreamLine, StreamStanding},
 };
 use tokio::time::{Instant, sleep};
 

@@ -1,7 +1,6 @@
 //! The settings: defaults compiled in, a file over them, the environment over that.
 
 pub mod media;
-pub mod secrets;
 pub mod websocket;
 
 use std::{
@@ -15,7 +14,7 @@ use serde::{
     de::{DeserializeOwned, Error as _, IntoDeserializer},
 };
 
-use crate::config::{media::Media, secrets::AppConfig};
+use crate::{apps::secrets::AppConfig, config::media::Media};
 
 /// The commented defaults, as `rtms serve --print-config` shows them.
 pub const DEFAULT_TOML: &str = include_str!("default.toml");

@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     clock,
-    repeats::WebhookRepeats,
+    live::repeats::WebhookRepeats,
     stop::Stop,
     telemetry::{IntakeResult, Metrics},
 };

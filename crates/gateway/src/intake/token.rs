@@ -11,7 +11,7 @@ use rtms_wire::secret::AccessToken;
 use serde::Deserialize;
 use tokio::time::{Instant, timeout};
 
-use crate::config::{secrets::App, websocket::WebSocketConfig};
+use crate::{apps::secrets::App, config::websocket::WebSocketConfig};
 
 /// How long the answer may take once the connection stands.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);

@@ -14,8 +14,10 @@ use tracing::{error, info, info_span, warn};
 use super::{Worker, about};
 use crate::{
     clock,
-    recording::{Account, close_left_behind},
-    summary,
+    live::{
+        recording::{Account, close_left_behind},
+        summary,
+    },
 };
 
 impl Worker {

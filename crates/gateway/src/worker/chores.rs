@@ -13,7 +13,10 @@ use tokio::{
 };
 use tracing::{debug, error, info, warn};
 
-use crate::{clock, recording::close_unclosed, stream_task::Surroundings, summary};
+use crate::{
+    clock,
+    live::{recording::close_unclosed, stream_task::Surroundings, summary},
+};
 
 /// How long until one that failed is tried again.
 const AGAIN_AFTER: Duration = Duration::from_secs(10);

@@ -17,8 +17,8 @@ use std::{
 };
 
 use rtms_gateway::{
-    apps::Apps,
-    config::{ApiListen, Config, secrets::App},
+    apps::{Apps, secrets::App},
+    config::{ApiListen, Config},
     server::{RECORDINGS, Server},
 };
 use rtms_record::{Manifest, layout};

@@ -12,10 +12,10 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use crate::{
-    http::{
-        begun::{self, Here, Requests, Work},
+    listener::{
+        active_requests::{self, Here, Requests, Work},
+        connection_slots::Place,
         idle,
-        places::Place,
     },
     stop::Stop,
 };
@@ -83,7 +83,7 @@ pub(crate) async fn serve<I, S>(
 ) -> Result<(), ConnectionError>
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    S: Service<Request<begun::Body>, Response = Response, Error = Infallible> + Send + 'static,
+    S: Service<Request<active_requests::Body>, Response = Response, Error = Infallible> + Send + 'static,
     S::Future: Send + 'static,
 {
     let Place { requests, lost, permit: _permit } = place;
@@ -111,7 +111,7 @@ async fn serve_either<I, S>(
 ) -> Result<(), ConnectionError>
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    S: Service<Request<begun::Body>, Response = Response, Error = Infallible> + Send + 'static,
+    S: Service<Request<active_requests::Body>, Response = Response, Error = Infallible> + Send + 'static,
     S::Future: Send + 'static,
 {
     let (mut reader, writer) = tokio::io::split(stream);
@@ -136,7 +136,7 @@ where
     let is_http2 = opening == HTTP2_OPENING;
     let whole = TokioIo::new(tokio::io::join(io::Cursor::new(opening).chain(reader), writer));
     let here = requests.here();
-    let service = begun::watch(service, requests, work);
+    let service = active_requests::watch(service, requests, work);
 
     if is_http2 {
         let (service, idle) = idle::watch(service);
@@ -212,7 +212,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        http::places::Places,
+        listener::connection_slots::Places,
         stop::{self, StopSender},
     };
 
@@ -234,7 +234,7 @@ mod tests {
             let (read, leave, work) = (Arc::<Notify>::default(), Arc::<Notify>::default(), Work::default());
             let (stop, stopped) = stop::channel();
             let handles = (read.clone(), leave.clone());
-            let service = service_fn(move |request: Request<begun::Body>| {
+            let service = service_fn(move |request: Request<active_requests::Body>| {
                 let (read, leave) = handles.clone();
                 async move {
                     let whole = request.into_body().collect().await;

@@ -15,7 +15,7 @@ use rtms_wire::{codes::stop_reason::StopReason, ids::StreamId};
 use tokio::task::JoinError;
 use tracing::{error, info};
 
-use crate::{capture::Captures, clock, telemetry::Metrics};
+use crate::{clock, live::wire_log::Captures, telemetry::Metrics};
 
 /// Deletes recordings, also those of earlier processes and of a time when streams were recorded.
 #[derive(Debug)]

@@ -13,7 +13,7 @@ use tokio::{
 };
 
 use crate::{
-    http::begun::{Here, Requests},
+    listener::active_requests::{Here, Requests},
     stop::{self, Stop, StopSender},
 };
 

@@ -47,18 +47,20 @@ use serde_json::{Value, json};
 use tracing::{Instrument, error, info, info_span, trace, warn};
 
 use crate::{
-    accounting::{self, Accounting, ClockPair},
-    capture::{Capture, Captures},
     clock,
-    doing::{Doing, Progress},
-    odd::OddLog,
-    packet_fields::PacketFields,
-    recording::{Account, Books, End, Recording, RecordingSetup, Unrecorded},
-    repeats::{RepeatGate, RepeatLog},
-    revoked::{self, Revocations},
+    live::{
+        ledger_input::{self, Accounting, ClockPair},
+        packet_fields::PacketFields,
+        progress::{Doing, Progress},
+        recording::{Account, Books, End, Recording, RecordingSetup, Unrecorded},
+        registry::{Live, LiveStreams},
+        repeats::{RepeatGate, RepeatLog},
+        revoked::{self, Revocations},
+        summary,
+        unknown_messages::OddLog,
+        wire_log::{Capture, Captures},
+    },
     stop::{Deadline, Share},
-    streams::{Live, LiveStreams},
-    summary,
     telemetry::{Counted, Metrics},
 };
 
@@ -223,7 +225,7 @@ impl StreamTask {
         self.progress.begin(Doing::Opening);
         let mut books = self.open_books(about);
         self.progress.begin(Doing::Receiving);
-        for input in accounting::opening(self.surroundings.config.media, self.product, clocks, started_at) {
+        for input in ledger_input::opening(self.surroundings.config.media, self.product, clocks, started_at) {
             books.push(input);
         }
         let ending = loop {
@@ -250,7 +252,7 @@ impl StreamTask {
                     }
                     self.take(event, &mut books);
                 }
-                Some(News::Lost(lost)) => books.push(accounting::lost(lost)),
+                Some(News::Lost(lost)) => books.push(ledger_input::lost(lost)),
                 // The driver tells an end before it goes; only its panic looks like this.
                 None => break Ending::Abandoned,
             }
@@ -533,7 +535,7 @@ impl StreamTask {
 
     fn publish_spans(&mut self, spans: Vec<SpanChange>) {
         for change in spans {
-            self.publish(Body::LedgerSpan(accounting::span(change)));
+            self.publish(Body::LedgerSpan(ledger_input::span(change)));
         }
     }
 }

@@ -3,8 +3,6 @@
 //! A stream is in here as long as its task lives, so there are as many as the worker runs. The task shows each event to
 //! `LiveStream::take`; packets only move counters, and everything else that is kept has a bound.
 
-mod line;
-
 use std::{
     collections::BTreeMap,
     sync::{
@@ -39,11 +37,11 @@ use rtms_wire::{
     time::UnixMillis,
 };
 
-pub use self::line::{
+use crate::clock;
+pub use crate::live::line::{
     CameraLine, ConnectionLine, EndedLine, InterruptionLine, MediumLine, RecordingLine, StreamDetail, StreamLine,
     StreamStanding, VideoLine, VideoStanding,
 };
-use crate::clock;
 
 /// Sessions of a stream that are remembered: about one per user of the app.
 const MAX_SESSIONS: usize = 256;

@@ -47,13 +47,16 @@ use tracing::{debug, error, info, warn};
 
 use self::chores::{Chore, Chores};
 use crate::{
-    accounting::ClockPair,
     apps::Apps,
-    clock, retry,
-    revoked::{self, is_revoked},
+    clock,
+    live::{
+        ledger_input::ClockPair,
+        retry,
+        revoked::{self, is_revoked},
+        stream_task::{self, Finished, Joining, Surroundings, TaskHandle},
+        summary,
+    },
     stop::{Share, Stop},
-    stream_task::{self, Finished, Joining, Surroundings, TaskHandle},
-    summary,
 };
 
 /// How often everything is compared.

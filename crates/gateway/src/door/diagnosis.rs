@@ -6,7 +6,7 @@ use rtms_wire::{
     secret::SecretToken, signature::webhook_signature_matches, time::UnixMillis, webhook::verify::Delivery,
 };
 
-use crate::config::secrets::App;
+use crate::apps::secrets::App;
 
 /// Bodies longer than this are not looked into: a webhook has a few hundred bytes, and each try is an HMAC.
 const MAX_BODY_BYTES: usize = 64 << 10;

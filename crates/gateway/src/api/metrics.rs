@@ -8,7 +8,7 @@ use axum::{
     response::IntoResponse,
 };
 
-use crate::http::Shared;
+use crate::listener::serve::Shared;
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 

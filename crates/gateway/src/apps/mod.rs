@@ -1,5 +1,8 @@
 //! The apps whose webhooks are taken, replaced as a whole when their secrets change on disk.
 
+pub mod auth;
+pub mod secrets;
+
 use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
@@ -7,7 +10,7 @@ use rtms_wire::secret::SecretToken;
 use tokio::sync::watch;
 
 use crate::{
-    config::secrets::{self, App, AppConfig, SecretsError},
+    apps::secrets::{App, AppConfig, SecretsError},
     stop::Stop,
     watched_files::WatchedFiles,
 };

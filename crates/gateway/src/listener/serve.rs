@@ -2,29 +2,6 @@
 //!
 //! Door and API are two routers on listeners of their own. The door faces the world; the API faces this machine.
 
-pub(crate) mod api;
-pub mod auth;
-mod begun;
-mod connection;
-mod crowd;
-pub(crate) mod diagnosis;
-pub mod health;
-mod host;
-mod idle;
-pub(crate) mod listener;
-mod local;
-mod metrics;
-mod places;
-pub mod receipts;
-pub(crate) mod share;
-#[cfg(unix)]
-pub mod socket;
-pub mod streams;
-pub mod tls;
-pub mod webhook;
-
-pub(crate) use begun::Work;
-
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
@@ -38,12 +15,16 @@ use tokio_rustls::TlsAcceptor;
 use tracing::{debug, info, warn};
 
 use crate::{
-    http::{
-        api::ApiListeners,
-        listener::Listener,
-        places::{Place, Places},
+    api::{health, metrics, receipts, streams},
+    door::webhook::{self, Door},
+    listener::{
+        accept::Listener,
+        active_requests::Work,
+        api_listeners::ApiListeners,
+        connection,
+        connection_slots::{Place, Places},
+        host, local,
         share::Share,
-        webhook::Door,
     },
     stop::Stop,
     telemetry::Metrics,

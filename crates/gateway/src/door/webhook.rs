@@ -30,15 +30,14 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tracing::{error, info, warn};
 
 use crate::{
-    apps::{Apps, secret_tokens},
+    apps::{Apps, secret_tokens, secrets::App},
     clock,
-    config::secrets::App,
-    http::{
-        Shared,
-        crowd::{Crowd, Place},
-        diagnosis::Diagnosis,
+    door::diagnosis::Diagnosis,
+    listener::{
+        request_slots::{Crowd, Place},
+        serve::Shared,
     },
-    repeats::WebhookRepeats,
+    live::repeats::WebhookRepeats,
     telemetry::{Metrics, WebhookResult},
 };
 

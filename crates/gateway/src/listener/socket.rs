@@ -18,7 +18,7 @@ use std::{
 use rtms_record::private;
 use tokio::net::{UnixListener, UnixStream};
 
-use crate::http::listener::Listener;
+use crate::listener::accept::Listener;
 
 /// The name of the socket in the data folder.
 pub const FILE_NAME: &str = "api.sock";

@@ -1,9 +1,7 @@
 //! Recording off the sockets' threads: events are gathered for a moment and written in one go on a blocking thread.
 //!
-//! Files that cannot be opened are tried again until the stream ends, and what comes meanwhile waits in `waiting.rs`. Files
+//! Files that cannot be opened are tried again until the stream ends, and what comes meanwhile waits in `waiting_room.rs`. Files
 //! that cannot be written keep what they can in memory and try again with each sync.
-
-mod waiting;
 
 use std::{
     path::{Path, PathBuf},
@@ -29,9 +27,12 @@ use tokio::{
 };
 use tracing::{error, info, warn};
 
-use self::waiting::{Lone, Timed, WaitingRoom};
 use crate::{
-    accounting, clock,
+    clock,
+    live::{
+        ledger_input,
+        waiting_room::{Lone, Timed, WaitingRoom},
+    },
     stop::{Deadline, Share},
     telemetry::Metrics,
     trouble::Trouble,
@@ -235,7 +236,7 @@ impl Books {
                 (Account::of_lone(unrecorded.lone.account(), Recorded::Unwanted), spans)
             }
         };
-        spans.extend(account.ledger.as_ref().map(accounting::closing).unwrap_or_default());
+        spans.extend(account.ledger.as_ref().map(ledger_input::closing).unwrap_or_default());
         (account, spans)
     }
 
@@ -319,7 +320,7 @@ impl Recording {
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut unopened = Unopened::new(&about);
         if was_connected {
-            unopened.room.take_alone(&accounting::lost_from_the_start(Cause::Restart), clock::unix_millis());
+            unopened.room.take_alone(&ledger_input::lost_from_the_start(Cause::Restart), clock::unix_millis());
         }
         let opening = unopened.open(&setup, &about);
         Self {
@@ -414,7 +415,7 @@ impl Recording {
                 }
                 let now = clock::unix_millis();
                 let is_lost = self.was_connected && !recorder.is_resumed();
-                let lost = is_lost.then(|| accounting::lost_from_the_start(Cause::Restart));
+                let lost = is_lost.then(|| ledger_input::lost_from_the_start(Cause::Restart));
                 self.gathered = lost.into_iter().map(|input| (input, now)).collect();
                 self.gathered.extend(unopened.room.leave(now));
                 self.state = State::Idle(recorder);

@@ -11,8 +11,8 @@ use rtms_wire::{
 use serde::Deserialize;
 
 use crate::{
+    apps::auth::{Auth, AuthConfig, AuthUnusable},
     config::websocket::{WebSocketConfig, WebSocketUnusable},
-    http::auth::{Auth, AuthConfig, AuthUnusable},
 };
 
 /// The app whose secrets come from the environment.
@@ -101,7 +101,7 @@ impl App {
         format!("Basic {}", base64::encode(&pair))
     }
 
-    /// The client secret in the place of the secret token: a mistake that [`crate::http::diagnosis`] looks for.
+    /// The client secret in the place of the secret token: a mistake that [`crate::door::diagnosis`] looks for.
     pub(crate) fn client_secret_as_token(&self) -> Option<SecretToken> {
         SecretToken::new(std::str::from_utf8(self.client_secret.expose()).ok()?).ok()
     }

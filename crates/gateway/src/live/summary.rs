@@ -12,7 +12,10 @@ use rtms_store::{
 };
 use rtms_wire::{codes::status_code::StatusCode, media::medium::MediaTypes, time::UnixMillis};
 
-use crate::{accounting, recording::Account, streams::StreamStanding, telemetry::Counted};
+use crate::{
+    live::{ledger_input, recording::Account, registry::StreamStanding},
+    telemetry::Counted,
+};
 
 /// The facts of a run, of which this process opened a medium or did not.
 pub(crate) fn of_run(ending: &Ending, opened: bool, account: &Account) -> RunSummary {
@@ -36,8 +39,8 @@ pub(crate) fn unjoined(
 ) -> RunSummary {
     let mut book = Bookkeeper::new(about.started_at, about.product, now);
     let stopped = stopped_at.map(|at| Input::Change(Change::Stopped, When::Zoom(at)));
-    let changes = [Some(accounting::lost_from_the_start(Cause::Unreached)), stopped].into_iter().flatten();
-    for input in accounting::opening(wanted, about.product, None, about.started_at).into_iter().chain(changes) {
+    let changes = [Some(ledger_input::lost_from_the_start(Cause::Unreached)), stopped].into_iter().flatten();
+    for input in ledger_input::opening(wanted, about.product, None, about.started_at).into_iter().chain(changes) {
         book.take(&input, now);
     }
     book.take_span_changes(now);

@@ -14,7 +14,7 @@ use axum::{
 };
 use hyper::service::Service;
 
-use crate::http::host;
+use crate::listener::host;
 
 const REFUSAL: &str = "this is answered only to local requests: ask from the machine that the server runs on, \
     at a loopback address, without a proxy\n";

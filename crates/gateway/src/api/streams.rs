@@ -21,11 +21,14 @@ use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
 
 use crate::{
+    api::receipts::ReceiptLine,
     clock,
-    http::{Shared, receipts::ReceiptLine},
-    retry::{self, CannotRetry},
-    streams::{
-        CannotChoose, LiveStream, LiveStreams, RecordingLine, StreamDetail, StreamLine, StreamStanding, VideoLine,
+    listener::serve::Shared,
+    live::{
+        registry::{
+            CannotChoose, LiveStream, LiveStreams, RecordingLine, StreamDetail, StreamLine, StreamStanding, VideoLine,
+        },
+        retry::{self, CannotRetry},
     },
 };
 

@@ -16,7 +16,7 @@ use rtms_wire::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{http::receipts::ReceiptLine, summary};
+use crate::{api::receipts::ReceiptLine, live::summary};
 
 /// One stream in a list. Times are Unix milliseconds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -24,7 +24,7 @@ use rtms_wire::{ids::StreamId, time::UnixMillis};
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
-use crate::http::Shared;
+use crate::listener::serve::Shared;
 
 /// How many receipts are shown unless told otherwise.
 pub const DEFAULT_LIMIT: usize = 100;

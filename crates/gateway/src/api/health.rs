@@ -8,7 +8,7 @@ use std::sync::{
 use axum::{Router, extract::State, http::StatusCode, response::IntoResponse, routing::get};
 use rtms_store::store::Store;
 
-use crate::http::Shared;
+use crate::listener::serve::Shared;
 
 /// What readiness depends on.
 pub(crate) struct Health {

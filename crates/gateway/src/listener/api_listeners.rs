@@ -9,8 +9,8 @@ use tokio::net::TcpListener;
 use tracing::warn;
 
 #[cfg(unix)]
-use crate::http::socket::{self, Socket};
-use crate::{config::ApiListen, http::listener};
+use crate::listener::socket::{self, Socket};
+use crate::{config::ApiListen, listener::accept};
 
 /// The listeners of the API.
 pub(crate) struct ApiListeners {
@@ -55,7 +55,7 @@ impl ApiListeners {
 
 fn tcp(listen: ApiListen) -> Option<TcpListener> {
     let ApiListen::At(address) = listen else { return None };
-    listener::tcp(address)
+    accept::tcp(address)
         .inspect_err(|error| {
             let why = if error.kind() == io::ErrorKind::AddrInUse {
                 "the port is taken".to_owned()

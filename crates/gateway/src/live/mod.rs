@@ -1,0 +1,16 @@
+//! A running stream: the registry of all that run here, the task of each, its recording, ledger and wire log.
+
+pub(crate) mod ledger_input;
+mod line;
+mod packet_fields;
+pub(crate) mod progress;
+pub(crate) mod recording;
+pub mod registry;
+pub(crate) mod repeats;
+pub(crate) mod retry;
+pub(crate) mod revoked;
+pub(crate) mod stream_task;
+pub(crate) mod summary;
+mod unknown_messages;
+mod waiting_room;
+pub(crate) mod wire_log;
