@@ -15,8 +15,8 @@ use std::{
 };
 
 use rtms_gateway::{
-    apps::Apps,
-    config::{ApiListen, Config, secrets::App},
+    apps::{Apps, secrets::App},
+    config::{ApiListen, Config},
     server::Server,
 };
 use rtms_store::{

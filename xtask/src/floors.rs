@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::workspace::Workspace;
 
 /// Each package with those of ours that it may depend on.
-const FLOORS: [(&str, &[&str]); 12] = [
+const FLOORS: [(&str, &[&str]); 13] = [
     ("rtms-wire", &[]),
     ("rtms-proto", &["rtms-wire"]),
     ("rtms-sim", &["rtms-wire"]),
@@ -14,7 +14,8 @@ const FLOORS: [(&str, &[&str]); 12] = [
     ("rtms-record", &["rtms-wire"]),
     ("rtms-sink", &["rtms-wire"]),
     ("rtms-client", &["rtms-wire", "rtms-proto"]),
-    ("rtms-gateway", &["rtms-wire", "rtms-proto", "rtms-client", "rtms-store", "rtms-record", "rtms-sink"]),
+    ("rtms-api", &["rtms-wire", "rtms-store", "rtms-record"]),
+    ("rtms-gateway", &["rtms-wire", "rtms-proto", "rtms-client", "rtms-store", "rtms-record", "rtms-sink", "rtms-api"]),
     (
         "rtms",
         &[
@@ -25,6 +26,7 @@ const FLOORS: [(&str, &[&str]); 12] = [
             "rtms-store",
             "rtms-record",
             "rtms-sink",
+            "rtms-api",
             "rtms-gateway",
         ],
     ),

@@ -4,7 +4,10 @@ use std::{process::ExitCode, time::SystemTime};
 
 use anyhow::Context;
 use clap::Args;
-use rtms_gateway::api::receipts::{DEFAULT_LIMIT, MAX_LIMIT, ReceiptLine, Since};
+use rtms_api::{
+    receipt::{DEFAULT_LIMIT, MAX_LIMIT, ReceiptLine},
+    since::Since,
+};
 use rtms_store::{EntryId, ReceiptFilter};
 use rtms_wire::{ids::StreamId, time::UnixMillis};
 

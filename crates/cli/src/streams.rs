@@ -13,16 +13,15 @@ use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use humantime::format_duration;
 use hyper::{Method, body::Bytes};
-use rtms_gateway::{
-    api::{
-        receipts::ReceiptLine,
-        streams::{DEFAULT_LIMIT, MAX_LIMIT, RECEIPTS, VideoAnswer, VideoChoice, json_lines, path_of},
-    },
-    live::registry::{
-        EndedLine, MediumLine, RecordingLine, StreamDetail, StreamLine, StreamStanding, VideoLine, VideoStanding,
-    },
-    server::RECORDINGS,
+use rtms_api::{
+    ended::EndedLine,
+    receipt::ReceiptLine,
+    recording::RecordingLine,
+    standing::StreamStanding,
+    stream::{DEFAULT_LIMIT, MAX_LIMIT, MediumLine, RECEIPTS, StreamDetail, StreamLine, json_lines, path_of},
+    video::{VideoAnswer, VideoChoice, VideoLine, VideoStanding},
 };
+use rtms_gateway::server::RECORDINGS;
 use rtms_record::{ledger::What, manifest::RecordingState};
 use rtms_store::{ReceiptFilter, StreamFilter};
 use rtms_wire::{

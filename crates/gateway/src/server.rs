@@ -22,20 +22,25 @@ use tokio::{
 use tracing::{debug, info, warn};
 
 use crate::{
-    api::{health::Health, streams::Streams},
+    api::{
+        health::{self, Health},
+        router,
+        state::ApiState,
+    },
     apps::Apps,
     clock,
     config::{Config, ConfigError},
     dispatcher::Dispatcher,
     door::{
         diagnosis::Diagnosis,
-        webhook::{Door, Room},
+        webhook::{self, Door, Room},
     },
     intake::{IntakeUnusable, Intakes},
-    listener::{accept, active_requests::Work},
     listener::{
+        accept,
+        active_requests::Work,
         api_listeners::ApiListeners,
-        serve::{self, Shared},
+        serve::{self, Routers},
         share::Share as ConnectionShare,
         tls::{DoorTls, DoorTlsError},
     },
@@ -68,7 +73,8 @@ pub struct Server {
     address: SocketAddr,
     api_address: Option<SocketAddr>,
     metrics: Arc<Metrics>,
-    shared: Arc<Shared>,
+    health: Arc<Health>,
+    work: Work,
     store: Arc<dyn Store>,
     sinks: Arc<Vec<Delivery>>,
     parts: Parts,
@@ -235,29 +241,30 @@ impl Server {
             Dispatcher { store: store.clone(), policy, metrics: metrics.clone(), changed, recent: Default::default() };
         let dispatcher = tokio::spawn(dispatcher.run(stopped));
 
-        let shared = Arc::new(Shared {
-            door: Door {
-                apps: apps.clone(),
-                store: store.clone(),
-                metrics: metrics.clone(),
-                diagnosis: Diagnosis::default(),
-                tolerance: config.webhook.tolerance,
-                max_body_bytes: config.webhook.max_body_bytes,
-                read_within: config.webhook.read_within,
-                room: Room::new(config.webhook.max_body_bytes),
-                repeats: Arc::default(),
-            },
+        let health = Arc::new(Health { store: store.clone(), stopping: AtomicBool::new(false) });
+        let door = Door {
+            apps: apps.clone(),
+            store: store.clone(),
             metrics: metrics.clone(),
-            health: Health { store: store.clone(), stopping: AtomicBool::new(false) },
-            streams: Streams { live, recordings },
-            work: Work::default(),
-        });
+            diagnosis: Diagnosis::default(),
+            tolerance: config.webhook.tolerance,
+            max_body_bytes: config.webhook.max_body_bytes,
+            read_within: config.webhook.read_within,
+            room: Room::new(config.webhook.max_body_bytes),
+            repeats: Arc::default(),
+        };
+        let state = ApiState { store: store.clone(), live, recordings, metrics: metrics.clone() };
+        let routers = Routers {
+            door: webhook::router(Arc::new(door)).merge(health::router(health.clone())),
+            api: router::router(Arc::new(state), health.clone()),
+        };
+        let work = Work::default();
         let limits = serve::Limits {
             connections: ConnectionShare::of(config.webhook.max_connections),
             header_within: config.webhook.read_within,
         };
         let (http_stop, stopped) = stop::channel();
-        let http = tokio::spawn(serve::run(listener, acceptor, api, shared.clone(), limits, stopped));
+        let http = tokio::spawn(serve::run(listener, acceptor, api, routers, work.clone(), limits, stopped));
 
         let (intake_stop, stopped) = stop::channel();
         let intake = tokio::spawn(intakes.run(stopped));
@@ -278,7 +285,8 @@ impl Server {
             address,
             api_address,
             metrics,
-            shared,
+            health,
+            work,
             store,
             sinks,
             parts: Parts {
@@ -325,7 +333,7 @@ impl Server {
     pub async fn stop(self) -> Stopped {
         self.deadline.begin(self.stop_within);
         info!(within = ?self.stop_within, "stopping");
-        self.shared.health.stopping.store(true, std::sync::atomic::Ordering::Relaxed);
+        self.health.stopping.store(true, std::sync::atomic::Ordering::Relaxed);
         self.parts.pruner.abort();
         self.parts.prover.abort();
         let Parts { http, intake, dispatcher, worker, secrets, certificate, .. } = self.parts;
@@ -334,7 +342,7 @@ impl Server {
         // Neither needs the other, and a sink that hangs must not keep the store from a successor.
         let door_and_store = async {
             tokio::join!(
-                end_requests(&self.deadline, &self.shared.work, http),
+                end_requests(&self.deadline, &self.work, http),
                 end("event WebSockets", Share::Requests, intake),
                 end("secrets", Share::Requests, secrets),
                 end("certificate", Share::Requests, certificate),

@@ -23,7 +23,7 @@ use rtms_wire::{
     media::medium::Medium,
 };
 
-use crate::live::registry::StreamStanding;
+use rtms_api::standing::StreamStanding;
 
 /// What was counted of a run of a stream that ended.
 #[derive(Clone, Debug)]

@@ -8,12 +8,10 @@ mod common;
 use std::time::Duration;
 
 use common::{Gateway, config, http::exchange, recording::Truth};
-use rtms_gateway::{
-    api::streams::path_of,
-    config::{
-        Config,
-        media::{Layout, VideoStreams},
-    },
+use rtms_api::stream::path_of;
+use rtms_gateway::config::{
+    Config,
+    media::{Layout, VideoStreams},
 };
 use rtms_record::{Manifest, check::check};
 use rtms_sim::{

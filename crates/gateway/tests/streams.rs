@@ -11,11 +11,12 @@ use common::{
     http::{Answer, exchange},
     meeting, until,
 };
-use rtms_gateway::{
-    api::streams::{VideoChoice, path_of},
-    config::media::VideoStreams,
-    live::registry::{StreamDetail, StreamLine, StreamStanding, VideoLine, VideoStanding},
+use rtms_api::{
+    standing::StreamStanding,
+    stream::{StreamDetail, StreamLine, path_of},
+    video::{VideoChoice, VideoLine, VideoStanding},
 };
+use rtms_gateway::config::media::VideoStreams;
 use rtms_record::manifest::RecordingState;
 use rtms_sim::{meeting::Participant, sent::What, serve::Simulator};
 use rtms_store::{

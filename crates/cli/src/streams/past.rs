@@ -1,6 +1,6 @@
 //! The list with streams that are over: when each began, how long it lasted, what was lost, and why.
 
-use rtms_gateway::live::registry::{EndedLine, StreamLine, StreamStanding};
+use rtms_api::{ended::EndedLine, standing::StreamStanding, stream::StreamLine};
 use rtms_record::loss::seconds;
 use rtms_wire::time::UnixMillis;
 

@@ -6,9 +6,9 @@ use anyhow::bail;
 use clap::Args;
 use humantime::format_duration;
 use hyper::Method;
-use rtms_gateway::{
-    api::streams::path_of,
-    live::registry::{StreamDetail, StreamLine, StreamStanding},
+use rtms_api::{
+    standing::StreamStanding,
+    stream::{StreamDetail, StreamLine, path_of},
 };
 use tokio::time::{Instant, sleep};
 

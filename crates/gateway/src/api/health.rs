@@ -8,26 +8,25 @@ use std::sync::{
 use axum::{Router, extract::State, http::StatusCode, response::IntoResponse, routing::get};
 use rtms_store::store::Store;
 
-use crate::listener::serve::Shared;
-
 /// What readiness depends on.
 pub(crate) struct Health {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) stopping: AtomicBool,
 }
 
-pub(crate) fn routes() -> Router<Arc<Shared>> {
-    Router::new().route("/healthz", get(healthz)).route("/readyz", get(readyz))
+/// Returns the routes of health, which both the door and the API have.
+pub(crate) fn router(health: Arc<Health>) -> Router {
+    Router::new().route("/healthz", get(healthz)).route("/readyz", get(readyz)).with_state(health)
 }
 
 async fn healthz() -> &'static str {
     "ok\n"
 }
 
-async fn readyz(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
-    if shared.health.stopping.load(Ordering::Relaxed) {
+async fn readyz(State(health): State<Arc<Health>>) -> impl IntoResponse {
+    if health.stopping.load(Ordering::Relaxed) {
         (StatusCode::SERVICE_UNAVAILABLE, "stopping\n")
-    } else if shared.health.store.stats().is_failing {
+    } else if health.store.stats().is_failing {
         (StatusCode::SERVICE_UNAVAILABLE, "the store cannot be written\n")
     } else {
         (StatusCode::OK, "ready\n")

@@ -8,14 +8,14 @@ use axum::{
     response::IntoResponse,
 };
 
-use crate::listener::serve::Shared;
+use crate::api::state::ApiState;
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 const CLASSIC: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-pub(crate) async fn show(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> impl IntoResponse {
-    let text = shared.metrics.render(shared.health.store.stats());
+pub(crate) async fn show(State(api): State<Arc<ApiState>>, headers: HeaderMap) -> impl IntoResponse {
+    let text = api.metrics.render(api.store.stats());
     let accept = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
     let (content_type, text) = if prefers_classic(accept) { (CLASSIC, classic(&text)) } else { (OPEN_METRICS, text) };
     ([(header::CONTENT_TYPE, content_type), (header::VARY, "accept")], text)

@@ -1,6 +1,9 @@
 //! The API for this machine: streams, receipts, metrics, health.
 
-pub mod health;
-pub(crate) mod metrics;
-pub mod receipts;
-pub mod streams;
+mod answer;
+pub(crate) mod health;
+mod metrics;
+mod receipts;
+pub(crate) mod router;
+pub(crate) mod state;
+mod streams;

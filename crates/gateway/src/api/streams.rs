@@ -1,63 +1,48 @@
 //! `/v1/streams`: which streams there are, everything about one, and what can be told to one that runs here.
 //!
-//! It is served at the API's listeners only, see `api.rs` and `local.rs`.
+//! It is served at the API's listeners only, see `listener/api_listeners.rs` and `listener/local.rs`.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
     Json, Router,
     extract::{DefaultBodyLimit, Path, Query, State},
-    http::{HeaderName, StatusCode, header},
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
     routing::{get, post, put},
+};
+use rtms_api::{
+    receipt::ReceiptLine,
+    recording::RecordingLine,
+    standing::StreamStanding,
+    stream::{DEFAULT_LIMIT, MAX_LIMIT, RECEIPTS, StreamDetail, StreamLine, json_lines},
+    video::{VideoAnswer, VideoChoice},
 };
 use rtms_store::{
     error::StoreError,
     receipts::ReceiptFilter,
     streams::{StreamFilter, StreamRecord},
 };
-use rtms_wire::ids::{StreamId, UserId};
-use serde::{Deserialize, Serialize};
+use rtms_wire::ids::StreamId;
+use serde::Deserialize;
 use tracing::{info, warn};
 
 use crate::{
-    api::receipts::ReceiptLine,
+    api::{
+        answer::{NDJSON, PRIVATE},
+        state::ApiState,
+    },
     clock,
-    listener::serve::Shared,
     live::{
-        registry::{
-            CannotChoose, LiveStream, LiveStreams, RecordingLine, StreamDetail, StreamLine, StreamStanding, VideoLine,
-        },
+        registry::{CannotChoose, LiveStream},
         retry::{self, CannotRetry},
     },
 };
 
-/// How many streams are shown unless told otherwise.
-pub const DEFAULT_LIMIT: usize = 100;
-
-/// How many streams may be asked for at a time: a few megabytes.
-pub const MAX_LIMIT: usize = 10_000;
-
-/// How many receipts are shown with a stream: a meeting with a failover or two has fewer.
-pub const RECEIPTS: usize = 10;
-
 /// The longest body: an id, with room.
 const MAX_BODY_BYTES: usize = 4096;
 
-/// The content type of JSON lines.
-const NDJSON: &str = "application/x-ndjson";
-
-/// Answers are about meetings of people, so nobody in between keeps them or guesses what they are.
-const PRIVATE: [(HeaderName, &str); 2] =
-    [(header::CACHE_CONTROL, "no-store"), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")];
-
-/// What the handlers need of the server.
-pub(crate) struct Streams {
-    pub(crate) live: Arc<LiveStreams>,
-    pub(crate) recordings: PathBuf,
-}
-
-pub(crate) fn routes() -> Router<Arc<Shared>> {
+pub(crate) fn routes() -> Router<Arc<ApiState>> {
     Router::new()
         .route("/v1/streams", get(list))
         .route("/v1/streams/{id}", get(show))
@@ -65,34 +50,6 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
         .route("/v1/streams/{id}/retry", post(retry))
         .route("/v1/streams/{id}/video", put(choose_video).delete(drop_video))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-}
-
-/// The path of a stream, with everything in its id escaped that could mean something else in a URL.
-pub fn path_of(stream_id: &StreamId) -> String {
-    let mut path = String::from("/v1/streams/");
-    for byte in stream_id.as_str().bytes() {
-        if byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_' {
-            path.push(char::from(byte));
-        } else {
-            path.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    path
-}
-
-/// Whose camera is meant.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct VideoChoice {
-    /// The number inside the session, as media and events carry it; quoted or not.
-    pub user_id: UserId,
-}
-
-/// What became of the choice of a camera.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct VideoAnswer {
-    /// The camera; null if none was chosen.
-    pub video: Option<VideoLine>,
 }
 
 /// Records by stream, with their places in the store's order.
@@ -159,60 +116,44 @@ impl IntoResponse for Refused {
     }
 }
 
-async fn list(State(shared): State<Arc<Shared>>, Query(wanted): Query<Wanted>) -> Result<impl IntoResponse, Refused> {
+async fn list(State(api): State<Arc<ApiState>>, Query(wanted): Query<Wanted>) -> Result<impl IntoResponse, Refused> {
     let limit = wanted.limit.unwrap_or(DEFAULT_LIMIT);
     if !(1..=MAX_LIMIT).contains(&limit) {
         return Err(Refused::Limit);
     }
-    let store = &shared.health.store;
+    let store = &api.store;
     let filter = StreamFilter { open: (!wanted.all).then_some(true), limit };
     let records = store.list(filter).await?.into_iter().map(|record| (record.stream_id.clone(), record));
     let mut records: IndexedRecords = records.enumerate().map(|(place, (id, record))| (id, (place, record))).collect();
     let now = clock::unix_millis();
     let mut lines = Vec::new();
     // Those that run here come first. One may be beyond the limit of the store's, or be closed by now.
-    for live in shared.streams.live.all().into_iter().take(limit) {
+    for live in api.live.all().into_iter().take(limit) {
         let record = match records.remove(live.stream_id()) {
             Some((_, record)) => Some(record),
             None => store.get(live.stream_id()).await?,
         };
         let line = record.map(|record| StreamLine::of_record(&record, now));
         let mut line = line.unwrap_or_else(|| StreamLine::unknown(live.stream_id().clone()));
-        shared.streams.live.complete(&mut line, Some(&live));
+        api.live.complete(&mut line, Some(&live));
         lines.push(line);
     }
     let mut rest: Vec<_> = records.into_values().collect();
     rest.sort_by_key(|(place, _)| *place);
     for (_, record) in rest.iter().take(limit - lines.len()) {
         let mut line = StreamLine::of_record(record, now);
-        shared.streams.live.complete(&mut line, None);
+        api.live.complete(&mut line, None);
         lines.push(line);
     }
     Ok((PRIVATE, [(header::CONTENT_TYPE, NDJSON)], json_lines(&lines).map_err(Refused::Json)?))
 }
 
-/// The streams as JSON, each with a newline after it.
-///
-/// # Errors
-/// None in practice: there is nothing in it that JSON cannot say.
-pub fn json_lines(lines: &[StreamLine]) -> serde_json::Result<Vec<u8>> {
-    let mut text = Vec::new();
-    for line in lines {
-        serde_json::to_writer(&mut text, line)?;
-        text.push(b'\n');
-    }
-    Ok(text)
-}
-
-async fn show(
-    State(shared): State<Arc<Shared>>,
-    Path(stream_id): Path<StreamId>,
-) -> Result<impl IntoResponse, Refused> {
-    let live = shared.streams.live.find(&stream_id);
-    let line = line_of(&shared, &stream_id, live.as_deref()).await?;
+async fn show(State(api): State<Arc<ApiState>>, Path(stream_id): Path<StreamId>) -> Result<impl IntoResponse, Refused> {
+    let live = api.live.find(&stream_id);
+    let line = line_of(&api, &stream_id, live.as_deref()).await?;
     let filter = ReceiptFilter { stream_id: Some(stream_id.clone()), since: None, limit: RECEIPTS };
-    let receipts = shared.health.store.receipts(filter).await?;
-    let recordings = shared.streams.recordings.clone();
+    let receipts = api.store.receipts(filter).await?;
+    let recordings = api.recordings.clone();
     let recording = tokio::task::spawn_blocking(move || RecordingLine::read(&recordings, &stream_id)).await;
     let recording = recording.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
     let mut detail = StreamDetail::at_rest(line, recording, receipts.iter().map(ReceiptLine::from).collect());
@@ -222,13 +163,10 @@ async fn show(
     Ok((PRIVATE, Json(detail)))
 }
 
-async fn stop(
-    State(shared): State<Arc<Shared>>,
-    Path(stream_id): Path<StreamId>,
-) -> Result<impl IntoResponse, Refused> {
-    let live = shared.streams.live.find(&stream_id);
+async fn stop(State(api): State<Arc<ApiState>>, Path(stream_id): Path<StreamId>) -> Result<impl IntoResponse, Refused> {
+    let live = api.live.find(&stream_id);
     let Some(live) = live else {
-        let line = line_of(&shared, &stream_id, None).await?;
+        let line = line_of(&api, &stream_id, None).await?;
         if !line.state.is_over() {
             return Err(Refused::NotHere(stream_id, line.state));
         }
@@ -236,23 +174,23 @@ async fn stop(
         return Ok((StatusCode::OK, PRIVATE, Json(line)));
     };
     // First it is put down, so that whoever has the stream after this process asks for it again.
-    shared.health.store.ask_to_close(&stream_id, clock::unix_millis()).await?;
+    api.store.ask_to_close(&stream_id, clock::unix_millis()).await?;
     live.stop().await;
     info!(%stream_id, "asked on /v1/streams to end the stream");
-    let line = line_of(&shared, &stream_id, Some(&live)).await?;
+    let line = line_of(&api, &stream_id, Some(&live)).await?;
     Ok((StatusCode::ACCEPTED, PRIVATE, Json(line)))
 }
 
 async fn retry(
-    State(shared): State<Arc<Shared>>,
+    State(api): State<Arc<ApiState>>,
     Path(stream_id): Path<StreamId>,
 ) -> Result<impl IntoResponse, Refused> {
-    let store = &shared.health.store;
-    let live = shared.streams.live.find(&stream_id);
+    let store = &api.store;
+    let live = api.live.find(&stream_id);
     let record = store.get(&stream_id).await?;
     let Some(record) = record.filter(|record| live.is_none() && record.open_wish().is_none()) else {
         // What is wanted is so.
-        let line = line_of(&shared, &stream_id, live.as_deref()).await?;
+        let line = line_of(&api, &stream_id, live.as_deref()).await?;
         return Ok((StatusCode::OK, PRIVATE, Json(line)));
     };
     let now = clock::unix_millis();
@@ -263,58 +201,46 @@ async fn retry(
     if store.ask_to_retry(&stream_id, now).await? {
         info!(%stream_id, "asked on /v1/streams to join the stream again");
     }
-    let line = line_of(&shared, &stream_id, None).await?;
+    let line = line_of(&api, &stream_id, None).await?;
     Ok((StatusCode::ACCEPTED, PRIVATE, Json(line)))
 }
 
 async fn choose_video(
-    State(shared): State<Arc<Shared>>,
+    State(api): State<Arc<ApiState>>,
     Path(stream_id): Path<StreamId>,
     Json(choice): Json<VideoChoice>,
 ) -> Result<impl IntoResponse, Refused> {
-    let live = running(&shared, &stream_id).await?;
-    let video = shared.streams.live.choose_video(&live, choice.user_id).await.map_err(Refused::Choice)?;
+    let live = running(&api, &stream_id).await?;
+    let video = api.live.choose_video(&live, choice.user_id).await.map_err(Refused::Choice)?;
     Ok((StatusCode::ACCEPTED, PRIVATE, Json(VideoAnswer { video: Some(video) })))
 }
 
 async fn drop_video(
-    State(shared): State<Arc<Shared>>,
+    State(api): State<Arc<ApiState>>,
     Path(stream_id): Path<StreamId>,
     choice: Option<Json<VideoChoice>>,
 ) -> Result<impl IntoResponse, Refused> {
-    let live = running(&shared, &stream_id).await?;
+    let live = running(&api, &stream_id).await?;
     let video = live.drop_video(choice.map(|Json(choice)| choice.user_id)).await.map_err(Refused::Choice)?;
     let status = if video.is_some() { StatusCode::ACCEPTED } else { StatusCode::OK };
     Ok((status, PRIVATE, Json(VideoAnswer { video })))
 }
 
 /// A stream that something is to be told to.
-async fn running(shared: &Shared, stream_id: &StreamId) -> Result<Arc<LiveStream>, Refused> {
-    match shared.streams.live.find(stream_id) {
+async fn running(api: &ApiState, stream_id: &StreamId) -> Result<Arc<LiveStream>, Refused> {
+    match api.live.find(stream_id) {
         Some(live) => Ok(live),
-        None => Err(Refused::NotHere(stream_id.clone(), line_of(shared, stream_id, None).await?.state)),
+        None => Err(Refused::NotHere(stream_id.clone(), line_of(api, stream_id, None).await?.state)),
     }
 }
 
-async fn line_of(shared: &Shared, stream_id: &StreamId, live: Option<&LiveStream>) -> Result<StreamLine, Refused> {
-    let record: Option<StreamRecord> = shared.health.store.get(stream_id).await?;
+async fn line_of(api: &ApiState, stream_id: &StreamId, live: Option<&LiveStream>) -> Result<StreamLine, Refused> {
+    let record: Option<StreamRecord> = api.store.get(stream_id).await?;
     let mut line = match (&record, live) {
         (Some(record), _) => StreamLine::of_record(record, clock::unix_millis()),
         (None, Some(_)) => StreamLine::unknown(stream_id.clone()),
         (None, None) => return Err(Refused::NoSuchStream(stream_id.clone())),
     };
-    shared.streams.live.complete(&mut line, live);
+    api.live.complete(&mut line, live);
     Ok(line)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nothing_in_an_id_means_anything_in_a_path() {
-        assert_eq!(path_of(&"ab/+c==".into()), "/v1/streams/ab%2F%2Bc%3D%3D");
-        assert_eq!(path_of(&"../?#%2F é".into()), "/v1/streams/%2E%2E%2F%3F%23%252F%20%C3%A9");
-        assert_eq!(path_of(&"Az09-_".into()), "/v1/streams/Az09-_");
-    }
 }

@@ -3,11 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{
-    Json,
+    Json, Router,
     body::Body,
     extract::{Path, Request, State},
     http::{HeaderMap, StatusCode, Version, header},
     response::{IntoResponse, Response},
+    routing::post,
 };
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
@@ -33,10 +34,7 @@ use crate::{
     apps::{Apps, secret_tokens, secrets::App},
     clock,
     door::diagnosis::Diagnosis,
-    listener::{
-        request_slots::{Crowd, Place},
-        serve::Shared,
-    },
+    listener::request_slots::{Crowd, Place},
     live::repeats::WebhookRepeats,
     telemetry::{Metrics, WebhookResult},
 };
@@ -98,27 +96,32 @@ impl Refusal {
     }
 }
 
+/// Returns the routes of the door: webhooks, and tokens for them.
+pub(crate) fn router(door: Arc<Door>) -> Router {
+    Router::new()
+        .route("/webhook", post(receive))
+        .route("/webhook/{app}", post(receive_for))
+        .route("/webhook/{app}/token", post(token))
+        .with_state(door)
+}
+
 /// `POST /webhook`: for any app; the secret that matches says which.
-pub(crate) async fn receive(State(shared): State<Arc<Shared>>, request: Request) -> Response {
-    shared.door.answer(request, None).await
+async fn receive(State(door): State<Arc<Door>>, request: Request) -> Response {
+    door.answer(request, None).await
 }
 
 /// `POST /webhook/{app}`: for one app.
-pub(crate) async fn receive_for(
-    State(shared): State<Arc<Shared>>,
-    Path(app): Path<String>,
-    request: Request,
-) -> Response {
-    if shared.door.apps.now().iter().any(|known| known.name == app) {
-        shared.door.answer(request, Some(&app)).await
+async fn receive_for(State(door): State<Arc<Door>>, Path(app): Path<String>, request: Request) -> Response {
+    if door.apps.now().iter().any(|known| known.name == app) {
+        door.answer(request, Some(&app)).await
     } else {
         StatusCode::NOT_FOUND.into_response()
     }
 }
 
 /// `POST /webhook/{app}/token`: a token for an app whose webhooks must carry one.
-pub(crate) async fn token(State(shared): State<Arc<Shared>>, Path(app): Path<String>, headers: HeaderMap) -> Response {
-    let apps = shared.door.apps.now();
+async fn token(State(door): State<Arc<Door>>, Path(app): Path<String>, headers: HeaderMap) -> Response {
+    let apps = door.apps.now();
     let auth = apps.iter().find(|known| known.name == app).and_then(|app| app.auth.as_ref());
     match auth.map(|auth| auth.issue(&headers, clock::unix_millis())) {
         Some(Some(token)) => ([(header::CACHE_CONTROL, "no-store")], Json(token)).into_response(),

@@ -2,21 +2,15 @@
 //!
 //! Door and API are two routers on listeners of their own. The door faces the world; the API faces this machine.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
-use axum::{
-    Router,
-    middleware::from_fn,
-    routing::{get, post},
-};
+use axum::{Router, middleware::from_fn};
 use hyper_util::service::TowerToHyperService;
 use tokio::{net::TcpListener, time::Instant};
 use tokio_rustls::TlsAcceptor;
 use tracing::{debug, info, warn};
 
 use crate::{
-    api::{health, metrics, receipts, streams},
-    door::webhook::{self, Door},
     listener::{
         accept::Listener,
         active_requests::Work,
@@ -27,42 +21,16 @@ use crate::{
         share::Share,
     },
     stop::Stop,
-    telemetry::Metrics,
     trouble::Trouble,
 };
 
 /// How long begun requests may take to be answered when the program stops.
 const FINISH_WITHIN: Duration = Duration::from_secs(3);
 
-/// What the handlers share.
-pub(crate) struct Shared {
-    pub(crate) door: Door,
-    pub(crate) metrics: Arc<Metrics>,
-    pub(crate) health: health::Health,
-    pub(crate) streams: streams::Streams,
-    pub(crate) work: Work,
-}
-
-/// What anybody may reach: webhooks, tokens for them, health. Nothing else belongs here.
-fn door(shared: Arc<Shared>) -> Router {
-    Router::new()
-        .route("/webhook", post(webhook::receive))
-        .route("/webhook/{app}", post(webhook::receive_for))
-        .route("/webhook/{app}/token", post(webhook::token))
-        .merge(health::routes())
-        .layer(from_fn(host::one))
-        .with_state(shared)
-}
-
-/// What the owner of the data folder may reach.
-fn api(shared: Arc<Shared>) -> Router {
-    Router::new()
-        .route("/metrics", get(metrics::show))
-        .merge(health::routes())
-        .merge(receipts::routes())
-        .merge(streams::routes())
-        .layer(from_fn(host::one))
-        .with_state(shared)
+/// What is served where. Nothing but webhooks, tokens for them and health belongs at the door: anybody may reach it.
+pub(crate) struct Routers {
+    pub(crate) door: Router,
+    pub(crate) api: Router,
 }
 
 /// Limits of the listeners.
@@ -78,11 +46,12 @@ pub(crate) async fn run(
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
     listeners: ApiListeners,
-    shared: Arc<Shared>,
+    routers: Routers,
+    work: Work,
     limits: Limits,
     stop: Stop,
 ) {
-    let (api, work) = (api(shared.clone()), shared.work.clone());
+    let [door, api] = [routers.door, routers.api].map(|router| router.layer(from_fn(host::one)));
     let Limits { connections, header_within } = limits;
     let at_address = async {
         if let Some(listener) = listeners.tcp {
@@ -96,7 +65,7 @@ pub(crate) async fn run(
             serve(listener, None, api.clone(), connections.api, header_within, work.clone(), stop.clone()).await;
         }
     };
-    let at_door = serve(listener, tls, door(shared), connections.door, header_within, work.clone(), stop.clone());
+    let at_door = serve(listener, tls, door, connections.door, header_within, work.clone(), stop.clone());
     tokio::join!(at_door, at_address, at_socket);
 }
 

@@ -1,7 +1,6 @@
 //! A running stream: the registry of all that run here, the task of each, its recording, ledger and wire log.
 
 pub(crate) mod ledger_input;
-mod line;
 mod packet_fields;
 pub(crate) mod progress;
 pub(crate) mod recording;

@@ -26,7 +26,6 @@ use rtms_wire::{
         media::MediaDataOption,
         product::Product,
         state::{SessionState, StreamState},
-        status_code::StatusCode,
     },
     ids::{InstanceId, RtmsSessionId, StreamId, UserId},
     media::{
@@ -38,9 +37,10 @@ use rtms_wire::{
 };
 
 use crate::clock;
-pub use crate::live::line::{
-    CameraLine, ConnectionLine, EndedLine, InterruptionLine, MediumLine, RecordingLine, StreamDetail, StreamLine,
-    StreamStanding, VideoLine, VideoStanding,
+use rtms_api::{
+    standing::StreamStanding,
+    stream::{CameraLine, ConnectionLine, InterruptionLine, MediumLine, StreamDetail, StreamLine},
+    video::{VideoLine, VideoStanding},
 };
 
 /// Sessions of a stream that are remembered: about one per user of the app.
@@ -526,52 +526,6 @@ impl State {
     }
 }
 
-impl VideoStanding {
-    /// Whether it is wished for, and asking again would change nothing.
-    fn is_wished(self) -> bool {
-        match self {
-            Self::Wished | Self::Asked | Self::Granted | Self::Frames | Self::Void => true,
-            Self::Refused | Self::Dropping | Self::Off => false,
-        }
-    }
-
-    fn is_dropped(self) -> bool {
-        matches!(self, Self::Dropping | Self::Off)
-    }
-}
-
-impl VideoLine {
-    fn wished(user_id: UserId, now: UnixMillis) -> Self {
-        let (standing, since) = (VideoStanding::Wished, now);
-        Self { user_id, standing, since, status: None, status_name: None, frames: 0, last_frame_at: None }
-    }
-
-    fn answered(&mut self, status: StatusCode) {
-        let granted = matches!(status, StatusCode::Ok | StatusCode::DuplicateVideoSubscription);
-        self.standing = match self.standing {
-            VideoStanding::Wished | VideoStanding::Asked | VideoStanding::Refused | VideoStanding::Granted
-                if granted =>
-            {
-                VideoStanding::Granted
-            }
-            VideoStanding::Wished | VideoStanding::Asked | VideoStanding::Granted | VideoStanding::Refused => {
-                VideoStanding::Refused
-            }
-            // Whatever Zoom says to it, it is not wanted.
-            VideoStanding::Dropping | VideoStanding::Off => VideoStanding::Off,
-            VideoStanding::Frames | VideoStanding::Void => self.standing,
-        };
-        (self.status, self.status_name) = (Some(status), Some(status.name().to_owned()));
-    }
-
-    fn drop(&mut self, now: UnixMillis) {
-        let zoom_knows = matches!(self.standing, VideoStanding::Asked | VideoStanding::Granted | VideoStanding::Frames);
-        self.standing = if zoom_knows { VideoStanding::Dropping } else { VideoStanding::Off };
-        self.since = now;
-        (self.status, self.status_name) = (None, None);
-    }
-}
-
 /// Zoom's constant, and the number too if it has none.
 fn stream_state(state: StreamState) -> String {
     if matches!(state, StreamState::Unknown(_)) { state.to_string() } else { state.name().to_owned() }
@@ -588,6 +542,8 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use rtms_wire::codes::status_code::StatusCode;
+
     use super::*;
 
     fn person(number: u64, name: Option<&str>) -> Participant {

@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use rtms_api::{ended, standing};
 use rtms_client::{
     connect::TcpConnector,
     handle::{StreamHandle, join_under},
@@ -334,8 +335,8 @@ impl StreamTask {
             summary = Some(summary::of_run(&ending, self.opened, &account));
         }
         if !matches!(ending, Ending::Abandoned) {
-            let loss = summary.as_ref().map(summary::loss_of).unwrap_or_default();
-            let state = summary::standing(summary.as_ref());
+            let loss = summary.as_ref().map(ended::loss_of).unwrap_or_default();
+            let state = standing::standing(summary.as_ref());
             self.surroundings.metrics.ended_as(state, &loss, self.counted.as_ref());
             info!(%state, lost = %loss, "the stream is accounted for");
         }

@@ -1,10 +1,11 @@
 //! How a run of a stream ended, in the words that list, log and metrics share; all of them follow from one sum of its ledger.
 
+use rtms_api::{ended::loss_of, standing::standing};
 use rtms_proto::{error::StreamError, event::Ending};
 use rtms_record::{
     Bookkeeper, Input, Loss, RecordingAbout,
     ledger::{Cause, Change, When},
-    loss::{LossCause, LostPackets, LostPart},
+    loss::{LostPackets, LostPart},
 };
 use rtms_store::{
     streams::StreamRecord,
@@ -13,7 +14,7 @@ use rtms_store::{
 use rtms_wire::{codes::status_code::StatusCode, media::medium::MediaTypes, time::UnixMillis};
 
 use crate::{
-    live::{ledger_input, recording::Account, registry::StreamStanding},
+    live::{ledger_input, recording::Account},
     telemetry::Counted,
 };
 
@@ -86,61 +87,8 @@ pub(crate) fn of_account(account: &Account) -> RunSummary {
     }
 }
 
-/// What a run lost.
-pub(crate) fn loss_of(summary: &RunSummary) -> Loss {
-    let part = |lost: &Lost| LostPart {
-        medium: lost.medium,
-        cause: LossCause::of_word(&lost.cause),
-        ms: lost.ms,
-        packets: lost.packets,
-    };
-    Loss { parts: summary.lost.iter().map(part).collect() }
-}
-
 /// What the metrics have counted of the last run of a stream that ended; none if none did.
 pub(crate) fn counted(record: &StreamRecord) -> Option<Counted> {
     let summary = record.ended.as_ref()?.summary.as_deref();
     Some(Counted { state: standing(summary), loss: summary.map(loss_of).unwrap_or_default() })
-}
-
-/// The last state of a run with these facts; a run of which nothing is known has merely ended.
-pub(crate) fn standing(summary: Option<&RunSummary>) -> StreamStanding {
-    match summary {
-        Some(summary) if !summary.connected && !summary.asked_to_end => StreamStanding::Failed,
-        Some(summary) if summary.connected && !summary.is_complete() => StreamStanding::Incomplete,
-        Some(_) | None => StreamStanding::Ended,
-    }
-}
-
-/// The last state of a stream that does not run and is not wanted.
-pub(crate) fn standing_at_rest(record: &StreamRecord) -> StreamStanding {
-    match &record.ended {
-        Some(ended) => standing(ended.summary.as_deref()),
-        // Zoom stopped it, and nobody ever said how its run ended.
-        // Its account is on its way, or the next process writes it.
-        None if record.is_left_behind() => StreamStanding::Stopping,
-        None => StreamStanding::Ended,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use rtms_store::summary::Recorded;
-    use rtms_wire::media::medium::Medium;
-
-    use super::*;
-
-    #[test]
-    fn the_last_state_follows_from_the_facts() {
-        let whole = RunSummary { connected: true, ..RunSummary::default() };
-        let lost = Lost { medium: Medium::Chat, cause: "disk".into(), ms: 0, packets: 1 };
-        let unrecorded = Recorded::Failed { why: "no space".into(), unclosed: None };
-        let told = |summary: RunSummary| standing(Some(&summary));
-        assert_eq!(standing(None), StreamStanding::Ended, "a record of an older version");
-        assert_eq!(told(whole.clone()), StreamStanding::Ended);
-        assert_eq!(told(RunSummary { lost: vec![lost.clone()], ..whole.clone() }), StreamStanding::Incomplete);
-        assert_eq!(told(RunSummary { recorded: unrecorded, ..whole }), StreamStanding::Incomplete);
-        assert_eq!(told(RunSummary { lost: vec![lost], ..RunSummary::default() }), StreamStanding::Failed);
-        assert_eq!(told(RunSummary { asked_to_end: true, ..RunSummary::default() }), StreamStanding::Ended);
-    }
 }

@@ -1,6 +1,7 @@
 //! What a stream lost that nobody runs: one that was left behind, that could not be joined, or whose run failed before
 //! Zoom stopped it.
 
+use rtms_api::{ended, standing};
 use rtms_store::{
     error::StoreError,
     receipts::Step,
@@ -29,7 +30,7 @@ impl Worker {
             Ok(Some(account)) => {
                 let (why, now) = (why_stopped(stop), clock::unix_millis());
                 let summary = summary::of_account(&account);
-                let state = summary::standing(Some(&summary));
+                let state = standing::standing(Some(&summary));
                 if self.surroundings.store.conclude(stream_id, &self.owner, why, summary, now).await? {
                     self.surroundings.metrics.ended_as(state, &account.loss, summary::counted(record).as_ref());
                     let lost = &account.loss;
@@ -67,7 +68,7 @@ impl Worker {
         } else {
             self.unjoined(record, stopped_at)
         };
-        let (state, loss) = (summary::standing(Some(&summary)), summary::loss_of(&summary));
+        let (state, loss) = (standing::standing(Some(&summary)), ended::loss_of(&summary));
         let why = if connected { "stopped while nobody ran it" } else { "stopped by Zoom before it was joined" };
         let now = clock::unix_millis();
         if self.surroundings.store.conclude(stream_id, &self.owner, why.to_owned(), summary, now).await? {
@@ -99,7 +100,7 @@ impl Worker {
             Recorded::Failed { .. } | Recorded::Unwanted => None,
         };
         let summary = summary::until_stop(*before, stop.at, account.as_ref());
-        let (state, lost) = (summary::standing(Some(&summary)), summary::loss_of(&summary));
+        let (state, lost) = (standing::standing(Some(&summary)), ended::loss_of(&summary));
         if self.surroundings.store.amend(stream_id, summary, clock::unix_millis()).await? {
             self.surroundings.metrics.ended_as(state, &lost, summary::counted(record).as_ref());
             info_span!("stream", %stream_id).in_scope(|| {

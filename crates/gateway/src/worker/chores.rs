@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use rtms_api::{ended, standing};
 use rtms_store::{
     error::StoreError,
     summary::{Recorded, RunSummary},
@@ -137,7 +138,7 @@ async fn try_to_close(surroundings: &Surroundings, stream_id: &StreamId) -> Resu
             return Ok(false);
         }
     };
-    let (state, loss) = (summary::standing(Some(&settled)), summary::loss_of(&settled));
+    let (state, loss) = (standing::standing(Some(&settled)), ended::loss_of(&settled));
     if surroundings.store.amend(stream_id, settled, now).await? {
         surroundings.metrics.ended_as(state, &loss, summary::counted(&record).as_ref());
     }

@@ -13,6 +13,7 @@ use std::{
 };
 
 use futures_util::future::join_all;
+use rtms_api::{ended, standing};
 use rtms_proto::{
     config::Circumstances,
     error::Misuse,
@@ -313,8 +314,8 @@ impl Worker {
                 let refused_signature = matches!(why, CannotJoin::NoCredentials(_));
                 let summary = RunSummary { refused_signature, ..self.unjoined(record, None) };
                 self.surroundings.metrics.ended_as(
-                    summary::standing(Some(&summary)),
-                    &summary::loss_of(&summary),
+                    standing::standing(Some(&summary)),
+                    &ended::loss_of(&summary),
                     summary::counted(record).as_ref(),
                 );
                 let outcome =
