@@ -69,7 +69,7 @@ use crate::{
 const MAX_KEPT_ASIDE: u32 = 64;
 
 /// What every stream task shares.
-pub(crate) struct Surroundings {
+pub(crate) struct StreamDeps {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) connector: Arc<TcpConnector>,
     pub(crate) config: StreamConfig,
@@ -96,7 +96,7 @@ pub(crate) struct Finished {
 
 /// Under which circumstances a stream is joined.
 #[derive(Debug, Default)]
-pub(crate) struct Joining {
+pub(crate) struct JoinParams {
     pub(crate) circumstances: Circumstances,
     /// What the webhook that asked for the connection says about our clock and Zoom's.
     pub(crate) clocks: Option<ClockPair>,
@@ -128,27 +128,27 @@ pub(crate) struct TaskHandle {
 pub(crate) fn start(
     start: StreamStart,
     about: RecordingAbout,
-    joining: Joining,
-    surroundings: Arc<Surroundings>,
+    params: JoinParams,
+    deps: Arc<StreamDeps>,
 ) -> Result<(TaskHandle, impl Future<Output = Finished> + Send), Misuse> {
     let span = info_span!("stream", stream_id = %start.stream_id);
     let _entered = span.enter();
     let (stream_id, product, instance) = (start.stream_id.clone(), start.product, start.instance.clone());
-    let queue_bytes = surroundings.queue_bytes;
+    let queue_bytes = deps.queue_bytes;
     let known = start.clone();
-    let Joining { circumstances, clocks, start_webhook, was_connected, counted, is_closing } = joining;
-    let surroundings_media = surroundings.config.media;
-    let (config, connector) = (surroundings.config.clone(), surroundings.connector.clone());
+    let JoinParams { circumstances, clocks, start_webhook, was_connected, counted, is_closing } = params;
+    let deps_media = deps.config.media;
+    let (config, connector) = (deps.config.clone(), deps.connector.clone());
     let header = |captures: &Arc<Captures>| captures.begin(capture_header(&known, start_webhook.as_deref()));
-    let capture = surroundings.captures.as_ref().map(header);
+    let capture = deps.captures.as_ref().map(header);
     let tap = capture.clone().map(|capture| Box::new(capture) as Box<dyn Tap>);
     let (handle, events) = join_under(circumstances, start, config, connector, queue_bytes, tap)?;
-    let live = surroundings.live.enter(&known, handle.clone());
+    let live = deps.live.enter(&known, handle.clone());
     let close_when_open = is_closing.then(|| handle.clone());
     if is_closing {
         live.stop_when_open();
     }
-    surroundings.metrics.stream_joined();
+    deps.metrics.stream_joined();
     let template = Envelope {
         version: VERSION,
         rtms_stream_id: stream_id.clone(),
@@ -164,10 +164,10 @@ pub(crate) fn start(
         stream_id,
         product,
         template,
-        surroundings,
+        deps,
         live,
         capture,
-        accounting: Accounting::new(product, surroundings_media),
+        accounting: Accounting::new(product, deps_media),
         was_connected,
         counted,
         last_failure: None,
@@ -192,7 +192,7 @@ struct StreamTask {
     product: Product,
     /// The next envelope but for its body.
     template: Envelope,
-    surroundings: Arc<Surroundings>,
+    deps: Arc<StreamDeps>,
     live: Live,
     capture: Option<Capture>,
     accounting: Accounting,
@@ -226,7 +226,7 @@ impl StreamTask {
         self.progress.begin(Doing::Opening);
         let mut books = self.open_books(about);
         self.progress.begin(Doing::Receiving);
-        for input in ledger_input::opening(self.surroundings.config.media, self.product, clocks, started_at) {
+        for input in ledger_input::opening(self.deps.config.media, self.product, clocks, started_at) {
             books.push(input);
         }
         let ending = loop {
@@ -270,17 +270,17 @@ impl StreamTask {
         if dropped.total() > 0 {
             warn!(?dropped, "events were dropped because the disk was too slow");
         }
-        self.surroundings.metrics.stream_left(dropped);
+        self.deps.metrics.stream_left(dropped);
         self.end(ending, books).await
     }
 
     fn open_books(&self, about: RecordingAbout) -> Books {
-        match self.surroundings.recording.clone() {
+        match self.deps.recording.clone() {
             Some(setup) => {
-                let metrics = self.surroundings.metrics.clone();
+                let metrics = self.deps.metrics.clone();
                 Books::Recorded(Box::new(Recording::open(setup, about, self.was_connected, metrics)))
             }
-            None => Books::Unrecorded(Box::new(Unrecorded::new(&about, self.surroundings.ledger_every))),
+            None => Books::Unrecorded(Box::new(Unrecorded::new(&about, self.deps.ledger_every))),
         }
     }
 
@@ -301,13 +301,13 @@ impl StreamTask {
                 info!(why, next = word_of(next), "the stream ended");
             }
         }
-        self.surroundings.metrics.ended(word_of(next));
+        self.deps.metrics.ended(word_of(next));
         if let Some(capture) = self.capture.take() {
             self.progress.begin(Doing::ClosingWireLog);
             let finished = capture.finish(stop_reason, why.clone());
-            if self.surroundings.deadline.within(Share::WireLog, finished).await.is_none() {
+            if self.deps.deadline.within(Share::WireLog, finished).await.is_none() {
                 let lost = "the end of the wire log";
-                self.surroundings.deadline.leave("wire log", Some(&self.stream_id), "the disk", lost);
+                self.deps.deadline.leave("wire log", Some(&self.stream_id), "the disk", lost);
             }
         }
         let summary;
@@ -317,7 +317,7 @@ impl StreamTask {
             self.progress.begin(Doing::Deleting);
             books.discard().await;
             // If it fails, the worker goes on with it.
-            self.surroundings.revocations.delete(&self.stream_id).await;
+            self.deps.revocations.delete(&self.stream_id).await;
             // What is said from here on has no content.
             self.recall = Recall::default();
             summary = None;
@@ -337,7 +337,7 @@ impl StreamTask {
         if !matches!(ending, Ending::Abandoned) {
             let loss = summary.as_ref().map(ended::loss_of).unwrap_or_default();
             let state = standing::standing(summary.as_ref());
-            self.surroundings.metrics.ended_as(state, &loss, self.counted.as_ref());
+            self.deps.metrics.ended_as(state, &loss, self.counted.as_ref());
             info!(%state, lost = %loss, "the stream is accounted for");
         }
         self.publish(Body::Ended { stop_reason, why: why.clone(), next });
@@ -462,7 +462,7 @@ impl StreamTask {
             }
             Event::Interrupted { role, cause, unheard, why } => {
                 warn!(%role, %cause, ?unheard, why, "a connection was lost");
-                self.surroundings.metrics.interrupted(kind_of(role), cause_of(cause));
+                self.deps.metrics.interrupted(kind_of(role), cause_of(cause));
                 record(note("interrupted", json!({ "connection": role.to_string(), "why": why })));
                 self.publish(Body::Interrupted { why });
             }
@@ -475,7 +475,7 @@ impl StreamTask {
                 self.last_failure = Some(error.to_string());
             }
             Event::DuplicatesRemoved { medium, count } => {
-                self.repeats.take(medium, count, &self.surroundings.repeats, tokio::time::Instant::now());
+                self.repeats.take(medium, count, &self.deps.repeats, tokio::time::Instant::now());
                 record(note("duplicates_removed", json!({ "medium": medium, "count": count })));
             }
             Event::Odd(odd) => self.take_odd(odd, books),
@@ -487,11 +487,11 @@ impl StreamTask {
     fn take_odd(&mut self, odd: Odd, books: &mut Books) {
         self.odd.take(&odd, tokio::time::Instant::now());
         if let Odd::Raw(raw) = odd {
-            self.surroundings.metrics.flawed_message(raw.flaws);
+            self.deps.metrics.flawed_message(raw.flaws);
             books.push(Input::Raw(raw));
             return;
         }
-        self.surroundings.metrics.odd_message(odd.kind());
+        self.deps.metrics.odd_message(odd.kind());
         if let Some(aside) = kept(&odd).filter(|_| self.kept_aside < MAX_KEPT_ASIDE) {
             self.kept_aside += 1;
             books.push(aside);
@@ -503,7 +503,7 @@ impl StreamTask {
 
     fn count(&mut self, medium: Medium, data: &MediaData) {
         self.heard(medium, data.data.len());
-        if self.surroundings.sinks.is_empty() {
+        if self.deps.sinks.is_empty() {
             return;
         }
         if let Some(news) = self.packet_fields.news(medium, data) {
@@ -512,24 +512,24 @@ impl StreamTask {
     }
 
     fn heard(&mut self, medium: Medium, bytes: usize) {
-        self.surroundings.metrics.received(medium, bytes);
+        self.deps.metrics.received(medium, bytes);
         self.note(Step::FirstMedia, self.heard);
         self.heard = true;
     }
 
     fn note(&self, step: Step, already: bool) {
         if !already {
-            self.surroundings.store.note_step(NotedOn::from(self.stream_id.clone()), step, clock::unix_micros());
+            self.deps.store.note_step(NotedOn::from(self.stream_id.clone()), step, clock::unix_micros());
         }
     }
 
     fn publish(&mut self, body: Body) {
         self.template.sequence += 1;
-        if self.surroundings.sinks.is_empty() {
+        if self.deps.sinks.is_empty() {
             return;
         }
         let envelope = Arc::new(Envelope { body, received_at: clock::unix_millis(), ..self.template.clone() });
-        for sink in self.surroundings.sinks.iter() {
+        for sink in self.deps.sinks.iter() {
             sink.offer_under(envelope.clone(), &self.recall);
         }
     }

@@ -16,7 +16,7 @@ use tracing::{debug, error, info, warn};
 
 use crate::{
     clock,
-    live::{recording::close_unclosed, stream_task::Surroundings, summary},
+    live::{recording::close_unclosed, stream_task::StreamDeps, summary},
 };
 
 /// How long until one that failed is tried again.
@@ -35,7 +35,7 @@ pub(super) enum Chore {
 
 /// All of them. One is done at a time: nobody waits for it, and a disk does one thing after the other anyway.
 pub(super) struct Chores {
-    surroundings: Arc<Surroundings>,
+    deps: Arc<StreamDeps>,
     /// Each with when it is tried next.
     due: BTreeMap<Chore, Instant>,
     under_way: JoinSet<(Chore, bool)>,
@@ -45,9 +45,9 @@ pub(super) struct Chores {
 
 impl Chores {
     /// Begins with the deletions of earlier processes.
-    pub(super) fn new(surroundings: Arc<Surroundings>) -> Self {
+    pub(super) fn new(deps: Arc<StreamDeps>) -> Self {
         let due = [(Chore::FinishDeletions, Instant::now())].into();
-        Self { surroundings, due, under_way: JoinSet::new(), current: None }
+        Self { deps, due, under_way: JoinSet::new(), current: None }
     }
 
     /// Does this soon, unless it is known already.
@@ -61,13 +61,13 @@ impl Chores {
         let now = Instant::now();
         let due = self.due.iter().filter(|(_, at)| **at <= now).min_by_key(|(_, at)| **at);
         let Some((chore, _)) = due.filter(|_| self.current.is_none()) else { return };
-        let (chore, surroundings) = (chore.clone(), self.surroundings.clone());
+        let (chore, deps) = (chore.clone(), self.deps.clone());
         self.current = Some(chore.clone());
         self.under_way.spawn(async move {
             let is_done = match &chore {
-                Chore::FinishDeletions => surroundings.revocations.finish_pending().await,
-                Chore::Delete(stream_id) => surroundings.revocations.delete(stream_id).await,
-                Chore::Close(stream_id) => close(&surroundings, stream_id).await,
+                Chore::FinishDeletions => deps.revocations.finish_pending().await,
+                Chore::Delete(stream_id) => deps.revocations.delete(stream_id).await,
+                Chore::Close(stream_id) => close(&deps, stream_id).await,
             };
             (chore, is_done)
         });
@@ -104,22 +104,22 @@ impl Chores {
 }
 
 /// Closes the recording of a stream; whether nothing is left to do.
-async fn close(surroundings: &Surroundings, stream_id: &StreamId) -> bool {
-    match try_to_close(surroundings, stream_id).await {
+async fn close(deps: &StreamDeps, stream_id: &StreamId) -> bool {
+    match try_to_close(deps, stream_id).await {
         Ok(is_done) => is_done,
         Err(error) => {
-            surroundings.metrics.store_error();
+            deps.metrics.store_error();
             warn!(%stream_id, %error, "cannot look up or put down a recording that is closed late, trying again");
             false
         }
     }
 }
 
-async fn try_to_close(surroundings: &Surroundings, stream_id: &StreamId) -> Result<bool, StoreError> {
-    let Some(record) = surroundings.store.get(stream_id).await? else { return Ok(true) };
+async fn try_to_close(deps: &StreamDeps, stream_id: &StreamId) -> Result<bool, StoreError> {
+    let Some(record) = deps.store.get(stream_id).await? else { return Ok(true) };
     let Some((ended, unclosed)) = record.unclosed() else { return Ok(true) };
     // A later process that records closes it.
-    let Some(setup) = surroundings.recording.clone() else { return Ok(true) };
+    let Some(setup) = deps.recording.clone() else { return Ok(true) };
     let told = ended.summary.as_deref().cloned().unwrap_or_default();
     let (ended, unclosed, now) = (ended.clone(), unclosed.clone(), clock::unix_millis());
     let closed = tokio::task::spawn_blocking(move || close_unclosed(&setup, &unclosed, &ended, now)).await;
@@ -139,8 +139,8 @@ async fn try_to_close(surroundings: &Surroundings, stream_id: &StreamId) -> Resu
         }
     };
     let (state, loss) = (standing::standing(Some(&settled)), ended::loss_of(&settled));
-    if surroundings.store.amend(stream_id, settled, now).await? {
-        surroundings.metrics.ended_as(state, &loss, summary::counted(&record).as_ref());
+    if deps.store.amend(stream_id, settled, now).await? {
+        deps.metrics.ended_as(state, &loss, summary::counted(&record).as_ref());
     }
     Ok(true)
 }

@@ -1,29 +1,110 @@
-//! What a stream lost that nobody runs: one that was left behind, that could not be joined, or whose run failed before
-//! Zoom stopped it.
+//! Cleaning up after streams that do not run: the account of one that was left behind, that could not be joined, or whose run
+//! failed before Zoom stopped it; the end of a recording that is not closed; the deletion of what was revoked.
+
+use std::{collections::BTreeMap, sync::Arc};
 
 use rtms_api::{ended, standing};
+use rtms_sink::delivery::WeakRecall;
 use rtms_store::{
     error::StoreError,
+    lease::OwnerId,
     receipts::Step,
-    streams::StreamRecord,
+    streams::{StreamFilter, StreamRecord},
     summary::{Recorded, RunSummary},
     wanted::Stop,
 };
-use rtms_wire::time::UnixMillis;
+use rtms_wire::{ids::StreamId, time::UnixMillis};
 use tracing::{error, info, info_span, warn};
 
-use super::{Worker, about};
 use crate::{
     clock,
     live::{
         recording::{Account, close_left_behind},
+        revoked::is_revoked,
+        stream_task::StreamDeps,
         summary,
+    },
+    worker::{
+        chores::{Chore, Chores},
+        joining::{about, receipts},
     },
 };
 
-impl Worker {
+/// Ended streams that are looked at when the process starts: a crash may have come between the word that one is revoked
+/// and the note that its recording is to be deleted. Those two are moments apart, so the stream is among the last.
+pub(super) const LOOK_BACK: usize = 10_000;
+
+/// Cleans up after streams that do not run here.
+pub(super) struct Cleanup {
+    deps: Arc<StreamDeps>,
+    owner: OwnerId,
+    pub(super) chores: Chores,
+    looked_back: bool,
+    /// Of streams that have ended, what may still wait for a sink.
+    recalls: BTreeMap<StreamId, WeakRecall>,
+}
+
+impl Cleanup {
+    pub(super) fn new(deps: Arc<StreamDeps>, owner: OwnerId) -> Self {
+        let chores = Chores::new(deps.clone());
+        Self { deps, owner, chores, looked_back: false, recalls: BTreeMap::new() }
+    }
+
+    /// Does what a stream needs that does not run here.
+    pub(super) async fn compare(&mut self, record: &StreamRecord) -> Result<(), StoreError> {
+        if is_revoked(record) {
+            self.revoke(&record.stream_id);
+        } else if record.is_left_behind() {
+            if !self.close_left_behind(record).await? {
+                self.conclude_unjoined(record).await?;
+            }
+        } else if record.unclosed().is_some() {
+            self.chores.add(Chore::Close(record.stream_id.clone()));
+        } else if record.is_short_of_stop() {
+            self.reach_stop(record).await?;
+        }
+        Ok(())
+    }
+
+    /// Goes on with what earlier processes of this store did not get to, once. Returns whether that was now.
+    pub(super) async fn look_back(&mut self) -> Result<bool, StoreError> {
+        if self.looked_back {
+            return Ok(false);
+        }
+        let filter = StreamFilter { open: Some(false), limit: LOOK_BACK };
+        for record in self.deps.store.list(filter).await? {
+            if record.is_left_behind() && !is_revoked(&record) {
+                // Without a recording nothing is known of a stream of long ago.
+                self.close_left_behind(&record).await?;
+            } else {
+                self.compare(&record).await?;
+            }
+        }
+        self.looked_back = true;
+        Ok(true)
+    }
+
+    /// Starts what is due.
+    pub(super) fn turn(&mut self) {
+        self.recalls.retain(|_, recall| recall.is_of_use());
+        self.chores.start_next();
+    }
+
+    /// Remembers what a stream that has ended offered to sinks, in case that it is revoked.
+    pub(super) fn ended(&mut self, stream_id: StreamId, recall: WeakRecall) {
+        self.recalls.insert(stream_id, recall);
+    }
+
+    /// Whatever is held of a stream that does not run here has to go.
+    fn revoke(&mut self, stream_id: &StreamId) {
+        if let Some(recall) = self.recalls.get(stream_id) {
+            recall.recall();
+        }
+        self.chores.add(Chore::Delete(stream_id.clone()));
+    }
+
     /// Closes the recording of a stream that Zoom stopped, and whose process died before it could. Whether there is one.
-    pub(super) async fn close_left_behind(&self, record: &StreamRecord) -> Result<bool, StoreError> {
+    async fn close_left_behind(&self, record: &StreamRecord) -> Result<bool, StoreError> {
         let stream_id = &record.stream_id;
         let Some(stop) = &record.wanted.stop else { return Ok(false) };
         match self.closed_until_stop(record, stop).await {
@@ -31,8 +112,8 @@ impl Worker {
                 let (why, now) = (why_stopped(stop), clock::unix_millis());
                 let summary = summary::of_account(&account);
                 let state = standing::standing(Some(&summary));
-                if self.surroundings.store.conclude(stream_id, &self.owner, why, summary, now).await? {
-                    self.surroundings.metrics.ended_as(state, &account.loss, summary::counted(record).as_ref());
+                if self.deps.store.conclude(stream_id, &self.owner, why, summary, now).await? {
+                    self.deps.metrics.ended_as(state, &account.loss, summary::counted(record).as_ref());
                     let lost = &account.loss;
                     info!(%stream_id, %state, %lost, "closed the recording of a stream that was stopped while nobody ran it");
                 }
@@ -48,19 +129,19 @@ impl Worker {
     async fn closed_until_stop(&self, record: &StreamRecord, stop: &Stop) -> Result<Option<Account>, ()> {
         let stream_id = &record.stream_id;
         let about = record.wanted.newest_start().and_then(|start| about(stream_id, start));
-        let (Some(setup), Some(about)) = (self.surroundings.recording.clone(), about) else { return Ok(None) };
+        let (Some(setup), Some(about)) = (self.deps.recording.clone(), about) else { return Ok(None) };
         let (stop, why, now) = (stop.clone(), why_stopped(stop), clock::unix_millis());
         let closed = tokio::task::spawn_blocking(move || close_left_behind(&setup, about, &stop, why, now)).await;
         closed.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic())).map_err(|error| {
-            self.surroundings.metrics.record_error();
+            self.deps.metrics.record_error();
             error!(%stream_id, %error, "the recording of a stream that was stopped cannot be closed");
         })
     }
 
     /// Puts down the end of a stream that Zoom stopped before it was joined; of one that was, nobody knows what it lost.
-    pub(super) async fn conclude_unjoined(&self, record: &StreamRecord) -> Result<(), StoreError> {
+    async fn conclude_unjoined(&self, record: &StreamRecord) -> Result<(), StoreError> {
         let stream_id = &record.stream_id;
-        let receipts = self.receipts(stream_id).await;
+        let receipts = receipts(&self.deps, stream_id).await;
         let connected = receipts.iter().any(|receipt| receipt.steps.at(Step::Connected).is_some());
         let stopped_at = record.wanted.stop.as_ref().map(|stop| stop.at);
         let summary = if connected {
@@ -71,8 +152,8 @@ impl Worker {
         let (state, loss) = (standing::standing(Some(&summary)), ended::loss_of(&summary));
         let why = if connected { "stopped while nobody ran it" } else { "stopped by Zoom before it was joined" };
         let now = clock::unix_millis();
-        if self.surroundings.store.conclude(stream_id, &self.owner, why.to_owned(), summary, now).await? {
-            self.surroundings.metrics.ended_as(state, &loss, summary::counted(record).as_ref());
+        if self.deps.store.conclude(stream_id, &self.owner, why.to_owned(), summary, now).await? {
+            self.deps.metrics.ended_as(state, &loss, summary::counted(record).as_ref());
             warn!(%stream_id, %state, why, lost = %loss, "the stream is accounted for");
         }
         Ok(())
@@ -81,13 +162,13 @@ impl Worker {
     /// The facts of a stream that was never joined; none of its time if its start does not say what is streamed.
     pub(super) fn unjoined(&self, record: &StreamRecord, stopped_at: Option<UnixMillis>) -> RunSummary {
         let about = record.wanted.newest_start().and_then(|start| about(&record.stream_id, start));
-        let wanted = self.surroundings.config.media;
+        let wanted = self.deps.config.media;
         let summary = about.map(|about| summary::unjoined(&about, wanted, stopped_at, clock::unix_millis()));
         summary.unwrap_or_else(RunSummary::never_connected)
     }
 
     /// Brings the account of a stream whose run failed to the moment at which Zoom stopped the stream.
-    pub(super) async fn reach_stop(&self, record: &StreamRecord) -> Result<(), StoreError> {
+    async fn reach_stop(&self, record: &StreamRecord) -> Result<(), StoreError> {
         let stream_id = &record.stream_id;
         let before = record.ended.as_ref().and_then(|ended| ended.summary.clone());
         let (Some(before), Some(stop)) = (before, record.wanted.stop.as_ref()) else { return Ok(()) };
@@ -101,8 +182,8 @@ impl Worker {
         };
         let summary = summary::until_stop(*before, stop.at, account.as_ref());
         let (state, lost) = (standing::standing(Some(&summary)), ended::loss_of(&summary));
-        if self.surroundings.store.amend(stream_id, summary, clock::unix_millis()).await? {
-            self.surroundings.metrics.ended_as(state, &lost, summary::counted(record).as_ref());
+        if self.deps.store.amend(stream_id, summary, clock::unix_millis()).await? {
+            self.deps.metrics.ended_as(state, &lost, summary::counted(record).as_ref());
             info_span!("stream", %stream_id).in_scope(|| {
                 info!("Zoom has stopped the stream, whose run had failed");
                 info!(%state, %lost, "the stream is accounted for");

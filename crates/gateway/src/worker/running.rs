@@ -1,0 +1,77 @@
+//! A stream that this worker runs: its task, its lease, and what the task was told.
+
+use std::collections::VecDeque;
+
+use rtms_store::{
+    lease::Lease,
+    wanted::{Interruption, Start, Wish},
+};
+use rtms_wire::time::UnixMillis;
+use tokio::sync::oneshot;
+
+use crate::live::stream_task::TaskHandle;
+
+/// A stream of ours.
+pub(super) struct Running {
+    pub(super) task: TaskHandle,
+    /// By which its end is known even if it panicked.
+    pub(super) id: tokio::task::Id,
+    pub(super) lease: Lease,
+    /// What the task was last told.
+    start: Start,
+    interruption: Option<Interruption>,
+    /// The times of the wishes that it was told and has not said yet whether it acts on them, oldest first.
+    told: VecDeque<(UnixMillis, oneshot::Receiver<bool>)>,
+    pub(super) stopped: bool,
+    /// How often secrets had been read when its handshake was signed.
+    pub(super) signed_at: u64,
+}
+
+impl Running {
+    /// Returns a stream that was joined for a wish.
+    pub(super) fn new(task: TaskHandle, id: tokio::task::Id, lease: Lease, wish: &Wish<'_>, signed_at: u64) -> Self {
+        let (start, interruption) = (wish.start.clone(), wish.interruption.cloned());
+        Self { task, id, lease, start, interruption, told: VecDeque::new(), stopped: false, signed_at }
+    }
+
+    /// Tells the task what changed since it was last told.
+    pub(super) async fn tell(&mut self, wish: &Wish<'_>, stopped_at: Option<UnixMillis>) {
+        let interruption = wish.interruption.filter(|new| self.interruption.as_ref().is_none_or(|it| it.at != new.at));
+        if wish.start.at == self.start.at && interruption.is_none() {
+            return;
+        }
+        // A stop between the two makes the second a new start, under either name.
+        let was_stopped = stopped_at.is_some_and(|at| at >= self.start.at);
+        let is_restarted = wish.start.at != self.start.at && (was_stopped || !wish.start.is_twin_of(&self.start));
+        let is_interrupted =
+            interruption.is_some_and(|new| self.interruption.as_ref().is_none_or(|known| !new.is_twin_of(known)));
+        self.start = wish.start.clone();
+        self.interruption = wish.interruption.cloned();
+        let acts = if is_restarted {
+            self.task.stream.restarted(wish.server_urls.to_vec()).await
+        } else if is_interrupted {
+            self.task.stream.interrupted(wish.server_urls.to_vec()).await
+        } else {
+            // The same under another name: it is done with the last wish that the task got.
+            match self.told.back_mut() {
+                Some((told_at, _)) => *told_at = wish.at,
+                None => self.lease.saw(wish.at),
+            }
+            return;
+        };
+        self.listen();
+        self.told.push_back((wish.at, acts));
+    }
+
+    /// Puts down which wishes are acted on. One that comes when the stream is at its end is not: it stays open when the
+    /// lease is released, and the stream is claimed again for it.
+    pub(super) fn listen(&mut self) {
+        while let Some((wish_at, acts)) = self.told.front_mut() {
+            if acts.try_recv() != Ok(true) {
+                return;
+            }
+            self.lease.saw(*wish_at);
+            self.told.pop_front();
+        }
+    }
+}
