@@ -3,7 +3,7 @@
 //! The signature is always there too; this is a second lock, for those who want one. Basis: documented,
 //! docs/protocol.md#webhooks.
 
-use std::{fmt, path::PathBuf};
+use std::fmt;
 
 use aws_lc_rs::{constant_time, hmac};
 use axum::http::{HeaderMap, HeaderName, header};
@@ -13,48 +13,12 @@ use rtms_wire::{
     time::UnixMillis,
     webhook::verify::{SIGNATURE_HEADER, TIMESTAMP_HEADER},
 };
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+
+use crate::config::app::AuthConfig;
 
 /// How long a token lives. Zoom wants at least 3599 s.
 const TOKEN_SECONDS: u64 = 3600;
-
-/// `[app.auth]`: the second lock, as configured.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-pub enum AuthConfig {
-    /// `authorization: Basic …`.
-    Basic {
-        /// The user.
-        user: String,
-        /// A file with the password.
-        password_file: PathBuf,
-    },
-    /// Zoom fetches a token from `/webhook/{app}/token` and sends it as `authorization: Bearer …`.
-    Token {
-        /// The id that Zoom fetches it with.
-        client_id: String,
-        /// A file with the secret that Zoom fetches it with.
-        client_secret_file: PathBuf,
-    },
-    /// A header of one's own.
-    Header {
-        /// Its name.
-        name: String,
-        /// A file with its value.
-        value_file: PathBuf,
-    },
-}
-
-impl AuthConfig {
-    /// The file that holds the secret.
-    pub(crate) fn file(&self) -> &PathBuf {
-        match self {
-            Self::Basic { password_file: file, .. }
-            | Self::Token { client_secret_file: file, .. }
-            | Self::Header { value_file: file, .. } => file,
-        }
-    }
-}
 
 /// The second lock, with its secret.
 #[derive(Clone)]

@@ -10,7 +10,8 @@ use rtms_wire::secret::SecretToken;
 use tokio::sync::watch;
 
 use crate::{
-    apps::secrets::{App, AppConfig, SecretsError},
+    apps::secrets::{App, SecretsError},
+    config::app::AppConfig,
     stop::Stop,
     watched_files::WatchedFiles,
 };

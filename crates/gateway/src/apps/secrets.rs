@@ -8,11 +8,13 @@ use rtms_wire::{
     secret::{ClientSecret, EmptySecret, SecretToken},
     signature::HandshakeSignature,
 };
-use serde::Deserialize;
 
 use crate::{
-    apps::auth::{Auth, AuthConfig, AuthUnusable},
-    config::websocket::{WebSocketConfig, WebSocketUnusable},
+    apps::auth::{Auth, AuthUnusable},
+    config::{
+        app::AppConfig,
+        websocket::{WebSocketConfig, WebSocketUnusable},
+    },
 };
 
 /// The app whose secrets come from the environment.
@@ -21,35 +23,6 @@ const DEFAULT_APP: &str = "default";
 const SECRET_TOKEN: &[&str] = &["ZOOM_SECRET_TOKEN"];
 const CLIENT_ID: &[&str] = &["ZOOM_CLIENT_ID", "ZM_RTMS_CLIENT", "ZOOM_VIDEO_SDK_KEY"];
 const CLIENT_SECRET: &[&str] = &["ZOOM_CLIENT_SECRET", "ZM_RTMS_SECRET", "ZOOM_VIDEO_SDK_SECRET"];
-
-/// `[[app]]`: where an app's secrets are.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AppConfig {
-    /// Its name in receipts, logs and metrics.
-    pub name: String,
-    /// Files with a secret token each; several while one replaces the other. None is needed with `websocket`.
-    #[serde(default)]
-    pub secret_token_files: Vec<PathBuf>,
-    /// Client id, or SDK key.
-    pub client_id: String,
-    /// A file with the client secret, or SDK secret.
-    pub client_secret_file: PathBuf,
-    /// What this app's webhooks must carry beside the signature.
-    #[serde(default)]
-    pub auth: Option<AuthConfig>,
-    /// The WebSocket over which its webhooks come too.
-    #[serde(default)]
-    pub websocket: Option<WebSocketConfig>,
-}
-
-impl AppConfig {
-    /// Every file with a secret.
-    pub(crate) fn files(&self) -> impl Iterator<Item = &PathBuf> {
-        let auth = self.auth.as_ref().map(AuthConfig::file);
-        self.secret_token_files.iter().chain([&self.client_secret_file]).chain(auth)
-    }
-}
 
 /// An app with its secrets.
 #[derive(Clone)]

@@ -19,7 +19,10 @@ use rtms_wire::{
 };
 use serde::Deserialize;
 
-use crate::config::{ConfigError, word, words};
+use crate::config::{
+    error::ConfigError,
+    word::{word, words},
+};
 
 /// `[media]`.
 #[derive(Clone, Debug, Deserialize)]

@@ -1,7 +1,10 @@
 //! The settings: defaults compiled in, a file over them, the environment over that.
 
+pub mod app;
+pub mod error;
 pub mod media;
 pub mod websocket;
+mod word;
 
 use std::{
     net::SocketAddr,
@@ -9,12 +12,9 @@ use std::{
     time::Duration,
 };
 
-use serde::{
-    Deserialize, Deserializer,
-    de::{DeserializeOwned, Error as _, IntoDeserializer},
-};
+use serde::{Deserialize, Deserializer, de::Error as _};
 
-use crate::{apps::secrets::AppConfig, config::media::Media};
+use crate::config::{app::AppConfig, error::ConfigError, media::Media};
 
 /// The commented defaults, as `rtms serve --print-config` shows them.
 pub const DEFAULT_TOML: &str = include_str!("default.toml");
@@ -200,22 +200,6 @@ pub enum Sink {
     Stdout,
 }
 
-/// Why the settings cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// A file, a variable or a value is wrong.
-    #[error("configuration: {0}")]
-    Unreadable(#[from] config::ConfigError),
-    /// A value is right by itself but not here.
-    #[error("configuration: {setting}: {why}")]
-    Unusable {
-        /// Which setting.
-        setting: &'static str,
-        /// What is wrong and what would do.
-        why: String,
-    },
-}
-
 impl Config {
     /// Reads the defaults, then the file, then the environment.
     ///
@@ -291,20 +275,6 @@ fn listen_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAd
 
 fn api_listen<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ApiListen, D::Error> {
     String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
-}
-
-/// Reads a setting that is one of a few words. An error names those, which the layers of `config` by themselves do not.
-fn word<'de, D: Deserializer<'de>, W: DeserializeOwned>(deserializer: D) -> Result<W, D::Error> {
-    W::deserialize(String::deserialize(deserializer)?.into_deserializer())
-}
-
-/// Reads a list of them.
-fn words<'de, D: Deserializer<'de>, W: DeserializeOwned>(deserializer: D) -> Result<Vec<W>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(bound = "W: DeserializeOwned")]
-    struct Word<W>(#[serde(deserialize_with = "word")] W);
-
-    Ok(Vec::<Word<W>>::deserialize(deserializer)?.into_iter().map(|Word(word)| word).collect())
 }
 
 /// Whether it may stand in a certificate: labels of letters, digits and hyphens.

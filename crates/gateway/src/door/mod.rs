@@ -1,4 +1,5 @@
 //! The door: the webhook endpoint, which anybody may reach.
 
 pub(crate) mod diagnosis;
+pub(crate) mod repeats;
 pub mod webhook;

@@ -33,9 +33,8 @@ use tracing::{error, info, warn};
 use crate::{
     apps::{Apps, secret_tokens, secrets::App},
     clock,
-    door::diagnosis::Diagnosis,
+    door::{diagnosis::Diagnosis, repeats::WebhookRepeats},
     listener::request_slots::{Crowd, Place},
-    live::repeats::WebhookRepeats,
     telemetry::{Metrics, WebhookResult},
 };
 

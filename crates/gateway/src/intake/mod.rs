@@ -9,26 +9,25 @@
 //! nothing more is read, and what waits in the network waits there; all of it is stored when the store takes it again.
 
 mod frame;
+mod held;
 mod session;
 mod token;
 
 use std::{convert::Infallible, future, sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use rtms_client::connect::TcpConnector;
 use rtms_store::{
     entry::NewEntry,
     error::StoreError,
-    receipts::{NotedOn, Step, UnixMicros},
+    receipts::{NotedOn, Step},
     store::Store,
 };
 use rtms_wire::{
     SmolStr,
-    time::UnixMillis,
     webhook::server_url::{ServerUrlPolicy, UrlRefused},
 };
 use tokio::{
-    sync::{OwnedSemaphorePermit, mpsc},
+    sync::mpsc,
     task::JoinSet,
     time::{Instant, sleep, sleep_until},
 };
@@ -39,22 +38,13 @@ use crate::{
     clock,
     config::websocket::WebSocketConfig,
     intake::{
+        held::{Arrived, Held},
         session::{Ended, Outlet, Session},
         token::Token,
     },
     stop::Stop,
     telemetry::{IntakeResult, Metrics},
 };
-
-/// Memory for events that wait for the store, in longest bodies. An event has a few hundred bytes, so thousands are held,
-/// and a connection that ends meanwhile is replaced; with no room left nothing is read.
-const HELD_BODIES: usize = 16;
-
-/// The most memory that is held all the same.
-const MOST_HELD_BYTES: u32 = 1 << 28;
-
-/// What an event costs beside its body.
-const HELD_BYTES_PER_EVENT: usize = 256;
 
 /// JSON text within JSON text: at worst six bytes stand for one. A longer message ends the connection unread.
 const FRAME_BYTES_PER_BODY_BYTE: usize = 6;
@@ -89,26 +79,6 @@ pub enum IntakeUnusable {
         /// What is wrong with it.
         source: UrlRefused,
     },
-}
-
-/// What came, on its way to the store.
-struct Arrived {
-    received_at: UnixMillis,
-    received: UnixMicros,
-    body: Bytes,
-}
-
-impl Arrived {
-    /// The memory that it takes while it waits.
-    fn cost(&self) -> u32 {
-        u32::try_from(self.body.len().saturating_add(HELD_BYTES_PER_EVENT)).unwrap_or(u32::MAX)
-    }
-}
-
-/// What waits for the store, with its share of the memory.
-struct Held {
-    arrived: Arrived,
-    _share: OwnedSemaphorePermit,
 }
 
 /// The event WebSockets of all apps that have one.

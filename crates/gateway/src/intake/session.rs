@@ -20,14 +20,14 @@ use tokio::{
 };
 use tracing::{debug, error, info, warn};
 
-use super::{
-    Arrived, HELD_BODIES, Held, MOST_HELD_BYTES,
-    frame::{Frame, HEARTBEAT},
-    token::NoToken,
-};
 use crate::{
     clock,
-    live::repeats::WebhookRepeats,
+    door::repeats::WebhookRepeats,
+    intake::{
+        frame::{Frame, HEARTBEAT},
+        held::{Arrived, HELD_BODIES, Held, MOST_HELD_BYTES},
+        token::NoToken,
+    },
     stop::Stop,
     telemetry::{IntakeResult, Metrics},
 };

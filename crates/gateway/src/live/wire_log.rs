@@ -4,11 +4,12 @@
 //! One file for each time that a stream is joined: `DIR/<stream id, escaped>.jsonl`, then `….2.jsonl` and so on. What comes
 //! faster than it can be written is left out, and the file says how much that was.
 
+mod queue;
 mod writer;
 
 use std::{
     fs, io,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -26,8 +27,13 @@ use tokio::{
 };
 use tracing::{Span, warn};
 
-use self::writer::Writer;
-use crate::telemetry::Metrics;
+use crate::{
+    live::wire_log::{
+        queue::{Item, Loss, Shared, payload_bytes},
+        writer::Writer,
+    },
+    telemetry::Metrics,
+};
 
 /// The longest file of one join. A day of everything is more; whoever captures looks for trouble, and finds it before.
 const MAX_FILE_BYTES: u64 = 1 << 30;
@@ -57,37 +63,6 @@ pub(crate) struct Capture {
     begun: Instant,
     queue: mpsc::Sender<Item>,
     shared: Arc<Shared>,
-}
-
-/// What both ends of the queue know.
-#[derive(Debug)]
-struct Shared {
-    metrics: Arc<Metrics>,
-    waiting_bytes: AtomicUsize,
-    /// Lines that are missing and of which the file does not tell yet.
-    lost: AtomicU64,
-}
-
-/// Why a line is not in the file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Loss {
-    /// It did not fit into the queue.
-    TooFast,
-    /// No line may be as long.
-    TooLong,
-    /// The disk did not take it.
-    Disk,
-    /// The file had reached its bound, and says that it ends there.
-    FileFull,
-}
-
-/// Something for the file.
-#[derive(Debug)]
-enum Item {
-    /// A frame, or what became of a connection.
-    Seen { ms: u64, connection: ConnectionId, role: Role, seen: Seen },
-    /// The stream is over; nothing more is written.
-    End { ms: u64, stop_reason: Option<StopReason>, why: String, done: oneshot::Sender<()> },
 }
 
 impl Captures {
@@ -165,36 +140,6 @@ fn lose_all(mut items: mpsc::Receiver<Item>, shared: &Shared) {
     }
 }
 
-/// The file of a stream's join; the first has no number.
-fn path(folder: &Path, stream_id: &StreamId, join: u32) -> PathBuf {
-    let number = if join <= 1 { String::new() } else { format!(".{join}") };
-    folder.join(format!("{}{number}.jsonl", layout::escape(stream_id.as_str())))
-}
-
-impl Shared {
-    /// Lines are missing, of which the file is to tell.
-    fn lose(&self, lines: u64, why: Loss) {
-        self.lost.fetch_add(lines, Ordering::Relaxed);
-        self.count(lines, why);
-    }
-
-    fn count(&self, lines: u64, why: Loss) {
-        self.metrics.capture_lost(lines, why.as_str());
-    }
-}
-
-impl Loss {
-    /// The word in the metrics.
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::TooFast => "too_fast",
-            Self::TooLong => "too_long",
-            Self::Disk => "disk",
-            Self::FileFull => "file_full",
-        }
-    }
-}
-
 impl Capture {
     /// The stream is over. Returns when the file is written, or when that takes too long.
     pub(crate) async fn finish(self, stop_reason: Option<StopReason>, why: String) {
@@ -237,17 +182,10 @@ impl Tap for Capture {
     }
 }
 
-fn payload_bytes(seen: &Seen) -> usize {
-    match seen {
-        Seen::Received { payload, .. } => payload.len(),
-        Seen::Dialed(text) | Seen::Unreached(text) | Seen::Sent(text) | Seen::Cut(text) => text.len(),
-        Seen::Closed { reason, .. } => reason.len(),
-        Seen::Opened | Seen::Left => 0,
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use rtms_store::store::Stats;
     use rtms_wire::{
         Bytes,
@@ -258,7 +196,7 @@ mod tests {
         time::UnixMillis,
     };
 
-    use super::*;
+    use super::{writer::path, *};
 
     const SOUND: Role = Role::Media(MediaTypes::ALL);
 

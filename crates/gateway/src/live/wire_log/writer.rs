@@ -10,16 +10,17 @@ use std::{
 
 use rtms_client::tap::Seen;
 use rtms_proto::output::{ConnectionId, Role};
-use rtms_record::private;
+use rtms_record::{layout, private};
 use rtms_wire::{
     capture::{Channel, Frame, Header, Line, MAX_LINE_BYTES, Side, What, without_query_values, without_secrets},
+    ids::StreamId,
     plain::one_line,
 };
 use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{info, warn};
 
-use super::{Item, Loss, Shared, path, payload_bytes};
+use crate::live::wire_log::queue::{Item, Loss, Shared, payload_bytes};
 
 /// What is collected before it is written.
 const BATCH_BYTES: usize = 256 << 10;
@@ -241,6 +242,12 @@ fn text_of(text: Cow<'_, str>) -> Cow<'_, str> {
         Cow::Borrowed(text) => one_line(text),
         Cow::Owned(text) => Cow::Owned(one_line(&text).into_owned()),
     }
+}
+
+/// The file of a stream's join; the first has no number.
+pub(super) fn path(folder: &Path, stream_id: &StreamId, join: u32) -> PathBuf {
+    let number = if join <= 1 { String::new() } else { format!(".{join}") };
+    folder.join(format!("{}{number}.jsonl", layout::escape(stream_id.as_str())))
 }
 
 #[cfg(test)]

@@ -1,0 +1,74 @@
+//! `[[app]]`: an app of Zoom's, where its secrets are, and what its webhooks must carry.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use crate::config::websocket::WebSocketConfig;
+
+/// `[[app]]`: where an app's secrets are.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AppConfig {
+    /// Its name in receipts, logs and metrics.
+    pub name: String,
+    /// Files with a secret token each; several while one replaces the other. None is needed with `websocket`.
+    #[serde(default)]
+    pub secret_token_files: Vec<PathBuf>,
+    /// Client id, or SDK key.
+    pub client_id: String,
+    /// A file with the client secret, or SDK secret.
+    pub client_secret_file: PathBuf,
+    /// What this app's webhooks must carry beside the signature.
+    #[serde(default)]
+    pub auth: Option<AuthConfig>,
+    /// The WebSocket over which its webhooks come too.
+    #[serde(default)]
+    pub websocket: Option<WebSocketConfig>,
+}
+
+impl AppConfig {
+    /// Every file with a secret.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        let auth = self.auth.as_ref().map(AuthConfig::file);
+        self.secret_token_files.iter().chain([&self.client_secret_file]).chain(auth)
+    }
+}
+
+/// `[app.auth]`: the second lock, as configured.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum AuthConfig {
+    /// `authorization: Basic …`.
+    Basic {
+        /// The user.
+        user: String,
+        /// A file with the password.
+        password_file: PathBuf,
+    },
+    /// Zoom fetches a token from `/webhook/{app}/token` and sends it as `authorization: Bearer …`.
+    Token {
+        /// The id that Zoom fetches it with.
+        client_id: String,
+        /// A file with the secret that Zoom fetches it with.
+        client_secret_file: PathBuf,
+    },
+    /// A header of one's own.
+    Header {
+        /// Its name.
+        name: String,
+        /// A file with its value.
+        value_file: PathBuf,
+    },
+}
+
+impl AuthConfig {
+    /// The file that holds the secret.
+    pub(crate) fn file(&self) -> &PathBuf {
+        match self {
+            Self::Basic { password_file: file, .. }
+            | Self::Token { client_secret_file: file, .. }
+            | Self::Header { value_file: file, .. } => file,
+        }
+    }
+}

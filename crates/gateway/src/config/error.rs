@@ -1,0 +1,17 @@
+//! Why the settings cannot be used.
+
+/// Why the settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A file, a variable or a value is wrong.
+    #[error("configuration: {0}")]
+    Unreadable(#[from] config::ConfigError),
+    /// A value is right by itself but not here.
+    #[error("configuration: {setting}: {why}")]
+    Unusable {
+        /// Which setting.
+        setting: &'static str,
+        /// What is wrong and what would do.
+        why: String,
+    },
+}
