@@ -5,13 +5,9 @@ use std::{net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
 use clap::Args;
 use rtms_gateway::{
     apps::Apps,
-    config::{ApiListen, Config, DEFAULT_TOML, Sink, address},
+    config::{ApiListen, Config, DEFAULT_TOML, address},
     server::{Server, StartError},
     stop::Stopped,
-};
-use rtms_sink::{
-    delivery::{DEFAULT_QUEUE, Delivery},
-    jsonl::Jsonl,
 };
 use rtms_store::error::StoreError;
 
@@ -103,15 +99,7 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     config.zoom.allow_loopback = args.dev;
     config.server.capture = args.capture;
     let apps = Apps::load(&config.app, |name| std::env::var(name).ok())?;
-    let sinks = config
-        .sink
-        .iter()
-        .map(|sink| match sink {
-            Sink::Stdout => Ok(Delivery::start(Jsonl::new("stdout", stdout()?), DEFAULT_QUEUE)),
-        })
-        .collect::<anyhow::Result<_>>()?;
-
-    let starting = Server::take_over(config, apps.clone(), sinks, args.take_over.unwrap_or_default());
+    let starting = Server::take_over(config, apps.clone(), Vec::new(), args.take_over.unwrap_or_default());
     let server = tokio::select! {
         server = starting => server.map_err(|error| cannot_start(error, args.take_over))?,
         // Whoever waits for another process can be told to give up.
@@ -124,20 +112,6 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     signals.stop().await;
     let Stopped { unfinished } = server.stop().await;
     Ok(if unfinished == 0 { ExitCode::SUCCESS } else { crate::exit_code::failed() })
-}
-
-/// Standard output without a buffer of its own: at the end of the program nothing is left to be written to a reader that is
-/// stuck.
-#[cfg(unix)]
-fn stdout() -> anyhow::Result<tokio::fs::File> {
-    use std::os::fd::AsFd;
-    let descriptor = std::io::stdout().as_fd().try_clone_to_owned()?;
-    Ok(tokio::fs::File::from_std(std::fs::File::from(descriptor)))
-}
-
-#[cfg(not(unix))]
-fn stdout() -> anyhow::Result<tokio::io::Stdout> {
-    Ok(tokio::io::stdout())
 }
 
 /// Why it cannot start, with the way out where the server's own words name none.

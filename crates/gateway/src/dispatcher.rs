@@ -23,12 +23,7 @@ use rtms_wire::{
 use tokio::sync::mpsc;
 use tracing::{debug, info, warn};
 
-use crate::{
-    clock,
-    live::{repeats::RecentBodies, revoked},
-    stop::Stop,
-    telemetry::Metrics,
-};
+use crate::{clock, door::repeats::RecentBodies, live::revoked, stop::Stop, telemetry::Metrics};
 
 /// Entries taken at a time.
 const BATCH: usize = 256;

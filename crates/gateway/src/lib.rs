@@ -19,6 +19,7 @@ pub mod intake;
 pub mod listener;
 pub mod live;
 pub mod server;
+mod sinks;
 pub mod stop;
 pub mod telemetry;
 mod trouble;

@@ -29,7 +29,7 @@ use crate::{
     },
     apps::Apps,
     clock,
-    config::{Config, ConfigError},
+    config::{Config, error::ConfigError},
     dispatcher::Dispatcher,
     door::{
         diagnosis::Diagnosis,
@@ -46,8 +46,9 @@ use crate::{
     },
     live::{
         recording::RecordingSetup, registry::LiveStreams, repeats::RepeatGate, revoked::Revocations,
-        stream_task::Surroundings, wire_log::Captures,
+        stream_task::StreamDeps, wire_log::Captures,
     },
+    sinks,
     stop::{self, Deadline, Share, StopSender, Stopped},
     telemetry::Metrics,
     worker::Worker,
@@ -128,6 +129,9 @@ pub enum StartError {
         /// Why not.
         source: io::Error,
     },
+    /// A sink of the settings cannot be started.
+    #[error("cannot start a sink: {0}")]
+    Sink(#[source] io::Error),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {source}; choose another with --listen")]
     Listen {
@@ -139,7 +143,7 @@ pub enum StartError {
 }
 
 impl Server {
-    /// Opens the store in the data folder and starts.
+    /// Opens the store in the data folder and starts. The envelopes go to `sinks` beside those that the settings name.
     ///
     /// # Errors
     /// [`StartError`], which names what to change.
@@ -175,6 +179,8 @@ impl Server {
         sinks: Vec<Delivery>,
         store: Arc<dyn Store>,
     ) -> Result<Self, StartError> {
+        let mut sinks = sinks;
+        sinks.extend(sinks::start(&config.sink).map_err(StartError::Sink)?);
         let sinks = Arc::new(sinks);
         let metrics = Arc::<Metrics>::default();
         metrics.watch_sinks(sinks.clone());
@@ -210,7 +216,7 @@ impl Server {
         });
         let captures = captures.transpose()?.map(Arc::new);
         let live = Arc::new(LiveStreams::new(owner.clone(), &wanted));
-        let surroundings = Arc::new(Surroundings {
+        let deps = Arc::new(StreamDeps {
             store: store.clone(),
             connector: Arc::new(connector),
             config: wanted,
@@ -233,7 +239,7 @@ impl Server {
         let (changed, hints) = mpsc::channel(HINTS);
         let (worker_stop, stopped) = stop::channel();
         let streams = &config.streams;
-        let worker = Worker::new(surroundings, apps.clone(), owner, streams.lease_term, streams.lease_renew_every);
+        let worker = Worker::new(deps, apps.clone(), owner, streams.lease_term, streams.lease_renew_every);
         let worker = tokio::spawn(worker.run(hints, stopped));
 
         let (dispatcher_stop, stopped) = stop::channel();

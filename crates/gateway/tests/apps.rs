@@ -15,8 +15,11 @@ use http_body_util::{BodyExt, Full};
 use hyper::{Request, StatusCode, body::Bytes};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rtms_gateway::{
-    apps::{Apps, auth::AuthConfig, secrets::AppConfig},
-    config::Config,
+    apps::Apps,
+    config::{
+        Config,
+        app::{AppConfig, AuthConfig},
+    },
     server::Server,
     telemetry::WebhookResult,
 };

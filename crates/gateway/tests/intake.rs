@@ -18,9 +18,10 @@ use std::{
 use common::{config, doctored::Doctored, http, meeting, until};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rtms_gateway::{
-    apps::{Apps, secrets::AppConfig},
+    apps::Apps,
     config::{
         Config,
+        app::AppConfig,
         websocket::{Grant, WebSocketConfig},
     },
     server::{Server, StartError},

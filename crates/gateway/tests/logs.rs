@@ -18,11 +18,11 @@ use common::{
     simulator, until,
 };
 use rtms_gateway::{
-    apps::{
-        Apps,
-        secrets::{App, AppConfig},
+    apps::{Apps, secrets::App},
+    config::{
+        app::AppConfig,
+        websocket::{Grant, WebSocketConfig},
     },
-    config::websocket::{Grant, WebSocketConfig},
     server::Server,
     telemetry::IntakeResult,
 };
