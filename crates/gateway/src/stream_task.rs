@@ -34,10 +34,11 @@ use rtms_wire::{
     Bytes,
     capture::{self, Header},
     codes::{product::Product, stop_reason::StopReason},
+    extra::Extra,
     ids::StreamId,
     media::medium::Medium,
     message::{
-        Extra, OtherMessage,
+        OtherMessage,
         event_update::{EventBody, EventUpdate},
         media_data::MediaData,
     },

@@ -32,8 +32,8 @@ use rtms_store::{
 use rtms_wire::{
     Bytes,
     codes::{product::Product, stop_reason::StopReason},
+    extra::Extra,
     ids::{InstanceId, InstanceIdField, StreamId},
-    message::Extra,
     signature::HandshakeSignature,
     time::UnixMillis,
     webhook::{Webhook, event_name},

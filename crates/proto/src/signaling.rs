@@ -2,10 +2,11 @@
 
 use rtms_wire::{
     codes::product::Product,
+    extra::Extra,
     ids::{InstanceId, RtmsSessionId, StreamId, UserId},
     media::medium::{MediaTypes, Medium},
     message::{
-        Extra, Message,
+        Message,
         client_ready::ClientReadyAck,
         event_subscription::{EventChange, EventSubscription},
         signaling_handshake::{MediaUrls, PROTOCOL_VERSION, SignalingHandShakeReq, SignalingHandShakeResp},

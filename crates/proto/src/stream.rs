@@ -18,13 +18,14 @@ use rtms_wire::{
         stop_reason::StopReason,
     },
     error::DecodeError,
+    extra::Extra,
     ids::RtmsSessionId,
     media::{
         medium::{MediaTypes, Medium},
         params::MediaParams,
     },
     message::{
-        Extra, Message, OtherMessage,
+        Message, OtherMessage,
         signaling_handshake::{MediaUrls, PROTOCOL_VERSION},
     },
 };

@@ -22,9 +22,10 @@ use rtms_proto::{
 };
 use rtms_wire::{
     codes::{message_type::MessageType, product::Product, stop_reason::StopReason},
+    extra::Extra,
     ids::UserId,
     media::medium::{MediaTypes, Medium},
-    message::{Extra, Message, OtherMessage},
+    message::{Message, OtherMessage},
     time::UnixMillis,
 };
 use serde_json::{Value, json};

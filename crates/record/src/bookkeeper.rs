@@ -8,9 +8,10 @@ use rtms_wire::{
         media::{DataMessageAttribute, MediaPayloadType},
         product::Product,
     },
+    extra::Extra,
     ids::UserId,
     media::{audio::AudioParams, medium::Medium, params::MediaParams},
-    message::{Extra, event_update::EventUpdate, media_data::MediaData},
+    message::{event_update::EventUpdate, media_data::MediaData},
     time::UnixMillis,
 };
 

@@ -9,9 +9,10 @@ use std::{
 
 use rtms_wire::{
     SmolStr,
+    extra::Extra,
     ids::{ChannelId, UserId},
     media::medium::Medium,
-    message::{Extra, media_data::MediaData},
+    message::media_data::MediaData,
     time::UnixMillis,
 };
 use serde::{Deserialize, Serialize};
