@@ -16,7 +16,8 @@ use bytes::Bytes;
 use rtms_proto::{
     event::{Event, Odd},
     input::Input,
-    output::{ConnectionId, Output, Role},
+    output::{ConnectionId, Output},
+    role::Role,
     stream::Stream,
 };
 use rtms_wire::{

@@ -16,7 +16,7 @@ use rtms_proto::{
     config::{Circumstances, StreamConfig},
     error::Misuse,
     event::{CloseAnswer, Ending, Event, Interruption, Odd},
-    output::Role,
+    role::Role,
     signaling::StreamStart,
 };
 use rtms_record::{Input, Note, RecordingAbout, ledger::SpanChange};

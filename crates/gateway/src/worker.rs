@@ -14,10 +14,8 @@ use std::{
 
 use futures_util::future::join_all;
 use rtms_proto::{
-    config::Circumstances,
-    error::Misuse,
-    reconnect::FIRST_CONNECT_WINDOW,
-    signaling::{Credentials, StreamStart},
+    config::Circumstances, credentials::Credentials, error::Misuse, reconnect::FIRST_CONNECT_WINDOW,
+    signaling::StreamStart,
 };
 use rtms_record::RecordingAbout;
 use rtms_sink::delivery::WeakRecall;

@@ -16,8 +16,8 @@ use rtms_wire::{
 
 use crate::{
     connection::{Connection, Loss},
-    output::Role,
     reconnect::Recovery,
+    role::Role,
     signaling::StreamStart,
 };
 

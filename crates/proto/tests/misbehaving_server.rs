@@ -16,7 +16,8 @@ use rtms_proto::{
     error::StreamError,
     event::{Ending, Event, Odd},
     input::Input,
-    output::{ConnectionId, Output, Role},
+    output::{ConnectionId, Output},
+    role::Role,
     stream::Stream,
     time::Moment,
 };
