@@ -18,7 +18,11 @@ use rtms_wire::{
 use crate::{
     belief::{Belief, Doubt},
     input::{Content, Dropped, Input, Who},
-    ledger::{Change, Ledger, MAX_MESSAGE_MS, SpanChange, When},
+    ledger::{
+        Ledger, MAX_MESSAGE_MS,
+        change::{Change, When},
+        report::SpanChange,
+    },
     timeline::{Place, Timeline, Voices},
 };
 

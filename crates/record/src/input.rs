@@ -16,7 +16,10 @@ use rtms_wire::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::ledger::{Change, Queue, When};
+use crate::ledger::{
+    change::{Change, When},
+    word::Queue,
+};
 
 /// Which stream is recorded: what its start webhook says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
