@@ -34,9 +34,9 @@ use tracing::{Instrument, debug, trace};
 
 use crate::{
     clock::Clock,
+    command::Command,
     connect::{Connector, Received, Socket},
     error::ConnectError,
-    handle::Command,
     queue::EventSender,
     tap::{Seen, Tap},
 };
