@@ -23,7 +23,8 @@ use rtms_store::{
     error::StoreError,
     lease::{Lease, OwnerId},
     receipts::{NotedOn, Receipt, ReceiptFilter, Step},
-    streams::{Ended, Outcome, StreamFilter, StreamRecord},
+    stream_record::{Ended, StreamRecord},
+    streams::{Outcome, StreamFilter},
     summary::RunSummary,
     wanted::{Interruption, Start, Wish},
 };

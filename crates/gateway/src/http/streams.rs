@@ -11,11 +11,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post, put},
 };
-use rtms_store::{
-    error::StoreError,
-    receipts::ReceiptFilter,
-    streams::{StreamFilter, StreamRecord},
-};
+use rtms_store::{error::StoreError, receipts::ReceiptFilter, stream_record::StreamRecord, streams::StreamFilter};
 use rtms_wire::ids::{StreamId, UserId};
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use rtms_record::{Loss, Manifest, RecordError, layout, ledger::What, manifest::RecordingState};
 use rtms_store::{
-    streams::{Ended, StreamRecord},
+    stream_record::{Ended, StreamRecord},
     summary::{Recorded, RunSummary},
 };
 use rtms_wire::{

@@ -4,7 +4,7 @@
 use rtms_store::{
     error::StoreError,
     receipts::Step,
-    streams::StreamRecord,
+    stream_record::StreamRecord,
     summary::{Recorded, RunSummary},
     wanted::Stop,
 };
