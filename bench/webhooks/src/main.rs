@@ -19,12 +19,9 @@ use anyhow::{Context, bail, ensure};
 
 use crate::{
     report::Machine,
-    rounds::{Round, Row},
+    rounds::{CONNECTIONS, Round, Row},
     servers::{Server, Stored, Which},
 };
-
-/// Connections at a time.
-const CONNECTIONS: [usize; 5] = [1, 8, 16, 64, 256];
 
 const USAGE: &str = "bench-webhooks [--seconds N] [--rounds N] [--only ours|express|sdk] [--write]";
 

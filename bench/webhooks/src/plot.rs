@@ -3,9 +3,8 @@
 use std::fmt::Write;
 
 use crate::{
-    CONNECTIONS,
     report::{BUDGETS, Figure},
-    rounds::Row,
+    rounds::{CONNECTIONS, Row},
     servers::Which,
 };
 

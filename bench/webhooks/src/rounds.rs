@@ -5,6 +5,9 @@ use crate::{
     servers::{Stored, Which},
 };
 
+/// Connections at a time.
+pub(crate) const CONNECTIONS: [usize; 5] = [1, 8, 16, 64, 256];
+
 /// One measurement of one receiver with so many connections.
 pub(crate) struct Round {
     pub(crate) figures: Figures,

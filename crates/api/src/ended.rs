@@ -5,7 +5,7 @@ use rtms_record::{
     loss::{LossCause, LostPart},
 };
 use rtms_store::{
-    streams::Ended,
+    stream_record::Ended,
     summary::{Lost, Recorded, RunSummary},
 };
 use rtms_wire::{codes::stop_reason::StopReason, time::UnixMillis};

@@ -1,6 +1,6 @@
 //! Where a stream stands: one word, and how it follows from what the store keeps.
 
-use rtms_store::{streams::StreamRecord, summary::RunSummary};
+use rtms_store::{stream_record::StreamRecord, summary::RunSummary};
 use serde::{Deserialize, Serialize};
 
 /// Where a stream stands for us.

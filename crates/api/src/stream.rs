@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use rtms_store::streams::StreamRecord;
+use rtms_store::stream_record::StreamRecord;
 use rtms_wire::{
     SmolStr,
     codes::product::Product,

@@ -86,7 +86,7 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     let screen = Screen::start()?;
     let gateway = Gateway::start(&args, Captions::new(screen.clone(), ended)).await?;
     let url = format!("http://{}/webhook", gateway.address);
-    report::opening(&screen, &url, &args);
+    report::opening(&screen, &url, args.duration);
 
     let seed = args
         .seed
@@ -135,7 +135,7 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     let (metrics, cpu) = gateway.stop().await?;
     report::counters(&screen, &metrics, started.elapsed());
     report::cpu(&screen, &metrics, cpu);
-    report::files(&screen, &args.data_dir, &stream);
+    report::files(&screen, &recordings(&args.data_dir), &stream);
     // A terminal that takes nothing is left at Ctrl-C, before or now; everything else is done.
     let left = async {
         if is_interrupted {

@@ -19,7 +19,7 @@ mod webhook;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::logging::note;
 
@@ -101,7 +101,7 @@ async fn run(arguments: Arguments) -> ExitCode {
         Command::Demo(args) => demo::run(args).await,
         Command::Receipts(args) => receipts::run(args).await,
         Command::Recording(args) => recording::run(&args),
-        Command::Simulate(args) => simulate::run(*args).await,
+        Command::Simulate(args) => simulate::run(*args, Arguments::command()).await,
         Command::Streams(args) => streams::run(args).await,
         Command::Webhook(args) => webhook::run(args).await,
     };

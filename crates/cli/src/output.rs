@@ -11,6 +11,9 @@ use crate::logging;
 /// Characters of a reason that are shown in a table; `--json` has all of it.
 pub(crate) const REASON_CHARS: usize = 160;
 
+/// Characters of an id that are shown in a list: no real one has more.
+pub(crate) const ID_CHARS: usize = 64;
+
 /// How long standard output waits for what was printed on standard error before.
 const NOTES_FIRST: Duration = Duration::from_millis(100);
 

@@ -21,11 +21,11 @@ use std::{
 };
 
 use anyhow::Context;
-use clap::{ArgGroup, Args, CommandFactory, error::ErrorKind};
+use clap::{ArgGroup, Args, error::ErrorKind};
 use rtms_sim::{
     config::Timing,
     fault::Temper,
-    serve::{Simulator, SimulatorConfig, load::LoadConfig},
+    serve::{Simulator, SimulatorConfig, load::LoadConfig, replay::ReplayConfig},
     webhook::WebhookPost,
 };
 use rtms_wire::{Uri, codes::stop_reason::StopReason};
@@ -161,8 +161,9 @@ pub(crate) struct SimulateArgs {
 }
 
 /// Runs until the meeting is over or a signal asks to stop.
-pub(crate) async fn run(args: SimulateArgs) -> anyhow::Result<ExitCode> {
-    if let Err(wrong) = args.check() {
+/// `command` is the whole program's, which what is wrong with the arguments is told by.
+pub(crate) async fn run(args: SimulateArgs, command: clap::Command) -> anyhow::Result<ExitCode> {
+    if let Err(wrong) = args.check(command) {
         wrong.print()?;
         return Ok(crate::exit_code::wrong_arguments());
     }
@@ -175,7 +176,8 @@ pub(crate) async fn run(args: SimulateArgs) -> anyhow::Result<ExitCode> {
         return load::run(load_config(args)?, print, signals).await;
     }
     if args.replay.is_asked() {
-        return replay::run(args, signals).await;
+        let print = args.print_webhook;
+        return replay::run(replay_config(args)?, print, signals).await;
     }
     let record = args.sent.as_ref().map(create_record).transpose()?;
     let (print, push) = (args.print_webhook, args.event_websocket);
@@ -264,15 +266,14 @@ pub(crate) async fn run(args: SimulateArgs) -> anyhow::Result<ExitCode> {
 impl SimulateArgs {
     /// Finds options that would have no effect. What needs another option says so to clap as well, which lets it pass when the
     /// other one could not be given beside a third that is there.
-    fn check(&self) -> Result<(), clap::Error> {
+    fn check(&self, mut command: clap::Command) -> Result<(), clap::Error> {
         let needs = [
             ("--speed", self.replay.speed.is_some(), "--replay FILE", self.replay.is_asked()),
             ("--streams", self.load.streams.is_some(), "--load", self.load.load),
             ("--rate", self.load.rate.is_some(), "--load", self.load.load),
             ("--report", self.grade.report.is_some(), "--grade", self.grade.grade),
         ];
-        let wrong = |kind, why: String| {
-            let mut command = crate::Arguments::command();
+        let mut wrong = |kind, why: String| {
             // The usage then names the whole command.
             command.build();
             command.find_subcommand_mut("simulate").unwrap_or(&mut clap::Command::new("simulate")).error(kind, why)
@@ -304,6 +305,26 @@ fn load_config(args: SimulateArgs) -> anyhow::Result<LoadConfig> {
         product: args.meeting.product,
         seed: args.meeting.seed,
         keep_alive: args.keep_alive_interval,
+    })
+}
+
+fn replay_config(args: SimulateArgs) -> anyhow::Result<ReplayConfig> {
+    let app = args.app.app()?;
+    let tape = args.replay.replay.context("--replay names a file")?;
+    let as_it_was = ReplayConfig::new(tape);
+    let mut places = SimulatorConfig::default();
+    args.servers.configure(&mut places);
+    Ok(ReplayConfig {
+        app,
+        listen: places.listen,
+        media_listen: places.media_listen,
+        host: places.hosts.into_iter().next(),
+        tls: places.tls,
+        ca_dir: places.ca_dir,
+        ca_out: places.ca_out,
+        webhook_url: args.webhook,
+        speed: args.replay.speed.unwrap_or(as_it_was.speed),
+        ..as_it_was
     })
 }
 

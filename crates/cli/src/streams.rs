@@ -1,5 +1,8 @@
 //! `rtms streams`: which streams a server has, everything about one, ending or retrying one, and choosing one person's camera.
 
+mod answer;
+mod arguments;
+mod ended;
 mod past;
 mod retry;
 
@@ -14,7 +17,6 @@ use clap::{Args, Subcommand};
 use humantime::format_duration;
 use hyper::{Method, body::Bytes};
 use rtms_api::{
-    ended::EndedLine,
     receipt::ReceiptLine,
     recording::RecordingLine,
     standing::StreamStanding,
@@ -29,13 +31,16 @@ use rtms_wire::{
     media::medium::Medium,
     time::UnixMillis,
 };
-use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::{Instant, sleep};
+
+use answer::{LOOK_EVERY, json_line, understood};
+use arguments::{StreamIdArg, participant, wait};
+use ended::why;
 
 use crate::{
     ask, exit_code,
     logging::note,
-    output::{self, REASON_CHARS, one_line, shown, table, time},
+    output::{self, ID_CHARS, REASON_CHARS, one_line, shown, table, time},
     place::{Place, PlaceArgs, open_store},
     receipts,
 };
@@ -103,15 +108,6 @@ Examples:
 
 Exit codes: 0 pictures come, or it is off; 1 Zoom refused, no picture came in time, or it cannot be asked; 2 wrong
 arguments.";
-
-/// How often a server is asked what became of a wish.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
-
-/// The longest wait: whoever waits longer has forgotten it.
-const LONGEST_WAIT: Duration = Duration::from_secs(3600);
-
-/// Characters of an id that are shown in a list: no real one has more.
-const ID_CHARS: usize = 64;
 
 /// Show the streams of a server, end or retry one, or choose one person's camera.
 #[derive(Args, Debug)]
@@ -200,32 +196,6 @@ struct VideoArgs {
     json: bool,
     #[command(flatten)]
     place: PlaceArgs,
-}
-
-/// An id as it was typed; an empty one names nothing.
-#[derive(Clone, Debug)]
-struct StreamIdArg(StreamId);
-
-impl std::str::FromStr for StreamIdArg {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text.is_empty() { Err("a stream has an id") } else { Ok(Self(text.into())) }
-    }
-}
-
-/// Zoom numbers people.
-fn participant(text: &str) -> Result<UserId, &'static str> {
-    let user_id = UserId::new(text);
-    if user_id.as_u64().is_some() { Ok(user_id) } else { Err("a person is a number, as in `rtms streams show ID`") }
-}
-
-fn wait(text: &str) -> Result<Duration, String> {
-    let wait = match text.parse() {
-        Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => humantime::parse_duration(text).map_err(|error| error.to_string())?,
-    };
-    if wait <= LONGEST_WAIT { Ok(wait) } else { Err("wait for an hour at most".to_owned()) }
 }
 
 pub(crate) async fn run(args: StreamsArgs) -> anyhow::Result<ExitCode> {
@@ -421,14 +391,6 @@ fn now() -> anyhow::Result<UnixMillis> {
     Ok(UnixMillis(u64::try_from(now.as_millis()).unwrap_or(u64::MAX)))
 }
 
-fn understood<T: DeserializeOwned>(answer: &[u8]) -> anyhow::Result<T> {
-    serde_json::from_slice(answer).context("the server's answer is not what was asked for")
-}
-
-fn json_line(value: &impl Serialize) -> anyhow::Result<String> {
-    Ok(serde_json::to_string(value)? + "\n")
-}
-
 /// The head of the list. The numbers of packets stand to the right.
 const HEAD: [&str; 14] = [
     "STREAM",
@@ -573,13 +535,4 @@ fn recorded(recording: &RecordingLine) -> String {
         (None, Some(RecordingState::Recording) | None) => "not finished".to_owned(),
     };
     format!("{}, {state}", one_line(&recording.folder))
-}
-
-/// Why a run ended. Some of our reasons name Zoom's in their own text; it is not said twice.
-fn why(ended: &EndedLine) -> String {
-    let why = shown(&ended.why, REASON_CHARS);
-    match &ended.stop_reason_name {
-        Some(name) if !ended.why.contains(name.as_str()) => format!("{why} ({})", one_line(name)),
-        Some(_) | None => why,
-    }
 }

@@ -13,9 +13,10 @@ use rtms_record::{
 };
 use rtms_wire::{
     codes::{product::Product, stop_reason::StopReason},
+    extra::Extra,
     ids::{InstanceId, InstanceIdField, StreamId},
     media::{medium::Medium, params::MediaParams},
-    message::{Extra, media_data::MediaData},
+    message::media_data::MediaData,
     time::UnixMillis,
 };
 use serde_json::{Value, json};

@@ -16,7 +16,8 @@ use bytes::Bytes;
 use rtms_proto::{
     event::{Event, Odd},
     input::Input,
-    output::{ConnectionId, Output, Role},
+    output::{ConnectionId, Output},
+    role::Role,
     stream::Stream,
 };
 use rtms_wire::{
@@ -33,9 +34,9 @@ use tracing::{Instrument, debug, trace};
 
 use crate::{
     clock::Clock,
+    command::Command,
     connect::{Connector, Received, Socket},
     error::ConnectError,
-    handle::Command,
     queue::EventSender,
     tap::{Seen, Tap},
 };

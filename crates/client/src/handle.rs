@@ -5,7 +5,6 @@ use std::sync::Arc;
 use rtms_proto::{
     config::{Circumstances, StreamConfig},
     error::Misuse,
-    input::Input,
     signaling::StreamStart,
     stream::Stream,
 };
@@ -14,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     clock::Clock,
+    command::Command,
     connect::Connector,
     driver,
     queue::{EventReceiver, event_queue},
@@ -30,42 +30,6 @@ const COMMANDS: usize = 32;
 #[derive(Clone, Debug)]
 pub struct StreamHandle {
     commands: mpsc::Sender<Command>,
-}
-
-#[derive(Debug)]
-pub(crate) enum Command {
-    Stopped(Option<StopReason>),
-    Restarted(Vec<String>, oneshot::Sender<bool>),
-    Interrupted(Vec<String>, oneshot::Sender<bool>),
-    Close,
-    Abandon,
-    SubscribeVideo { user_id: UserId, subscribe: bool, timestamp: UnixMillis },
-}
-
-impl Command {
-    /// What the stream is told. Who asked whether it acts on it is answered.
-    pub(crate) fn into_input(self, stream: &Stream) -> Input {
-        let answer = |acts: oneshot::Sender<bool>| {
-            // Who went away does not want to know.
-            let _ = acts.send(!stream.is_ending());
-        };
-        match self {
-            Self::Stopped(reason) => Input::Stopped(reason),
-            Self::Restarted(server_urls, acts) => {
-                answer(acts);
-                Input::Restarted { server_urls }
-            }
-            Self::Interrupted(server_urls, acts) => {
-                answer(acts);
-                Input::Interrupted { server_urls }
-            }
-            Self::Close => Input::Close,
-            Self::Abandon => Input::Abandon,
-            Self::SubscribeVideo { user_id, subscribe, timestamp } => {
-                Input::SubscribeVideo { user_id, subscribe, timestamp }
-            }
-        }
-    }
 }
 
 /// Joins a stream in a task of its own. Its news come out of the receiver, `Ended` as the last.

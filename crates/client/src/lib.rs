@@ -8,6 +8,7 @@
 //! Proxies from the environment are not used: the WebSocket library has no support for them.
 
 mod clock;
+mod command;
 pub mod connect;
 mod driver;
 pub mod error;

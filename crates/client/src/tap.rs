@@ -1,7 +1,7 @@
 //! Somebody who looks on: every frame of a stream's connections, both ways, as it was on the wire.
 
 use bytes::Bytes;
-use rtms_proto::output::{ConnectionId, Role};
+use rtms_proto::{output::ConnectionId, role::Role};
 
 /// Sees what goes over the connections of one stream.
 ///

@@ -16,7 +16,7 @@ use rtms_proto::{
     config::StreamConfig,
     error::StreamError,
     event::{Ending, Event, Odd},
-    output::Role,
+    role::Role,
     signaling::StreamStart,
 };
 use rtms_wire::{

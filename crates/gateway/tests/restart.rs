@@ -16,8 +16,8 @@ use rtms_sim::serve::{Simulator, SimulatorConfig};
 use rtms_store::{Inbox, MemoryStore, NewEntry, Streams, error::StoreError, folding::FoldInput};
 use rtms_wire::{
     codes::{product::Product, stop_reason::StopReason},
+    extra::Extra,
     media::medium::Medium,
-    message::Extra,
     time::UnixMillis,
     webhook::Webhook,
 };

@@ -17,7 +17,7 @@ use rtms_wire::{
     },
 };
 
-use crate::{error::Misuse, signaling::Credentials};
+use crate::{credentials::Credentials, error::Misuse};
 
 /// What is wanted of a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]

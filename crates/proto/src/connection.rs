@@ -2,12 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{
-    event::Interruption,
-    keep_alive::Liveness,
-    output::{ConnectionId, Role},
-    time::Moment,
-};
+use crate::{event::Interruption, keep_alive::Liveness, output::ConnectionId, role::Role, time::Moment};
 
 /// From dialing to the answer of the handshake. Zoom's SDK allows as much.
 pub(crate) const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);

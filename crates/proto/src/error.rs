@@ -3,8 +3,8 @@
 use rtms_wire::{codes::status_code::StatusCode, media::params::ParamsRefused};
 
 use crate::{
-    output::Role,
     refusal::{self, Remedy},
+    role::Role,
 };
 
 /// Why a stream, or a medium of it, cannot be had.

@@ -27,7 +27,7 @@ use rtms_wire::{
     time::UnixMillis,
 };
 
-use crate::{error::StreamError, output::Role};
+use crate::{error::StreamError, role::Role};
 
 /// News of a stream, in the order in which it became known.
 #[derive(Clone, Debug, PartialEq)]

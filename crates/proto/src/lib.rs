@@ -81,6 +81,7 @@
 pub mod aftermath;
 pub mod config;
 mod connection;
+pub mod credentials;
 pub mod dedupe;
 pub mod error;
 pub mod event;
@@ -88,8 +89,10 @@ pub mod input;
 pub mod keep_alive;
 mod media;
 pub mod output;
+mod pace;
 pub mod reconnect;
 mod refusal;
+pub mod role;
 pub mod sessions;
 pub mod signaling;
 pub mod stream;

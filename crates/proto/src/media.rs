@@ -2,12 +2,13 @@
 
 use rtms_wire::{
     codes::status_code::StatusCode,
+    extra::Extra,
     media::{
         medium::{MediaTypes, Medium},
         params::MediaParams,
     },
     message::{
-        Extra, Message,
+        Message,
         data_handshake::{DataHandShakeReq, DataHandShakeResp},
         signaling_handshake::PROTOCOL_VERSION,
     },
@@ -15,8 +16,8 @@ use rtms_wire::{
 
 use crate::{
     connection::{Connection, Loss},
-    output::Role,
     reconnect::Recovery,
+    role::Role,
     signaling::StreamStart,
 };
 

@@ -1,36 +1,12 @@
 //! All that can be asked of the driver.
 
-use rtms_wire::{media::medium::MediaTypes, message::Message};
+use rtms_wire::message::Message;
 
-use crate::event::Event;
+use crate::{event::Event, role::Role};
 
 /// One attempt to connect, and the connection it becomes. Never used twice within a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionId(pub u32);
-
-/// What a connection is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Role {
-    /// Handshake, events, states.
-    Signaling,
-    /// These media.
-    Media(MediaTypes),
-}
-
-impl std::fmt::Display for Role {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Signaling => f.write_str("signaling"),
-            Self::Media(types) => {
-                f.write_str("media")?;
-                for (position, medium) in types.iter().enumerate() {
-                    write!(f, "{}{medium}", if position == 0 { " " } else { "+" })?;
-                }
-                Ok(())
-            }
-        }
-    }
-}
 
 /// A request to the driver, or news for the application.
 #[derive(Clone, Debug, PartialEq)]

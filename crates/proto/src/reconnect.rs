@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use crate::{error::StreamError, time::Moment};
+use crate::{error::StreamError, pace::Pace, time::Moment};
 
 /// From the start webhook to the signaling handshake; later the stream is gone. Basis: reported; Zoom's documents
 /// only name the 60 s of sound that are kept.
@@ -35,28 +35,6 @@ const SHORTEST_WAIT: Duration = Duration::from_millis(250);
 
 /// What a join is tried for when its window ought to be closed already: clocks differ, and Zoom's decides.
 const LATE_JOIN: Duration = Duration::from_secs(10);
-
-/// How fast tries follow each other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Pace {
-    /// Nobody answered, or Zoom had a fault of its own.
-    Backoff,
-    /// Zoom holds the connection before this one for alive. What its libraries wait, for as long as the window allows:
-    /// after a takeover Zoom notices the old one's end only by missing keep-alives.
-    Duplicate,
-}
-
-impl Pace {
-    /// The wait before try number `tries`, where 0 is the first.
-    fn wait(self, tries: u32) -> Duration {
-        let millis: &[u64] = match self {
-            Self::Backoff => &[500, 1_000, 2_000, 4_000, 5_000],
-            Self::Duplicate => &[1_500, 3_000, 6_000],
-        };
-        let step = usize::try_from(tries.saturating_sub(1)).unwrap_or(usize::MAX).min(millis.len() - 1);
-        Duration::from_millis(millis.get(step).copied().unwrap_or_default())
-    }
-}
 
 /// The way back of one connection, from the moment it is wanted to the moment it is there.
 #[derive(Clone, Debug)]

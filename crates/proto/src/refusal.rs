@@ -11,7 +11,7 @@ use rtms_wire::{
     },
 };
 
-use crate::reconnect::Pace;
+use crate::pace::Pace;
 
 /// What to do about a status that is not success.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

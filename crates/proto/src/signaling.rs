@@ -2,10 +2,11 @@
 
 use rtms_wire::{
     codes::product::Product,
+    extra::Extra,
     ids::{InstanceId, RtmsSessionId, StreamId, UserId},
     media::medium::{MediaTypes, Medium},
     message::{
-        Extra, Message,
+        Message,
         client_ready::ClientReadyAck,
         event_subscription::{EventChange, EventSubscription},
         signaling_handshake::{MediaUrls, PROTOCOL_VERSION, SignalingHandShakeReq, SignalingHandShakeResp},
@@ -21,8 +22,8 @@ use crate::{
     config::{MediaLayout, StreamConfig},
     connection::{Connection, Loss},
     error::StreamError,
-    output::Role,
     reconnect::Recovery,
+    role::Role,
     time::Moment,
 };
 
@@ -39,15 +40,6 @@ pub struct StreamStart {
     pub signature: HandshakeSignature,
     /// Where to connect, in Zoom's order, checked by the caller.
     pub server_urls: Vec<String>,
-}
-
-/// A name of what is streamed, and the signature over it.
-#[derive(Clone, Debug)]
-pub struct Credentials {
-    /// What is streamed, and the key under which both handshakes name it.
-    pub instance: InstanceId,
-    /// The signature over that value.
-    pub signature: HandshakeSignature,
 }
 
 /// The signaling connection of a stream, or the way to it. There is never a second one.

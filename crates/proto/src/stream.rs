@@ -18,13 +18,14 @@ use rtms_wire::{
         stop_reason::StopReason,
     },
     error::DecodeError,
+    extra::Extra,
     ids::RtmsSessionId,
     media::{
         medium::{MediaTypes, Medium},
         params::MediaParams,
     },
     message::{
-        Extra, Message, OtherMessage,
+        Message, OtherMessage,
         signaling_handshake::{MediaUrls, PROTOCOL_VERSION},
     },
 };
@@ -32,15 +33,17 @@ use rtms_wire::{
 use crate::{
     config::{Circumstances, StreamConfig},
     connection::{Connection, HANDSHAKE_LIMIT, Loss, Phase},
+    credentials::Credentials,
     dedupe::Duplicates,
     error::{Misuse, StreamError},
     event::{Ending, Event, Interruption, Odd},
     input::Input,
     media::MediaLine,
-    output::{ConnectionId, Output, Role},
+    output::{ConnectionId, Output},
     reconnect::{Jitter, Recovery},
+    role::Role,
     sessions::Sessions,
-    signaling::{Credentials, SignalingLine, StreamStart, video_subscription},
+    signaling::{SignalingLine, StreamStart, video_subscription},
     time::Moment,
     video::VideoWish,
 };

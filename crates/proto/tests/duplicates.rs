@@ -9,7 +9,7 @@ use rtms_proto::{
     dedupe::{MAX_LINES, MAX_PACKETS},
     event::Event,
     input::Input,
-    output::Role,
+    role::Role,
 };
 use rtms_wire::media::medium::Medium;
 use serde_json::{Value, json};

@@ -13,7 +13,8 @@ use rtms_proto::{
     error::StreamError,
     event::{CloseAnswer, Ending, Event},
     input::Input,
-    output::{ConnectionId, Role},
+    output::ConnectionId,
+    role::Role,
 };
 use rtms_wire::{
     codes::{product::Product, status_code::StatusCode, stop_reason::StopReason},

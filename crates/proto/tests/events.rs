@@ -5,7 +5,7 @@
 mod common;
 
 use common::{Pair, Zoom, audio, media, said, start, wanting};
-use rtms_proto::{event::Event, output::Role};
+use rtms_proto::{event::Event, role::Role};
 use rtms_wire::{
     codes::{product::Product, state::StreamState},
     media::medium::Medium,

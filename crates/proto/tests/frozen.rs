@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rtms_proto::{
     event::{Ending, Event, Interruption},
-    output::Role,
+    role::Role,
 };
 use rtms_sim::{
     config::ZoomConfig,

@@ -11,7 +11,7 @@ use rtms_proto::{
     config::{MediaLayout, StreamConfig},
     error::{Misuse, StreamError},
     event::{Ending, Event},
-    output::Role,
+    role::Role,
 };
 use rtms_wire::{
     codes::product::Product,

@@ -13,7 +13,8 @@ use rtms_proto::{
     event::{Event, Interruption},
     input::Input,
     keep_alive::DEAD_AFTER,
-    output::{ConnectionId, Role},
+    output::ConnectionId,
+    role::Role,
 };
 use rtms_wire::{
     codes::product::Product,

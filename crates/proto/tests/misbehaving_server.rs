@@ -16,15 +16,17 @@ use rtms_proto::{
     error::StreamError,
     event::{Ending, Event, Odd},
     input::Input,
-    output::{ConnectionId, Output, Role},
+    output::{ConnectionId, Output},
+    role::Role,
     stream::Stream,
     time::Moment,
 };
 use rtms_wire::{
     codes::{message_type::MessageType, product::Product, stop_reason::StopReason},
+    extra::Extra,
     ids::UserId,
     media::medium::{MediaTypes, Medium},
-    message::{Extra, Message, OtherMessage},
+    message::{Message, OtherMessage},
     time::UnixMillis,
 };
 use serde_json::{Value, json};

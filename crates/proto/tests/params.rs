@@ -9,7 +9,7 @@ use rtms_proto::{
     config::StreamConfig,
     error::{Misuse, StreamError},
     event::{Ending, Event},
-    output::Role,
+    role::Role,
     stream::Stream,
     time::Moment,
 };

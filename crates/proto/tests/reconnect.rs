@@ -13,8 +13,8 @@ use rtms_proto::{
     error::StreamError,
     event::{Ending, Event, Interruption},
     input::Input,
-    output::Role,
     reconnect::{EXPLANATION_LIMIT, FIRST_CONNECT_WINDOW, MEDIA_WINDOW, SIGNALING_WINDOW},
+    role::Role,
 };
 use rtms_wire::{
     codes::{product::Product, stop_reason::StopReason},

@@ -7,7 +7,7 @@ mod common;
 use common::{Pair, seconds};
 use rtms_proto::{
     event::{Ending, Event},
-    output::Role,
+    role::Role,
     sessions::MAX_SESSIONS,
 };
 use rtms_wire::{

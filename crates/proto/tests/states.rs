@@ -8,7 +8,7 @@ mod world;
 use std::time::Duration;
 
 use common::{Pair, SIGNALING_URL, Zoom, media, said, seconds, start};
-use rtms_proto::{config::StreamConfig, event::Event, input::Input, output::Role, reconnect::EXPLANATION_LIMIT};
+use rtms_proto::{config::StreamConfig, event::Event, input::Input, reconnect::EXPLANATION_LIMIT, role::Role};
 use rtms_sim::{
     config::ZoomConfig,
     fault::{Incident, Target, Trouble},

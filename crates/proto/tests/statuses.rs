@@ -10,10 +10,10 @@ use common::{Pair, SIGNALING_URL, Zoom, all_urls, media, said, seconds, start, u
 use rtms_proto::{
     aftermath::Aftermath,
     config::{Circumstances, StreamConfig},
+    credentials::Credentials,
     error::StreamError,
     event::{Ending, Event},
-    output::Role,
-    signaling::Credentials,
+    role::Role,
 };
 use rtms_wire::{
     codes::{

@@ -11,7 +11,7 @@ use rtms_proto::{
     error::StreamError,
     event::{Ending, Event, Odd},
     input::Input,
-    output::Role,
+    role::Role,
 };
 use rtms_wire::{
     codes::product::Product,

@@ -5,7 +5,7 @@
 mod common;
 
 use common::{Pair, Zoom, media, said, seconds, silent, start, wanting};
-use rtms_proto::{event::Event, input::Input, output::Role};
+use rtms_proto::{event::Event, input::Input, role::Role};
 use rtms_wire::{
     codes::{product::Product, status_code::StatusCode},
     ids::UserId,

@@ -12,9 +12,10 @@ use rtms_record::{
 };
 use rtms_wire::{
     codes::product::Product,
+    extra::Extra,
     ids::{InstanceId, InstanceIdField, StreamId, UserId},
     media::medium::Medium,
-    message::{Extra, media_data::MediaData},
+    message::media_data::MediaData,
     time::UnixMillis,
 };
 

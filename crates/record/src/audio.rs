@@ -4,13 +4,13 @@
 //! saturating sum of all. It is kept exact while tracks still change: a packet adds what it changed in its own track,
 //! and a block of the mix that is no longer in memory is summed again from the tracks, never read back from its file.
 
-mod set;
+pub(crate) mod set;
 
 use std::{collections::BTreeMap, path::PathBuf};
 
 use rtms_wire::{SmolStr, time::UnixMillis};
 
-use self::set::{Last, Mix, Set, Track};
+use self::set::{Last, LostSound, Mix, NoRepeat, Set, Track};
 use crate::{
     counts::TrackCounts,
     error::RecordError,
@@ -32,26 +32,6 @@ pub(crate) struct Audio {
     max_tracks: usize,
     wav_limit_bytes: u64,
     no_repeats: Vec<NoRepeat>,
-}
-
-/// A packet that counted as a repeat and was none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct NoRepeat {
-    /// From when on.
-    pub(crate) from: UnixMillis,
-    /// How long it is.
-    pub(crate) ms: u64,
-    /// Whether it could not be written.
-    pub(crate) is_lost: bool,
-}
-
-/// Sound of a track that was let go, as its file could not be written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct LostSound {
-    /// From when until when, on Zoom's clock.
-    pub(crate) times: Vec<(UnixMillis, UnixMillis)>,
-    /// How many packets.
-    pub(crate) packets: u64,
 }
 
 /// What was found of an earlier process's tracks.

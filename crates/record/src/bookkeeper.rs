@@ -8,16 +8,21 @@ use rtms_wire::{
         media::{DataMessageAttribute, MediaPayloadType},
         product::Product,
     },
+    extra::Extra,
     ids::UserId,
     media::{audio::AudioParams, medium::Medium, params::MediaParams},
-    message::{Extra, event_update::EventUpdate, media_data::MediaData},
+    message::{event_update::EventUpdate, media_data::MediaData},
     time::UnixMillis,
 };
 
 use crate::{
     belief::{Belief, Doubt},
     input::{Content, Dropped, Input, Who},
-    ledger::{Change, Ledger, MAX_MESSAGE_MS, SpanChange, When},
+    ledger::{
+        Ledger, MAX_MESSAGE_MS,
+        change::{Change, When},
+        report::SpanChange,
+    },
     timeline::{Place, Timeline, Voices},
 };
 

@@ -17,13 +17,13 @@ use crate::{
     checksum::{checksum, paths},
     counts::{CountsLine, lines_of},
     error::RecordError,
+    index_line::IndexLine,
     layout::Layout,
-    ledger::{LedgerReport, SpanChange},
+    ledger::report::{LedgerReport, SpanChange},
     loss::{Loss, seconds},
     manifest::{
         AsideReason, Continues, FORMAT, Manifest, ManifestLine, OriginLine, RecordingState, Track, TrackSource,
     },
-    raw::IndexLine,
     wav::{HEADER_BYTES, PcmFormat, header},
 };
 

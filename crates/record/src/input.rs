@@ -3,11 +3,11 @@
 use rtms_wire::{
     SmolStr,
     codes::{product::Product, stop_reason::StopReason},
+    extra::Extra,
     flaws::RawMessage,
     ids::{AccountId, ChannelId, InstanceId, StreamId, UserId},
     media::{medium::Medium, params::MediaParams},
     message::{
-        Extra,
         event_update::EventUpdate,
         media_data::MediaData,
         text_data::{MediaDataChat, MediaDataTranscript},
@@ -16,7 +16,10 @@ use rtms_wire::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::ledger::{Change, Queue, When};
+use crate::ledger::{
+    change::{Change, When},
+    word::Queue,
+};
 
 /// Which stream is recorded: what its start webhook says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -95,6 +95,7 @@ mod counts;
 pub mod deletion;
 pub mod error;
 mod file;
+pub mod index_line;
 pub mod input;
 pub mod layout;
 pub mod ledger;

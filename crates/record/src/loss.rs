@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use rtms_wire::{SmolStr, media::medium::Medium};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::{
-    ledger::{Cause, LedgerReport, MediumReport, OffWhy, Queue, Span, What},
-    manifest::Received,
+use crate::ledger::{
+    report::{LedgerReport, MediumReport},
+    word::{Cause, OffWhy, Queue, Span, What},
 };
 
 /// How long a stream may take to be joined. What is `before_start` for longer was missed; all of it is lost then.
@@ -128,12 +128,6 @@ pub struct LostPackets {
     pub disk: u64,
     /// Not readable.
     pub unreadable: u64,
-}
-
-impl From<&Received> for LostPackets {
-    fn from(received: &Received) -> Self {
-        Self { queue: received.lost_queue, disk: received.lost_disk, unreadable: received.unreadable }
-    }
 }
 
 /// A part of a loss: one medium, one cause.
@@ -289,7 +283,10 @@ mod tests {
     use rtms_wire::{media::medium::Medium, time::UnixMillis};
 
     use super::{Loss, LossCause, LostPackets, LostPart, MENDED_MS, NORMAL_START_MS, seconds};
-    use crate::ledger::{Cause, LedgerReport, MediumReport, OffWhy, PausedBy, Queue, Span, What};
+    use crate::ledger::{
+        report::{LedgerReport, MediumReport},
+        word::{Cause, OffWhy, PausedBy, Queue, Span, What},
+    };
 
     fn ledger(medium: Medium, spans: &[(u64, What)]) -> LedgerReport {
         let mut at = 0;

@@ -15,7 +15,10 @@ use crate::{
     file::{Files, last_lines},
     input::{Ending, RecordingAbout, Who},
     layout::Layout,
-    ledger::{Ledger, LedgerReport, SpanChange},
+    ledger::{
+        Ledger,
+        report::{LedgerReport, SpanChange},
+    },
     loss::{Loss, LostPackets},
 };
 
@@ -197,6 +200,12 @@ pub struct Received {
     /// Pictures without their end. They lie in `broken/` beside the others.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub cut_off: u64,
+}
+
+impl From<&Received> for LostPackets {
+    fn from(received: &Received) -> Self {
+        Self { queue: received.lost_queue, disk: received.lost_disk, unreadable: received.unreadable }
+    }
 }
 
 /// One line of sound from the origin on: a WAV file in one or more parts.

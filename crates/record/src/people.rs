@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use rtms_wire::{
     SmolStr,
     codes::{event_type::EventType, product::Product},
+    extra::Extra,
     ids::{ChannelId, UserId},
-    message::{Extra, event_update::EventUpdate},
+    message::event_update::EventUpdate,
     time::UnixMillis,
 };
 use serde::Deserialize;

@@ -7,19 +7,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rtms_wire::{
-    SmolStr,
-    ids::{ChannelId, UserId},
-    media::medium::Medium,
-    message::{Extra, media_data::MediaData},
-    time::UnixMillis,
-};
-use serde::{Deserialize, Serialize};
+use rtms_wire::{media::medium::Medium, message::media_data::MediaData, time::UnixMillis};
 
 use crate::{
     content::Format,
     error::RecordError,
     file::{Appender, Files, failed, keep_first},
+    index_line::{Broken, IndexLine},
     input::Who,
     layout::{Layout, stem},
     manifest::AsideReason,
@@ -29,49 +23,6 @@ use crate::{
 
 /// Timestamps remembered to find duplicates of coded audio: 61 s of three speakers.
 const MAX_REMEMBERED: usize = 3 * 3072;
-
-/// One line of an `index.jsonl`.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct IndexLine {
-    /// When it came, on our clock.
-    pub received_at: UnixMillis,
-    /// When it was made, on Zoom's clock.
-    pub timestamp: UnixMillis,
-    /// Whose.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub user_id: Option<UserId>,
-    /// Which party's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub channel_id: Option<ChannelId>,
-    /// The medium, where one index serves several.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub medium: Option<Medium>,
-    /// Why it lies aside.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<AsideReason>,
-    /// What is wrong with the picture.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub broken: Option<Broken>,
-    /// The file, relative to the recording's folder.
-    pub file: SmolStr,
-    /// Where in it.
-    pub offset: u64,
-    /// How many bytes.
-    pub length: u64,
-    /// What else the message had.
-    #[serde(default, skip_serializing_if = "Extra::is_empty")]
-    pub extra: Extra,
-}
-
-/// What is wrong with a picture.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Broken {
-    /// It has no bytes, and `file` is the folder of broken pictures.
-    Empty,
-    /// It has no end.
-    CutOff,
-}
 
 /// The raw files of one medium.
 #[derive(Debug)]

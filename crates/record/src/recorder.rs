@@ -32,7 +32,7 @@ use crate::{
     file::{Appender, Files, keep_first},
     input::{Dropped, Ending, Input},
     layout::Layout,
-    ledger::{Ledger, Queue, SpanChange},
+    ledger::{Ledger, report::SpanChange, word::Queue},
     loss::Loss,
     manifest::{self, JournalLine, Manifest, RecordingState},
     odd::OddMessages,

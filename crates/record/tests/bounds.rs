@@ -8,8 +8,9 @@ use common::*;
 use rtms_record::{Input, Note, Options, RecordError, Recorder, manifest::AsideReason};
 use rtms_wire::{
     codes::media::{AudioChannel, AudioSampleRate, MediaPayloadType},
+    extra::Extra,
     media::medium::Medium,
-    message::{Extra, media_data::MediaData},
+    message::media_data::MediaData,
     time::UnixMillis,
 };
 

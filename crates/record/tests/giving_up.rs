@@ -15,11 +15,9 @@ use rtms_record::{
     manifest::RecordingState,
 };
 use rtms_wire::{
+    extra::Extra,
     media::{medium::Medium, params::MediaParams},
-    message::{
-        Extra,
-        text_data::{MediaDataChat, MediaDataTranscript},
-    },
+    message::text_data::{MediaDataChat, MediaDataTranscript},
     time::UnixMillis,
 };
 

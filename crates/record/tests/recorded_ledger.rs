@@ -87,7 +87,7 @@ fn shared(event_type: i64, ms: u64) -> Input {
         user_id: Some(5.into()),
         ..EventBody::default()
     };
-    Input::Event(EventUpdate { event, extra: rtms_wire::message::Extra::new() })
+    Input::Event(EventUpdate { event, extra: rtms_wire::extra::Extra::new() })
 }
 
 #[test]

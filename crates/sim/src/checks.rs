@@ -16,7 +16,8 @@ use rtms_wire::{
         params::MediaParams,
     },
     message::{
-        data_handshake::DataHandShakeReq, signaling_handshake::InstanceIds, signaling_handshake::SignalingHandShakeReq,
+        data_handshake::DataHandShakeReq,
+        signaling_handshake::{InstanceIds, SignalingHandShakeReq},
     },
     signature::HandshakeSignature,
 };

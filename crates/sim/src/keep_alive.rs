@@ -158,7 +158,7 @@ fn repeats(answer: &KeepAliveResp, (number, asked_at): (u64, UnixMillis), form: 
 
 #[cfg(test)]
 mod tests {
-    use rtms_wire::message::Extra;
+    use rtms_wire::extra::Extra;
 
     use super::*;
 

@@ -7,12 +7,13 @@ mod text;
 
 use rtms_wire::{
     codes::{media::MediaDataOption, status_code::StatusCode},
+    extra::Extra,
     media::{
         medium::{MediaTypes, Medium},
         params::MediaParams,
     },
     message::{
-        Extra, Message,
+        Message,
         data_handshake::DataHandShakeResp,
         signaling_handshake::{PROTOCOL_VERSION, Reason},
     },

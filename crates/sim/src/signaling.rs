@@ -9,10 +9,11 @@ use rtms_wire::{
         product::Product,
         status_code::StatusCode,
     },
+    extra::Extra,
     ids::ChannelId,
     media::medium::MediaTypes,
     message::{
-        Extra, Message,
+        Message,
         event_subscription::EventChange,
         event_update::{EventBody, EventUpdate, Participant, VoiceParticipant},
         signaling_handshake::{MediaServer, MediaUrls, PROTOCOL_VERSION, Reason, SignalingHandShakeResp},

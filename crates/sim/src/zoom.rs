@@ -18,10 +18,11 @@ use rtms_wire::{
         stop_reason::StopReason,
     },
     error::DecodeError,
+    extra::Extra,
     ids::{InstanceId, RtmsSessionId, StreamId, UserId},
     media::medium::Medium,
     message::{
-        Extra, Message,
+        Message,
         client_ready::ClientReadyAck,
         data_handshake::DataHandShakeReq,
         event_subscription::EventSubscription,

@@ -10,9 +10,10 @@ use rtms_wire::{
         state::{SessionState, StreamState},
         stop_reason::StopReason,
     },
+    extra::Extra,
     ids::{ChannelId, InstanceId, RtmsSessionId, StreamId, UserId},
     media::{medium::Medium, params::MediaParams},
-    message::{Extra, text_data::ChatMessage},
+    message::text_data::ChatMessage,
     time::UnixMillis,
 };
 use serde::Serialize;

@@ -12,9 +12,10 @@ use rtms_wire::{
         state::{SessionState, StreamState},
         stop_reason::StopReason,
     },
+    extra::Extra,
     ids::{InstanceId, InstanceIdField, RtmsSessionId, StreamId, UserId},
     media::{medium::Medium, params::MediaParams},
-    message::{Extra, text_data::ChatMessage},
+    message::text_data::ChatMessage,
     time::UnixMillis,
 };
 

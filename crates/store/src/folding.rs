@@ -13,7 +13,7 @@ use smol_str::SmolStr;
 use crate::{
     class::Class,
     entry::{EntryId, Verdict},
-    streams::StreamRecord,
+    stream_record::StreamRecord,
     wanted::{InstanceKey, Interruption, Start, Stop, Wanted},
 };
 

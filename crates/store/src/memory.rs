@@ -23,7 +23,8 @@ use crate::{
     lease::{Lease, Leases, OwnerId},
     receipts::{NotedOn, Receipt, ReceiptFilter, Receipts, Step, Steps, UnixMicros},
     store::{Pruned, Stats, Store},
-    streams::{Outcome, StreamFilter, StreamRecord, Streams},
+    stream_record::StreamRecord,
+    streams::{Outcome, StreamFilter, Streams},
     summary::RunSummary,
     wanted::{InstanceKey, Stop},
 };

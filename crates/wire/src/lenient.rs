@@ -6,7 +6,7 @@
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::Value;
 
-use crate::message::Extra;
+use crate::extra::Extra;
 
 /// Has a function put a type's object in order before it is read. The type derives both traits with `remote = "Self"`,
 /// which makes them functions of its own, and gets the traits here. So read it by functions that ask for the trait, such as
@@ -21,8 +21,8 @@ macro_rules! in_order {
 
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let mut object = $crate::message::Extra::deserialize(deserializer)?;
-                let put_in_order: fn(&mut $crate::message::Extra) = $put_in_order;
+                let mut object = $crate::extra::Extra::deserialize(deserializer)?;
+                let put_in_order: fn(&mut $crate::extra::Extra) = $put_in_order;
                 put_in_order(&mut object);
                 Self::deserialize(serde_json::Value::Object(object)).map_err(serde::de::Error::custom)
             }

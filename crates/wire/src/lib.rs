@@ -7,7 +7,7 @@
 //! - **WebSocket**, JSON in text or binary frames. We connect, first for signaling, then for media. Every frame is one
 //!   [`message::Message`].
 //!
-//! Numbers and fields that Zoom has and this crate does not know are kept, in [`message::Extra`] and in the `Unknown`
+//! Numbers and fields that Zoom has and this crate does not know are kept, in [`extra::Extra`] and in the `Unknown`
 //! variant of each of the [`codes`]; they come out of `encode` as they went into `decode`.
 //!
 //! ```
@@ -24,7 +24,9 @@
 pub mod base64;
 pub mod capture;
 pub mod codes;
+mod decode;
 pub mod error;
+pub mod extra;
 pub mod flaws;
 pub mod ids;
 mod lenient;
@@ -35,6 +37,7 @@ pub mod plain;
 mod redact;
 pub mod secret;
 pub mod signature;
+mod text_or_number;
 pub mod time;
 pub mod webhook;
 

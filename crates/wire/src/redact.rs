@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::message::Extra;
+use crate::extra::Extra;
 
 /// Parts of keys under which secrets travel, in lower case and without separators: signatures, tokens, the passphrase of SRT,
 /// the SRTP keys of old mock servers. A length or a type of a key is none.

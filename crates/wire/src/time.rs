@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::message::{APART, Extra};
+use crate::extra::{APART, Extra};
 
 /// A point in time in **milliseconds** since the Unix epoch, the unit of every `timestamp` and `event_ts` of Zoom.
 ///

@@ -6,12 +6,12 @@ use rtms_gateway::telemetry::{Metrics, WebhookResult};
 use rtms_record::{Manifest, layout, manifest::FileEntry};
 use rtms_wire::{ids::StreamId, media::medium::Medium};
 
-use crate::demo::{DemoArgs, screen::Screen};
+use crate::demo::screen::Screen;
 
-pub(super) fn opening(screen: &Screen, url: &str, args: &DemoArgs) {
+pub(super) fn opening(screen: &Screen, url: &str, duration: Duration) {
     screen.show(format!(
         "A simulated meeting of {} will be streamed to the gateway at {url}.\nCtrl-C ends it early.\n\n",
-        humantime::format_duration(args.duration),
+        humantime::format_duration(duration),
     ));
 }
 
@@ -44,8 +44,8 @@ pub(super) fn cpu(screen: &Screen, metrics: &Metrics, receiving: Duration) {
     ));
 }
 
-pub(super) fn files(screen: &Screen, data_dir: &Path, stream: &StreamId) {
-    let folder = layout::folder(&super::recordings(data_dir), stream);
+pub(super) fn files(screen: &Screen, recordings: &Path, stream: &StreamId) {
+    let folder = layout::folder(recordings, stream);
     let manifest = match Manifest::read(&folder) {
         Ok(Some(manifest)) => manifest,
         Ok(None) => return screen.show("Nothing was recorded.\n".to_owned()),

@@ -6,15 +6,11 @@ use anyhow::Context;
 use clap::Args;
 use rtms_sim::{
     replay::{Absence, Played, tape::Contents},
-    serve::{
-        SimulatorConfig,
-        replay::{ReplayConfig, ReplayEnding, Replaying, Speed, Summary},
-    },
+    serve::replay::{ReplayConfig, ReplayEnding, Replaying, Speed, Summary},
     webhook::WebhookAnswer,
 };
 use rtms_wire::media::medium::Medium;
 
-use super::SimulateArgs;
 use crate::{logging::note, signals::Signals};
 
 /// How often it is said how far it has come.
@@ -30,7 +26,7 @@ pub(crate) struct ReplayArgs {
         "everything", "audio_from", "video_from", "flash_and_beep", "keep_alive_interval", "sent", "grade", "time_compression",
         "validate_url", "deliver_twice", "probe_oracle", "probe_forged_starts", "wait_for_retries", "strict", "version_two",
     ])]
-    replay: Option<PathBuf>,
+    pub(super) replay: Option<PathBuf>,
     /// Play it so many times as fast, such as 0.5 or 10, or as fast as the client reads: max. Times inside of messages stay
     /// [default: 1]
     #[arg(long, value_name = "N|max", requires = "replay")]
@@ -45,9 +41,8 @@ impl ReplayArgs {
 }
 
 /// Runs until the tape is over or a signal asks to stop.
-pub(super) async fn run(args: SimulateArgs, mut signals: Signals) -> anyhow::Result<ExitCode> {
-    let print = args.print_webhook;
-    let mut replaying = Replaying::start(config(args)?).await?;
+pub(super) async fn run(config: ReplayConfig, print: bool, mut signals: Signals) -> anyhow::Result<ExitCode> {
+    let mut replaying = Replaying::start(config).await?;
     let length_ms = replaying.contents().length_ms;
     tell_contents(replaying.contents());
     note!("signaling is at {}", replaying.signaling_url());
@@ -77,26 +72,6 @@ pub(super) async fn run(args: SimulateArgs, mut signals: Signals) -> anyhow::Res
         }
     };
     Ok(tell(&summary, length_ms))
-}
-
-fn config(args: SimulateArgs) -> anyhow::Result<ReplayConfig> {
-    let app = args.app.app()?;
-    let tape = args.replay.replay.context("--replay names a file")?;
-    let as_it_was = ReplayConfig::new(tape);
-    let mut places = SimulatorConfig::default();
-    args.servers.configure(&mut places);
-    Ok(ReplayConfig {
-        app,
-        listen: places.listen,
-        media_listen: places.media_listen,
-        host: places.hosts.into_iter().next(),
-        tls: places.tls,
-        ca_dir: places.ca_dir,
-        ca_out: places.ca_out,
-        webhook_url: args.webhook,
-        speed: args.replay.speed.unwrap_or(as_it_was.speed),
-        ..as_it_was
-    })
 }
 
 fn tell_contents(contents: &Contents) {

@@ -4,8 +4,10 @@ use rtms_api::{ended::EndedLine, standing::StreamStanding, stream::StreamLine};
 use rtms_record::loss::seconds;
 use rtms_wire::time::UnixMillis;
 
-use super::{ID_CHARS, why};
-use crate::output::{one_line, shown, table, time};
+use crate::{
+    output::{ID_CHARS, one_line, shown, table, time},
+    streams::ended::why,
+};
 
 /// Characters of the last column, so that a line fits a wide terminal.
 const WHY_CHARS: usize = 72;

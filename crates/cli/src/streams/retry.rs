@@ -12,11 +12,15 @@ use rtms_api::{
 };
 use tokio::time::{Instant, sleep};
 
-use super::{LOOK_EVERY, StreamIdArg, json_line, understood, wait, why};
 use crate::{
     ask, exit_code,
     output::{self, one_line},
     place::PlaceArgs,
+    streams::{
+        answer::{LOOK_EVERY, json_line, understood},
+        arguments::{StreamIdArg, wait},
+        ended::why,
+    },
 };
 
 pub(super) const EXAMPLES: &str = "\

@@ -18,11 +18,7 @@ use rtms_api::{
     stream::{DEFAULT_LIMIT, MAX_LIMIT, RECEIPTS, StreamDetail, StreamLine, json_lines},
     video::{VideoAnswer, VideoChoice},
 };
-use rtms_store::{
-    error::StoreError,
-    receipts::ReceiptFilter,
-    streams::{StreamFilter, StreamRecord},
-};
+use rtms_store::{error::StoreError, receipts::ReceiptFilter, stream_record::StreamRecord, streams::StreamFilter};
 use rtms_wire::ids::StreamId;
 use serde::Deserialize;
 use tracing::{info, warn};

@@ -9,7 +9,7 @@ use rtms_client::queue::Lost;
 use rtms_proto::{
     error::StreamError,
     event::{Ending, Event, Interruption, Odd},
-    output::Role,
+    role::Role,
 };
 use rtms_record::{
     Dropped, Input,

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use rtms_sink::envelope::{Body, Speaker};
 use rtms_wire::{
+    extra::Extra,
     ids::{ChannelId, UserId},
     media::medium::Medium,
-    message::{Extra, media_data::MediaData},
+    message::media_data::MediaData,
     time,
 };
 

@@ -16,7 +16,7 @@ use rtms_record::{
     manifest::RecordingState,
 };
 use rtms_store::{
-    streams::Ended,
+    stream_record::Ended,
     summary::{Recorded, Unclosed},
     wanted::Stop,
 };

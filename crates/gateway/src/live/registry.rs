@@ -15,7 +15,7 @@ use rtms_client::handle::StreamHandle;
 use rtms_proto::{
     config::StreamConfig,
     event::{Event, Interruption},
-    output::Role,
+    role::Role,
     signaling::StreamStart,
 };
 use rtms_store::lease::OwnerId;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rtms_proto::reconnect::{FIRST_CONNECT_WINDOW, SIGNALING_WINDOW};
-use rtms_store::{error::StoreError, receipts::ReceiptFilter, store::Store, streams::StreamRecord};
+use rtms_store::{error::StoreError, receipts::ReceiptFilter, store::Store, stream_record::StreamRecord};
 use rtms_wire::time::UnixMillis;
 
 /// Why a stream is not joined again.

@@ -10,7 +10,7 @@ use rtms_record::{
     RecordError,
     deletion::{Deletion, DeletionRecord, finish_pending},
 };
-use rtms_store::streams::StreamRecord;
+use rtms_store::stream_record::StreamRecord;
 use rtms_wire::{codes::stop_reason::StopReason, ids::StreamId};
 use tokio::task::JoinError;
 use tracing::{error, info};

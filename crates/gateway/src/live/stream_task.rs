@@ -17,7 +17,7 @@ use rtms_proto::{
     config::{Circumstances, StreamConfig},
     error::Misuse,
     event::{CloseAnswer, Ending, Event, Interruption, Odd},
-    output::Role,
+    role::Role,
     signaling::StreamStart,
 };
 use rtms_record::{Input, Note, RecordingAbout, ledger::SpanChange};
@@ -35,10 +35,11 @@ use rtms_wire::{
     Bytes,
     capture::{self, Header},
     codes::{product::Product, stop_reason::StopReason},
+    extra::Extra,
     ids::StreamId,
     media::medium::Medium,
     message::{
-        Extra, OtherMessage,
+        OtherMessage,
         event_update::{EventBody, EventUpdate},
         media_data::MediaData,
     },

@@ -8,7 +8,7 @@ use rtms_record::{
     loss::{LostPackets, LostPart},
 };
 use rtms_store::{
-    streams::StreamRecord,
+    stream_record::StreamRecord,
     summary::{Lasting, Lost, Recorded, RunSummary},
 };
 use rtms_wire::{codes::status_code::StatusCode, media::medium::MediaTypes, time::UnixMillis};

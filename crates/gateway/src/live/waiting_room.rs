@@ -140,8 +140,9 @@ mod tests {
     use rtms_wire::{
         Bytes,
         codes::product::Product,
+        extra::Extra,
         ids::{InstanceId, InstanceIdField},
-        message::{Extra, media_data::MediaData},
+        message::media_data::MediaData,
     };
 
     use super::*;

@@ -18,7 +18,7 @@ use std::{
 };
 
 use rtms_client::tap::{Seen, Tap};
-use rtms_proto::output::{ConnectionId, Role};
+use rtms_proto::{output::ConnectionId, role::Role};
 use rtms_record::{layout, private};
 use rtms_wire::{capture::Header, codes::stop_reason::StopReason, ids::StreamId};
 use tokio::{

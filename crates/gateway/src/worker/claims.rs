@@ -6,7 +6,8 @@ use rtms_store::{
     error::StoreError,
     lease::{Lease, OwnerId},
     receipts::{NotedOn, Step},
-    streams::{Outcome, StreamRecord},
+    stream_record::StreamRecord,
+    streams::Outcome,
 };
 use rtms_wire::ids::StreamId;
 use tokio::{

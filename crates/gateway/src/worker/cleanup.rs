@@ -9,7 +9,8 @@ use rtms_store::{
     error::StoreError,
     lease::OwnerId,
     receipts::Step,
-    streams::{StreamFilter, StreamRecord},
+    stream_record::StreamRecord,
+    streams::StreamFilter,
     summary::{Recorded, RunSummary},
     wanted::Stop,
 };

@@ -2,22 +2,18 @@
 
 use std::{sync::Arc, time::Duration};
 
-use rtms_proto::{
-    config::Circumstances,
-    error::Misuse,
-    signaling::{Credentials, StreamStart},
-};
+use rtms_proto::{config::Circumstances, credentials::Credentials, error::Misuse, signaling::StreamStart};
 use rtms_record::RecordingAbout;
 use rtms_store::{
     receipts::{Receipt, ReceiptFilter, Step},
-    streams::StreamRecord,
+    stream_record::StreamRecord,
     wanted::{Start, Wish},
 };
 use rtms_wire::{
     Bytes,
     codes::product::Product,
+    extra::Extra,
     ids::{InstanceId, InstanceIdField, StreamId},
-    message::Extra,
     signature::HandshakeSignature,
     time::UnixMillis,
     webhook::{Webhook, event_name},

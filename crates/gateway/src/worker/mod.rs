@@ -17,7 +17,8 @@ use rtms_proto::reconnect::FIRST_CONNECT_WINDOW;
 use rtms_store::{
     error::StoreError,
     lease::OwnerId,
-    streams::{Ended, Outcome, StreamFilter, StreamRecord},
+    stream_record::{Ended, StreamRecord},
+    streams::{Outcome, StreamFilter},
     summary::RunSummary,
 };
 use rtms_wire::{codes::stop_reason::StopReason, ids::StreamId};

@@ -15,7 +15,8 @@ use rtms_store::{
     memory::MemoryStore,
     receipts::{NotedOn, Receipt, ReceiptFilter, Receipts, Step, UnixMicros},
     store::{Pruned, Stats, Store},
-    streams::{Outcome, StreamFilter, StreamRecord, Streams},
+    stream_record::StreamRecord,
+    streams::{Outcome, StreamFilter, Streams},
     summary::RunSummary,
 };
 use rtms_wire::{Bytes, ids::StreamId, time::UnixMillis};

@@ -31,7 +31,7 @@ use rtms_sink::delivery::Delivery;
 use rtms_store::{
     receipts::{Receipt, ReceiptFilter},
     store::Store,
-    streams::{Ended, StreamRecord},
+    stream_record::{Ended, StreamRecord},
 };
 use rtms_wire::ids::StreamId;
 use tokio::time::{Instant, sleep};

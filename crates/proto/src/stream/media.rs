@@ -17,9 +17,11 @@ use crate::{
     event::{Event, Interruption, Odd},
     keep_alive::UNDER_WAY,
     media::{self, Grant, MediaLine},
-    output::{ConnectionId, Output, Role},
-    reconnect::{MEDIA_WINDOW, Pace, Recovery, STABLE_AFTER},
+    output::{ConnectionId, Output},
+    pace::Pace,
+    reconnect::{MEDIA_WINDOW, Recovery, STABLE_AFTER},
     refusal::{self, Remedy},
+    role::Role,
     signaling::{is_left_out, media_connections, no_server},
     time::Moment,
 };

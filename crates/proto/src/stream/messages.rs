@@ -25,8 +25,9 @@ use crate::{
     connection::Connection,
     event::{CloseAnswer, Ending, Event},
     media::MediaLine,
-    output::{ConnectionId, Output, Role},
+    output::{ConnectionId, Output},
     reconnect::STABLE_AFTER,
+    role::Role,
     signaling::session_state,
     time::Moment,
 };

@@ -11,12 +11,15 @@ use rtms_wire::{
 use super::{Stage, Stream, ending::closed};
 use crate::{
     connection::{Connection, Loss},
+    credentials::Credentials,
     error::StreamError,
     event::{Ending, Event, Interruption},
-    output::{ConnectionId, Role},
-    reconnect::{EXPLANATION_LIMIT, Pace, Recovery, SIGNALING_WINDOW, STABLE_AFTER},
+    output::ConnectionId,
+    pace::Pace,
+    reconnect::{EXPLANATION_LIMIT, Recovery, SIGNALING_WINDOW, STABLE_AFTER},
     refusal::{self, Remedy},
-    signaling::{self, Credentials, Doubt},
+    role::Role,
+    signaling::{self, Doubt},
     time::Moment,
 };
 

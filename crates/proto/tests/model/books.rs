@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use rtms_proto::{
     event::{Ending, Event, Interruption},
-    output::Role,
+    role::Role,
 };
 use rtms_record::ledger::{Cause, Change, Ledger, OffWhy, Scope, What, When};
 use rtms_wire::{

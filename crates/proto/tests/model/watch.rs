@@ -7,7 +7,7 @@ use std::{
 
 use rtms_proto::{
     event::{Ending, Event},
-    output::Role,
+    role::Role,
 };
 use rtms_sim::{
     webhook::WebhookPost,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use rtms_proto::{
     event::{Ending, Event},
-    output::Role,
+    role::Role,
 };
 use rtms_sim::world::Link;
 use rtms_wire::{

@@ -18,10 +18,11 @@ use std::{
 
 use rtms_proto::{
     config::{Circumstances, StreamConfig},
+    credentials::Credentials,
     event::Event,
     input::Input,
     output::{ConnectionId, Output},
-    signaling::{Credentials, StreamStart},
+    signaling::StreamStart,
     stream::Stream,
     time::Moment,
 };

@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 
 use rtms_wire::{SmolStr, time::UnixMillis};
 
-use super::{LostSound, NoRepeat};
 use crate::{
     counts::TrackCounts,
     error::RecordError,
@@ -27,6 +26,26 @@ const MAX_UNSYNCED: usize = 1024;
 /// How much of the end of a mix is summed again when a recording is resumed: a killed process may have written a
 /// track and not yet the mix. What it had not synced is a second of live sound, or the 60 s of a backlog.
 const RESUMMED_SECONDS: u64 = 62;
+
+/// A packet that counted as a repeat and was none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NoRepeat {
+    /// From when on.
+    pub(crate) from: UnixMillis,
+    /// How long it is.
+    pub(crate) ms: u64,
+    /// Whether it could not be written.
+    pub(crate) is_lost: bool,
+}
+
+/// Sound of a track that was let go, as its file could not be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LostSound {
+    /// From when until when, on Zoom's clock.
+    pub(crate) times: Vec<(UnixMillis, UnixMillis)>,
+    /// How many packets.
+    pub(crate) packets: u64,
+}
 
 /// Tracks of one format that belong together.
 #[derive(Debug)]

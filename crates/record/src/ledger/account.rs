@@ -9,11 +9,17 @@ use std::collections::BTreeSet;
 
 use rtms_wire::{SmolStr, ids::UserId, media::medium::Medium, time::UnixMillis};
 
-use super::{
-    LedgerReport, MAX_REMEMBERED, MediumReport, SpanChange, UNDER_WAY_MS,
+use crate::ledger::{
     line::{CLOSED_AFTER_MS, Line},
+    report::{LedgerReport, MediumReport, SpanChange},
     word::{Cause, OffWhy, PausedBy, Span, What},
 };
+
+/// How long something may be on its way from Zoom to us.
+pub(super) const UNDER_WAY_MS: u64 = 1_000;
+
+/// Sessions and people with camera or screen that are remembered. A meeting has one session per user of the app.
+pub(super) const MAX_REMEMBERED: usize = 1024;
 
 /// Gaps in sound that are jitter: half of Zoom's shortest packet, so that a single lost packet is seen.
 const SOUND_JOIN_MS: u64 = 10;

@@ -6,7 +6,7 @@
 
 use rtms_wire::time::UnixMillis;
 
-use super::word::{Queue, Span, What};
+use crate::ledger::word::{Queue, Span, What};
 
 /// Changes of the word that are kept, some 40 bytes each: a 30-hour meeting with one every 50 s, and far more than a
 /// stream has that somebody wants to read.

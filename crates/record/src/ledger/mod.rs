@@ -41,87 +41,32 @@
 //! ```
 
 mod account;
-mod clock;
-mod line;
-mod word;
+pub(crate) mod change;
+pub(crate) mod clock;
+pub(crate) mod line;
+pub(crate) mod report;
+pub(crate) mod word;
 
 use std::collections::BTreeMap;
 
-use rtms_wire::{
-    SmolStr,
-    ids::{RtmsSessionId, UserId},
-    media::medium::Medium,
-    time::UnixMillis,
+use rtms_wire::{SmolStr, ids::RtmsSessionId, media::medium::Medium, time::UnixMillis};
+
+use crate::ledger::{
+    account::{Account, MAX_REMEMBERED, UNDER_WAY_MS},
+    line::Line,
 };
-use serde::{Deserialize, Serialize};
 
-use account::Account;
-use line::Line;
-
+pub use change::{Change, Scope, When};
 pub use clock::ZoomClock;
 pub use line::MAX_SPANS;
+pub use report::{LedgerReport, MediumReport, SpanChange};
 pub use word::{Cause, OffWhy, PausedBy, Queue, Span, What};
 
 /// How long one message may last: more than a spoken sentence or a packet does.
 pub(crate) const MAX_MESSAGE_MS: u64 = 60_000;
 
-/// How long something may be on its way from Zoom to us.
-const UNDER_WAY_MS: u64 = 1_000;
-
 /// How far a change may lie ahead of our idea of Zoom's now. More is a wrong time, and now is taken for it.
 const MAX_AHEAD_MS: u64 = 10_000;
-
-/// Sessions and people with camera or screen that are remembered. A meeting has one session per user of the app.
-const MAX_REMEMBERED: usize = 1024;
-
-/// A time, and whose clock it is on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum When {
-    /// Zoom wrote it.
-    Zoom(UnixMillis),
-    /// We read it from our clock.
-    Ours(UnixMillis),
-}
-
-/// Which media a change is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scope {
-    /// All of them: signaling is gone, or everything.
-    Stream,
-    /// One.
-    Medium(Medium),
-}
-
-/// What changed, beside data.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// The medium flows, for the first time or again. It ends `before_start`, `interrupted` and `off`.
-    Opened(Medium),
-    /// Nothing can come. Told at the time of the last sign of life, not when it was noticed. Another cause while it
-    /// lasts takes over from its time on; [`Cause::Failover`] from the first sign of the interruption on, if nothing but
-    /// signs ([`Cause::is_sign`]) was told of it so far.
-    Interrupted(Scope, Cause),
-    /// An interruption is over without anything being opened anew, as when Zoom says that the stream is active again.
-    Back(Scope),
-    /// The medium will not come, until it is opened. The text is cut off at [`What::MAX_DETAIL_BYTES`].
-    Off(Medium, OffWhy, Option<SmolStr>),
-    /// The whole stream was paused.
-    StreamPaused,
-    /// The stream goes on.
-    StreamResumed,
-    /// A session began or goes on.
-    SessionRuns(RtmsSessionId),
-    /// A session was paused. Time is `paused` while sessions are known and all are.
-    SessionPaused(RtmsSessionId),
-    /// A session is over.
-    SessionStopped(RtmsSessionId),
-    /// Somebody's camera ([`Medium::Video`]) or screen ([`Medium::Deskshare`]) is on.
-    Shown(Medium, UserId),
-    /// It is off; everybody's if nobody is named.
-    Hidden(Medium, Option<UserId>),
-    /// Zoom ended the stream: the ledger ends here, or where the last data does if that is later.
-    Stopped,
-}
 
 /// The ledger of one stream.
 #[derive(Clone, Debug)]
@@ -138,76 +83,6 @@ pub struct Ledger {
     opened_by_guess: Vec<(Medium, UnixMillis, u64)>,
     /// In the order of [`Medium::ALL`].
     media: [Account; 5],
-}
-
-/// How a ledger stands: a part of the manifest.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LedgerReport {
-    /// `event_ts` of `rtms_started`.
-    pub from: UnixMillis,
-    /// The end of the stream; while it runs, how far this tells.
-    pub to: UnixMillis,
-    /// How many milliseconds our clock was taken to be ahead of Zoom's, delay included; negative if behind.
-    pub clock_ahead_ms: i64,
-    /// Each medium's time.
-    pub media: BTreeMap<Medium, MediumReport>,
-}
-
-/// One medium's time.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MediumReport {
-    /// How much time has another word than it had, because there were more than [`MAX_SPANS`].
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub coarsened_ms: u64,
-    /// They tile the time from [`LedgerReport::from`] to [`LedgerReport::to`].
-    pub spans: Vec<Span>,
-}
-
-/// News of the ledger: a line of `ledger.jsonl`, and something to publish.
-///
-/// Lines told in order, each covering what the earlier ones said of its time, give the ledger.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SpanChange {
-    /// Whose time.
-    pub medium: Medium,
-    /// The span as it is now.
-    #[serde(flatten)]
-    pub span: Span,
-    /// Whether it goes on. If not it is closed, which late data may still change.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub open: bool,
-}
-
-impl LedgerReport {
-    /// Why it is none: the first hole, overlap or empty span. None if the spans tile.
-    pub fn flaw(&self) -> Option<String> {
-        self.media.iter().find_map(|(medium, report)| {
-            let mut reached = self.from;
-            for span in &report.spans {
-                let (from, to) = (span.from, span.to);
-                if from != reached {
-                    let what = if from > reached { "hole" } else { "overlap" };
-                    return Some(format!("{medium}: {what} between {reached} and {from}"));
-                }
-                if to <= from {
-                    return Some(format!("{medium}: the span at {from} is empty"));
-                }
-                reached = to;
-            }
-            (reached != self.to).then(|| format!("{medium}: ends at {reached} instead of {}", self.to))
-        })
-    }
-}
-
-impl MediumReport {
-    /// How many milliseconds have this word of [`What::WORDS`].
-    pub fn total_ms(&self, word: &str) -> u64 {
-        self.spans.iter().filter(|span| span.what.word() == word).map(Span::ms).sum()
-    }
-
-    fn last_state(&self) -> Option<&What> {
-        self.spans.iter().rev().map(|span| &span.what).find(|what| !what.is_data())
-    }
 }
 
 impl Ledger {
@@ -585,17 +460,4 @@ impl Ledger {
         let place = medium.bit().trailing_zeros() as usize;
         self.media.get_mut(place)
     }
-}
-
-impl Scope {
-    fn has(self, medium: Medium) -> bool {
-        match self {
-            Self::Stream => true,
-            Self::Medium(one) => one == medium,
-        }
-    }
-}
-
-fn is_zero(value: &u64) -> bool {
-    *value == 0
 }

@@ -9,12 +9,16 @@ use super::{Recorder, Summary};
 use crate::{
     error::RecordError,
     file::Files,
+    index_line::IndexLine,
     input::{Ending, Input},
     layout::Layout,
-    ledger::{Change, Ledger, MAX_MESSAGE_MS, Queue, When},
+    ledger::{
+        Ledger, MAX_MESSAGE_MS,
+        change::{Change, When},
+        word::Queue,
+    },
     manifest::{AsideReason, Manifest, RecordingState},
     options::Options,
-    raw::IndexLine,
 };
 
 /// The room that a recording keeps on the disk for its last manifest, in bytes.

@@ -2,10 +2,10 @@
 
 use rtms_wire::{
     SmolStr,
+    extra::set_apart,
     media::medium::Medium,
     message::{
         event_update::EventUpdate,
-        set_apart,
         text_data::{MediaDataChat, MediaDataTranscript},
     },
     time::UnixMillis,
@@ -104,7 +104,7 @@ impl Recorder {
             at: UnixMillis,
             kind: &'static str,
             #[serde(flatten)]
-            fields: &'a rtms_wire::message::Extra,
+            fields: &'a rtms_wire::extra::Extra,
         }
         self.people.learn_fields(&note.fields, self.believed(Some(note.at), now));
         note.fields.remove("at");

@@ -11,13 +11,13 @@ use rtms_wire::{
 
 use super::Recorder;
 use crate::{
-    audio::{Audio, NoRepeat, Outcome},
+    audio::{Audio, Outcome, set::NoRepeat},
     belief::Doubt,
     content::{Picture, picture, sound_container},
     error::RecordError,
     input::Who,
     layout::Layout,
-    ledger::Queue,
+    ledger::word::Queue,
     manifest::{AsideReason, Grant, MAX_LISTED, Received},
     options::Options,
     raw::{Aside, Raw, stem_or},

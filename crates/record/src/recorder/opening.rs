@@ -21,7 +21,10 @@ use crate::{
     file::{Appender, Files, count_lines, cut_torn_line, failed, last_lines},
     input::RecordingAbout,
     layout::{Layout, newest_folder, next_folder},
-    ledger::{Cause, Ledger, Queue},
+    ledger::{
+        Ledger,
+        word::{Cause, Queue},
+    },
     manifest::{self, Continues, MAX_LISTED, Manifest, RecordingState, Resume},
     odd::OddMessages,
     options::Options,

@@ -13,8 +13,9 @@ use std::{
 };
 
 use rtms_wire::{
+    extra::Extra,
     media::medium::Medium,
-    message::{Extra, event_update::EventUpdate, text_data::MediaDataTranscript},
+    message::{event_update::EventUpdate, text_data::MediaDataTranscript},
     time::UnixMillis,
 };
 use serde::Deserialize;

@@ -14,9 +14,10 @@ use rtms_wire::{
         product::Product,
         stop_reason::StopReason,
     },
+    extra::Extra,
     ids::{InstanceId, InstanceIdField, StreamId, UserId},
     media::{audio::AudioParams, medium::Medium, params::MediaParams},
-    message::{Extra, media_data::MediaData},
+    message::media_data::MediaData,
     time::UnixMillis,
 };
 

@@ -6,8 +6,8 @@
 
 use rtms_wire::{
     codes::{message_type::MessageType, status_code::StatusCode},
+    extra::Extra,
     media::medium::{MediaTypes, Medium},
-    message::Extra,
 };
 use serde::Deserialize as _;
 use serde_json::Value;

@@ -6,8 +6,9 @@ use bytes::Bytes;
 use rtms_wire::{
     SmolStr,
     codes::product::Product,
+    extra::Extra,
     ids::{ChannelId, UserId},
-    message::{Extra, media_data::MediaData},
+    message::media_data::MediaData,
     time::UnixMillis,
 };
 

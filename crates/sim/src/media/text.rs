@@ -8,10 +8,11 @@ use rtms_wire::{
         chat::{ChatOperation, ChatSessionType},
         language::TranscriptLanguage,
     },
+    extra::Extra,
     ids::UserId,
     media::text::TranscriptParams,
     message::{
-        Extra, Message,
+        Message,
         event_update::Participant,
         text_data::{ChatFields, ChatSession, MediaDataChat, MediaDataTranscript},
     },

@@ -2,8 +2,9 @@
 
 use rtms_wire::{
     capture::Header,
+    extra::Extra,
     ids::{InstanceId, InstanceIdField, StreamId},
-    message::{Extra, client_ready::ClientReadyAck, signaling_handshake::InstanceIds},
+    message::{client_ready::ClientReadyAck, signaling_handshake::InstanceIds},
     signature::HandshakeSignature,
 };
 

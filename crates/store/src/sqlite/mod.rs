@@ -9,7 +9,7 @@ mod failure;
 mod private;
 mod query;
 mod queue;
-mod reader;
+pub mod reader;
 mod rows;
 mod schema;
 
@@ -32,14 +32,13 @@ use rtms_wire::{ids::StreamId, time::UnixMillis};
 use rusqlite::Connection;
 use tokio::sync::{oneshot, watch};
 
-pub use self::reader::SqliteReader;
 use self::{
     commit::{Committer, Counters},
     failure::{Failure, store_error},
     query::Query,
     queue::{Needs, Queue, Task},
     rows::SqlRecords,
-    schema::{Head, Missing},
+    schema::{Missing, known_version},
 };
 use crate::{
     entry::{Entry, EntryId, NewEntry, Verdict},
@@ -49,7 +48,8 @@ use crate::{
     lease::{Lease, Leases, OwnerId},
     receipts::{NotedOn, Receipt, ReceiptFilter, Receipts, Step, UnixMicros},
     store::{Pruned, Stats, Store},
-    streams::{Outcome, StreamFilter, StreamRecord, Streams},
+    stream_record::StreamRecord,
+    streams::{Outcome, StreamFilter, Streams},
     summary::RunSummary,
 };
 
@@ -566,20 +566,6 @@ fn open_file(path: &Path) -> Result<(Connection, u32), StoreError> {
     let version = known_version(path, &schema::head(&connection).map_err(failed)?)?;
     let epoch = schema::migrate(&mut connection, version).map_err(failed)?;
     Ok((connection, epoch))
-}
-
-/// The version of a file that is ours and not newer than us.
-fn known_version(path: &Path, head: &Head) -> Result<i64, StoreError> {
-    let Head { application_id, version } = *head;
-    if version != 0 && application_id != schema::APPLICATION_ID {
-        let source = Cause::new(format!("its application id is {application_id:#x}, not ours"));
-        return Err(StoreError::Damaged { path: path.into(), source });
-    }
-    let known = schema::MIGRATIONS.len() as i64;
-    if version > known {
-        return Err(StoreError::Newer { path: path.into(), found: version, known });
-    }
-    Ok(version)
 }
 
 fn spawn<T: Send + 'static>(name: &str, run: impl FnOnce() -> T + Send + 'static) -> std::io::Result<JoinHandle<T>> {

@@ -15,19 +15,20 @@ use bytes::Bytes;
 use rtms_wire::ids::StreamId;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::{
-    failure::store_error,
-    known_version, rows,
-    schema::{self, Head},
-};
 use crate::{
     entry::EntryId,
     error::{Cause, StoreError},
     receipts::{Receipt, ReceiptFilter},
-    streams::{StreamFilter, StreamRecord},
+    sqlite::{
+        failure::store_error,
+        rows,
+        schema::{self, Head, known_version},
+    },
+    stream_record::StreamRecord,
+    streams::StreamFilter,
 };
 
-/// Reads receipts and records of streams from the file of a [`SqliteStore`](super::SqliteStore), whether that is open or
+/// Reads receipts and records of streams from the file of a [`SqliteStore`](crate::SqliteStore), whether that is open or
 /// not. Calls block.
 #[derive(Debug)]
 pub struct SqliteReader {

@@ -14,7 +14,8 @@ use crate::{
     entry::{Entry, EntryId, NewEntry, Verdict},
     folding::Records,
     receipts::{Receipt, ReceiptFilter, Step, Steps, UnixMicros},
-    streams::{StreamFilter, StreamRecord},
+    stream_record::StreamRecord,
+    streams::StreamFilter,
     wanted::{InstanceKey, Stop},
 };
 

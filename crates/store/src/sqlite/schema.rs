@@ -23,6 +23,8 @@ use std::{path::Path, time::Duration};
 
 use rusqlite::{Connection, OpenFlags};
 
+use crate::error::{Cause, StoreError};
+
 /// The name of the database in the data directory.
 pub(super) const FILE_NAME: &str = "store.sqlite3";
 /// The name of the lock file beside it.
@@ -167,4 +169,18 @@ fn open(path: &Path, missing: Missing) -> rusqlite::Result<Connection> {
     connection.pragma_update_and_check(None, "journal_size_limit", LOG_BYTES, |_| Ok(()))?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
+}
+
+/// The version of a file that is ours and not newer than us.
+pub(super) fn known_version(path: &Path, head: &Head) -> Result<i64, StoreError> {
+    let Head { application_id, version } = *head;
+    if version != 0 && application_id != APPLICATION_ID {
+        let source = Cause::new(format!("its application id is {application_id:#x}, not ours"));
+        return Err(StoreError::Damaged { path: path.into(), source });
+    }
+    let known = MIGRATIONS.len() as i64;
+    if version > known {
+        return Err(StoreError::Newer { path: path.into(), found: version, known });
+    }
+    Ok(version)
 }

@@ -1,6 +1,6 @@
 //! The enumerations of chat.
 
-use crate::codes::open_enum;
+use crate::codes::open_enum::open_enum;
 
 open_enum! {
     /// `operation_type` of a chat message. Basis: vendor code.

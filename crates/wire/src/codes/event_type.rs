@@ -3,7 +3,7 @@
 //! Numbers 8 to 14 mean different things in the two; the product of the stream decides which enumeration holds, and on Phone
 //! neither does. Version 2's `event_code` is another field and belongs to none of them.
 
-use crate::codes::open_enum;
+use crate::codes::open_enum::open_enum;
 
 open_enum! {
     /// `event_type` of meetings, webinars and Video SDK sessions. Basis: documented.

@@ -1,6 +1,6 @@
 //! `RTMS_TRANSCRIPT_LANGUAGE`: what a transcript is in.
 
-use crate::codes::open_enum;
+use crate::codes::open_enum::open_enum;
 
 open_enum! {
     /// `language` of a transcript line and `src_language` of the parameters; −1 asks for pure detection. Basis: documented.

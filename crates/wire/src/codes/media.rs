@@ -1,6 +1,6 @@
 //! The enumerations of media parameters: content, codec, rate, channels, resolution, data option.
 
-use crate::codes::open_enum;
+use crate::codes::open_enum::open_enum;
 
 open_enum! {
     /// `content_type` of media parameters. Basis: documented.

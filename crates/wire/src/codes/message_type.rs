@@ -1,6 +1,6 @@
 //! `RTMS_MESSAGE_TYPE`: the number that every message opens with.
 
-use crate::codes::open_enum;
+use crate::codes::open_enum::open_enum;
 
 open_enum! {
     /// `msg_type` of every WebSocket message. Basis: documented, docs/protocol.md#messages.

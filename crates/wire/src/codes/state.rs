@@ -1,6 +1,6 @@
 //! `RTMS_STREAM_STATE` and `RTMS_SESSION_STATE`: where a stream and its sessions stand.
 
-use crate::codes::open_enum;
+use crate::codes::open_enum::open_enum;
 
 open_enum! {
     /// `state` of messages 8 and 20. Basis: documented.

@@ -1,6 +1,6 @@
 //! `RTMS_STATUS_CODE`: how Zoom answers a request.
 
-use crate::codes::open_enum;
+use crate::codes::open_enum::open_enum;
 
 open_enum! {
     /// `status_code` of messages 2, 4, 22 and 29. Basis: documented (0 to 45), vendor code (46, 47).

@@ -1,6 +1,6 @@
 //! `RTMS_STOP_REASON`: why a stream or one of its sessions ended.
 
-use crate::codes::open_enum;
+use crate::codes::open_enum::open_enum;
 
 open_enum! {
     /// `reason` and `stop_reason` of messages 8 and 9 and of the stop webhook. Basis: documented.

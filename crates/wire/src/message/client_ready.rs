@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ids::StreamId, message::Extra};
+use crate::{extra::Extra, ids::StreamId};
 
 /// `CLIENT_READY_ACK`, `msg_type` 7, to Zoom on signaling, after each media handshake. Basis: documented.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

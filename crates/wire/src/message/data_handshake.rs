@@ -5,16 +5,14 @@ use serde_json::Value;
 
 use crate::{
     codes::status_code::StatusCode,
+    extra::Extra,
     ids::StreamId,
     lenient::{self, Flag, in_order, one, unite},
     media::{
         medium::{MediaTypes, Medium},
         params::MediaParams,
     },
-    message::{
-        Extra,
-        signaling_handshake::{InstanceIds, Reason},
-    },
+    message::signaling_handshake::{InstanceIds, Reason},
     signature::HandshakeSignature,
 };
 

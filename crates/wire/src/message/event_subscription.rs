@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::message::Extra;
+use crate::extra::Extra;
 
 /// `EVENT_SUBSCRIPTION`, `msg_type` 5, to Zoom on signaling, never answered. Each entry changes one event. Basis: documented.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

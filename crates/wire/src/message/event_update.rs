@@ -12,9 +12,9 @@ use crate::{
         event_type::{EventType, VoiceEventType},
         product::{EventNumbers, Product},
     },
+    extra::{Extra, set_apart},
     ids::{ChannelId, UserId},
     lenient,
-    message::{Extra, set_apart},
     time::{self, UnixMillis},
 };
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::message::Extra;
+use crate::extra::Extra;
 
 /// `KEEP_ALIVE_REQ`, `msg_type` 12, from Zoom on every connection, every 10 s.
 ///

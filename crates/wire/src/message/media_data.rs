@@ -8,9 +8,10 @@ use crate::{
     base64,
     codes::{media::DataMessageAttribute, message_type::MessageType},
     error::DecodeError,
+    extra::Extra,
     ids::{ChannelId, UserId},
     lenient,
-    message::{Extra, body, content_fields},
+    message::body::{body, content_fields},
     time::{self, UnixMillis},
 };
 
@@ -91,7 +92,7 @@ pub(crate) fn payload(text: &[u8], announced: Option<u64>, msg_type: MessageType
 }
 
 /// Reads the general form.
-pub(super) fn decode(msg_type: MessageType, fields: Extra) -> Result<MediaData, DecodeError> {
+pub(crate) fn decode(msg_type: MessageType, fields: Extra) -> Result<MediaData, DecodeError> {
     let mut fields = content_fields(msg_type, fields)?;
     let as_sent = fields.get("timestamp").and_then(serde_json::Value::as_u64);
     time::settle(&mut fields, &["timestamp"]);

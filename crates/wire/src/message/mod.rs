@@ -1,28 +1,21 @@
 //! Every message of the two WebSocket conversations: JSON text in, types out, and back. A file per pair.
 
+pub(crate) mod body;
 pub mod client_ready;
 pub mod data_handshake;
 pub mod event_subscription;
 pub mod event_update;
 pub mod keep_alive;
-mod leniency;
 pub mod media_data;
-mod scan;
 pub mod signaling_handshake;
 pub mod state;
 pub mod stream_close;
 pub mod text_data;
 pub mod video_subscription;
 
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use serde_json::{Value, error::Category};
+use serde::Serialize;
 
-use crate::{
-    codes::{UNLISTED_NAME, message_type::MessageType},
-    error::DecodeError,
-    flaws::Flaws,
-    redact,
-};
+use crate::{codes::message_type::MessageType, extra::Extra};
 
 use client_ready::ClientReadyAck;
 use data_handshake::{DataHandShakeReq, DataHandShakeResp};
@@ -37,27 +30,6 @@ use state::{
 use stream_close::{StreamCloseReq, StreamCloseResp};
 use text_data::{MediaDataChat, MediaDataTranscript};
 use video_subscription::{VideoSubscriptionReq, VideoSubscriptionResp};
-
-/// Fields that no document names; they are kept and sent on.
-pub type Extra = serde_json::Map<String, Value>;
-
-/// What the name of a field gets that is called like one of ours.
-pub(crate) const APART: &str = "zoom_";
-
-/// Puts fields of the sender's that have a name of ours under another, so that no object has a name twice.
-///
-/// The other name has `zoom_` before it, once more if that is there too.
-pub fn set_apart(fields: &mut Extra, is_ours: impl Fn(&str) -> bool) {
-    let names: Vec<String> = fields.keys().filter(|name| is_ours(name)).cloned().collect();
-    for name in names {
-        let Some(value) = fields.remove(&name) else { continue };
-        let mut other = format!("{APART}{name}");
-        while fields.contains_key(&other) {
-            other.insert_str(0, APART);
-        }
-        fields.insert(other, value);
-    }
-}
 
 /// One message, of either direction and channel. Basis: documented, docs/protocol.md#messages.
 #[derive(Clone, Debug, PartialEq)]
@@ -131,89 +103,6 @@ impl OtherMessage {
 }
 
 impl Message {
-    /// Reads one message from the payload of a WebSocket frame, text or binary.
-    ///
-    /// Media data takes a path of its own that does not build a JSON tree; whatever is unusual about it (escapes,
-    /// unknown keys, another order of nesting) takes the general path and gives the same.
-    ///
-    /// # Errors
-    /// [`DecodeError`] says what is wrong; the caller counts it and goes on, as nothing after it is affected.
-    pub fn decode(payload: &[u8]) -> Result<Self, DecodeError> {
-        match scan::media_data(payload) {
-            Some(found) => found,
-            None => Self::decode_any(payload),
-        }
-    }
-
-    /// Reads a message of Zoom's as far as it can be read, and returns what was wrong with it.
-    ///
-    /// Broken text, values and base64 are mended, and a field that cannot be read is left out. An ordinary message takes the
-    /// same short path as in [`Self::decode`].
-    ///
-    /// # Errors
-    /// [`DecodeError`] if nothing can be read, or not what the message is for.
-    pub fn decode_leniently(payload: &[u8]) -> Result<(Self, Flaws), DecodeError> {
-        match scan::media_data(payload) {
-            Some(Ok(message)) => Ok((message, Flaws::default())),
-            Some(Err(_)) | None => leniency::read(payload),
-        }
-    }
-
-    fn decode_any(payload: &[u8]) -> Result<Self, DecodeError> {
-        // What a frame opens with tells nothing: 0x0A is white space to JSON, and the first byte of most of Protobuf.
-        Self::of_fields(serde_json::from_slice(payload).map_err(|error| match error.classify() {
-            Category::Data => DecodeError::NotAnObject,
-            Category::Syntax | Category::Eof | Category::Io => DecodeError::NotJson(error),
-        })?)
-    }
-
-    fn of_fields(mut fields: Extra) -> Result<Self, DecodeError> {
-        let number = fields.remove("msg_type").ok_or(DecodeError::NoMessageType)?;
-        let msg_type =
-            MessageType::deserialize(&number).map_err(|source| DecodeError::BadField { msg_type: None, source })?;
-        if msg_type.code() == UNLISTED_NAME {
-            fields.entry("zoom_msg_type").or_insert(number);
-        }
-        // What Zoom sends is read without its secrets, and what is not in memory cannot be logged, recorded or passed on.
-        // The requests are ours: the simulator checks the signature in them.
-        if !matches!(msg_type, MessageType::SignalingHandShakeReq | MessageType::DataHandShakeReq) {
-            redact::empty_secrets(&mut fields);
-        }
-        Ok(match msg_type {
-            MessageType::SignalingHandShakeReq => Self::SignalingHandShakeReq(body(msg_type, fields)?),
-            MessageType::SignalingHandShakeResp => Self::SignalingHandShakeResp(body(msg_type, fields)?),
-            MessageType::DataHandShakeReq => Self::DataHandShakeReq(body(msg_type, fields)?),
-            MessageType::DataHandShakeResp => Self::DataHandShakeResp(body(msg_type, fields)?),
-            MessageType::EventSubscription => Self::EventSubscription(body(msg_type, fields)?),
-            MessageType::EventUpdate => Self::EventUpdate(body(msg_type, fields)?),
-            MessageType::ClientReadyAck => Self::ClientReadyAck(body(msg_type, fields)?),
-            MessageType::StreamStateUpdate => Self::StreamStateUpdate(body(msg_type, fields)?),
-            MessageType::SessionStateUpdate => Self::SessionStateUpdate(body(msg_type, fields)?),
-            MessageType::SessionStateReq => Self::SessionStateReq(body(msg_type, fields)?),
-            MessageType::SessionStateResp => Self::SessionStateResp(body(msg_type, fields)?),
-            MessageType::KeepAliveReq => Self::KeepAliveReq(body(msg_type, fields)?),
-            MessageType::KeepAliveResp => Self::KeepAliveResp(body(msg_type, fields)?),
-            MessageType::MediaDataAudio => Self::MediaDataAudio(media_data::decode(msg_type, fields)?),
-            MessageType::MediaDataVideo => Self::MediaDataVideo(media_data::decode(msg_type, fields)?),
-            MessageType::MediaDataShare => Self::MediaDataShare(media_data::decode(msg_type, fields)?),
-            MessageType::MediaDataTranscript => Self::MediaDataTranscript(content(msg_type, fields)?),
-            MessageType::MediaDataChat => Self::MediaDataChat(content(msg_type, fields)?),
-            MessageType::StreamStateReq => Self::StreamStateReq(body(msg_type, fields)?),
-            MessageType::StreamStateResp => Self::StreamStateResp(body(msg_type, fields)?),
-            MessageType::StreamCloseReq => Self::StreamCloseReq(body(msg_type, fields)?),
-            MessageType::StreamCloseResp => Self::StreamCloseResp(body(msg_type, fields)?),
-            MessageType::VideoSubscriptionReq => Self::VideoSubscriptionReq(body(msg_type, fields)?),
-            MessageType::VideoSubscriptionResp => Self::VideoSubscriptionResp(body(msg_type, fields)?),
-            MessageType::Undefined
-            | MessageType::MetaDataAudio
-            | MessageType::MetaDataVideo
-            | MessageType::MetaDataShare
-            | MessageType::MetaDataTranscript
-            | MessageType::MetaDataChat
-            | MessageType::Unknown(_) => Self::Other(OtherMessage { msg_type, fields }),
-        })
-    }
-
     /// The number that the message goes by.
     pub fn msg_type(&self) -> MessageType {
         match self {
@@ -293,44 +182,4 @@ impl Message {
 #[derive(Serialize)]
 struct Content<T> {
     content: T,
-}
-
-fn body<T: DeserializeOwned>(msg_type: MessageType, fields: Extra) -> Result<T, DecodeError> {
-    serde_json::from_value(Value::Object(fields))
-        .map_err(|source| DecodeError::BadField { msg_type: Some(msg_type), source })
-}
-
-fn content<T: DeserializeOwned>(msg_type: MessageType, fields: Extra) -> Result<T, DecodeError> {
-    body(msg_type, content_fields(msg_type, fields)?)
-}
-
-/// What is in the wrapper, and beside it what only stands there; or the flattened old form, in which `content` itself is the
-/// data and the rest stands beside it.
-fn content_fields(msg_type: MessageType, mut fields: Extra) -> Result<Extra, DecodeError> {
-    let source = match fields.remove("content") {
-        Some(Value::Object(mut content)) => {
-            for (name, value) in fields {
-                content.entry(name).or_insert(value);
-            }
-            return Ok(content);
-        }
-        Some(data @ Value::String(_)) => {
-            fields.insert("data".into(), data);
-            return Ok(fields);
-        }
-        Some(other) => serde::de::Error::custom(format_args!("content is {}", kind(&other))),
-        None => serde::de::Error::missing_field("content"),
-    };
-    Err(DecodeError::BadField { msg_type: Some(msg_type), source })
-}
-
-fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "text",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
-    }
 }

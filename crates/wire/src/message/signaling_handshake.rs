@@ -8,10 +8,10 @@ use smol_str::SmolStr;
 
 use crate::{
     codes::{product::Product, status_code::StatusCode},
+    extra::Extra,
     ids::{InstanceId, InstanceIdField, StreamId},
     lenient::{self, in_order, unite},
     media::medium::Medium,
-    message::Extra,
     signature::HandshakeSignature,
 };
 

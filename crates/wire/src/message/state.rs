@@ -7,9 +7,9 @@ use crate::{
         state::{SessionState, StreamState},
         stop_reason::StopReason,
     },
+    extra::Extra,
     ids::{RtmsSessionId, StreamId},
     lenient::{self, in_order, unite},
-    message::Extra,
     time::{self, UnixMillis},
 };
 

@@ -4,9 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     codes::status_code::StatusCode,
+    extra::Extra,
     ids::StreamId,
     lenient::{self, in_order},
-    message::{Extra, signaling_handshake::Reason},
+    message::signaling_handshake::Reason,
     time::{self, UnixMillis},
 };
 

@@ -6,14 +6,15 @@ use smol_str::SmolStr;
 
 use crate::{
     codes::{
-        UNLISTED_NAME,
         chat::{ChatOperation, ChatSessionType},
         language::TranscriptLanguage,
         media::DataMessageAttribute,
+        open_enum::UNLISTED_NAME,
     },
+    extra::{Extra, set_apart},
     ids::{ChannelId, UserId},
     lenient::{self, in_order},
-    message::{Extra, event_update::Participant, set_apart},
+    message::event_update::Participant,
     time::{self, UnixMillis},
 };
 

@@ -3,10 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    codes::status_code::StatusCode,
-    ids::UserId,
-    lenient,
-    message::{Extra, signaling_handshake::Reason},
+    codes::status_code::StatusCode, extra::Extra, ids::UserId, lenient, message::signaling_handshake::Reason,
     time::UnixMillis,
 };
 

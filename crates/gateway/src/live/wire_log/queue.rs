@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use rtms_client::tap::Seen;
-use rtms_proto::output::{ConnectionId, Role};
+use rtms_proto::{output::ConnectionId, role::Role};
 use rtms_wire::codes::stop_reason::StopReason;
 use tokio::sync::oneshot;
 

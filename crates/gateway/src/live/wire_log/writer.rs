@@ -9,7 +9,7 @@ use std::{
 };
 
 use rtms_client::tap::Seen;
-use rtms_proto::output::{ConnectionId, Role};
+use rtms_proto::{output::ConnectionId, role::Role};
 use rtms_record::{layout, private};
 use rtms_wire::{
     capture::{Channel, Frame, Header, Line, MAX_LINE_BYTES, Side, What, without_query_values, without_secrets},

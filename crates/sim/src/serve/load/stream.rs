@@ -14,10 +14,11 @@ use rtms_wire::{
         stop_reason::StopReason,
     },
     error::DecodeError,
+    extra::Extra,
     ids::RtmsSessionId,
     media::medium::{MediaTypes, Medium},
     message::{
-        Extra, Message,
+        Message,
         client_ready::ClientReadyAck,
         data_handshake::DataHandShakeReq,
         keep_alive::{KeepAliveReq, KeepAliveResp},

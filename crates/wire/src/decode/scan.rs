@@ -175,6 +175,8 @@ impl<'a> Cursor<'a> {
 mod tests {
     use proptest::prelude::*;
 
+    use crate::decode::general;
+
     use super::*;
 
     proptest! {
@@ -201,7 +203,7 @@ mod tests {
             }
 
             if let Some(short) = media_data(text.as_bytes()) {
-                let general = Message::decode_any(text.as_bytes());
+                let general = general::decode(text.as_bytes());
                 prop_assert_eq!(format!("{short:?}"), format!("{general:?}"));
             }
         }

@@ -2,17 +2,20 @@
 //!
 //! What is mended here is counted by kind. A request of a client's gets none of this: the simulator has to find its faults.
 
+use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
     base64,
     codes::message_type::MessageType,
+    decode::general,
     error::DecodeError,
+    extra::{Extra, set_apart},
     flaws::{Flaw, Flaws},
     lenient::whole_number,
     mend,
-    message::{Extra, Message, media_data::MediaData, set_apart},
+    message::{Message, media_data::MediaData},
     time::{self, UnixMillis},
 };
 
@@ -47,18 +50,18 @@ pub(super) fn read(payload: &[u8]) -> Result<(Message, Flaws), DecodeError> {
             match serde_json::from_slice(&mended) {
                 Ok(fields) if !flaws.is_empty() => (with_all_digits(fields, &mended), flaws),
                 // The strict way gives the reason.
-                Ok(_) | Err(_) => return Message::decode_any(payload).map(|message| (message, flaws)),
+                Ok(_) | Err(_) => return general::decode(payload).map(|message| (message, flaws)),
             }
         }
     };
     keep_as_sent_ours(&mut fields);
     let msg_type = fields.get("msg_type").and_then(|number| MessageType::deserialize(number).ok());
     let Some(msg_type) = msg_type.filter(|it| CONTENT.contains(it) || TOLD.contains(it)) else {
-        return Message::of_fields(fields).map(|message| (message, flaws));
+        return general::of_fields(fields).map(|message| (message, flaws));
     };
     mend_fields(msg_type, &mut fields, &mut flaws);
     let sent = Value::Object(sent(msg_type, &mut fields));
-    let message = Message::of_fields(fields)?;
+    let message = general::of_fields(fields)?;
     if read_fields(&message).is_some_and(|read| lacks(&sent, &read)) {
         flaws.insert(Flaw::OddField);
     }
@@ -206,7 +209,7 @@ fn payload(msg_type: MessageType, fields: &mut Extra) -> Option<&mut Value> {
 /// The same as they were read.
 fn read_fields(message: &Message) -> Option<Value> {
     if let Message::MediaDataAudio(data) | Message::MediaDataVideo(data) | Message::MediaDataShare(data) = message {
-        let without_payload = MediaData { data: crate::Bytes::new(), ..data.clone() };
+        let without_payload = MediaData { data: Bytes::new(), ..data.clone() };
         return serde_json::to_value(without_payload.on_the_wire()).ok();
     }
     let mut written: Value = serde_json::from_str(&message.encode()).ok()?;

@@ -1,0 +1,166 @@
+//! What is known of one stream: what its webhooks add up to, who runs it, and how its last run ended.
+
+use rtms_wire::{codes::stop_reason::StopReason, ids::StreamId, time::UnixMillis};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    entry::EntryId,
+    lease::{Lease, OwnerId},
+    summary::{RunSummary, Unclosed},
+    wanted::{Start, Wanted, Wish},
+};
+
+/// What is known of one stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamRecord {
+    /// The stream.
+    pub stream_id: StreamId,
+    /// What its webhooks add up to.
+    pub wanted: Wanted,
+    /// How the last owner that brought it to its end did so.
+    pub ended: Option<Ended>,
+    /// The last lease; it may have run out.
+    pub lease: Option<Lease>,
+    /// The newest entry that asked for a connection: steps noted on the stream are noted there.
+    pub connection_entry: Option<EntryId>,
+    /// When this record last changed, on our clock.
+    pub changed_at: UnixMillis,
+}
+
+impl StreamRecord {
+    pub(crate) fn new(stream_id: StreamId, now: UnixMillis) -> Self {
+        let wanted = Wanted::default();
+        Self { stream_id, wanted, ended: None, lease: None, connection_entry: None, changed_at: now }
+    }
+
+    /// What has to be brought about and is not done: none if the stream should not run or its run has ended.
+    ///
+    /// Only a newer start follows an end. An interruption is what Zoom says when we close our connections, so it would lead
+    /// from each end to the next join.
+    pub fn open_wish(&self) -> Option<Wish<'_>> {
+        let done_to = self.done_to();
+        self.wanted.wish().filter(|wish| done_to.is_none_or(|done_to| wish.start.at > done_to))
+    }
+
+    /// The wishes up to this one are done, unless somebody wants the stream again since.
+    fn done_to(&self) -> Option<UnixMillis> {
+        self.ended.as_ref().filter(|ended| ended.retry_asked_at.is_none()).map(|ended| ended.wish_at)
+    }
+
+    /// Whether a claim by anybody would succeed.
+    pub fn is_claimable(&self, now: UnixMillis) -> bool {
+        self.open_wish().is_some() && self.lease.as_ref().is_none_or(|lease| !lease.is_live(now))
+    }
+
+    /// Whether Zoom stopped it and nobody has said how its run ended: nobody ever ran it, or the process that did has died.
+    pub fn is_left_behind(&self) -> bool {
+        let done_to = self.done_to();
+        let start = self.wanted.newest_start().filter(|start| done_to.is_none_or(|done_to| start.at > done_to));
+        start.is_some() && !self.wanted.is_running() && self.lease.is_none()
+    }
+
+    /// The recording of its last run, if it is still to be closed and nobody runs the stream again.
+    pub fn unclosed(&self) -> Option<(&Ended, &Unclosed)> {
+        let ended = self.ended.as_ref().filter(|_| self.lease.is_none() && self.open_wish().is_none())?;
+        Some((ended, ended.summary.as_ref()?.unclosed()?))
+    }
+
+    /// Whether Zoom stopped it after its run had ended, and its account does not reach to the stop.
+    pub fn is_short_of_stop(&self) -> bool {
+        let awaits_stop = |ended: &Ended| ended.summary.as_ref().is_some_and(|summary| summary.awaits_stop);
+        self.ended.as_ref().is_some_and(awaits_stop)
+            && self.wanted.stop.is_some()
+            && !self.wanted.is_running()
+            && !self.is_left_behind()
+            && self.lease.is_none()
+    }
+
+    /// Puts down an account of the last run in the place of the one that it has; whether one was awaited.
+    pub(crate) fn amend(&mut self, summary: RunSummary, now: UnixMillis) -> bool {
+        let is_awaited = self.unclosed().is_some() || self.is_short_of_stop();
+        if let Some(ended) = self.ended.as_mut().filter(|_| is_awaited) {
+            ended.summary = Some(Box::new(summary));
+            self.changed_at = now;
+        }
+        is_awaited
+    }
+
+    /// Puts down that Zoom is to be asked to end it; whether there is anything to end.
+    pub(crate) fn close(&mut self, now: UnixMillis) -> bool {
+        let is_open = self.open_wish().is_some();
+        if is_open {
+            self.wanted.close();
+            self.changed_at = now;
+        }
+        is_open
+    }
+
+    /// Notes that the newest start is a known one under another of its names: what was done for that one is done.
+    pub(crate) fn is_still(&mut self, known: &Start, was_closing: bool) {
+        let Some(newest_at) = self.wanted.newest_start().filter(|start| start.is_twin_of(known)).map(|start| start.at)
+        else {
+            return;
+        };
+        if was_closing {
+            self.wanted.close();
+        }
+        if let Some(ended) = self.ended.as_mut().filter(|ended| ended.wish_at >= known.at) {
+            ended.wish_at = ended.wish_at.max(newest_at);
+        }
+    }
+
+    /// Puts down that it is wanted again although its run has ended; whether that can be.
+    pub(crate) fn retry(&mut self, now: UnixMillis) -> bool {
+        let can_be = self.open_wish().is_none() && self.wanted.is_running() && !self.wanted.is_closing();
+        let Some(ended) = self.ended.as_mut().filter(|_| can_be) else { return false };
+        ended.retry_asked_at = Some(now);
+        self.changed_at = now;
+        true
+    }
+
+    /// Puts down that a stream that was left behind has ended as its stop says; whether it was.
+    pub(crate) fn conclude(&mut self, owner: OwnerId, why: String, summary: RunSummary, now: UnixMillis) -> bool {
+        let start_at = self.wanted.newest_start().map(|start| start.at);
+        let Some(wish_at) = start_at.filter(|_| self.is_left_behind()) else { return false };
+        let stop_reason = self.wanted.stop.as_ref().and_then(|stop| stop.reason);
+        let summary = Some(Box::new(summary));
+        self.ended = Some(Ended { wish_at, at: now, owner, stop_reason, why, summary, retry_asked_at: None });
+        self.changed_at = now;
+        true
+    }
+
+    /// Puts down how a run ended.
+    pub(crate) fn end(
+        &mut self,
+        lease: &Lease,
+        stop_reason: Option<StopReason>,
+        why: String,
+        summary: Option<Box<RunSummary>>,
+        now: UnixMillis,
+    ) {
+        let (wish_at, owner) = (lease.wish_at, lease.owner.clone());
+        self.ended = Some(Ended { wish_at, at: now, owner, stop_reason, why, summary, retry_asked_at: None });
+        self.changed_at = now;
+    }
+}
+
+/// How a run of a stream ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ended {
+    /// The wishes up to this one are done; only a newer start or interruption opens the stream again.
+    pub wish_at: UnixMillis,
+    /// When it ended, on our clock.
+    pub at: UnixMillis,
+    /// Who ran it.
+    pub owner: OwnerId,
+    /// Zoom's reason, if it gave one.
+    pub stop_reason: Option<StopReason>,
+    /// Why, for people.
+    pub why: String,
+    /// What the run brought and what it lost; none in records of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub summary: Option<Box<RunSummary>>,
+    /// When somebody asked for it again, on our clock: its wishes are open since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_asked_at: Option<UnixMillis>,
+}
