@@ -36,6 +36,7 @@ pub mod message;
 pub mod plain;
 mod redact;
 pub mod secret;
+pub mod sequence;
 pub mod signature;
 mod text_or_number;
 pub mod time;
