@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rtms_store::{FoldInput, Inbox, NewEntry, SqliteStore, Store, Streams};
+use rtms_store::{FoldInput, Inbox, NewEntry, Operations, SqliteStore, Store, Streams};
 use rtms_wire::{time::UnixMillis, webhook::Webhook};
 
 /// When the first webhook came; each comes a millisecond after the one before.

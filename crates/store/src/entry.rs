@@ -42,6 +42,36 @@ pub struct Entry {
     pub body: Bytes,
 }
 
+/// An entry that was taken to be settled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// The entry.
+    pub entry: Entry,
+    /// How often it was taken, this time included, since its engine was opened. More than once if a taker did not settle it in
+    /// time.
+    pub deliveries: u32,
+}
+
+/// What is known of an entry without its body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EntryHead {
+    /// When its last byte came, on our clock.
+    pub received_at: UnixMillis,
+    /// The app whose secret signed it.
+    pub app: SmolStr,
+    /// What it was found to be, if it is settled.
+    pub settled: Option<Settled>,
+}
+
+/// The verdict that stands for an entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settled {
+    /// The word.
+    pub class: Class,
+    /// Why, for people.
+    pub reason: String,
+}
+
 /// What the dispatcher found an entry to be when it touches no stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {

@@ -69,6 +69,9 @@ pub enum StoreError {
         /// The token of the lease that is lost.
         token: u64,
     },
+    /// The record of a stream changed again and again while it was to be changed.
+    #[error("the record of stream {0} changes too fast")]
+    Contended(StreamId),
     /// There is no such entry; it may have been pruned.
     #[error("there is no entry {0}")]
     NoSuchEntry(EntryId),
@@ -81,7 +84,7 @@ impl StoreError {
     /// Whether the same call may succeed later without anybody changing the call.
     pub fn is_temporary(&self) -> bool {
         match self {
-            Self::Unavailable(_) | Self::Busy { .. } | Self::Locked { .. } => true,
+            Self::Unavailable(_) | Self::Busy { .. } | Self::Locked { .. } | Self::Contended(_) => true,
             Self::Damaged { .. }
             | Self::Newer { .. }
             | Self::Older { .. }

@@ -1,5 +1,4 @@
-//! The folding rules: what a webhook changes in what is known of its stream, and the word for it. Pure but for the
-//! records it reads and writes. Basis: docs/protocol.md#webhooks, duplicates and order.
+//! The folding rules: what a webhook changes in what is known of its stream, and the word for it. Pure. Basis: docs/protocol.md#webhooks, duplicates and order.
 
 use rtms_wire::{
     codes::{product::Product, stop_reason::StopReason},
@@ -141,7 +140,7 @@ impl FoldInput {
         wanted
     }
 
-    fn instance_key(&self, app: &SmolStr) -> Option<InstanceKey> {
+    pub(crate) fn instance_key(&self, app: &SmolStr) -> Option<InstanceKey> {
         let instance = self.instance.as_ref()?;
         Some(InstanceKey { app: app.clone(), product: self.product, value: instance.value.clone() })
     }
@@ -172,17 +171,6 @@ impl Folded {
     }
 }
 
-/// Where the rules find what is known, and put what is known then. Each engine has its own.
-pub(crate) trait Records {
-    type Error;
-
-    fn load(&mut self, stream_id: &StreamId) -> Result<Option<StreamRecord>, Self::Error>;
-    fn save(&mut self, record: &StreamRecord) -> Result<(), Self::Error>;
-    fn streams_of(&mut self, instance: &InstanceKey) -> Result<Vec<StreamId>, Self::Error>;
-    fn instance_stop(&mut self, instance: &InstanceKey) -> Result<Option<Stop>, Self::Error>;
-    fn remember_stop(&mut self, instance: &InstanceKey, stop: &Stop, now: UnixMillis) -> Result<(), Self::Error>;
-}
-
 /// The entry that is folded.
 pub(crate) struct Folding<'a> {
     pub(crate) id: EntryId,
@@ -191,80 +179,42 @@ pub(crate) struct Folding<'a> {
     pub(crate) now: UnixMillis,
 }
 
-/// Folds one webhook into the records that it touches.
-pub(crate) fn fold<R: Records>(records: &mut R, entry: &Folding<'_>, input: &FoldInput) -> Result<Folded, R::Error> {
-    let news = input.wanted(entry.received_at, entry.app);
-    let (class, reason, stream_ids) = match (&input.stream_id, &input.change, news.stop.clone()) {
-        (_, Change::Started { server_urls, .. }, _) if server_urls.is_empty() => {
-            (Class::Unusable, "a start without a usable server url".into(), Vec::new())
-        }
-        (Some(stream_id), _, _) => {
-            let (class, reason) = fold_stream(records, entry, input, stream_id, news)?;
-            (class, reason, vec![stream_id.clone()])
-        }
-        (None, Change::Stopped { .. }, Some(stop)) => match input.instance_key(entry.app) {
-            Some(instance) => fold_instance_stop(records, entry, input, &instance, &stop)?,
-            None => (Class::Unusable, "a stop with neither stream id nor instance id".into(), Vec::new()),
-        },
-        (None, Change::Started { .. } | Change::Stopped { .. } | Change::Interrupted { .. }, _) => {
-            (Class::Unusable, "no stream id".into(), Vec::new())
-        }
-    };
-    Ok(Folded { class, reason, stream_ids })
-}
-
-fn fold_stream<R: Records>(
-    records: &mut R,
+/// Folds what a webhook says of one stream into its record. `stops` are those of the instances that the record did not name
+/// before.
+pub(crate) fn fold_stream(
+    record: &mut StreamRecord,
+    stops: impl IntoIterator<Item = Stop>,
     entry: &Folding<'_>,
     input: &FoldInput,
-    stream_id: &StreamId,
-    news: Wanted,
-) -> Result<(Class, String), R::Error> {
-    let known = records.load(stream_id)?;
-    let mut record = known.clone().unwrap_or_else(|| StreamRecord::new(stream_id.clone(), entry.now));
-    for instance in news.instances.difference(&record.wanted.instances.clone()) {
-        let stop = records.instance_stop(instance)?;
-        record.wanted.join(Wanted { stop, ..Wanted::default() });
+    news: &Wanted,
+) -> (Class, String) {
+    let before_all = record.clone();
+    for stop in stops {
+        record.wanted.join(Wanted { stop: Some(stop), ..Wanted::default() });
     }
-
     let before = record.wanted.clone();
     record.wanted.join(news.clone());
-    let (class, reason) = classify(&before, &record.wanted, &news, input, entry.received_at);
+    if let Some(known) = record.verdict_on(entry.id) {
+        return known;
+    }
+    let (class, reason) = classify(&before, &record.wanted, news, input, entry.received_at);
     if class.asks_for_connection() && record.wanted.is_running() {
         record.connection_entry = Some(entry.id);
     }
     if let (Class::Repeat, Some(start)) = (class, before.newest_start()) {
         record.is_still(start, before.is_closing());
     }
-    if known.as_ref() != Some(&record) {
+    if !before_all.differs_only_in_lease(record) {
         record.changed_at = entry.now;
-        records.save(&record)?;
+        record.remember(entry.id, class, &reason);
     }
-    Ok((class, reason))
+    (class, reason)
 }
 
-fn fold_instance_stop<R: Records>(
-    records: &mut R,
-    entry: &Folding<'_>,
-    input: &FoldInput,
-    instance: &InstanceKey,
-    stop: &Stop,
-) -> Result<(Class, String, Vec<StreamId>), R::Error> {
-    let known = records.instance_stop(instance)?;
-    let joined = known.clone().map_or_else(|| stop.clone(), |known| known.join(stop.clone()));
-    if known.as_ref() != Some(&joined) {
-        records.remember_stop(instance, &joined, entry.now)?;
-    }
-    let stream_ids = records.streams_of(instance)?;
-    let news = Wanted { stop: Some(stop.clone()), ..Wanted::default() };
-    let mut stopped = 0;
-    let mut verdict = None;
-    for stream_id in &stream_ids {
-        let (class, reason) = fold_stream(records, entry, input, stream_id, news.clone())?;
-        stopped += usize::from(class == Class::Stopped);
-        verdict.get_or_insert((class, reason));
-    }
-    let (class, reason) = match (verdict, known) {
+/// The word for a stop of an instance, from what was known of the instance and what it was to each of its streams.
+pub(crate) fn of_instance_stop(stop: &Stop, known: Option<&Stop>, of_streams: &[(Class, String)]) -> (Class, String) {
+    let stopped = of_streams.iter().filter(|(class, _)| *class == Class::Stopped).count();
+    match (of_streams.first(), known) {
         (_, Some(known)) if known.at == stop.at => {
             (Class::Repeat, format!("the same stop of its instance, {}", stop.at))
         }
@@ -275,12 +225,11 @@ fn fold_instance_stop<R: Records>(
             (Class::Late, format!("stop {} is older than the stop {} of its instance", stop.at, known.at))
         }
         (Some(_), _) if stopped > 0 => {
-            (Class::Stopped, format!("stops {stopped} of {} streams of its instance", stream_ids.len()))
+            (Class::Stopped, format!("stops {stopped} of {} streams of its instance", of_streams.len()))
         }
-        (Some(verdict), _) => verdict,
+        (Some(verdict), _) => verdict.clone(),
         (None, _) => (Class::StopBeforeStart, "no stream of its instance is known; remembered".into()),
-    };
-    Ok((class, reason, stream_ids))
+    }
 }
 
 /// The word, from what was known before and what is known with it.
@@ -385,11 +334,20 @@ fn classify_interruption(before: &Wanted, after: &Wanted, at: UnixMillis) -> (Cl
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use bytes::Bytes;
     use proptest::{collection::vec, prelude::*, sample::Index};
     use rtms_wire::ids::InstanceIdField;
 
     use super::*;
-    use crate::memory::Shelf;
+    use crate::{
+        entry::NewEntry,
+        inbox::Inbox,
+        memory::MemoryStore,
+        operations::Operations,
+        streams::{StreamFilter, Streams},
+    };
 
     /// A webhook as it is kept: what it says, and when it came in which app.
     #[derive(Clone, Debug)]
@@ -435,20 +393,22 @@ mod tests {
         })
     }
 
-    fn fold_all<'a>(all: impl IntoIterator<Item = &'a Sent>) -> (Shelf, Vec<Class>) {
-        let mut shelf = Shelf::default();
-        let mut classes = Vec::new();
-        for (index, sent) in all.into_iter().enumerate() {
-            let entry = Folding {
-                id: EntryId(index as u64),
-                received_at: sent.received_at,
-                app: &sent.app,
-                now: UnixMillis(0),
-            };
-            let Ok(folded) = fold(&mut shelf, &entry, &sent.input);
-            classes.push(folded.class);
-        }
-        (shelf, classes)
+    /// What is wanted of each stream in the end, and the word for each webhook.
+    type Folds = (BTreeMap<StreamId, Wanted>, Vec<Class>);
+
+    fn fold_all<'a>(all: impl IntoIterator<Item = &'a Sent>) -> Folds {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        runtime.block_on(async {
+            let store = MemoryStore::new();
+            let mut classes = Vec::new();
+            for Sent { input, received_at, app } in all {
+                let entry = NewEntry { received_at: *received_at, app: app.clone(), body: Bytes::new() };
+                let id = store.append(entry).await.expect("memory fails at nothing");
+                classes.push(store.fold(id, input.clone(), UnixMillis(0)).await.expect("it is there").class);
+            }
+            let records = store.list(StreamFilter { open: None, limit: usize::MAX }).await.expect("it is there");
+            (records.into_iter().map(|record| (record.stream_id, record.wanted)).collect(), classes)
+        })
     }
 
     proptest! {
@@ -468,14 +428,14 @@ mod tests {
                 }
             }
 
-            prop_assert_eq!(fold_all(&all).0.wanted(), fold_all(other).0.wanted());
+            prop_assert_eq!(fold_all(&all).0, fold_all(other).0);
         }
 
         #[test]
         fn a_stream_runs_when_its_newest_start_is_newer_than_any_stop_that_names_it(all in vec(sent(), 0..12)) {
             // The rule told another way, for webhooks that say when they happened.
             let all: Vec<_> = all.into_iter().filter(|sent| sent.input.event_ts.is_some()).collect();
-            for (stream_id, wanted) in fold_all(&all).0.wanted() {
+            for (stream_id, wanted) in fold_all(&all).0 {
                 let names = |sent: &&Sent| sent.input.stream_id.as_ref() == Some(&stream_id);
                 let of = |sent: &Sent| (sent.app.clone(), sent.input.instance.clone().map(|instance| instance.value));
                 let its: Vec<_> = all.iter().filter(names).map(of).filter(|(_, value)| value.is_some()).collect();
@@ -492,7 +452,7 @@ mod tests {
         #[test]
         fn consent_stays_withdrawn_whatever_stops_come_with_it(all in vec(sent(), 0..12)) {
             let all: Vec<_> = all.into_iter().filter(|sent| sent.input.event_ts.is_some()).collect();
-            for (stream_id, wanted) in fold_all(&all).0.wanted() {
+            for (stream_id, wanted) in fold_all(&all).0 {
                 let names = |sent: &&Sent| sent.input.stream_id.as_ref() == Some(&stream_id);
                 let is_start = |sent: &&Sent| matches!(sent.input.change, Change::Started { .. });
                 let revoked = Change::Stopped { reason: Some(StopReason::StreamRevoked) };

@@ -1,6 +1,6 @@
 //! Leases: who talks to Zoom for a stream. At most one at a time, each with a term and a fencing token.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use rtms_wire::{ids::StreamId, time::UnixMillis};
 use serde::{Deserialize, Serialize};
@@ -52,84 +52,29 @@ impl Lease {
         self.wish_at = self.wish_at.max(wish_at);
     }
 
+    /// Whether it is the lease that the stream has, and live.
+    ///
+    /// # Errors
+    /// [`StoreError::LeaseLost`].
+    pub(crate) fn check(&self, current: Option<&Self>, now: UnixMillis) -> Result<(), StoreError> {
+        match current {
+            Some(current) if current.token == self.token && current.is_live(now) => Ok(()),
+            Some(_) | None => Err(StoreError::LeaseLost { stream_id: self.stream_id.clone(), token: self.token }),
+        }
+    }
+
+    /// The lease with a new term from `now`, if it is the one that the stream has.
+    ///
+    /// # Errors
+    /// [`StoreError::LeaseLost`].
+    pub(crate) fn renewed(&self, current: Option<&Self>, term: Duration, now: UnixMillis) -> Result<Self, StoreError> {
+        self.check(current, now)?;
+        // Never shorter than it was: a clock that steps back must not end a lease early.
+        Ok(Self { expires_at: self.expires_at.max(now + term), ..self.clone() })
+    }
+
     /// Whether it still runs.
     pub fn is_live(&self, now: UnixMillis) -> bool {
         self.expires_at > now
-    }
-}
-
-/// The leases of one engine.
-///
-/// Both engines keep them in memory: one process at a time has the store, so a lease has no meaning after its process.
-/// Renewing then costs no I/O, and a full disk ends no stream.
-#[derive(Clone, Debug)]
-pub(crate) struct Leases {
-    by_stream: BTreeMap<StreamId, Lease>,
-    next_token: u64,
-}
-
-impl Leases {
-    /// Starts with the tokens of one epoch. Epochs are persisted by the engine and rise with each opening of the store.
-    pub(crate) fn of_epoch(epoch: u32) -> Self {
-        // 2^32 claims in one run of the program are out of reach, so epochs do not overlap.
-        Self { by_stream: BTreeMap::new(), next_token: (u64::from(epoch) << 32) + 1 }
-    }
-
-    /// The lease of a stream, live or run out.
-    pub(crate) fn of(&self, stream_id: &StreamId) -> Option<&Lease> {
-        self.by_stream.get(stream_id)
-    }
-
-    pub(crate) fn is_leased(&self, stream_id: &StreamId, now: UnixMillis) -> bool {
-        self.of(stream_id).is_some_and(|lease| lease.is_live(now))
-    }
-
-    /// Gives a lease, unless there is a live one.
-    pub(crate) fn claim(
-        &mut self,
-        stream_id: &StreamId,
-        owner: &OwnerId,
-        wish_at: UnixMillis,
-        term: Duration,
-        now: UnixMillis,
-    ) -> Option<Lease> {
-        if self.is_leased(stream_id, now) {
-            return None;
-        }
-        let token = self.next_token;
-        self.next_token += 1;
-        let lease =
-            Lease { stream_id: stream_id.clone(), owner: owner.clone(), token, expires_at: now + term, wish_at };
-        self.by_stream.insert(stream_id.clone(), lease.clone());
-        Some(lease)
-    }
-
-    /// Gives the lease a new term from `now`.
-    pub(crate) fn renew(&mut self, lease: &Lease, term: Duration, now: UnixMillis) -> Result<Lease, StoreError> {
-        self.check(lease, now)?;
-        // Never shorter than it was: a clock that steps back must not end a lease early.
-        let renewed = Lease { expires_at: lease.expires_at.max(now + term), ..lease.clone() };
-        self.by_stream.insert(lease.stream_id.clone(), renewed.clone());
-        Ok(renewed)
-    }
-
-    /// Whether the lease is the stream's and live.
-    pub(crate) fn check(&self, lease: &Lease, now: UnixMillis) -> Result<(), StoreError> {
-        match self.of(&lease.stream_id) {
-            Some(current) if current.token == lease.token && current.is_live(now) => Ok(()),
-            Some(_) | None => Err(StoreError::LeaseLost { stream_id: lease.stream_id.clone(), token: lease.token }),
-        }
-    }
-
-    /// Frees the stream, if the lease is still the stream's.
-    pub(crate) fn remove(&mut self, lease: &Lease) {
-        if self.of(&lease.stream_id).is_some_and(|current| current.token == lease.token) {
-            self.by_stream.remove(&lease.stream_id);
-        }
-    }
-
-    /// Forgets leases that have run out.
-    pub(crate) fn forget_expired(&mut self, now: UnixMillis) {
-        self.by_stream.retain(|_, lease| lease.is_live(now));
     }
 }

@@ -25,7 +25,7 @@
 //! ```
 //! use std::{sync::Arc, time::Duration};
 //!
-//! use rtms_store::{Class, FoldInput, NewEntry, OwnerId, SqliteStore, Store, StoreError};
+//! use rtms_store::{Class, FoldInput, NewEntry, Operations, OwnerId, SqliteStore, Store, StoreError};
 //! use rtms_wire::{time::UnixMillis, webhook::Webhook};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
@@ -60,32 +60,41 @@
 //! # }
 //! ```
 
+pub mod changes;
 pub mod class;
 pub mod entry;
 pub mod error;
+pub mod faulty;
 pub mod folding;
 pub mod inbox;
 pub mod lease;
 pub mod memory;
+pub mod operations;
+pub mod outcome;
 pub mod receipts;
 pub mod sqlite;
 pub mod store;
 pub mod stream_record;
 pub mod streams;
 pub mod summary;
+mod takes;
 pub mod wanted;
 
+pub use changes::{Changes, StreamChange};
 pub use class::Class;
-pub use entry::{Entry, EntryId, NewEntry, Verdict};
+pub use entry::{Entry, EntryHead, EntryId, NewEntry, Settled, Taken, Verdict};
 pub use error::{Cause, StoreError};
+pub use faulty::{Faults, FaultyStore};
 pub use folding::{Change, FoldInput, Folded};
 pub use inbox::Inbox;
 pub use lease::{Lease, OwnerId};
 pub use memory::MemoryStore;
+pub use operations::Operations;
+pub use outcome::Outcome;
 pub use receipts::{NotedOn, Receipt, ReceiptFilter, Receipts, Step, Steps, UnixMicros};
 pub use sqlite::{SqliteOptions, SqliteStore, reader::SqliteReader};
 pub use store::{Pruned, Stats, Store};
-pub use stream_record::{Ended, StreamRecord};
-pub use streams::{Outcome, StreamFilter, Streams};
+pub use stream_record::{CameraWish, Ended, InstanceStop, Revision, StreamRecord};
+pub use streams::{RecordChange, Safety, Saved, StreamFilter, Streams};
 pub use summary::{Lost, Recorded, RunSummary, Unclosed};
 pub use wanted::{InstanceKey, Interruption, Start, Stop, Wanted, Wish};

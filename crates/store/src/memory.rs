@@ -2,8 +2,7 @@
 
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, BTreeSet},
-    convert::Infallible,
+    collections::BTreeMap,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -13,20 +12,18 @@ use bytes::Bytes;
 use rtms_wire::{ids::StreamId, time::UnixMillis};
 use tokio::sync::watch;
 
-#[cfg(test)]
-use crate::wanted::Wanted;
 use crate::{
-    entry::{Entry, EntryId, NewEntry, Verdict},
+    changes::{ChangeSender, Changes},
+    entry::{Entry, EntryHead, EntryId, NewEntry, Settled, Taken, Verdict},
     error::StoreError,
-    folding::{self, FoldInput, Folded, Folding, Records},
     inbox::Inbox,
-    lease::{Lease, Leases, OwnerId},
+    lease::Lease,
     receipts::{NotedOn, Receipt, ReceiptFilter, Receipts, Step, Steps, UnixMicros},
     store::{Pruned, Stats, Store},
-    stream_record::StreamRecord,
-    streams::{Outcome, StreamFilter, Streams},
-    summary::RunSummary,
-    wanted::{InstanceKey, Stop},
+    stream_record::{InstanceStop, Revision, StreamRecord},
+    streams::{RecordChange, Saved, StreamFilter, Streams},
+    takes::Takes,
+    wanted::InstanceKey,
 };
 
 /// The store in memory.
@@ -34,7 +31,7 @@ use crate::{
 pub struct MemoryStore {
     state: Mutex<State>,
     inbox_changes: watch::Sender<u64>,
-    stream_changes: watch::Sender<u64>,
+    changes: ChangeSender,
 }
 
 impl MemoryStore {
@@ -43,33 +40,18 @@ impl MemoryStore {
         let state = State {
             entries: BTreeMap::new(),
             last_id: 0,
-            shelf: Shelf::default(),
-            leases: Leases::of_epoch(1),
+            takes: Takes::default(),
+            records: BTreeMap::new(),
+            stops: BTreeMap::new(),
             stats: Stats::default(),
             closed: false,
         };
-        Self { state: Mutex::new(state), inbox_changes: watch::Sender::new(0), stream_changes: watch::Sender::new(0) }
+        Self { state: Mutex::new(state), inbox_changes: watch::Sender::new(0), changes: ChangeSender::new() }
     }
 
     fn open(&self) -> Result<MutexGuard<'_, State>, StoreError> {
         let state = self.state();
         if state.closed { Err(StoreError::Closed) } else { Ok(state) }
-    }
-
-    /// Changes the record of a stream, if there is one and `change` says so.
-    fn change(&self, stream_id: &StreamId, change: impl FnOnce(&mut StreamRecord) -> bool) -> Result<bool, StoreError> {
-        let mut guard = self.open()?;
-        let state = &mut *guard;
-        let Some(record) = state.shelf.records.get_mut(stream_id) else { return Ok(false) };
-        // Kept apart; what is decided here may depend on it.
-        record.lease = state.leases.of(stream_id).cloned();
-        let is_changed = change(record);
-        record.lease = None;
-        drop(guard);
-        if is_changed {
-            bump(&self.stream_changes);
-        }
-        Ok(is_changed)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -104,12 +86,32 @@ impl Inbox for MemoryStore {
         Ok(pending.take(limit).map(|(id, kept)| kept.entry(*id)).collect())
     }
 
-    async fn settle(&self, id: EntryId, verdict: Verdict, now: UnixMillis) -> Result<(), StoreError> {
+    async fn take(&self, limit: usize, term: Duration, now: UnixMillis) -> Result<Vec<Taken>, StoreError> {
+        let mut guard = self.open()?;
+        let State { entries, takes, .. } = &mut *guard;
+        let pending = entries.iter().filter(|(_, kept)| kept.settled.is_none());
+        let free = pending.filter_map(|(id, kept)| {
+            let deliveries = takes.take(*id, term, now)?;
+            Some(Taken { entry: kept.entry(*id), deliveries })
+        });
+        Ok(free.take(limit).collect())
+    }
+
+    async fn head(&self, id: EntryId) -> Result<Option<EntryHead>, StoreError> {
+        Ok(self.open()?.entries.get(&id).map(|kept| EntryHead {
+            received_at: kept.new.received_at,
+            app: kept.new.app.clone(),
+            settled: kept.settled.as_ref().map(Judged::standing),
+        }))
+    }
+
+    async fn settle(&self, id: EntryId, verdict: Verdict, now: UnixMillis) -> Result<Settled, StoreError> {
         let mut state = self.open()?;
+        state.takes.settled(id);
         let kept = state.entries.get_mut(&id).ok_or(StoreError::NoSuchEntry(id))?;
-        kept.settled.get_or_insert(Settled { verdict, at: now });
+        let standing = kept.settled.get_or_insert(Judged { verdict, at: now }).standing();
         state.stats.commits += 1;
-        Ok(())
+        Ok(standing)
     }
 
     fn inbox_changes(&self) -> watch::Receiver<u64> {
@@ -119,105 +121,89 @@ impl Inbox for MemoryStore {
 
 #[async_trait]
 impl Streams for MemoryStore {
-    async fn fold(&self, id: EntryId, input: FoldInput, now: UnixMillis) -> Result<Folded, StoreError> {
-        let folded = {
-            let mut guard = self.open()?;
-            let state = &mut *guard;
-            let kept = state.entries.get_mut(&id).ok_or(StoreError::NoSuchEntry(id))?;
-            let folding = Folding { id, received_at: kept.new.received_at, app: &kept.new.app, now };
-            let Ok(mut folded) = folding::fold(&mut state.shelf, &folding, &input);
-            let verdict = folded.verdict(&input);
-            let settled = kept.settled.get_or_insert(Settled { verdict, at: now });
-            folded.class = settled.verdict.class;
-            folded.reason.clone_from(&settled.verdict.reason);
-            state.stats.commits += 1;
-            folded
-        };
-        bump(&self.stream_changes);
-        Ok(folded)
-    }
-
-    async fn claim(
-        &self,
-        stream_id: &StreamId,
-        owner: &OwnerId,
-        term: Duration,
-        now: UnixMillis,
-    ) -> Result<Option<Lease>, StoreError> {
-        let lease = {
-            let mut state = self.open()?;
-            let wish_at = state.shelf.records.get(stream_id).and_then(|record| Some(record.open_wish()?.at));
-            wish_at.and_then(|wish_at| state.leases.claim(stream_id, owner, wish_at, term, now))
-        };
-        if lease.is_some() {
-            bump(&self.stream_changes);
-        }
-        Ok(lease)
-    }
-
-    async fn renew(&self, lease: &Lease, term: Duration, now: UnixMillis) -> Result<Lease, StoreError> {
-        self.open()?.leases.renew(lease, term, now)
-    }
-
-    async fn release(&self, lease: &Lease, outcome: Outcome, now: UnixMillis) -> Result<(), StoreError> {
-        {
-            let mut state = self.open()?;
-            state.leases.check(lease, now)?;
-            if let (Outcome::Ended { stop_reason, why, summary }, Some(record)) =
-                (outcome, state.shelf.records.get_mut(&lease.stream_id))
-            {
-                record.end(lease, stop_reason, why, summary, now);
-            }
-            state.leases.remove(lease);
-        }
-        bump(&self.stream_changes);
-        Ok(())
-    }
-
-    async fn ask_to_close(&self, stream_id: &StreamId, now: UnixMillis) -> Result<bool, StoreError> {
-        self.change(stream_id, |record| record.close(now))
-    }
-
-    async fn ask_to_retry(&self, stream_id: &StreamId, now: UnixMillis) -> Result<bool, StoreError> {
-        self.change(stream_id, |record| record.retry(now))
-    }
-
-    async fn conclude(
-        &self,
-        stream_id: &StreamId,
-        owner: &OwnerId,
-        why: String,
-        summary: RunSummary,
-        now: UnixMillis,
-    ) -> Result<bool, StoreError> {
-        self.change(stream_id, |record| record.conclude(owner.clone(), why, summary, now))
-    }
-
-    async fn amend(&self, stream_id: &StreamId, summary: RunSummary, now: UnixMillis) -> Result<bool, StoreError> {
-        self.change(stream_id, |record| record.amend(summary, now))
-    }
-
     async fn get(&self, stream_id: &StreamId) -> Result<Option<StreamRecord>, StoreError> {
-        let state = self.open()?;
-        Ok(state.shelf.records.get(stream_id).map(|record| state.with_lease(record)))
+        Ok(self.open()?.records.get(stream_id).cloned())
+    }
+
+    async fn save(&self, change: RecordChange) -> Result<Saved, StoreError> {
+        let RecordChange { before, mut after, safety: _ } = change;
+        let stream_id = after.stream_id.clone();
+        let revision = {
+            let mut state = self.open()?;
+            let known = state.records.get(&stream_id).map(|record| record.revision).unwrap_or_default();
+            if known != before.map(|before| before.revision).unwrap_or_default() {
+                return Ok(Saved::Outrun);
+            }
+            after.revision = Revision(known.0 + 1);
+            state.records.insert(stream_id.clone(), after);
+            state.stats.commits += 1;
+            Revision(known.0 + 1)
+        };
+        self.changes.report(&stream_id, revision);
+        Ok(Saved::As(revision))
     }
 
     async fn list(&self, filter: StreamFilter) -> Result<Vec<StreamRecord>, StoreError> {
         let state = self.open()?;
         let matches = |record: &&StreamRecord| filter.open.is_none_or(|open| open == record.open_wish().is_some());
-        let mut records: Vec<_> = state.shelf.records.values().filter(matches).collect();
+        let mut records: Vec<_> = state.records.values().filter(matches).collect();
         records.sort_by(|one, other| (other.changed_at, &one.stream_id).cmp(&(one.changed_at, &other.stream_id)));
-        Ok(records.into_iter().take(filter.limit).map(|record| state.with_lease(record)).collect())
+        Ok(records.into_iter().take(filter.limit).cloned().collect())
     }
 
     async fn claimable(&self, now: UnixMillis) -> Result<Vec<StreamRecord>, StoreError> {
-        let state = self.open()?;
-        let records = state.shelf.records.values().map(|record| state.with_lease(record));
-        Ok(records.filter(|record| record.is_claimable(now)).collect())
+        Ok(self.open()?.records.values().filter(|record| record.is_claimable(now)).cloned().collect())
     }
 
-    fn stream_changes(&self) -> watch::Receiver<u64> {
-        self.stream_changes.subscribe()
+    async fn renew_many(
+        &self,
+        leases: &[Lease],
+        term: Duration,
+        now: UnixMillis,
+    ) -> Result<Vec<Result<Lease, StoreError>>, StoreError> {
+        let mut state = self.open()?;
+        let renew = |lease: &Lease| {
+            let lost = || StoreError::LeaseLost { stream_id: lease.stream_id.clone(), token: lease.token };
+            let record = state.records.get_mut(&lease.stream_id).ok_or_else(lost)?;
+            let renewed = record.renew(lease, term, now)?;
+            // Who read the record before knows of a shorter term.
+            record.revision.0 += 1;
+            Ok(renewed)
+        };
+        Ok(leases.iter().map(renew).collect())
+    }
+
+    fn changes(&self) -> Changes {
+        self.changes.subscribe()
+    }
+
+    fn least_token(&self) -> u64 {
+        1
+    }
+
+    async fn instance_stop(&self, instance: &InstanceKey) -> Result<Option<InstanceStop>, StoreError> {
+        Ok(self.open()?.stops.get(instance).map(|(stop, _)| stop.clone()))
+    }
+
+    async fn add_instance_stop(
+        &self,
+        instance: &InstanceKey,
+        stop: InstanceStop,
+        now: UnixMillis,
+    ) -> Result<(), StoreError> {
+        let mut state = self.open()?;
+        let known = state.stops.get(instance).map(|(known, _)| known.clone());
+        let joined = known.clone().map_or_else(|| stop.clone(), |known| known.join(stop.clone()));
+        if known.as_ref() != Some(&joined) {
+            state.stops.insert(instance.clone(), (joined, now));
+        }
+        Ok(())
+    }
+
+    async fn streams_of(&self, instance: &InstanceKey) -> Result<Vec<StreamId>, StoreError> {
+        let state = self.open()?;
+        let named = state.records.values().filter(|record| record.wanted.instances.contains(instance));
+        Ok(named.map(|record| record.stream_id.clone()).collect())
     }
 }
 
@@ -227,9 +213,7 @@ impl Receipts for MemoryStore {
         let mut state = self.state();
         let id = match noted_on {
             NotedOn::Entry(id) => Some(id),
-            NotedOn::Stream(stream_id) => {
-                state.shelf.records.get(&stream_id).and_then(|record| record.connection_entry)
-            }
+            NotedOn::Stream(stream_id) => state.records.get(&stream_id).and_then(|record| record.connection_entry),
         };
         if let Some(kept) = id.and_then(|id| state.entries.get_mut(&id)) {
             kept.steps.note(step, at);
@@ -260,24 +244,18 @@ impl Store for MemoryStore {
     async fn prune(&self, older_than: UnixMillis) -> Result<Pruned, StoreError> {
         let mut guard = self.open()?;
         let state = &mut *guard;
-        state.leases.forget_expired(older_than);
-        let before = (state.entries.len(), state.shelf.records.len(), state.shelf.stops.len());
+        let before = (state.entries.len(), state.records.len(), state.stops.len());
         state.entries.retain(|_, kept| kept.settled.is_none() || kept.new.received_at >= older_than);
-        let leases = &state.leases;
-        state.shelf.records.retain(|stream_id, record| {
-            record.open_wish().is_some() || record.changed_at >= older_than || leases.of(stream_id).is_some()
+        state.records.retain(|_, record| {
+            let is_leased = record.lease.as_ref().is_some_and(|lease| lease.is_live(older_than));
+            record.open_wish().is_some() || record.changed_at >= older_than || is_leased
         });
-        let records = &state.shelf.records;
-        state.shelf.members.retain(|(_, stream_id)| records.contains_key(stream_id));
-        state.shelf.stops.retain(|_, (_, remembered_at)| *remembered_at >= older_than);
-        let pruned = Pruned {
+        state.stops.retain(|_, (_, remembered_at)| *remembered_at >= older_than);
+        Ok(Pruned {
             entries: before.0 - state.entries.len(),
-            streams: before.1 - state.shelf.records.len(),
-            stops: before.2 - state.shelf.stops.len(),
-        };
-        drop(guard);
-        bump(&self.stream_changes);
-        Ok(pruned)
+            streams: before.1 - state.records.len(),
+            stops: before.2 - state.stops.len(),
+        })
     }
 
     fn stats(&self) -> Stats {
@@ -297,29 +275,31 @@ fn bump(changes: &watch::Sender<u64>) {
 struct State {
     entries: BTreeMap<EntryId, Kept>,
     last_id: u64,
-    shelf: Shelf,
-    leases: Leases,
+    takes: Takes,
+    records: BTreeMap<StreamId, StreamRecord>,
+    /// Each with when it last changed.
+    stops: BTreeMap<InstanceKey, (InstanceStop, UnixMillis)>,
     stats: Stats,
     closed: bool,
-}
-
-impl State {
-    fn with_lease(&self, record: &StreamRecord) -> StreamRecord {
-        StreamRecord { lease: self.leases.of(&record.stream_id).cloned(), ..record.clone() }
-    }
 }
 
 #[derive(Debug)]
 struct Kept {
     new: NewEntry,
-    settled: Option<Settled>,
+    settled: Option<Judged>,
     steps: Steps,
 }
 
 #[derive(Debug)]
-struct Settled {
+struct Judged {
     verdict: Verdict,
     at: UnixMillis,
+}
+
+impl Judged {
+    fn standing(&self) -> Settled {
+        Settled { class: self.verdict.class, reason: self.verdict.reason.clone() }
+    }
 }
 
 impl Kept {
@@ -346,52 +326,5 @@ impl Kept {
             body_bytes: self.new.body.len() as u64,
             steps: self.steps,
         }
-    }
-}
-
-/// The records and what is remembered of instances.
-#[derive(Debug, Default)]
-pub(crate) struct Shelf {
-    records: BTreeMap<StreamId, StreamRecord>,
-    members: BTreeSet<(InstanceKey, StreamId)>,
-    stops: BTreeMap<InstanceKey, (Stop, UnixMillis)>,
-}
-
-#[cfg(test)]
-impl Shelf {
-    /// What is wanted of each stream.
-    pub(crate) fn wanted(&self) -> BTreeMap<StreamId, Wanted> {
-        self.records.iter().map(|(stream_id, record)| (stream_id.clone(), record.wanted.clone())).collect()
-    }
-}
-
-impl Records for Shelf {
-    type Error = Infallible;
-
-    fn load(&mut self, stream_id: &StreamId) -> Result<Option<StreamRecord>, Infallible> {
-        Ok(self.records.get(stream_id).cloned())
-    }
-
-    fn save(&mut self, record: &StreamRecord) -> Result<(), Infallible> {
-        for instance in &record.wanted.instances {
-            self.members.insert((instance.clone(), record.stream_id.clone()));
-        }
-        self.records.insert(record.stream_id.clone(), record.clone());
-        Ok(())
-    }
-
-    fn streams_of(&mut self, instance: &InstanceKey) -> Result<Vec<StreamId>, Infallible> {
-        let first = (instance.clone(), StreamId::default());
-        let members = self.members.range(first..).take_while(|(of, _)| of == instance);
-        Ok(members.map(|(_, stream_id)| stream_id.clone()).collect())
-    }
-
-    fn instance_stop(&mut self, instance: &InstanceKey) -> Result<Option<Stop>, Infallible> {
-        Ok(self.stops.get(instance).map(|(stop, _)| stop.clone()))
-    }
-
-    fn remember_stop(&mut self, instance: &InstanceKey, stop: &Stop, now: UnixMillis) -> Result<(), Infallible> {
-        self.stops.insert(instance.clone(), (stop.clone(), now));
-        Ok(())
     }
 }

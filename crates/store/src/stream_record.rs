@@ -1,14 +1,30 @@
 //! What is known of one stream: what its webhooks add up to, who runs it, and how its last run ended.
 
-use rtms_wire::{codes::stop_reason::StopReason, ids::StreamId, time::UnixMillis};
+use std::time::Duration;
+
+use rtms_wire::{
+    codes::stop_reason::StopReason,
+    ids::{StreamId, UserId},
+    time::UnixMillis,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    class::Class,
     entry::EntryId,
+    error::StoreError,
     lease::{Lease, OwnerId},
+    outcome::Outcome,
     summary::{RunSummary, Unclosed},
-    wanted::{Start, Wanted, Wish},
+    wanted::{Start, Stop, Wanted, Wish},
 };
+
+/// Which version of a record it is. A later one is higher; 0 is that of a stream without a record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Revision(pub u64);
+
+/// Verdicts that a record remembers. An entry is folded again only while it is not settled, and few are at a time.
+const MAX_VERDICTS: usize = 8;
 
 /// What is known of one stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,12 +41,172 @@ pub struct StreamRecord {
     pub connection_entry: Option<EntryId>,
     /// When this record last changed, on our clock.
     pub changed_at: UnixMillis,
+    /// Which person's camera is wanted, by whoever asked last.
+    pub camera: Option<CameraWish>,
+    /// What the last entries that changed it turned out to be. One that is folded again gets the same word.
+    pub(crate) verdicts: Vec<FoldedEntry>,
+    /// The highest fencing token that was given for it since its engine was opened.
+    pub(crate) last_token: u64,
+    /// Which version of the record this is.
+    pub revision: Revision,
+}
+
+/// A wish for one person's camera, or for none any more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CameraWish {
+    /// Whose.
+    pub user_id: UserId,
+    /// Whether it is wanted; if not, it was, and Zoom is to be told that it is not.
+    pub on: bool,
+    /// When it was asked for, on our clock. A later value is a new wish.
+    pub at: UnixMillis,
+    /// The start of the stream that it is for: a stream that starts again has none.
+    pub start_at: UnixMillis,
+}
+
+/// What an entry turned out to be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct FoldedEntry {
+    pub(crate) entry: EntryId,
+    pub(crate) class: Class,
+    pub(crate) reason: String,
+}
+
+/// A stop that names an instance and no stream.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InstanceStop {
+    /// The newest, with what is known of those before.
+    #[serde(flatten)]
+    pub(crate) stop: Stop,
+    /// The entry that brought it. Files of older versions lack it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) entry: Option<EntryId>,
+}
+
+impl InstanceStop {
+    /// What both say.
+    pub(crate) fn join(self, other: Self) -> Self {
+        let stop = self.stop.clone().join(other.stop);
+        // Who brought what is known first has it.
+        let entry = if stop == self.stop { self.entry } else { other.entry };
+        Self { stop, entry }
+    }
 }
 
 impl StreamRecord {
     pub(crate) fn new(stream_id: StreamId, now: UnixMillis) -> Self {
-        let wanted = Wanted::default();
-        Self { stream_id, wanted, ended: None, lease: None, connection_entry: None, changed_at: now }
+        Self {
+            stream_id,
+            wanted: Wanted::default(),
+            ended: None,
+            lease: None,
+            connection_entry: None,
+            changed_at: now,
+            camera: None,
+            verdicts: Vec::new(),
+            last_token: 0,
+            revision: Revision::default(),
+        }
+    }
+
+    /// Whether both differ in nothing but who has the stream.
+    pub(crate) fn differs_only_in_lease(&self, other: &Self) -> bool {
+        let Self {
+            stream_id,
+            wanted,
+            ended,
+            lease: _,
+            connection_entry,
+            changed_at,
+            camera,
+            verdicts,
+            last_token: _,
+            revision: _,
+        } = self;
+        *stream_id == other.stream_id
+            && *wanted == other.wanted
+            && *ended == other.ended
+            && *connection_entry == other.connection_entry
+            && *changed_at == other.changed_at
+            && *camera == other.camera
+            && *verdicts == other.verdicts
+    }
+
+    /// What an entry turned out to be, if it is remembered.
+    pub(crate) fn verdict_on(&self, entry: EntryId) -> Option<(Class, String)> {
+        let known = self.verdicts.iter().find(|folded| folded.entry == entry)?;
+        Some((known.class, known.reason.clone()))
+    }
+
+    /// Remembers what an entry turned out to be.
+    pub(crate) fn remember(&mut self, entry: EntryId, class: Class, reason: &str) {
+        if self.verdicts.len() >= MAX_VERDICTS {
+            self.verdicts.remove(0);
+        }
+        self.verdicts.push(FoldedEntry { entry, class, reason: reason.to_owned() });
+    }
+
+    /// Gives the stream to an owner: a lease if its wish is not done and nobody has a live lease, not even this owner. One that
+    /// does not know that its claim went through waits for the end of the term.
+    pub(crate) fn claim(
+        &mut self,
+        owner: &OwnerId,
+        term: Duration,
+        least_token: u64,
+        now: UnixMillis,
+    ) -> Option<Lease> {
+        let wish_at = self.open_wish()?.at;
+        if self.lease.as_ref().is_some_and(|lease| lease.is_live(now)) {
+            return None;
+        }
+        let token = (self.last_token + 1).max(least_token);
+        self.last_token = token;
+        let (stream_id, owner) = (self.stream_id.clone(), owner.clone());
+        let lease = Lease { stream_id, owner, token, expires_at: now + term, wish_at };
+        self.lease = Some(lease.clone());
+        Some(lease)
+    }
+
+    /// Gives a lease a new term from `now`.
+    ///
+    /// # Errors
+    /// [`StoreError::LeaseLost`].
+    pub(crate) fn renew(&mut self, lease: &Lease, term: Duration, now: UnixMillis) -> Result<Lease, StoreError> {
+        let renewed = lease.renewed(self.lease.as_ref(), term, now)?;
+        self.lease = Some(renewed.clone());
+        Ok(renewed)
+    }
+
+    /// Gives the stream up.
+    ///
+    /// # Errors
+    /// [`StoreError::LeaseLost`].
+    pub(crate) fn release(&mut self, lease: &Lease, outcome: Outcome, now: UnixMillis) -> Result<(), StoreError> {
+        lease.check(self.lease.as_ref(), now)?;
+        if let Outcome::Ended { stop_reason, why, summary } = outcome {
+            self.end(lease, stop_reason, why, summary, now);
+        }
+        self.lease = None;
+        Ok(())
+    }
+
+    /// The wish for a camera, if it is for the stream as it started last.
+    pub fn camera_wish(&self) -> Option<&CameraWish> {
+        let start_at = self.wanted.newest_start()?.at;
+        self.camera.as_ref().filter(|wish| wish.start_at == start_at)
+    }
+
+    /// Puts down which camera is wanted, or that one is not any more. Returns the wish; none if there is no start.
+    pub(crate) fn choose_camera(&mut self, user_id: UserId, on: bool, now: UnixMillis) -> Option<CameraWish> {
+        let start_at = self.wanted.newest_start()?.at;
+        if let Some(known) = self.camera_wish().filter(|known| known.user_id == user_id && known.on == on) {
+            return Some(known.clone());
+        }
+        // Two wishes have two times.
+        let at = self.camera.as_ref().map_or(now, |known| now.max(UnixMillis(known.at.0 + 1)));
+        self.camera = Some(CameraWish { user_id, on, at, start_at });
+        self.changed_at = now;
+        self.camera.clone()
     }
 
     /// What has to be brought about and is not done: none if the stream should not run or its run has ended.
@@ -130,7 +306,7 @@ impl StreamRecord {
     }
 
     /// Puts down how a run ended.
-    pub(crate) fn end(
+    fn end(
         &mut self,
         lease: &Lease,
         stop_reason: Option<StopReason>,

@@ -1,100 +1,36 @@
-//! Streams: what is wanted of each, who runs it, and how it ended.
+//! Streams: what an engine keeps of each, and how it lets them be changed.
 //!
-//! Level-triggered: folding changes what is wanted, workers compare it with what is. After a repeat, a reordering or a
-//! restart the same comparison runs again.
+//! There is one primitive, [`Streams::save`]: a record takes the place of the revision that it was read at, or nothing changes.
+//! Everything that happens to a stream is a pure change of its record over that, the same for all engines: see
+//! [`crate::operations`].
 
 use std::time::Duration;
 
 use async_trait::async_trait;
-use rtms_wire::{codes::stop_reason::StopReason, ids::StreamId, time::UnixMillis};
-use tokio::sync::watch;
+use rtms_wire::{ids::StreamId, time::UnixMillis};
 
 use crate::{
-    entry::EntryId,
+    changes::Changes,
     error::StoreError,
-    folding::{FoldInput, Folded},
-    lease::{Lease, OwnerId},
-    stream_record::StreamRecord,
-    summary::RunSummary,
+    lease::Lease,
+    stream_record::{InstanceStop, Revision, StreamRecord},
+    wanted::InstanceKey,
 };
 
 /// Keeps the record of each stream.
 #[async_trait]
 pub trait Streams: Send + Sync {
-    /// Folds a webhook into the records that it touches and settles its entry, in one transaction.
-    ///
-    /// Doing it again changes nothing and gives the same answer. So it need not wait for the disk: a kill of the process
-    /// does not undo it, and after a power cut the entry is pending again if its record is not as it was.
-    ///
-    /// # Errors
-    /// [`StoreError::NoSuchEntry`], or that storage failed: the entry stays pending.
-    async fn fold(&self, id: EntryId, input: FoldInput, now: UnixMillis) -> Result<Folded, StoreError>;
-
-    /// Claims a stream: a lease if it is wanted, its wish is not done, and nobody has a live lease.
-    ///
-    /// # Errors
-    /// That storage failed.
-    async fn claim(
-        &self,
-        stream_id: &StreamId,
-        owner: &OwnerId,
-        term: Duration,
-        now: UnixMillis,
-    ) -> Result<Option<Lease>, StoreError>;
-
-    /// Gives a lease a new term from `now`. Works without the disk.
-    ///
-    /// # Errors
-    /// [`StoreError::LeaseLost`] if it has run out, even if nobody took the stream since.
-    async fn renew(&self, lease: &Lease, term: Duration, now: UnixMillis) -> Result<Lease, StoreError>;
-
-    /// Gives a stream up. That it has ended is durable when this returns.
-    ///
-    /// # Errors
-    /// [`StoreError::LeaseLost`]; or that storage failed: the lease then stays, so that it can be tried again.
-    async fn release(&self, lease: &Lease, outcome: Outcome, now: UnixMillis) -> Result<(), StoreError>;
-
-    /// Puts down that Zoom is to be asked to end a stream, so that it is asked after a restart, too. Durable when this
-    /// returns. Whether there is anything to end.
-    ///
-    /// # Errors
-    /// That storage failed.
-    async fn ask_to_close(&self, stream_id: &StreamId, now: UnixMillis) -> Result<bool, StoreError>;
-
-    /// Puts down that a stream whose run has ended is wanted again, so that it is joined again, also after a restart. Durable
-    /// when this returns. Whether Zoom still streams it and its run had ended.
-    ///
-    /// # Errors
-    /// That storage failed.
-    async fn ask_to_retry(&self, stream_id: &StreamId, now: UnixMillis) -> Result<bool, StoreError>;
-
-    /// Puts down the end of a stream that Zoom stopped while nobody ran it, its process having died; see
-    /// [`StreamRecord::is_left_behind`]. Durable when this returns. Whether it was one.
-    ///
-    /// # Errors
-    /// That storage failed.
-    async fn conclude(
-        &self,
-        stream_id: &StreamId,
-        owner: &OwnerId,
-        why: String,
-        summary: RunSummary,
-        now: UnixMillis,
-    ) -> Result<bool, StoreError>;
-
-    /// Puts down another account of the last run: one that reaches to the stop that came after its end
-    /// ([`StreamRecord::is_short_of_stop`]), or that tells of a recording closed after it ([`StreamRecord::unclosed`]).
-    /// Durable when this returns. Whether one was awaited.
-    ///
-    /// # Errors
-    /// That storage failed.
-    async fn amend(&self, stream_id: &StreamId, summary: RunSummary, now: UnixMillis) -> Result<bool, StoreError>;
-
     /// The record of a stream.
     ///
     /// # Errors
     /// That storage failed.
     async fn get(&self, stream_id: &StreamId) -> Result<Option<StreamRecord>, StoreError>;
+
+    /// Saves a record in the place of the one that it was made from, unless that has another revision by now.
+    ///
+    /// # Errors
+    /// That storage failed. What was to be saved may be there all the same; a save that is tried again finds another revision.
+    async fn save(&self, change: RecordChange) -> Result<Saved, StoreError>;
 
     /// The records that match, the latest changed first.
     ///
@@ -102,30 +38,88 @@ pub trait Streams: Send + Sync {
     /// That storage failed.
     async fn list(&self, filter: StreamFilter) -> Result<Vec<StreamRecord>, StoreError>;
 
-    /// The streams that [`Streams::claim`] would give now.
+    /// The streams that can be claimed now.
     ///
     /// # Errors
     /// That storage failed.
     async fn claimable(&self, now: UnixMillis) -> Result<Vec<StreamRecord>, StoreError>;
 
-    /// A counter that moves after each change of a record or of who has it; a lease that runs out moves nothing.
-    fn stream_changes(&self) -> watch::Receiver<u64>;
+    /// Gives leases a new term from `now`, each by itself. Works without the disk. The answers are in the order of the leases.
+    ///
+    /// A lease that ran out is lost, even if nobody took the stream since.
+    ///
+    /// # Errors
+    /// That storage failed. Leases may have a new term all the same.
+    async fn renew_many(
+        &self,
+        leases: &[Lease],
+        term: Duration,
+        now: UnixMillis,
+    ) -> Result<Vec<Result<Lease, StoreError>>, StoreError>;
+
+    /// Yields each stream whose record changed and with it who has it. A lease that runs out or is renewed changes nothing.
+    fn changes(&self) -> Changes;
+
+    /// The time on the clock by which leases run out, when ours says `ours`. An engine that several machines share has one
+    /// clock for all.
+    fn time(&self, ours: UnixMillis) -> UnixMillis {
+        ours
+    }
+
+    /// Fencing tokens of this engine begin here: higher than any that it gave before it was opened.
+    fn least_token(&self) -> u64;
+
+    /// The newest stop that an instance has, of those that name no stream.
+    ///
+    /// # Errors
+    /// That storage failed.
+    async fn instance_stop(&self, instance: &InstanceKey) -> Result<Option<InstanceStop>, StoreError>;
+
+    /// Adds a stop to what is remembered of an instance. Adding it again changes nothing.
+    ///
+    /// # Errors
+    /// That storage failed.
+    async fn add_instance_stop(
+        &self,
+        instance: &InstanceKey,
+        stop: InstanceStop,
+        now: UnixMillis,
+    ) -> Result<(), StoreError>;
+
+    /// The streams whose record names an instance, by id.
+    ///
+    /// # Errors
+    /// That storage failed.
+    async fn streams_of(&self, instance: &InstanceKey) -> Result<Vec<StreamId>, StoreError>;
 }
 
-/// In which state a stream is given up.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// It is over: the wishes that the lease has seen are done.
-    Ended {
-        /// Zoom's reason, if it gave one.
-        stop_reason: Option<StopReason>,
-        /// Why, for people.
-        why: String,
-        /// What the run brought and what it lost, if that is known.
-        summary: Option<Box<RunSummary>>,
-    },
-    /// Somebody else shall go on with it.
-    HandedOver,
+/// A record, and the one that it is to take the place of.
+#[derive(Clone, Debug)]
+pub struct RecordChange {
+    /// As it was read; none if there was no record.
+    pub before: Option<StreamRecord>,
+    /// As it is to be. Its revision does not matter.
+    pub after: StreamRecord,
+    /// How safe it has to be.
+    pub safety: Safety,
+}
+
+/// What a save must survive when it returns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Safety {
+    /// The end of the process. After a power cut it follows again from what is synced.
+    Process,
+    /// A power cut.
+    PowerCut,
+}
+
+/// What became of a save.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Saved {
+    /// The record has this revision now.
+    As(Revision),
+    /// Somebody was faster: nothing was changed.
+    Outrun,
 }
 
 /// Which records are wanted.

@@ -10,22 +10,30 @@ use common::{
     undated_start,
 };
 use rtms_store::{
-    Change, Class, EntryId, Lease, NewEntry, Outcome, ReceiptFilter, Recorded, RunSummary, Step, Store, StoreError,
-    StreamFilter, Unclosed, UnixMicros, Verdict,
+    Change, Class, EntryId, Lease, NewEntry, Operations, Outcome, ReceiptFilter, RecordChange, Recorded, RunSummary,
+    Safety, Saved, Step, Store, StoreError, StreamChange, StreamFilter, StreamRecord, Unclosed, UnixMicros, Verdict,
 };
-use rtms_wire::{codes::stop_reason::StopReason, ids::StreamId, time::UnixMillis};
+use rtms_wire::{
+    codes::stop_reason::StopReason,
+    ids::{StreamId, UserId},
+    time::UnixMillis,
+};
+use tokio::time::timeout;
 
 macro_rules! contract {
     ($($promise:ident)+) => {
         mod memory {
             $(#[tokio::test] async fn $promise() { super::$promise(&*super::Engine::memory().store).await; })+
         }
+        mod faulty {
+            $(#[tokio::test] async fn $promise() { super::$promise(&*super::Engine::faulty().store).await; })+
+        }
         mod sqlite {
             $(#[tokio::test] async fn $promise() { let engine = super::Engine::sqlite(); super::$promise(&*engine.store).await; })+
         }
         #[test]
         fn many_writers_get_numbers_of_their_own() {
-            for engine in [Engine::memory(), Engine::sqlite()] {
+            for engine in [Engine::memory(), Engine::faulty(), Engine::sqlite()] {
                 concurrent_appends(engine);
             }
         }
@@ -61,7 +69,12 @@ contract! {
     a_recording_that_is_closed_after_the_end_of_its_stream_is_put_down_there
     the_account_of_a_run_that_ended_before_the_stop_reaches_to_it
     a_stream_whose_run_has_ended_can_be_wanted_again_until_zoom_stops_it
-    changes_of_streams_wake_workers
+    changes_of_streams_are_yielded_with_their_revisions
+    a_record_that_changed_since_it_was_read_is_not_overwritten
+    of_many_who_change_a_record_at_once_each_is_heard
+    leases_are_renewed_together_and_each_by_itself
+    a_wish_for_a_camera_is_kept_until_the_stream_starts_again
+    an_entry_is_one_takers_until_its_term_ends
     lists_are_filtered_and_limited
     a_receipt_tells_what_became_of_a_webhook
     steps_of_a_stream_go_to_the_entry_that_asked_for_its_connection
@@ -136,8 +149,27 @@ async fn an_append_wakes_who_waits(store: &dyn Store) {
     assert_eq!(pending(store).await, [id]);
 }
 
+async fn an_entry_is_one_takers_until_its_term_ends(store: &dyn Store) {
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        ids.push(store.append(entry("{}")).await.unwrap());
+    }
+    let take = async |limit, now| {
+        let taken = store.take(limit, TERM, now).await.unwrap().into_iter();
+        taken.map(|taken| (taken.entry.id, taken.deliveries)).collect::<Vec<_>>()
+    };
+
+    assert_eq!(take(2, NOW).await, [(ids[0], 1), (ids[1], 1)]);
+    assert_eq!(take(2, NOW).await, [(ids[2], 1)]);
+    assert_eq!(take(2, NOW).await, []);
+    store.settle(ids[0], Verdict::new(Class::Unknown, ""), NOW).await.unwrap();
+
+    assert_eq!(take(9, NOW + TERM).await, [(ids[1], 2), (ids[2], 2)], "nobody settled them in time");
+    assert_eq!(pending(store).await, [ids[1], ids[2]], "whoever has them");
+}
+
 fn concurrent_appends(engine: Engine) {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap();
     runtime.block_on(async {
         let writers = (0..64).map(|_| {
             let store = Arc::clone(&engine.store);
@@ -593,24 +625,103 @@ async fn a_stream_handed_over_can_be_claimed_at_once(store: &dyn Store) {
     assert_lost(store.release(&lease, Outcome::HandedOver, NOW).await, &lease);
 }
 
-async fn changes_of_streams_wake_workers(store: &dyn Store) {
-    let mut changes = store.stream_changes();
-    changes.borrow_and_update();
+async fn changes_of_streams_are_yielded_with_their_revisions(store: &dyn Store) {
+    let mut changes = store.changes();
+    let mut next = async || timeout(Duration::from_secs(10), changes.next()).await.expect("a change");
+    let revision = async || store.get(&stream("s")).await.unwrap().unwrap().revision;
 
     fold(store, start("s", 10)).await;
-    assert!(changes.has_changed().unwrap());
-    changes.borrow_and_update();
-
+    assert_eq!(next().await, Some(StreamChange::Stream(stream("s"), revision().await)));
+    fold(store, start("s", 10)).await;
     let lease = claim(store, "s", "a", NOW).await.unwrap();
-    assert!(changes.has_changed().unwrap());
-    changes.borrow_and_update();
+    assert_eq!(next().await, Some(StreamChange::Stream(stream("s"), revision().await)), "a repeat changes nothing");
 
     store.renew(&lease, TERM, NOW).await.unwrap();
-    assert!(!changes.has_changed().unwrap(), "a renewal is nobody's business");
-
     store.release(&lease, Outcome::HandedOver, NOW).await.unwrap();
-    assert!(changes.has_changed().unwrap());
+    let released = StreamChange::Stream(stream("s"), revision().await);
+    assert_eq!(next().await, Some(released), "a renewal is nobody's business");
     assert_eq!(claimable(store).await, [stream("s")]);
+}
+
+async fn a_record_that_changed_since_it_was_read_is_not_overwritten(store: &dyn Store) {
+    fold(store, start("s", 10)).await;
+    let read = async || store.get(&stream("s")).await.unwrap().unwrap();
+    let save = async |before: StreamRecord| {
+        let mut after = before.clone();
+        after.changed_at.0 += 1;
+        store.save(RecordChange { before: Some(before), after, safety: Safety::Process }).await.unwrap()
+    };
+
+    let before = read().await;
+    let Saved::As(revision) = save(before.clone()).await else { panic!("nobody else writes") };
+    assert_eq!(read().await.revision, revision);
+    assert_eq!(save(before).await, Saved::Outrun);
+
+    // Who has it belongs to the record, and so does until when.
+    let before = read().await;
+    let lease = claim(store, "s", "a", NOW).await.unwrap();
+    assert_eq!(save(before).await, Saved::Outrun);
+    let before = read().await;
+    store.renew(&lease, TERM, NOW + TERM / 2).await.unwrap();
+    assert_eq!(save(before).await, Saved::Outrun);
+    assert!(matches!(save(read().await).await, Saved::As(_)));
+
+    let mut fresh = read().await;
+    fresh.stream_id = stream("t");
+    let anew = RecordChange { before: None, after: fresh, safety: Safety::PowerCut };
+    assert!(matches!(store.save(anew.clone()).await.unwrap(), Saved::As(_)));
+    assert_eq!(store.save(anew).await.unwrap(), Saved::Outrun, "it is there");
+}
+
+async fn of_many_who_change_a_record_at_once_each_is_heard(store: &dyn Store) {
+    fold(store, start("s", 10)).await;
+    let closers = (0..8_u64).map(|number| async move {
+        let lengthen = |record: &mut StreamRecord| record.changed_at = UnixMillis(record.changed_at.0 + number + 1);
+        store.change(&stream("s"), Safety::Process, lengthen).await.unwrap()
+    });
+    let before = store.get(&stream("s")).await.unwrap().unwrap().changed_at;
+
+    assert!(futures_util::future::join_all(closers).await.iter().all(Option::is_some));
+
+    let after = store.get(&stream("s")).await.unwrap().unwrap().changed_at;
+    assert_eq!(after.0 - before.0, (1..=8).sum::<u64>());
+}
+
+async fn leases_are_renewed_together_and_each_by_itself(store: &dyn Store) {
+    let mut leases = Vec::new();
+    for name in ["r", "s", "t"] {
+        fold(store, start(name, 10)).await;
+        leases.push(claim(store, name, "a", NOW).await.unwrap());
+    }
+    store.release(&leases[1], Outcome::HandedOver, NOW).await.unwrap();
+
+    let renewed = store.renew_many(&leases, TERM, NOW + TERM / 2).await.unwrap();
+
+    let [Ok(first), Err(StoreError::LeaseLost { token, .. }), Ok(third)] = renewed.as_slice() else {
+        panic!("{renewed:?}")
+    };
+    assert_eq!(
+        (*token, first.expires_at, third.expires_at),
+        (leases[1].token, NOW + TERM / 2 + TERM, first.expires_at)
+    );
+}
+
+async fn a_wish_for_a_camera_is_kept_until_the_stream_starts_again(store: &dyn Store) {
+    let choose =
+        async |user_id: u64, on| store.choose_camera(&stream("s"), &UserId::from(user_id), on, NOW).await.unwrap();
+    assert_eq!(choose(7, true).await, None, "there is no such stream");
+    fold(store, start("s", 10)).await;
+
+    let wish = choose(7, true).await.unwrap();
+    assert_eq!(choose(7, true).await.as_ref(), Some(&wish), "asking again is no other wish");
+    let dropped = choose(7, false).await.unwrap();
+    assert!(dropped.at > wish.at && !dropped.on);
+    let record = store.get(&stream("s")).await.unwrap().unwrap();
+    assert_eq!(record.camera_wish(), Some(&dropped));
+
+    fold(store, start("s", 20)).await;
+    let record = store.get(&stream("s")).await.unwrap().unwrap();
+    assert_eq!(record.camera_wish(), None);
 }
 
 async fn lists_are_filtered_and_limited(store: &dyn Store) {

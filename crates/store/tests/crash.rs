@@ -16,7 +16,9 @@ use std::{
 };
 
 use common::{NOW, entry, owner, start, stream};
-use rtms_store::{EntryId, Inbox, NewEntry, ReceiptFilter, Receipts, SqliteStore, Store, StoreError, Streams};
+use rtms_store::{
+    EntryId, Inbox, NewEntry, Operations, ReceiptFilter, Receipts, SqliteStore, Store, StoreError, Streams,
+};
 
 /// Change it to try other moments; a failure names the round.
 const SEED: u64 = 0x5eed_2026;

@@ -6,6 +6,7 @@
 mod checkpoint;
 mod commit;
 mod failure;
+mod leases;
 mod private;
 mod query;
 mod queue;
@@ -35,22 +36,23 @@ use tokio::sync::{oneshot, watch};
 use self::{
     commit::{Committer, Counters},
     failure::{Failure, store_error},
+    leases::Leases,
     query::Query,
     queue::{Needs, Queue, Task},
-    rows::SqlRecords,
     schema::{Missing, known_version},
 };
 use crate::{
-    entry::{Entry, EntryId, NewEntry, Verdict},
+    changes::{ChangeSender, Changes},
+    entry::{Entry, EntryHead, EntryId, NewEntry, Settled, Taken, Verdict},
     error::{Cause, StoreError},
-    folding::{self, FoldInput, Folded, Folding},
     inbox::Inbox,
-    lease::{Lease, Leases, OwnerId},
+    lease::Lease,
     receipts::{NotedOn, Receipt, ReceiptFilter, Receipts, Step, UnixMicros},
     store::{Pruned, Stats, Store},
-    stream_record::StreamRecord,
-    streams::{Outcome, StreamFilter, Streams},
-    summary::RunSummary,
+    stream_record::{InstanceStop, Revision, StreamRecord},
+    streams::{RecordChange, Safety, Saved, StreamFilter, Streams},
+    takes::Takes,
+    wanted::InstanceKey,
 };
 
 /// The bounds of the engine.
@@ -75,8 +77,10 @@ pub struct SqliteStore {
     queue: Arc<Queue>,
     counters: Arc<Counters>,
     leases: Arc<Mutex<Leases>>,
+    takes: Mutex<Takes>,
+    epoch: u32,
     inbox_changes: watch::Sender<u64>,
-    stream_changes: watch::Sender<u64>,
+    changes: ChangeSender,
     running: Mutex<Option<Running>>,
 }
 
@@ -139,9 +143,11 @@ impl SqliteStore {
             path,
             queue,
             counters,
-            leases: Arc::new(Mutex::new(Leases::of_epoch(epoch))),
+            leases: Arc::default(),
+            takes: Mutex::default(),
+            epoch,
             inbox_changes: watch::Sender::new(0),
-            stream_changes: watch::Sender::new(0),
+            changes: ChangeSender::new(),
             running: Mutex::new(Some(Running { queries, query, commit, checkpoint, lock })),
         })
     }
@@ -162,31 +168,6 @@ impl SqliteStore {
         let (reply, answer) = oneshot::channel();
         self.push(Box::new(Task::writing(needs, work, after, reply)), bytes)?;
         answer.await.unwrap_or(Err(StoreError::Closed))
-    }
-
-    /// Changes the record of a stream, if there is one and `change` says so, and syncs that.
-    async fn change(
-        &self,
-        stream_id: &StreamId,
-        change: impl FnOnce(&mut StreamRecord) -> bool + Send + 'static,
-    ) -> Result<bool, StoreError> {
-        let (stream_id, leases, changes) = (stream_id.clone(), Arc::clone(&self.leases), self.stream_changes.clone());
-        let work = move |connection: &Connection| {
-            let Some(mut record) = rows::load(connection, &stream_id)? else { return Ok(false) };
-            record.lease = locked(&leases).of(&stream_id).cloned();
-            let is_changed = change(&mut record);
-            if is_changed {
-                rows::save(connection, &record)?;
-            }
-            Ok(is_changed)
-        };
-        let after = move |is_changed, _: &Connection| {
-            if is_changed {
-                bump(&changes);
-            }
-            Ok(is_changed)
-        };
-        self.write(Needs::Sync, 0, work, after).await
     }
 
     /// Has the commit thread do something between two groups, when all that is known is committed.
@@ -255,12 +236,32 @@ impl Inbox for SqliteStore {
         self.query(move |connection| rows::pending(connection, limit)).await
     }
 
-    async fn settle(&self, id: EntryId, verdict: Verdict, now: UnixMillis) -> Result<(), StoreError> {
-        let settle = move |connection: &Connection| match rows::settle(connection, id, &verdict, now)? {
-            true => Ok(()),
-            false => Err(StoreError::NoSuchEntry(id).into()),
+    async fn take(&self, limit: usize, term: Duration, now: UnixMillis) -> Result<Vec<Taken>, StoreError> {
+        // So many of the oldest may be somebody's.
+        let taken = locked(&self.takes).len();
+        let pending = self.pending(limit.saturating_add(taken)).await?;
+        let mut takes = locked(&self.takes);
+        let free = pending.into_iter().filter_map(|entry| {
+            let deliveries = takes.take(entry.id, term, now)?;
+            Some(Taken { entry, deliveries })
+        });
+        Ok(free.take(limit).collect())
+    }
+
+    async fn head(&self, id: EntryId) -> Result<Option<EntryHead>, StoreError> {
+        self.query(move |connection| rows::entry_head(connection, id)).await
+    }
+
+    async fn settle(&self, id: EntryId, verdict: Verdict, now: UnixMillis) -> Result<Settled, StoreError> {
+        let settle = move |connection: &Connection| {
+            let settled = rows::settle(connection, id, &verdict, now)?;
+            settled.ok_or_else(|| StoreError::NoSuchEntry(id).into())
         };
-        self.write(Needs::Commit, 0, settle, |(), _| Ok(())).await
+        let settled = self.write(Needs::Commit, 0, settle, |settled, _| Ok(settled)).await;
+        if settled.is_ok() {
+            locked(&self.takes).settled(id);
+        }
+        settled
     }
 
     fn inbox_changes(&self) -> watch::Receiver<u64> {
@@ -270,141 +271,126 @@ impl Inbox for SqliteStore {
 
 #[async_trait]
 impl Streams for SqliteStore {
-    async fn fold(&self, id: EntryId, input: FoldInput, now: UnixMillis) -> Result<Folded, StoreError> {
-        let changes = self.stream_changes.clone();
-        let fold = move |connection: &Connection| {
-            let head = rows::entry_head(connection, id)?.ok_or(StoreError::NoSuchEntry(id))?;
-            let entry = Folding { id, received_at: head.received_at, app: &head.app, now };
-            let mut folded = folding::fold(&mut SqlRecords(connection), &entry, &input)?;
-            match head.settled {
-                Some((class, reason)) => (folded.class, folded.reason) = (class, reason),
-                None => {
-                    rows::settle(connection, id, &folded.verdict(&input), now)?;
-                }
-            }
-            Ok(folded)
-        };
-        let after = move |folded, _: &Connection| {
-            bump(&changes);
-            Ok(folded)
-        };
-        self.write(Needs::Commit, 0, fold, after).await
-    }
-
-    async fn claim(
-        &self,
-        stream_id: &StreamId,
-        owner: &OwnerId,
-        term: Duration,
-        now: UnixMillis,
-    ) -> Result<Option<Lease>, StoreError> {
-        let (stream_id, owner) = (stream_id.clone(), owner.clone());
-        let (leases, changes) = (Arc::clone(&self.leases), self.stream_changes.clone());
-        // Only the commit thread changes records and gives leases, so nothing can come between looking and giving.
-        self.between_groups(move |connection| {
-            let wish_at = rows::load(connection, &stream_id)?.and_then(|record| Some(record.open_wish()?.at));
-            let lease = wish_at.and_then(|at| locked(&leases).claim(&stream_id, &owner, at, term, now));
-            if lease.is_some() {
-                bump(&changes);
-            }
-            Ok(lease)
-        })
-        .await
-    }
-
-    async fn renew(&self, lease: &Lease, term: Duration, now: UnixMillis) -> Result<Lease, StoreError> {
-        locked(&self.leases).renew(lease, term, now)
-    }
-
-    async fn release(&self, lease: &Lease, outcome: Outcome, now: UnixMillis) -> Result<(), StoreError> {
-        let Outcome::Ended { stop_reason, why, summary } = outcome else {
-            let mut leases = locked(&self.leases);
-            leases.check(lease, now)?;
-            leases.remove(lease);
-            drop(leases);
-            bump(&self.stream_changes);
-            return Ok(());
-        };
-        let (lease, ended) = (lease.clone(), lease.clone());
-        let (checked, freed) = (Arc::clone(&self.leases), Arc::clone(&self.leases));
-        let changes = self.stream_changes.clone();
-        let end = move |connection: &Connection| {
-            locked(&checked).check(&lease, now)?;
-            if let Some(mut record) = rows::load(connection, &lease.stream_id)? {
-                record.end(&lease, stop_reason, why, summary, now);
-                rows::save(connection, &record)?;
-            }
-            Ok(())
-        };
-        // Freed only when it is durable that there is nothing left to claim.
-        let after = move |(), _: &Connection| {
-            locked(&freed).remove(&ended);
-            bump(&changes);
-            Ok(())
-        };
-        self.write(Needs::Sync, 0, end, after).await
-    }
-
-    async fn ask_to_close(&self, stream_id: &StreamId, now: UnixMillis) -> Result<bool, StoreError> {
-        self.change(stream_id, move |record| record.close(now)).await
-    }
-
-    async fn ask_to_retry(&self, stream_id: &StreamId, now: UnixMillis) -> Result<bool, StoreError> {
-        self.change(stream_id, move |record| record.retry(now)).await
-    }
-
-    async fn conclude(
-        &self,
-        stream_id: &StreamId,
-        owner: &OwnerId,
-        why: String,
-        summary: RunSummary,
-        now: UnixMillis,
-    ) -> Result<bool, StoreError> {
-        let owner = owner.clone();
-        self.change(stream_id, move |record| record.conclude(owner, why, summary, now)).await
-    }
-
-    async fn amend(&self, stream_id: &StreamId, summary: RunSummary, now: UnixMillis) -> Result<bool, StoreError> {
-        self.change(stream_id, move |record| record.amend(summary, now)).await
-    }
-
     async fn get(&self, stream_id: &StreamId) -> Result<Option<StreamRecord>, StoreError> {
-        // Before the record, so that a stream without a lease has its end.
-        let lease = locked(&self.leases).of(stream_id).cloned();
+        // Before the row, so that a stream without a lease has its end.
+        let slot = locked(&self.leases).slot(stream_id);
         let stream_id = stream_id.clone();
-        let record = self.query(move |connection| rows::load(connection, &stream_id)).await?;
-        Ok(record.map(|record| StreamRecord { lease, ..record }))
+        let row = self.query(move |connection| rows::load(connection, &stream_id)).await?;
+        Ok(row.map(|row| slot.complete(row)))
+    }
+
+    async fn save(&self, change: RecordChange) -> Result<Saved, StoreError> {
+        let RecordChange { before, after, safety } = change;
+        let expected = before.as_ref().map_or(0, |before| before.revision.0);
+        let is_of_lease = before.as_ref().is_some_and(|before| before.differs_only_in_lease(&after));
+        let has_lease_changed = before.as_ref().and_then(|before| before.lease.as_ref()) != after.lease.as_ref();
+        let (leases, stream_id) = (Arc::clone(&self.leases), after.stream_id.clone());
+        let saved = if is_of_lease {
+            // Only the commit thread changes records, so nothing can come between looking and giving.
+            let give = move |connection: &Connection| {
+                let of_row = rows::revision(connection, &after.stream_id)?;
+                let mut leases = locked(&leases);
+                if leases.revision(&after.stream_id, of_row) != expected {
+                    return Ok(Saved::Outrun);
+                }
+                leases.set(&after);
+                Ok(Saved::As(Revision(leases.revision(&after.stream_id, of_row))))
+            };
+            self.between_groups(give).await?
+        } else {
+            let needs = match safety {
+                Safety::Process => Needs::Commit,
+                Safety::PowerCut => Needs::Sync,
+            };
+            let (looked_at, freed) = (Arc::clone(&leases), leases);
+            let replace = move |connection: &Connection| {
+                let of_row = rows::revision(connection, &after.stream_id)?;
+                if locked(&looked_at).revision(&after.stream_id, of_row) != expected {
+                    return Ok(None);
+                }
+                rows::save(connection, &after)?;
+                Ok(Some((after, of_row + 1)))
+            };
+            // Who has it changes only when the rest is safe: a stream that is nobody's has its end.
+            let after = move |replaced: Option<(StreamRecord, u64)>, _: &Connection| {
+                let Some((after, of_row)) = replaced else { return Ok(Saved::Outrun) };
+                let mut leases = locked(&freed);
+                if has_lease_changed {
+                    leases.set(&after);
+                }
+                Ok(Saved::As(Revision(leases.revision(&after.stream_id, of_row))))
+            };
+            self.write(needs, 0, replace, after).await?
+        };
+        if let Saved::As(revision) = saved {
+            self.changes.report(&stream_id, revision);
+        }
+        Ok(saved)
     }
 
     async fn list(&self, filter: StreamFilter) -> Result<Vec<StreamRecord>, StoreError> {
+        // Before the rows, so that a stream without a lease has its end.
         let leases = locked(&self.leases).clone();
         let records = self.query(move |connection| rows::list(connection, &filter)).await?;
-        Ok(records.into_iter().map(|record| with_lease(record, &leases)).collect())
+        Ok(records.into_iter().map(|row| leases.slot(&row.stream_id).complete(row)).collect())
     }
 
     async fn claimable(&self, now: UnixMillis) -> Result<Vec<StreamRecord>, StoreError> {
         let leases = Arc::clone(&self.leases);
         let records = self.query(move |connection| {
             // Most open streams are somebody's; their records need not be read.
-            let mut free = rows::open_streams(connection)?;
-            free.retain(|stream_id| !locked(&leases).is_leased(stream_id, now));
-            let records = free.iter().map(|stream_id| rows::load(connection, stream_id));
-            records.filter_map(Result::transpose).collect::<rusqlite::Result<Vec<_>>>()
+            let slots = rows::open_streams(connection)?.into_iter().map(|stream_id| {
+                let slot = locked(&leases).slot(&stream_id);
+                (stream_id, slot)
+            });
+            let free: Vec<_> = slots.filter(|(_, slot)| !slot.is_leased(now)).collect();
+            let rows = free
+                .iter()
+                .map(|(stream_id, slot)| Ok(rows::load(connection, stream_id)?.map(|row| slot.complete(row))));
+            rows.filter_map(Result::transpose).collect::<rusqlite::Result<Vec<_>>>()
         });
-        let records = records.await?;
-        let leases = locked(&self.leases);
-        let records = records.into_iter().map(|record| with_lease(record, &leases));
-        Ok(records.filter(|record| record.is_claimable(now)).collect())
+        Ok(records.await?.into_iter().filter(|record| record.is_claimable(now)).collect())
     }
 
-    fn stream_changes(&self) -> watch::Receiver<u64> {
-        self.stream_changes.subscribe()
+    async fn renew_many(
+        &self,
+        leases: &[Lease],
+        term: Duration,
+        now: UnixMillis,
+    ) -> Result<Vec<Result<Lease, StoreError>>, StoreError> {
+        let mut known = locked(&self.leases);
+        Ok(leases.iter().map(|lease| known.renew(lease, term, now)).collect())
     }
-}
 
-fn with_lease(record: StreamRecord, leases: &Leases) -> StreamRecord {
-    StreamRecord { lease: leases.of(&record.stream_id).cloned(), ..record }
+    fn changes(&self) -> Changes {
+        self.changes.subscribe()
+    }
+
+    fn least_token(&self) -> u64 {
+        // 2^32 claims in one run of the program are out of reach, so epochs do not overlap.
+        (u64::from(self.epoch) << 32) + 1
+    }
+
+    async fn instance_stop(&self, instance: &InstanceKey) -> Result<Option<InstanceStop>, StoreError> {
+        let instance = instance.clone();
+        self.query(move |connection| rows::instance_stop(connection, &instance)).await
+    }
+
+    async fn add_instance_stop(
+        &self,
+        instance: &InstanceKey,
+        stop: InstanceStop,
+        now: UnixMillis,
+    ) -> Result<(), StoreError> {
+        let instance = instance.clone();
+        let add = move |connection: &Connection| Ok(rows::add_instance_stop(connection, &instance, stop, now)?);
+        self.write(Needs::Commit, 0, add, |(), _| Ok(())).await
+    }
+
+    async fn streams_of(&self, instance: &InstanceKey) -> Result<Vec<StreamId>, StoreError> {
+        let instance = instance.clone();
+        self.query(move |connection| rows::streams_of(connection, &instance)).await
+    }
 }
 
 #[async_trait]
@@ -433,7 +419,6 @@ impl Store for SqliteStore {
     async fn prune(&self, older_than: UnixMillis) -> Result<Pruned, StoreError> {
         let limit = Self::PRUNE_ROWS;
         let mut pruned = Pruned::default();
-        locked(&self.leases).forget_expired(older_than);
         loop {
             let prune = move |connection: &Connection| Ok(rows::prune_entries(connection, older_than, limit)?);
             let gone = self.write(Needs::Commit, 0, prune, |gone, _| Ok(gone)).await?;
@@ -446,13 +431,19 @@ impl Store for SqliteStore {
             let leases = Arc::clone(&self.leases);
             let prune = move |connection: &Connection| {
                 let mut streams = rows::prunable_streams(connection, older_than, limit)?;
-                streams.retain(|stream_id| locked(&leases).of(stream_id).is_none());
+                streams.retain(|stream_id| !locked(&leases).slot(stream_id).is_leased(older_than));
                 for stream_id in &streams {
                     rows::remove_stream(connection, stream_id)?;
                 }
+                Ok(streams)
+            };
+            let forgotten = Arc::clone(&self.leases);
+            let after = move |streams: Vec<StreamId>, _: &Connection| {
+                let mut leases = locked(&forgotten);
+                streams.iter().for_each(|stream_id| leases.forget(stream_id));
                 Ok(streams.len())
             };
-            let gone = self.write(Needs::Commit, 0, prune, |gone, _| Ok(gone)).await?;
+            let gone = self.write(Needs::Commit, 0, prune, after).await?;
             pruned.streams += gone;
             if gone < limit {
                 break;
@@ -466,7 +457,6 @@ impl Store for SqliteStore {
                 break;
             }
         }
-        bump(&self.stream_changes);
         Ok(pruned)
     }
 

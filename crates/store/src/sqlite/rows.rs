@@ -11,12 +11,11 @@ use smol_str::SmolStr;
 
 use crate::{
     class::Class,
-    entry::{Entry, EntryId, NewEntry, Verdict},
-    folding::Records,
+    entry::{Entry, EntryHead, EntryId, NewEntry, Settled, Verdict},
     receipts::{Receipt, ReceiptFilter, Step, Steps, UnixMicros},
-    stream_record::StreamRecord,
+    stream_record::{InstanceStop, Revision, StreamRecord},
     streams::StreamFilter,
-    wanted::{InstanceKey, Stop},
+    wanted::InstanceKey,
 };
 
 type Result<T> = rusqlite::Result<T>;
@@ -45,25 +44,23 @@ pub(super) fn pending(connection: &Connection, limit: usize) -> Result<Vec<Entry
     entries.collect()
 }
 
-/// What folding needs of an entry.
-pub(super) struct EntryHead {
-    pub(super) received_at: UnixMillis,
-    pub(super) app: SmolStr,
-    pub(super) settled: Option<(Class, String)>,
-}
-
 pub(super) fn entry_head(connection: &Connection, id: EntryId) -> Result<Option<EntryHead>> {
     let mut select = connection.prepare_cached("SELECT received_at, app, class, reason FROM entries WHERE id = ?1")?;
     let head = |row: &Row<'_>| {
         let reason: Option<String> = row.get(3)?;
-        let settled = class(row, 2)?.map(|class| (class, reason.unwrap_or_default()));
+        let settled = class(row, 2)?.map(|class| Settled { class, reason: reason.unwrap_or_default() });
         Ok(EntryHead { received_at: UnixMillis(unsigned(row, 0)?), app: text(row, 1)?, settled })
     };
     select.query_row([integer(id.0)], head).optional()
 }
 
-/// Settles an entry unless it is settled. Returns whether there is such an entry.
-pub(super) fn settle(connection: &Connection, id: EntryId, verdict: &Verdict, now: UnixMillis) -> Result<bool> {
+/// Settles an entry unless it is settled. Returns the verdict that stands; none if there is no such entry.
+pub(super) fn settle(
+    connection: &Connection,
+    id: EntryId,
+    verdict: &Verdict,
+    now: UnixMillis,
+) -> Result<Option<Settled>> {
     let mut update = connection.prepare_cached(
         "UPDATE entries SET class = ?2, reason = ?3, event = ?4, stream_id = ?5, settled_at = ?6
          WHERE id = ?1 AND settled_at IS NULL",
@@ -78,7 +75,10 @@ pub(super) fn settle(connection: &Connection, id: EntryId, verdict: &Verdict, no
         stream_id,
         integer(now.0)
     ])?;
-    Ok(changed == 1 || entry_head(connection, id)?.is_some())
+    if changed == 1 {
+        return Ok(Some(Settled { class: verdict.class, reason: verdict.reason.clone() }));
+    }
+    Ok(entry_head(connection, id)?.and_then(|head| head.settled))
 }
 
 // Receipts.
@@ -163,17 +163,19 @@ pub(super) fn body(connection: &Connection, id: EntryId) -> Result<Option<Bytes>
 
 pub(super) fn load(connection: &Connection, stream_id: &StreamId) -> Result<Option<StreamRecord>> {
     let mut select = connection.prepare_cached(
-        "SELECT stream_id, wanted, ended, connection_entry, changed_at FROM streams WHERE stream_id = ?1",
+        "SELECT stream_id, wanted, ended, connection_entry, changed_at, camera, verdicts, revision FROM streams
+         WHERE stream_id = ?1",
     )?;
     select.query_row([stream_id.as_str()], record).optional()
 }
 
 pub(super) fn save(connection: &Connection, record: &StreamRecord) -> Result<()> {
     let mut upsert = connection.prepare_cached(
-        "INSERT INTO streams (stream_id, wanted, ended, is_open, connection_entry, changed_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+        "INSERT INTO streams (stream_id, wanted, ended, is_open, connection_entry, changed_at, camera, verdicts, revision)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 1)
          ON CONFLICT DO UPDATE SET wanted = excluded.wanted, ended = excluded.ended, is_open = excluded.is_open,
-            connection_entry = excluded.connection_entry, changed_at = excluded.changed_at",
+            connection_entry = excluded.connection_entry, changed_at = excluded.changed_at, camera = excluded.camera,
+            verdicts = excluded.verdicts, revision = revision + 1",
     )?;
     upsert.execute(params![
         record.stream_id.as_str(),
@@ -182,6 +184,8 @@ pub(super) fn save(connection: &Connection, record: &StreamRecord) -> Result<()>
         record.open_wish().is_some(),
         record.connection_entry.map(|id| integer(id.0)),
         integer(record.changed_at.0),
+        record.camera.as_ref().map(json).transpose()?,
+        if record.verdicts.is_empty() { None } else { Some(json(&record.verdicts)?) },
     ])?;
     let mut insert = connection.prepare_cached("INSERT OR IGNORE INTO stream_instances VALUES (?1, ?2, ?3, ?4)")?;
     for InstanceKey { app, product, value } in &record.wanted.instances {
@@ -192,7 +196,7 @@ pub(super) fn save(connection: &Connection, record: &StreamRecord) -> Result<()>
 
 pub(super) fn list(connection: &Connection, filter: &StreamFilter) -> Result<Vec<StreamRecord>> {
     let mut select = connection.prepare_cached(
-        "SELECT stream_id, wanted, ended, connection_entry, changed_at FROM streams
+        "SELECT stream_id, wanted, ended, connection_entry, changed_at, camera, verdicts, revision FROM streams
          WHERE ?1 IS NULL OR is_open = ?1 ORDER BY changed_at DESC, stream_id LIMIT ?2",
     )?;
     let records = select.query_map(params![filter.open, integer(filter.limit as u64)], record)?;
@@ -249,53 +253,60 @@ pub(super) fn probe(connection: &Connection) -> Result<()> {
     Ok(())
 }
 
-/// The records in the transaction that is open on a connection.
-pub(super) struct SqlRecords<'a>(pub(super) &'a Connection);
+/// The revision of a stream's row; 0 without one.
+pub(super) fn revision(connection: &Connection, stream_id: &StreamId) -> Result<u64> {
+    let mut select = connection.prepare_cached("SELECT revision FROM streams WHERE stream_id = ?1")?;
+    let revision = select.query_row([stream_id.as_str()], |row| unsigned(row, 0)).optional()?;
+    Ok(revision.unwrap_or_default())
+}
 
-impl Records for SqlRecords<'_> {
-    type Error = rusqlite::Error;
+pub(super) fn streams_of(connection: &Connection, instance: &InstanceKey) -> Result<Vec<StreamId>> {
+    let mut select = connection.prepare_cached(
+        "SELECT stream_id FROM stream_instances WHERE app = ?1 AND product = ?2 AND value = ?3 ORDER BY stream_id",
+    )?;
+    let ids = select.query_map(key(instance), |row| Ok(StreamId::new(row.get_ref(0)?.as_str()?)))?;
+    ids.collect()
+}
 
-    fn load(&mut self, stream_id: &StreamId) -> Result<Option<StreamRecord>> {
-        load(self.0, stream_id)
+pub(super) fn instance_stop(connection: &Connection, instance: &InstanceKey) -> Result<Option<InstanceStop>> {
+    let mut select =
+        connection.prepare_cached("SELECT stop FROM instance_stops WHERE app = ?1 AND product = ?2 AND value = ?3")?;
+    select.query_row(key(instance), |row| from_json(row, 0)).optional()
+}
+
+/// Adds a stop to what is remembered of an instance; to be called in a transaction.
+pub(super) fn add_instance_stop(
+    connection: &Connection,
+    instance: &InstanceKey,
+    stop: InstanceStop,
+    now: UnixMillis,
+) -> Result<()> {
+    let known = instance_stop(connection, instance)?;
+    let joined = known.clone().map_or_else(|| stop.clone(), |known| known.join(stop.clone()));
+    if known.as_ref() == Some(&joined) {
+        return Ok(());
     }
-
-    fn save(&mut self, record: &StreamRecord) -> Result<()> {
-        save(self.0, record)
-    }
-
-    fn streams_of(&mut self, instance: &InstanceKey) -> Result<Vec<StreamId>> {
-        let mut select = self.0.prepare_cached(
-            "SELECT stream_id FROM stream_instances WHERE app = ?1 AND product = ?2 AND value = ?3 ORDER BY stream_id",
-        )?;
-        let ids = select.query_map(key(instance), |row| Ok(StreamId::new(row.get_ref(0)?.as_str()?)))?;
-        ids.collect()
-    }
-
-    fn instance_stop(&mut self, instance: &InstanceKey) -> Result<Option<Stop>> {
-        let mut select =
-            self.0.prepare_cached("SELECT stop FROM instance_stops WHERE app = ?1 AND product = ?2 AND value = ?3")?;
-        select.query_row(key(instance), |row| from_json(row, 0)).optional()
-    }
-
-    fn remember_stop(&mut self, instance: &InstanceKey, stop: &Stop, now: UnixMillis) -> Result<()> {
-        let mut upsert = self.0.prepare_cached(
-            "INSERT INTO instance_stops VALUES (?1, ?2, ?3, ?4, ?5)
-             ON CONFLICT DO UPDATE SET stop = excluded.stop, remembered_at = excluded.remembered_at",
-        )?;
-        let [app, product, value] = key(instance);
-        upsert.execute(params![app, product, value, json(stop)?, integer(now.0)])?;
-        Ok(())
-    }
+    let mut upsert = connection.prepare_cached(
+        "INSERT INTO instance_stops VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT DO UPDATE SET stop = excluded.stop, remembered_at = excluded.remembered_at",
+    )?;
+    let [app, product, value] = key(instance);
+    upsert.execute(params![app, product, value, json(&joined)?, integer(now.0)])?;
+    Ok(())
 }
 
 fn record(row: &Row<'_>) -> Result<StreamRecord> {
     Ok(StreamRecord {
         stream_id: StreamId::new(row.get_ref(0)?.as_str()?),
         wanted: from_json(row, 1)?,
-        ended: if row.get_ref(2)? == ValueRef::Null { None } else { Some(from_json(row, 2)?) },
+        ended: optional_json(row, 2)?,
         lease: None,
         connection_entry: row.get::<_, Option<i64>>(3)?.map(|id| EntryId(id.unsigned_abs())),
         changed_at: UnixMillis(unsigned(row, 4)?),
+        camera: optional_json(row, 5)?,
+        verdicts: optional_json(row, 6)?.unwrap_or_default(),
+        last_token: 0,
+        revision: Revision(unsigned(row, 7)?),
     })
 }
 
@@ -334,6 +345,10 @@ fn json(value: &impl Serialize) -> Result<String> {
 
 fn from_json<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> Result<T> {
     serde_json::from_str(row.get_ref(column)?.as_str()?).map_err(|error| unreadable(column, error))
+}
+
+fn optional_json<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> Result<Option<T>> {
+    if row.get_ref(column)? == ValueRef::Null { Ok(None) } else { from_json(row, column).map(Some) }
 }
 
 fn unreadable(column: usize, why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> rusqlite::Error {

@@ -17,6 +17,9 @@
 //! | `instance_stops` | a stop without stream id | the instance; `stop`: [`crate::Stop`] as JSON; `remembered_at` |
 //! | `meta` | a number | `epoch`: rises with each opening, the upper half of fencing tokens; `probe`: rises when storage proves itself |
 //!
+//! Version 2 adds to `streams`: `camera`, a [`crate::CameraWish`] as JSON or null; `verdicts`: what the last entries that changed
+//! the record were found to be, as JSON or null; `revision`: rises with each change of the row.
+//!
 //! Leases are not in it: they end with the process, see [`crate::lease`].
 
 use std::{path::Path, time::Duration};
@@ -33,7 +36,8 @@ pub(super) const LOCK_NAME: &str = "store.lock";
 pub(super) const APPLICATION_ID: i64 = 0x5254_4d53;
 
 /// What turns each version into the next. Only ever appended to.
-pub(super) const MIGRATIONS: [&str; 1] = ["
+pub(super) const MIGRATIONS: [&str; 2] = [
+    "
     CREATE TABLE entries (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         received_at INTEGER NOT NULL,
@@ -89,7 +93,13 @@ pub(super) const MIGRATIONS: [&str; 1] = ["
 
     CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
     INSERT INTO meta VALUES ('epoch', 0), ('probe', 0);
-"];
+",
+    "
+    ALTER TABLE streams ADD COLUMN camera TEXT;
+    ALTER TABLE streams ADD COLUMN verdicts TEXT;
+    ALTER TABLE streams ADD COLUMN revision INTEGER NOT NULL DEFAULT 1;
+",
+];
 
 /// What stands in the head of a file.
 pub(super) struct Head {

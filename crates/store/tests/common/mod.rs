@@ -2,10 +2,13 @@
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the answer")]
 #![allow(dead_code, reason = "each test file takes what it needs")]
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use rtms_store::{Change, EntryId, FoldInput, Folded, MemoryStore, NewEntry, OwnerId, SqliteStore, Store};
+use rtms_store::{
+    Change, EntryId, Faults, FaultyStore, FoldInput, Folded, MemoryStore, NewEntry, Operations, OwnerId, SqliteStore,
+    Store, faulty::Sleep,
+};
 use rtms_wire::{
     codes::{product::Product, stop_reason::StopReason},
     ids::{InstanceId, InstanceIdField, StreamId},
@@ -22,6 +25,14 @@ pub(crate) struct Engine {
 impl Engine {
     pub(crate) fn memory() -> Self {
         Self { store: Arc::new(MemoryStore::new()), _directory: None }
+    }
+
+    /// One whose saves are outrun, late and done twice. What it keeps it keeps all the same.
+    pub(crate) fn faulty() -> Self {
+        let faults =
+            Faults { outrun: 200, twice: 200, late: 100, longest: Duration::from_millis(2), ..Faults::default() };
+        let sleep: Sleep = Arc::new(|time| Box::pin(tokio::time::sleep(time)));
+        Self { store: Arc::new(FaultyStore::new(Arc::new(MemoryStore::new()), faults, 1, sleep)), _directory: None }
     }
 
     pub(crate) fn sqlite() -> Self {
