@@ -5,7 +5,6 @@ use std::{path::Path, time::Duration};
 use rtms_wire::{media::medium::Medium, time::UnixMillis};
 use serde::Deserialize;
 
-use super::{Recorder, Summary};
 use crate::{
     error::RecordError,
     file::Files,
@@ -19,6 +18,7 @@ use crate::{
     },
     manifest::{AsideReason, Manifest, RecordingState},
     options::Options,
+    recorder::{Recorder, Summary},
 };
 
 /// The room that a recording keeps on the disk for its last manifest, in bytes.

@@ -12,10 +12,10 @@ use rtms_wire::{
 };
 use serde::Serialize;
 
-use super::Recorder;
 use crate::{
     error::RecordError,
     input::{Note, Who},
+    recorder::Recorder,
 };
 
 /// How far the time of a name may be from when it came: longer than any meeting.

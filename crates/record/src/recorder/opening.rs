@@ -9,7 +9,6 @@ use std::{
 use rtms_wire::{media::medium::Medium, time::UnixMillis};
 use serde::Deserialize;
 
-use super::{Recorder, giving_up::RESERVE_BYTES, rebuilding};
 use crate::{
     audio::{Audio, Found, MissingSound},
     belief::Belief,
@@ -30,6 +29,7 @@ use crate::{
     options::Options,
     people::People,
     private,
+    recorder::{Recorder, giving_up::RESERVE_BYTES, rebuilding},
     repeats::RecordedLines,
     text::Transcript,
 };

@@ -11,11 +11,11 @@ use rtms_wire::ids::StreamId;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use super::failure::Failure;
 use crate::{
     entry::EntryId,
     error::StoreError,
     receipts::{NotedOn, Step, Steps, UnixMicros},
+    sqlite::failure::Failure,
 };
 
 /// What has to be done before a job is answered.
