@@ -47,8 +47,9 @@
 //! use rtms_record::{Ending, Input, Recorder, RecordingAbout};
 //! use rtms_wire::{
 //!     codes::{product::Product, stop_reason::StopReason},
+//!     extra::Extra,
 //!     ids::{InstanceId, InstanceIdField, StreamId, UserId},
-//!     message::{Extra, media_data::MediaData},
+//!     message::media_data::MediaData,
 //!     time::UnixMillis,
 //! };
 //!
