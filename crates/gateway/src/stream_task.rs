@@ -12,10 +12,10 @@ use rtms_client::{
     tap::Tap,
 };
 use rtms_proto::{
-    aftermath::Aftermath,
     config::{Circumstances, StreamConfig},
     error::Misuse,
     event::{CloseAnswer, Ending, Event, Interruption, Odd},
+    next_step::NextStep,
     role::Role,
     signaling::StreamStart,
 };
@@ -596,12 +596,12 @@ fn not_reached(connected: bool, failure: Option<&str>) -> String {
 
 /// What is to be done after an end, by whoever reads the log or the envelope.
 fn next(ending: &Ending) -> Next {
-    match (ending, ending.aftermath()) {
+    match (ending, ending.next_step()) {
         (Ending::Stopped { reason: Some(StopReason::StreamRevoked) }, _) => Next::Delete,
         (Ending::Abandoned, _) => Next::HandedOver,
-        (_, Aftermath::Over) => Next::Nothing,
-        (_, Aftermath::AskForNewStream) => Next::AskForNewStream,
-        (_, Aftermath::OperatorFirst) => Next::OperatorFirst,
+        (_, NextStep::Over) => Next::Nothing,
+        (_, NextStep::AskForNewStream) => Next::AskForNewStream,
+        (_, NextStep::OperatorFirst) => Next::OperatorFirst,
     }
 }
 

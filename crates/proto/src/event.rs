@@ -228,7 +228,7 @@ pub enum CloseAnswer {
     NotAsked,
 }
 
-/// How a stream ended. [`Ending::aftermath`] says whether a new one is to be asked for.
+/// How a stream ended. [`Ending::next_step`] says whether a new one is to be asked for.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Ending {
     /// Zoom ended it, by webhook or by state 4.

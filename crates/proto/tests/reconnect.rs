@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use common::{Did, Pair, SIGNALING_URL, Zoom, media, seconds, silent, start, unified, wanting};
 use rtms_proto::{
-    aftermath::Aftermath,
     config::{Circumstances, StreamConfig},
     error::StreamError,
     event::{Ending, Event, Interruption},
     input::Input,
+    next_step::NextStep,
     reconnect::{EXPLANATION_LIMIT, FIRST_CONNECT_WINDOW, MEDIA_WINDOW, SIGNALING_WINDOW},
     role::Role,
 };
@@ -45,7 +45,7 @@ fn the_first_connect_is_tried_at_once_then_with_growing_waits_until_its_window_c
     assert_eq!(tries.last(), Some(&seconds(57)), "the last one has time to succeed");
     let Some(ending) = pair.ending() else { panic!("it is over") };
     assert!(matches!(ending, Ending::Failed(StreamError::Unreachable { .. })));
-    assert_eq!(ending.aftermath(), Aftermath::AskForNewStream);
+    assert_eq!(ending.next_step(), NextStep::AskForNewStream);
 }
 
 #[test]
@@ -335,7 +335,7 @@ fn a_stop_ends_every_wait_for_the_next_try() {
     assert_eq!(pair.did, []);
     let ending = Ending::Stopped { reason: Some(StopReason::AwaitReconnectionTimeout) };
     assert_eq!(pair.ending(), Some(&ending));
-    assert_eq!(ending.aftermath(), Aftermath::AskForNewStream);
+    assert_eq!(ending.next_step(), NextStep::AskForNewStream);
 }
 
 #[test]
@@ -537,7 +537,7 @@ fn when_every_window_closed_the_stream_is_over() {
     assert_eq!(pair.unavailable(), [Medium::Audio]);
     let Some(ending) = pair.ending() else { panic!("nothing is left") };
     assert!(matches!(ending, Ending::Failed(StreamError::Unreachable { .. })));
-    assert_eq!(ending.aftermath(), Aftermath::AskForNewStream);
+    assert_eq!(ending.next_step(), NextStep::AskForNewStream);
 }
 
 #[test]

@@ -8,11 +8,11 @@ use std::{collections::VecDeque, time::Duration};
 
 use common::{Pair, SIGNALING_URL, Zoom, all_urls, media, said, seconds, start, unified, wanting, with_urls};
 use rtms_proto::{
-    aftermath::Aftermath,
     config::{Circumstances, StreamConfig},
     credentials::Credentials,
     error::StreamError,
     event::{Ending, Event},
+    next_step::NextStep,
     role::Role,
 };
 use rtms_wire::{
@@ -119,7 +119,7 @@ fn a_name_that_zoom_took_before_is_not_doubted() {
 
     let Some(ending) = pair.ending() else { panic!("the stream is gone") };
     assert!(matches!(ending, Ending::Failed(StreamError::Refused { status: StatusCode::InvalidRtmsStreamId, .. })));
-    assert_eq!(ending.aftermath(), Aftermath::AskForNewStream);
+    assert_eq!(ending.next_step(), NextStep::AskForNewStream);
 }
 
 // --- On media ---
@@ -275,7 +275,7 @@ fn a_connection_for_all_that_zoom_refuses_altogether_costs_everything() {
 
     assert_eq!(pair.unavailable(), Medium::ALL);
     assert_eq!(pair.ending(), Some(&Ending::Failed(StreamError::NothingGranted)));
-    assert_eq!(pair.ending().unwrap().aftermath(), Aftermath::OperatorFirst);
+    assert_eq!(pair.ending().unwrap().next_step(), NextStep::OperatorFirst);
 }
 
 #[test]
