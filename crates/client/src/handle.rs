@@ -3,10 +3,7 @@
 use std::sync::Arc;
 
 use rtms_proto::{
-    config::{Circumstances, StreamConfig},
-    error::Misuse,
-    signaling::StreamStart,
-    stream::Stream,
+    config::StreamConfig, error::Misuse, join_options::JoinOptions, signaling::StreamStart, stream::Stream,
 };
 use rtms_wire::{codes::stop_reason::StopReason, ids::UserId, time::UnixMillis};
 use tokio::sync::{mpsc, oneshot};
@@ -44,7 +41,7 @@ pub fn join<C: Connector>(
     connector: Arc<C>,
     queue_bytes: usize,
 ) -> Result<(StreamHandle, EventReceiver), Misuse> {
-    join_under(Circumstances::default(), start, config, connector, queue_bytes, None)
+    join_with_options(JoinOptions::default(), start, config, connector, queue_bytes, None)
 }
 
 /// The same when the start webhook is not new, when the stream is taken over, or when there are other names for it; `tap`
@@ -52,8 +49,8 @@ pub fn join<C: Connector>(
 ///
 /// # Errors
 /// [`Misuse`] when what is wanted would be refused anyway; nothing is dialed then.
-pub fn join_under<C: Connector>(
-    circumstances: Circumstances,
+pub fn join_with_options<C: Connector>(
+    options: JoinOptions,
     start: StreamStart,
     config: StreamConfig,
     connector: Arc<C>,
@@ -61,7 +58,7 @@ pub fn join_under<C: Connector>(
     tap: Option<Box<dyn Tap>>,
 ) -> Result<(StreamHandle, EventReceiver), Misuse> {
     let clock = Clock::start();
-    let stream = Stream::under(circumstances, start, config, clock.now())?;
+    let stream = Stream::with_options(options, start, config, clock.now())?;
     let (events, receiver) = event_queue(queue_bytes);
     let (commands, inbox) = mpsc::channel(COMMANDS);
     tokio::spawn(driver::drive(stream, clock, connector, inbox, events, tap));

@@ -7,14 +7,15 @@ use std::{
 
 use rtms_client::{
     connect::TcpConnector,
-    handle::{StreamHandle, join_under},
+    handle::{StreamHandle, join_with_options},
     queue::{EventReceiver, News},
     tap::Tap,
 };
 use rtms_proto::{
-    config::{Circumstances, StreamConfig},
+    config::StreamConfig,
     error::Misuse,
     event::{CloseAnswer, Ending, Event, Interruption, Odd},
+    join_options::JoinOptions,
     next_step::NextStep,
     role::Role,
     signaling::StreamStart,
@@ -95,7 +96,7 @@ pub(crate) struct Finished {
 /// Under which circumstances a stream is joined.
 #[derive(Debug, Default)]
 pub(crate) struct Joining {
-    pub(crate) circumstances: Circumstances,
+    pub(crate) circumstances: JoinOptions,
     /// What the webhook that asked for the connection says about our clock and Zoom's.
     pub(crate) clocks: Option<ClockPair>,
     /// The body of the start webhook, for the wire log.
@@ -140,7 +141,7 @@ pub(crate) fn start(
     let header = |captures: &Arc<Captures>| captures.begin(capture_header(&known, start_webhook.as_deref()));
     let capture = surroundings.captures.as_ref().map(header);
     let tap = capture.clone().map(|capture| Box::new(capture) as Box<dyn Tap>);
-    let (handle, events) = join_under(circumstances, start, config, connector, queue_bytes, tap)?;
+    let (handle, events) = join_with_options(circumstances, start, config, connector, queue_bytes, tap)?;
     let live = surroundings.live.enter(&known, handle.clone());
     let close_when_open = is_closing.then(|| handle.clone());
     if is_closing {

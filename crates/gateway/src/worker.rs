@@ -14,7 +14,7 @@ use std::{
 
 use futures_util::future::join_all;
 use rtms_proto::{
-    config::Circumstances, credentials::Credentials, error::Misuse, reconnect::FIRST_CONNECT_WINDOW,
+    credentials::Credentials, error::Misuse, join_options::JoinOptions, reconnect::FIRST_CONNECT_WINDOW,
     signaling::StreamStart,
 };
 use rtms_record::RecordingAbout;
@@ -334,7 +334,7 @@ impl Worker {
         let about = about(stream_id, wish.start).ok_or(CannotJoin::NoInstance)?;
         let asked = receipts.iter().find(|receipt| Some(receipt.id) == record.connection_entry);
         let joining = Joining {
-            circumstances: Circumstances {
+            circumstances: JoinOptions {
                 age: asked.map_or(Duration::ZERO, |asked| age(asked, clock::unix_millis())),
                 // Where waits begin; any number that others do not have.
                 seed: uuid::Uuid::now_v7().as_u64_pair().1,

@@ -85,6 +85,7 @@ pub mod dedupe;
 pub mod error;
 pub mod event;
 pub mod input;
+pub mod join_options;
 pub mod keep_alive;
 mod media;
 pub mod next_step;

@@ -33,11 +33,12 @@ use rtms_wire::{
 };
 
 use crate::{
-    config::{Circumstances, StreamConfig},
+    config::StreamConfig,
     connection::{Connection, Loss, Phase},
     error::{Misuse, StreamError},
     event::{CloseAnswer, Ending, Event, Interruption, Odd},
     input::Input,
+    join_options::JoinOptions,
     output::{ConnectionId, Output},
     reconnect::Jitter,
     role::Role,
@@ -74,15 +75,15 @@ impl Stream {
     /// # Errors
     /// [`Misuse`] when what is wanted would be refused anyway; nothing is dialed then.
     pub fn new(start: StreamStart, config: StreamConfig, now: Moment) -> Result<Self, Misuse> {
-        Self::under(Circumstances::default(), start, config, now)
+        Self::with_options(JoinOptions::default(), start, config, now)
     }
 
-    /// Starts under circumstances that are not the usual ones: the first output asks for the signaling connection.
+    /// Starts with these options: the first output asks for the signaling connection.
     ///
     /// # Errors
     /// [`Misuse`] when what is wanted would be refused anyway; nothing is dialed then.
-    pub fn under(
-        circumstances: Circumstances,
+    pub fn with_options(
+        options: JoinOptions,
         start: StreamStart,
         config: StreamConfig,
         now: Moment,
@@ -91,7 +92,7 @@ impl Stream {
         if start.server_urls.is_empty() {
             return Err(Misuse::NoServerUrl);
         }
-        let Circumstances { age, seed, alternatives } = circumstances;
+        let JoinOptions { age, seed, alternatives } = options;
         let mut stream = Self {
             life: Lifecycle::new(),
             outputs: Outputs::new(config.media, Jitter::new(seed, start.stream_id.as_str())),
