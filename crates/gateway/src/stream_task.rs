@@ -9,7 +9,7 @@ use rtms_client::{
     connect::TcpConnector,
     handle::{StreamHandle, join_with_options},
     queue::{EventReceiver, News},
-    tap::Tap,
+    wire_log::WireLog,
 };
 use rtms_proto::{
     config::StreamConfig,
@@ -33,7 +33,6 @@ use rtms_store::{
 };
 use rtms_wire::{
     Bytes,
-    capture::{self, Header},
     codes::{product::Product, stop_reason::StopReason},
     extra::Extra,
     ids::StreamId,
@@ -44,6 +43,7 @@ use rtms_wire::{
         media_data::MediaData,
     },
     time::UnixMillis,
+    wire_log::{self, WireLogHeader},
 };
 use serde_json::{Value, json};
 use tracing::{Instrument, error, info, info_span, trace, warn};
@@ -140,7 +140,7 @@ pub(crate) fn start(
     let (config, connector) = (surroundings.config.clone(), surroundings.connector.clone());
     let header = |captures: &Arc<Captures>| captures.begin(capture_header(&known, start_webhook.as_deref()));
     let capture = surroundings.captures.as_ref().map(header);
-    let tap = capture.clone().map(|capture| Box::new(capture) as Box<dyn Tap>);
+    let tap = capture.clone().map(|capture| Box::new(capture) as Box<dyn WireLog>);
     let (handle, events) = join_with_options(circumstances, start, config, connector, queue_bytes, tap)?;
     let live = surroundings.live.enter(&known, handle.clone());
     let close_when_open = is_closing.then(|| handle.clone());
@@ -557,17 +557,17 @@ fn tell_account(account: &Account) {
     }
 }
 
-fn capture_header(start: &StreamStart, start_webhook: Option<&[u8]>) -> Header {
+fn capture_header(start: &StreamStart, start_webhook: Option<&[u8]>) -> WireLogHeader {
     let start_webhook = start_webhook.and_then(|body| std::str::from_utf8(body).ok());
-    Header {
-        format: capture::FORMAT.into(),
-        version: capture::VERSION,
+    WireLogHeader {
+        format: wire_log::FORMAT.into(),
+        version: wire_log::VERSION,
         product: start.product,
         instance: start.instance.clone(),
         rtms_stream_id: start.stream_id.clone(),
         started_at: clock::unix_millis(),
         program: concat!("rtms ", env!("CARGO_PKG_VERSION")).into(),
-        start_webhook: start_webhook.map(|body| capture::without_secrets(body).into_owned()),
+        start_webhook: start_webhook.map(|body| wire_log::without_secrets(body).into_owned()),
     }
 }
 

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use rtms_wire::{
-    capture::Frame,
     flaws::{Flaw, Flaws, RawMessage},
     media::medium::Medium,
     time::UnixMillis,
+    wire_log::Frame,
 };
 use serde::Serialize;
 

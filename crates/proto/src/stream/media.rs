@@ -3,13 +3,13 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use rtms_wire::{
-    capture::without_query_values,
     codes::{message_type::MessageType, product::Product, status_code::StatusCode},
     media::{
         medium::{MediaTypes, Medium},
         params::MediaParams,
     },
     message::{Message, data_handshake::DataHandShakeResp, signaling_handshake::MediaUrls},
+    wire_log::without_query_values,
 };
 
 use crate::{

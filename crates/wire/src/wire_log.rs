@@ -1,5 +1,5 @@
-//! A wire log: what went over the WebSockets of one stream, as lines of JSON. The first line is a [`Header`], every other a
-//! [`Line`].
+//! A wire log: what went over the WebSockets of one stream, as lines of JSON. The first line is a [`WireLogHeader`], every other a
+//! [`WireLogLine`].
 //!
 //! ```text
 //! {"format":"rtms-capture","version":1,"product":"meeting","instance":{"field":"meeting_uuid","value":"4/a+B=="},…}
@@ -26,7 +26,7 @@ use crate::{
     time::UnixMillis,
 };
 
-/// The value of [`Header::format`].
+/// The value of [`WireLogHeader::format`].
 pub const FORMAT: &str = "rtms-capture";
 
 /// The version this program writes, and the newest it reads.
@@ -37,7 +37,7 @@ pub const MAX_LINE_BYTES: usize = 64 << 20;
 
 /// The first line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Header {
+pub struct WireLogHeader {
     /// [`FORMAT`].
     pub format: String,
     /// [`VERSION`] of the program that wrote it.
@@ -48,7 +48,7 @@ pub struct Header {
     pub instance: InstanceId,
     /// The stream.
     pub rtms_stream_id: StreamId,
-    /// When the log begins, on the clock of whoever wrote it; every [`Line::ms`] counts from here.
+    /// When the log begins, on the clock of whoever wrote it; every [`WireLogLine::ms`] counts from here.
     pub started_at: UnixMillis,
     /// The program that wrote it, and its version.
     pub program: String,
@@ -59,8 +59,8 @@ pub struct Header {
 
 /// Any line but the first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Line<'a> {
-    /// Milliseconds since [`Header::started_at`], by a clock that never goes back.
+pub struct WireLogLine<'a> {
+    /// Milliseconds since [`WireLogHeader::started_at`], by a clock that never goes back.
     pub ms: u64,
     /// What happened.
     #[serde(flatten)]
@@ -480,37 +480,43 @@ mod tests {
     fn a_line_comes_back_as_it_was() {
         let on = Channel::Media(MediaTypes::of([Medium::Audio, Medium::Video]));
         let lines = [
-            Line { ms: 0, what: What::Dialed { connection: 1, on, url: "wss://x".into() } },
-            Line { ms: 1, what: What::Unreached { connection: 1, on, why: "no".into() } },
-            Line { ms: 2, what: What::Opened { connection: 2, on: Channel::Signaling } },
-            Line { ms: 3, what: What::Sent { connection: 2, on, frame: Frame::text("{\"a\":\"é\n\"}".as_bytes()) } },
-            Line { ms: 4, what: What::Received { connection: 2, on, frame: Frame::binary(b"{}") } },
-            Line { ms: 5, what: What::Received { connection: 2, on, frame: Frame::binary(&[0xff, 0]) } },
-            Line {
+            WireLogLine { ms: 0, what: What::Dialed { connection: 1, on, url: "wss://x".into() } },
+            WireLogLine { ms: 1, what: What::Unreached { connection: 1, on, why: "no".into() } },
+            WireLogLine { ms: 2, what: What::Opened { connection: 2, on: Channel::Signaling } },
+            WireLogLine {
+                ms: 3,
+                what: What::Sent { connection: 2, on, frame: Frame::text("{\"a\":\"é\n\"}".as_bytes()) },
+            },
+            WireLogLine { ms: 4, what: What::Received { connection: 2, on, frame: Frame::binary(b"{}") } },
+            WireLogLine { ms: 5, what: What::Received { connection: 2, on, frame: Frame::binary(&[0xff, 0]) } },
+            WireLogLine {
                 ms: 6,
                 what: What::Closed { connection: 2, on, by: Side::Zoom, code: Some(1000), reason: "bye".into() },
             },
-            Line { ms: 7, what: What::Cut { connection: 2, on, why: "reset".into() } },
-            Line { ms: 8, what: What::Lost { lines: 3 } },
-            Line { ms: 9, what: What::Stopped { why: "full".into() } },
-            Line { ms: 9, what: What::Ended { stop_reason: Some(StopReason::MeetingEnded), why: "over".into() } },
+            WireLogLine { ms: 7, what: What::Cut { connection: 2, on, why: "reset".into() } },
+            WireLogLine { ms: 8, what: What::Lost { lines: 3 } },
+            WireLogLine { ms: 9, what: What::Stopped { why: "full".into() } },
+            WireLogLine {
+                ms: 9,
+                what: What::Ended { stop_reason: Some(StopReason::MeetingEnded), why: "over".into() },
+            },
         ];
         for line in lines {
             let text = serde_json::to_string(&line).unwrap();
             assert!(!text.contains('\n'));
-            assert_eq!(serde_json::from_str::<Line<'_>>(&text).unwrap(), line, "{text}");
+            assert_eq!(serde_json::from_str::<WireLogLine<'_>>(&text).unwrap(), line, "{text}");
         }
     }
 
     #[test]
     fn a_line_looks_as_it_is_documented() {
         let what = What::Sent { connection: 1, on: Channel::Signaling, frame: Frame::text(b"{\"msg_type\":7}") };
-        let text = serde_json::to_string(&Line { ms: 31, what }).unwrap();
+        let text = serde_json::to_string(&WireLogLine { ms: 31, what }).unwrap();
         assert_eq!(text, r#"{"ms":31,"what":"sent","connection":1,"on":"signaling","text":"{\"msg_type\":7}"}"#);
 
         let what =
             What::Received { connection: 2, on: "audio+chat".parse().unwrap(), frame: Frame::binary(&[0xff, 0xfe]) };
-        let text = serde_json::to_string(&Line { ms: 40, what }).unwrap();
+        let text = serde_json::to_string(&WireLogLine { ms: 40, what }).unwrap();
         assert_eq!(text, r#"{"ms":40,"what":"received","connection":2,"on":"audio+chat","binary_base64":"//4="}"#);
     }
 
