@@ -115,7 +115,7 @@ impl Layout {
     }
 
     /// Messages that were not read, or not all of them, as they came.
-    pub(crate) fn odd_messages(&self) -> PathBuf {
+    pub(crate) fn flawed_messages(&self) -> PathBuf {
         self.folder.join("aside").join("messages.jsonl")
     }
 
@@ -127,7 +127,7 @@ impl Layout {
             self.transcript_lines(),
             self.chat(),
             self.aside_index(),
-            self.odd_messages(),
+            self.flawed_messages(),
             self.ledger(),
         ];
         indexes.chain(others).collect()

@@ -30,12 +30,12 @@ use crate::{
     deletion::{Deletion, DeletionRecord},
     error::RecordError,
     file::{Appender, Files, keep_first},
+    flawed_messages::FlawedMessages,
     input::{Dropped, Ending, Input},
     layout::Layout,
     ledger::{Ledger, report::SpanChange, word::Queue},
     loss::Loss,
     manifest::{self, JournalLine, Manifest, RecordingState},
-    odd::OddMessages,
     options::Options,
     people::People,
     raw::{Aside, Raw},
@@ -77,7 +77,7 @@ pub struct Recorder {
     active_speaker_video: bool,
     raw: BTreeMap<Medium, Raw>,
     aside: Option<Aside>,
-    odd: OddMessages,
+    flawed: FlawedMessages,
     transcript: Transcript,
     transcript_lines: Appender,
     recorded_transcript: RecordedLines,
@@ -188,7 +188,7 @@ impl Recorder {
                 for flaw in raw.flaws.iter() {
                     *self.manifest.flaws.entry(flaw).or_default() += 1;
                 }
-                self.odd.keep(&raw, now, &mut self.files)
+                self.flawed.keep(&raw, now, &mut self.files)
             }
             Input::Repeats { medium, count } => {
                 let received = self.manifest.media.entry(medium).or_default();
@@ -253,7 +253,7 @@ impl Recorder {
         if let Some(audio) = &mut self.audio {
             keep_first(&mut done, audio.sync_mixes(&mut self.files));
         }
-        keep_first(&mut done, self.odd.flush(&mut self.files));
+        keep_first(&mut done, self.flawed.flush(&mut self.files));
         keep_first(&mut done, self.events.flush(&mut self.files));
         let origin = self.manifest.origin.unwrap_or(self.manifest.about.started_at);
         keep_first(&mut done, self.transcript.flush(origin, &self.people, &mut self.files));

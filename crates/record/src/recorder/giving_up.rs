@@ -82,7 +82,7 @@ impl Recorder {
         let events = self.events.give_up_lines(&mut self.files, &mut done).len() as u64;
         self.manifest.events = self.manifest.events.saturating_sub(events);
         self.manifest.refused += events;
-        self.odd.give_up(&mut self.files, &mut done);
+        self.flawed.give_up(&mut self.files, &mut done);
         done
     }
 
