@@ -9,7 +9,7 @@ use rtms_store::{EntryId, ReceiptFilter};
 use rtms_wire::{ids::StreamId, time::UnixMillis};
 
 use crate::{
-    ask::get,
+    api_client::get,
     logging::note,
     output::{self, REASON_CHARS, shown, time},
     place::{Place, PlaceArgs, open_store},

@@ -38,7 +38,7 @@ use arguments::{StreamIdArg, participant, wait};
 use ended::why;
 
 use crate::{
-    ask, exit_code,
+    api_client, exit_code,
     logging::note,
     output::{self, ID_CHARS, REASON_CHARS, one_line, shown, table, time},
     place::{Place, PlaceArgs, open_store},
@@ -218,7 +218,9 @@ async fn list(args: &ListArgs) -> anyhow::Result<ExitCode> {
             let lines: Vec<_> = records.iter().map(|record| StreamLine::of_record(record, now)).collect();
             json_lines(&lines)?.into()
         }
-        Place::Server(server) => ask::get(&server, &format!("/v1/streams?all={}&limit={limit}", args.all)).await?,
+        Place::Server(server) => {
+            api_client::get(&server, &format!("/v1/streams?all={}&limit={limit}", args.all)).await?
+        }
     };
     if args.json {
         output::print_bytes(&bytes)?;
@@ -238,7 +240,7 @@ async fn show(args: &ShowArgs) -> anyhow::Result<ExitCode> {
     let StreamIdArg(stream) = &args.stream;
     let detail = match args.place.find(!args.json).await? {
         Place::Store(folder) => at_rest(&folder, stream)?,
-        Place::Server(server) => understood(&ask::get(&server, &path_of(stream)).await?)?,
+        Place::Server(server) => understood(&api_client::get(&server, &path_of(stream)).await?)?,
     };
     output::print(&if args.json { json_line(&detail)? } else { told(&detail) })?;
     Ok(ExitCode::SUCCESS)
@@ -247,7 +249,7 @@ async fn show(args: &ShowArgs) -> anyhow::Result<ExitCode> {
 async fn stop(args: &StopArgs) -> anyhow::Result<ExitCode> {
     let StreamIdArg(stream) = &args.stream;
     let server = args.place.find_server(!args.json).await?;
-    let answer = ask::request(&server, Method::POST, &format!("{}/stop", path_of(stream)), None).await?;
+    let answer = api_client::request(&server, Method::POST, &format!("{}/stop", path_of(stream)), None).await?;
     let mut line: StreamLine = understood(&answer)?;
     let had_ended = line.state.is_over();
     let deadline = Instant::now() + args.wait;
@@ -260,7 +262,7 @@ async fn stop(args: &StopArgs) -> anyhow::Result<ExitCode> {
             bail!("it has not ended within {}, its state is {}", format_duration(args.wait), line.state);
         }
         sleep(LOOK_EVERY).await;
-        match ask::find(&server, &path_of(stream)).await? {
+        match api_client::find(&server, &path_of(stream)).await? {
             Some(answer) => line = understood::<StreamDetail>(&answer)?.line,
             None => {
                 note!("it has ended, and everything that was kept of it is deleted");
@@ -297,7 +299,7 @@ async fn video(args: &VideoArgs) -> anyhow::Result<ExitCode> {
     let choice = VideoChoice { user_id: args.participant.clone() };
     let body = serde_json::to_vec(&choice)?.into();
     let method = if args.off { Method::DELETE } else { Method::PUT };
-    let answer = ask::request(&server, method, &format!("{}/video", path_of(stream)), Some(body)).await?;
+    let answer = api_client::request(&server, method, &format!("{}/video", path_of(stream)), Some(body)).await?;
     let Some(mut video) = understood::<VideoAnswer>(&answer)?.video else {
         output::print(&if args.json {
             json_line(&VideoAnswer { video: None })?
@@ -321,7 +323,7 @@ async fn video(args: &VideoArgs) -> anyhow::Result<ExitCode> {
             note!("{}", news(&video).trim_end());
         }
         sleep(LOOK_EVERY).await;
-        let detail: StreamDetail = understood(&ask::get(&server, &path_of(stream)).await?)?;
+        let detail: StreamDetail = understood(&api_client::get(&server, &path_of(stream)).await?)?;
         let now = detail.video.filter(|now| now.user_id == video.user_id);
         video = match now {
             Some(now) => now,
