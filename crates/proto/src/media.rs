@@ -23,7 +23,7 @@ use crate::{
 
 /// One media connection of a stream, or the way to it.
 #[derive(Debug)]
-pub(crate) struct MediaLine {
+pub(crate) struct MediaLink {
     /// What it is to carry.
     pub(crate) types: MediaTypes,
     /// Where, as the last message 2 said.
@@ -37,7 +37,7 @@ pub(crate) struct MediaLine {
     pub(crate) tries: u32,
 }
 
-impl MediaLine {
+impl MediaLink {
     pub(crate) fn new(types: MediaTypes, url: String, recovery: Recovery) -> Self {
         Self { types, url, connection: None, recovery: Some(recovery), unreported: None, tries: 0 }
     }

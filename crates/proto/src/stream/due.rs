@@ -15,7 +15,7 @@ pub(super) enum Due {
     Suspicion,
     /// The next try at signaling, or the end of its window.
     Signaling,
-    /// The next try at a medium, or the end of its window; by the position of its line.
+    /// The next try at a medium, or the end of its window; by the position of its link.
     Media(usize),
 }
 

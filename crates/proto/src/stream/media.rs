@@ -18,7 +18,7 @@ use crate::{
     error::StreamError,
     event::{Event, Interruption, Odd},
     keep_alive::{SUSPICIOUS_AFTER, UNDER_WAY},
-    media::{Grant, MediaLine, data_handshake, differing, grant},
+    media::{Grant, MediaLink, data_handshake, differing, grant},
     output::ConnectionId,
     pace::Pace,
     reconnect::{MEDIA_WINDOW, Recovery},
@@ -54,7 +54,7 @@ pub(super) struct Media {
     unavailable: BTreeSet<Medium>,
     /// Whether one connection for several media was refused.
     must_split: bool,
-    lines: Vec<MediaLine>,
+    links: Vec<MediaLink>,
     /// Connections that were closed here, until Zoom has closed them too: what it sent before still comes.
     left: Vec<Connection>,
     /// Where the media is, as the last message 2 said.
@@ -87,7 +87,7 @@ impl Media {
             refused: BTreeSet::new(),
             unavailable: BTreeSet::new(),
             must_split: false,
-            lines: Vec::new(),
+            links: Vec::new(),
             left: Vec::new(),
             urls: MediaUrls::default(),
             suspicion: None,
@@ -97,18 +97,18 @@ impl Media {
     // --- The connections ---
 
     fn connections(&self) -> impl Iterator<Item = &Connection> {
-        self.lines.iter().filter_map(|line| line.connection.as_ref())
+        self.links.iter().filter_map(|link| link.connection.as_ref())
     }
 
     /// The connection with this id, also if it was left.
     pub(super) fn connection_mut(&mut self, id: ConnectionId) -> Option<&mut Connection> {
-        let connections = self.lines.iter_mut().filter_map(|line| line.connection.as_mut());
+        let connections = self.links.iter_mut().filter_map(|link| link.connection.as_mut());
         connections.chain(&mut self.left).find(|connection| connection.id == id)
     }
 
     /// Lets go of the connection with this id, which is gone.
     pub(super) fn forget(&mut self, id: ConnectionId) -> Option<Connection> {
-        self.lines.iter_mut().find_map(|line| line.connection.take_if(|connection| connection.id == id))
+        self.links.iter_mut().find_map(|link| link.connection.take_if(|connection| connection.id == id))
     }
 
     /// Whether the connection was closed here and not yet by Zoom.
@@ -138,17 +138,17 @@ impl Media {
     }
 
     pub(super) fn all_open(&self) -> bool {
-        self.lines.iter().all(MediaLine::is_open)
+        self.links.iter().all(MediaLink::is_open)
     }
 
     /// Whether every connection has stood for so long that Zoom must have noticed.
     pub(super) fn all_stable(&self, now: Moment) -> bool {
-        self.lines.iter().all(|line| line.connection.as_ref().is_some_and(|connection| connection.is_stable(now)))
+        self.links.iter().all(|link| link.connection.as_ref().is_some_and(|connection| connection.is_stable(now)))
     }
 
     /// Whether a connection that carries video stands.
     pub(super) fn has_video(&self) -> bool {
-        self.lines.iter().any(|line| line.is_open() && line.types.contains(Medium::Video))
+        self.links.iter().any(|link| link.is_open() && link.types.contains(Medium::Video))
     }
 
     /// Whether there is no connection, and none that is still read.
@@ -174,15 +174,15 @@ impl Media {
         outputs: &mut Outputs,
         now: Moment,
     ) -> Progress {
-        let mut before: Vec<_> = self.lines.drain(..).collect();
-        for line in &mut before {
-            let survivor = line.connection.take();
+        let mut before: Vec<_> = self.links.drain(..).collect();
+        for link in &mut before {
+            let survivor = link.connection.take();
             let why = "signaling was lost";
             let given_up = survivor.as_ref().and_then(|connection| connection.loss(Interruption::SignalingLost, why));
             if let Some(connection) = survivor {
                 self.leave(connection, outputs);
             }
-            if let Some(loss) = line.unreported.clone().or(given_up) {
+            if let Some(loss) = link.unreported.clone().or(given_up) {
                 outputs.report_loss(loss, now);
             }
         }
@@ -191,17 +191,17 @@ impl Media {
         self.use_urls(urls, outputs);
         for (types, url) in self.connections_for(wanted, layout, outputs) {
             // A window that is open already keeps its end.
-            let open_window = before.iter().filter(|line| types.iter().any(|medium| line.types.contains(medium)));
-            let open_window = open_window.filter_map(|line| Some(line.recovery.as_ref()?.until)).min();
+            let open_window = before.iter().filter(|link| types.iter().any(|medium| link.types.contains(medium)));
+            let open_window = open_window.filter_map(|link| Some(link.recovery.as_ref()?.until)).min();
             let until = open_window.unwrap_or(lost_at.unwrap_or(now) + MEDIA_WINDOW);
-            self.lines.push(MediaLine::new(types, url, Recovery::until(until)));
-            self.dial(self.lines.len() - 1, outputs, now);
+            self.links.push(MediaLink::new(types, url, Recovery::until(until)));
+            self.dial(self.links.len() - 1, outputs, now);
         }
         self.progress(StreamError::NothingGranted)
     }
 
     fn progress(&self, error: StreamError) -> Progress {
-        if self.lines.is_empty() { Progress::NothingLeft(error) } else { Progress::Pending }
+        if self.links.is_empty() { Progress::NothingLeft(error) } else { Progress::Pending }
     }
 
     /// Takes the URLs of a message 2, and reports those that are not dialed, once for each set of them.
@@ -239,9 +239,9 @@ impl Media {
     /// Signaling is gone: attempts at media lead nowhere until it is back, and nothing is suspected.
     pub(super) fn stop_dialing(&mut self, outputs: &mut Outputs) {
         let mut pending = Vec::new();
-        for line in &mut self.lines {
-            pending.extend(line.connection.take_if(|connection| !connection.is_open()));
-            if let Some(recovery) = &mut line.recovery {
+        for link in &mut self.links {
+            pending.extend(link.connection.take_if(|connection| !connection.is_open()));
+            if let Some(recovery) = &mut link.recovery {
                 recovery.next = None;
             }
         }
@@ -253,7 +253,7 @@ impl Media {
 
     /// Reports losses that waited until it was known that signaling has to be dialed anew.
     pub(super) fn report_losses(&mut self, outputs: &mut Outputs, now: Moment) {
-        for loss in self.lines.iter_mut().filter_map(|line| line.unreported.take()) {
+        for loss in self.links.iter_mut().filter_map(|link| link.unreported.take()) {
             outputs.report_loss(loss, now);
         }
     }
@@ -261,17 +261,17 @@ impl Media {
     // --- One of them ---
 
     fn dial(&mut self, position: usize, outputs: &mut Outputs, now: Moment) {
-        let Some(line) = self.lines.get_mut(position) else { return };
-        let role = line.role();
-        let Some(recovery) = &mut line.recovery else { return };
+        let Some(link) = self.links.get_mut(position) else { return };
+        let role = link.role();
+        let Some(recovery) = &mut link.recovery else { return };
         recovery.next = None;
         recovery.tries += 1;
-        line.connection = Some(outputs.dial(role, line.url.clone(), recovery.until, now));
+        link.connection = Some(outputs.dial(role, link.url.clone(), recovery.until, now));
     }
 
-    /// The next try of a line is due, or its window has closed; then the others go on.
+    /// The next try of a link is due, or its window has closed; then the others go on.
     pub(super) fn due(&mut self, position: usize, outputs: &mut Outputs, now: Moment) -> Progress {
-        let recovery = self.lines.get(position).and_then(|line| line.recovery.as_ref());
+        let recovery = self.links.get(position).and_then(|link| link.recovery.as_ref());
         match recovery {
             Some(Recovery { until, .. }) if *until <= now => self.window_closed(position, outputs, now),
             Some(_) => {
@@ -283,16 +283,16 @@ impl Media {
     }
 
     fn window_closed(&mut self, position: usize, outputs: &mut Outputs, now: Moment) -> Progress {
-        let line = self.lines.remove(position);
-        if let Some(connection) = &line.connection {
+        let link = self.links.remove(position);
+        if let Some(connection) = &link.connection {
             outputs.disconnect(connection.id);
         }
-        let role = line.role();
-        if let Some(loss) = line.unreported {
+        let role = link.role();
+        if let Some(loss) = link.unreported {
             outputs.report_loss(loss, now);
         }
-        let error = line.recovery.and_then(|recovery| recovery.error).unwrap_or(StreamError::TimedOut { role });
-        self.give_up(line.types, &error, outputs)
+        let error = link.recovery.and_then(|recovery| recovery.error).unwrap_or(StreamError::TimedOut { role });
+        self.give_up(link.types, &error, outputs)
     }
 
     /// An attempt came to nothing; another follows if it fits into the window.
@@ -301,8 +301,8 @@ impl Media {
     }
 
     fn again(&mut self, types: MediaTypes, error: StreamError, pace: Pace, outputs: &mut Outputs, now: Moment) {
-        let Some(line) = self.lines.iter_mut().find(|line| line.types == types) else { return };
-        let Some(recovery) = &mut line.recovery else { return };
+        let Some(link) = self.links.iter_mut().find(|link| link.types == types) else { return };
+        let Some(recovery) = &mut link.recovery else { return };
         let again_in = recovery.again(pace, now, &mut outputs.jitter);
         recovery.error = Some(error.clone());
         outputs.report(Event::AttemptFailed { role: Role::Media(types), error, again_in });
@@ -318,14 +318,14 @@ impl Media {
         now: Moment,
     ) -> Progress {
         let is_it = |connection: &Connection| connection.id == id && !connection.is_open();
-        let Some(line) = self.lines.iter_mut().find(|line| line.connection.as_ref().is_some_and(is_it)) else {
+        let Some(link) = self.links.iter_mut().find(|link| link.connection.as_ref().is_some_and(is_it)) else {
             outputs.report_misplaced(MessageType::DataHandShakeResp);
             return Progress::Pending;
         };
         let (version, is_encrypted) = (response.protocol_version, response.payload_encrypted == Some(true));
         let role = Role::Media(types);
         if response.status_code == StatusCode::Ok && is_encrypted {
-            line.connection = None;
+            link.connection = None;
             outputs.disconnect(id);
             outputs.watch_version(role, version);
             return self.never(types, StreamError::Encrypted { role }, outputs);
@@ -333,15 +333,15 @@ impl Media {
         let Grant { params, media, left_out } = match grant(response, &self.params, types) {
             Ok(grant) => grant,
             Err((status, reason)) => {
-                line.connection = None;
+                link.connection = None;
                 outputs.disconnect(id);
                 return self.status_refused(types, status, reason, outputs, now);
             }
         };
-        if let Some(connection) = &mut line.connection {
+        if let Some(connection) = &mut link.connection {
             connection.open(now);
         }
-        line.tries = line.recovery.take().map_or(0, |recovery| recovery.tries);
+        link.tries = link.recovery.take().map_or(0, |recovery| recovery.tries);
         outputs.watch_version(role, version);
         let media = outputs.wanted_of(media);
         for medium in differing(&params, &self.wanted_params, media) {
@@ -402,10 +402,10 @@ impl Media {
         outputs: &mut Outputs,
         now: Moment,
     ) -> Progress {
-        if let Some(position) = self.lines.iter().position(|line| line.types == types) {
+        if let Some(position) = self.links.iter().position(|link| link.types == types) {
             outputs.report(Event::AttemptFailed { role: Role::Media(types), error, again_in: Some(Duration::ZERO) });
-            if let Some(line) = self.lines.get_mut(position) {
-                line.types = now_for;
+            if let Some(link) = self.links.get_mut(position) {
+                link.types = now_for;
             }
             self.dial(position, outputs, now);
         }
@@ -452,19 +452,19 @@ impl Media {
         now: Moment,
     ) -> Progress {
         self.must_split = true;
-        let Some(position) = self.lines.iter().position(|line| line.types == types) else { return Progress::Pending };
-        let Some(Recovery { until, .. }) = self.lines.remove(position).recovery else { return Progress::Pending };
+        let Some(position) = self.links.iter().position(|link| link.types == types) else { return Progress::Pending };
+        let Some(Recovery { until, .. }) = self.links.remove(position).recovery else { return Progress::Pending };
         outputs.report(Event::AttemptFailed { role: Role::Media(types), error, again_in: Some(Duration::ZERO) });
         let wanted = outputs.wanted_of(now_for);
         for (types, url) in self.connections_for(wanted, None, outputs) {
-            self.lines.push(MediaLine::new(types, url, Recovery::until(until)));
-            self.dial(self.lines.len() - 1, outputs, now);
+            self.links.push(MediaLink::new(types, url, Recovery::until(until)));
+            self.dial(self.links.len() - 1, outputs, now);
         }
         self.progress(StreamError::NothingGranted)
     }
 
     fn never(&mut self, types: MediaTypes, error: StreamError, outputs: &mut Outputs) -> Progress {
-        self.lines.retain(|line| line.types != types);
+        self.links.retain(|link| link.types != types);
         self.refused.extend(types.iter());
         self.give_up(types, &error, outputs)
     }
@@ -502,15 +502,15 @@ impl Media {
         outputs: &mut Outputs,
         now: Moment,
     ) -> bool {
-        let Some(position) = self.lines.iter().position(|line| line.role() == connection.role) else { return false };
-        let Some(line) = self.lines.get_mut(position) else { return false };
-        let tries = if connection.is_stable(now) { 0 } else { line.tries };
+        let Some(position) = self.links.iter().position(|link| link.role() == connection.role) else { return false };
+        let Some(link) = self.links.get_mut(position) else { return false };
+        let tries = if connection.is_stable(now) { 0 } else { link.tries };
         if let Some(lost_at) = signaling_lost_at {
             // Zoom interrupts media with signaling, and takes them back after it.
-            line.recovery = Some(Recovery::until(lost_at + MEDIA_WINDOW));
+            link.recovery = Some(Recovery::until(lost_at + MEDIA_WINDOW));
             let loss = Loss { cause: Interruption::SignalingLost, ..loss };
             if waits {
-                line.unreported = Some(loss);
+                link.unreported = Some(loss);
             } else {
                 outputs.report_loss(loss, now);
             }
@@ -522,8 +522,8 @@ impl Media {
         if flickers {
             recovery.again(Pace::Backoff, now, &mut outputs.jitter);
         }
-        line.recovery = Some(recovery);
-        let has_video = line.types.contains(Medium::Video);
+        link.recovery = Some(recovery);
+        let has_video = link.types.contains(Medium::Video);
         outputs.report_loss(loss, now);
         if !flickers {
             self.dial(position, outputs, now);
@@ -555,20 +555,20 @@ impl Media {
             let liveness = connection.liveness();
             liveness.is_some_and(|liveness| liveness.opened() <= since && liveness.last_heard() <= since + UNDER_WAY)
         };
-        let connection = self.lines.iter_mut().find_map(|line| line.connection.take_if(is_silent))?;
+        let connection = self.links.iter_mut().find_map(|link| link.connection.take_if(is_silent))?;
         outputs.disconnect(connection.id);
         Some(connection)
     }
 
     /// How long the connection that Zoom calls interrupted since then has to be silent.
     fn proof_of_silence(&self, since: Moment) -> Duration {
-        let stood = |line: &MediaLine| {
-            let liveness = line.connection.as_ref().and_then(Connection::liveness);
+        let stood = |link: &MediaLink| {
+            let liveness = link.connection.as_ref().and_then(Connection::liveness);
             liveness.is_some_and(|liveness| since.since(liveness.opened()) >= SUSPICIOUS_AFTER)
         };
-        match self.lines.as_slice() {
+        match self.links.as_slice() {
             // There is no doubt which: only what is on its way is waited for.
-            [line] if stood(line) => 2 * UNDER_WAY,
+            [link] if stood(link) => 2 * UNDER_WAY,
             _ => SUSPICIOUS_AFTER,
         }
     }
@@ -576,9 +576,9 @@ impl Media {
     pub(super) fn deadlines(&self) -> impl Iterator<Item = Deadline> {
         let connections = self.connections().map(|connection| (connection.deadline(), Due::Connection(connection.id)));
         let suspicion = self.suspicion.map(|since| (since + self.proof_of_silence(since), Due::Suspicion));
-        let lines = self.lines.iter().enumerate();
+        let links = self.links.iter().enumerate();
         let recoveries =
-            lines.filter_map(|(position, line)| line.recovery.as_ref().map(|it| (it.deadline(), Due::Media(position))));
+            links.filter_map(|(position, link)| link.recovery.as_ref().map(|it| (it.deadline(), Due::Media(position))));
         connections.chain(suspicion).chain(recoveries)
     }
 
@@ -587,9 +587,9 @@ impl Media {
     /// A newer start came: all connections are left. Returns what was lost before and what is lost by it.
     pub(super) fn fail_over(&mut self, why: &str, outputs: &mut Outputs) -> Vec<Loss> {
         self.suspicion = None;
-        let lines: Vec<_> = self.lines.drain(..).collect();
-        let mut losses: Vec<_> = lines.iter().filter_map(|line| line.unreported.clone()).collect();
-        for connection in lines.into_iter().filter_map(|line| line.connection) {
+        let links: Vec<_> = self.links.drain(..).collect();
+        let mut losses: Vec<_> = links.iter().filter_map(|link| link.unreported.clone()).collect();
+        for connection in links.into_iter().filter_map(|link| link.connection) {
             losses.extend(connection.loss(Interruption::Failover, why));
             self.leave(connection, outputs);
         }
@@ -599,17 +599,17 @@ impl Media {
     /// Nothing is dialed any more: attempts and what waits for its turn go, and nothing is suspected.
     pub(super) fn drop_pending(&mut self, outputs: &mut Outputs) {
         self.suspicion = None;
-        for line in &mut self.lines {
-            if let Some(connection) = line.connection.take_if(|connection| !connection.is_open()) {
+        for link in &mut self.links {
+            if let Some(connection) = link.connection.take_if(|connection| !connection.is_open()) {
                 outputs.disconnect(connection.id);
             }
         }
-        self.lines.retain(|line| line.connection.is_some());
+        self.links.retain(|link| link.connection.is_some());
     }
 
     /// The stream is over: all connections are closed and nothing is waited for.
     pub(super) fn end(&mut self, outputs: &mut Outputs) {
-        for connection in self.lines.drain(..).filter_map(|line| line.connection) {
+        for connection in self.links.drain(..).filter_map(|link| link.connection) {
             outputs.disconnect(connection.id);
         }
         self.left.clear();
