@@ -20,7 +20,7 @@ use crate::error::Misuse;
 /// What is wanted of a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StreamConfig {
-    /// Which media.
+    /// The media.
     pub media: MediaTypes,
     /// In which form; media that are not wanted are ignored.
     pub params: MediaParams,

@@ -52,7 +52,7 @@ pub struct DeletionRecord {
     pub format: String,
     /// [`VERSION`] of the program that wrote it.
     pub version: u32,
-    /// Which stream.
+    /// The stream.
     pub stream_id: StreamId,
     /// Of which meeting, session, engagement or call, if the manifest could be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -76,9 +76,9 @@ pub struct DeletionRecord {
 /// How much of a kind there was.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Removed {
-    /// Files.
+    /// The number of files.
     pub files: u64,
-    /// Their bytes.
+    /// The bytes of all files.
     pub bytes: u64,
 }
 

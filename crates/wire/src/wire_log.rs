@@ -42,9 +42,9 @@ pub struct WireLogHeader {
     pub format: String,
     /// [`VERSION`] of the program that wrote it.
     pub version: u32,
-    /// What streams.
+    /// The product that streams.
     pub product: Product,
-    /// Of what, under the key that handshakes use.
+    /// The meeting, session or call, under the key that handshakes use.
     pub instance: InstanceId,
     /// The stream.
     pub rtms_stream_id: StreamId,
@@ -62,7 +62,7 @@ pub struct WireLogHeader {
 pub struct WireLogLine<'a> {
     /// Milliseconds since [`WireLogHeader::started_at`], by a clock that never goes back.
     pub ms: u64,
-    /// What happened.
+    /// The event.
     #[serde(flatten)]
     pub what: What<'a>,
 }
@@ -73,25 +73,25 @@ pub struct WireLogLine<'a> {
 pub enum What<'a> {
     /// A connection is tried.
     Dialed {
-        /// Which.
+        /// The number of the connection.
         connection: u32,
         /// What it is for.
         on: Channel,
-        /// Where to.
+        /// The destination.
         url: Cow<'a, str>,
     },
     /// It could not be made.
     Unreached {
-        /// Which.
+        /// The number of the connection.
         connection: u32,
         /// What it was for.
         on: Channel,
-        /// Why not.
+        /// The reason.
         why: Cow<'a, str>,
     },
     /// The WebSocket stands.
     Opened {
-        /// Which.
+        /// The number of the connection.
         connection: u32,
         /// What it is for.
         on: Channel,
@@ -102,7 +102,7 @@ pub enum What<'a> {
         connection: u32,
         /// What that is for.
         on: Channel,
-        /// What.
+        /// The payload.
         #[serde(flatten)]
         frame: Frame<'a>,
     },
@@ -112,13 +112,13 @@ pub enum What<'a> {
         connection: u32,
         /// What that is for.
         on: Channel,
-        /// What.
+        /// The payload.
         #[serde(flatten)]
         frame: Frame<'a>,
     },
     /// A close frame ended it.
     Closed {
-        /// Which.
+        /// The number of the connection.
         connection: u32,
         /// What it was for.
         on: Channel,
@@ -133,7 +133,7 @@ pub enum What<'a> {
     },
     /// It was gone without a close frame.
     Cut {
-        /// Which.
+        /// The number of the connection.
         connection: u32,
         /// What it was for.
         on: Channel,
@@ -142,12 +142,12 @@ pub enum What<'a> {
     },
     /// So many lines are missing here: they came faster than they could be written, or the disk failed.
     Lost {
-        /// How many.
+        /// The number of lines.
         lines: u64,
     },
     /// Nothing more is written, though the stream goes on.
     Stopped {
-        /// Why.
+        /// The reason, for people.
         why: Cow<'a, str>,
     },
     /// The stream is over for whoever wrote this.
@@ -164,9 +164,9 @@ pub enum What<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Side {
-    /// Zoom.
+    /// Zoom closed it.
     Zoom,
-    /// The program that wrote the log.
+    /// The program that wrote the log closed it.
     Client,
 }
 
