@@ -6,15 +6,19 @@ use serde_json::Value;
 use crate::workspace::Workspace;
 
 /// Each package with those of ours that it may depend on.
-const FLOORS: [(&str, &[&str]); 12] = [
+const FLOORS: [(&str, &[&str]); 13] = [
+    ("rtms-private", &[]),
     ("rtms-wire", &[]),
     ("rtms-proto", &["rtms-wire"]),
     ("rtms-sim", &["rtms-wire"]),
-    ("rtms-store", &["rtms-wire"]),
-    ("rtms-record", &["rtms-wire"]),
+    ("rtms-store", &["rtms-private", "rtms-wire"]),
+    ("rtms-record", &["rtms-private", "rtms-wire"]),
     ("rtms-sink", &["rtms-wire"]),
     ("rtms-client", &["rtms-wire", "rtms-proto"]),
-    ("rtms-gateway", &["rtms-wire", "rtms-proto", "rtms-client", "rtms-store", "rtms-record", "rtms-sink"]),
+    (
+        "rtms-gateway",
+        &["rtms-private", "rtms-wire", "rtms-proto", "rtms-client", "rtms-store", "rtms-record", "rtms-sink"],
+    ),
     (
         "rtms",
         &[

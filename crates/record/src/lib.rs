@@ -105,7 +105,6 @@ pub mod loss;
 pub mod manifest;
 pub mod options;
 mod people;
-pub mod private;
 pub mod raw;
 mod readable;
 pub mod recorder;

@@ -18,7 +18,7 @@ use std::{
 
 use rtms_client::wire_log::{Seen, WireLog};
 use rtms_proto::{output::ConnectionId, role::Role};
-use rtms_record::{layout, private};
+use rtms_record::layout;
 use rtms_wire::{codes::stop_reason::StopReason, ids::StreamId, wire_log::WireLogHeader};
 use tokio::{
     sync::{mpsc, oneshot},
@@ -96,7 +96,7 @@ impl Captures {
     /// # Errors
     /// What the system says.
     pub(crate) fn new(folder: PathBuf, recordings: PathBuf, metrics: Arc<Metrics>) -> io::Result<Self> {
-        private::make_folders(&folder)?;
+        rtms_private::make_folders(&folder)?;
         Ok(Self { folder, recordings, metrics, max_file_bytes: MAX_FILE_BYTES })
     }
 

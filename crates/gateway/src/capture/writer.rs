@@ -10,7 +10,6 @@ use std::{
 
 use rtms_client::wire_log::Seen;
 use rtms_proto::{output::ConnectionId, role::Role};
-use rtms_record::private;
 use rtms_wire::{
     plain::one_line,
     wire_log::{
@@ -61,7 +60,7 @@ impl Writer {
         max_file_bytes: u64,
         shared: Arc<Shared>,
     ) -> io::Result<Self> {
-        let mut how = private::file();
+        let mut how = rtms_private::file();
         how.write(true).create_new(true);
         let mut join = 1;
         let (path, file) = loop {

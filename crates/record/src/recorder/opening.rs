@@ -28,7 +28,6 @@ use crate::{
     manifest::{self, Continues, MAX_LISTED, Manifest, RecordingState, Resume},
     options::Options,
     people::People,
-    private,
     recorder::{Recorder, giving_up::RESERVE_BYTES, rebuilding},
     repeats::RecordedLines,
     text::Transcript,
@@ -89,7 +88,7 @@ impl Recorder {
     ) -> Result<Self, RecordError> {
         let layout = Layout::of_folder(folder);
         let folder = layout.folder();
-        private::make_folders(folder).map_err(|source| failed("make the folder", folder, source))?;
+        rtms_private::make_folders(folder).map_err(|source| failed("make the folder", folder, source))?;
         let mut files = Files::new(folder, options.max_open_files, options.wait_for_disk);
         let (found, rebuilt) = rebuilding::read(&about, &layout, &mut files)?;
 

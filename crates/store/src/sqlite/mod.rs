@@ -6,7 +6,6 @@
 mod checkpoint;
 mod commit;
 mod failure;
-mod private;
 mod query;
 mod queue;
 pub mod reader;
@@ -117,7 +116,7 @@ impl SqliteStore {
     /// # Errors
     /// As [`SqliteStore::open`].
     pub fn open_with(directory: &Path, options: SqliteOptions) -> Result<Self, StoreError> {
-        private::make_folders(directory).map_err(unavailable)?;
+        rtms_private::make_folders(directory).map_err(unavailable)?;
         let lock = lock(directory)?;
         let path = directory.join(schema::FILE_NAME);
         let (connection, epoch) = open_file(&path)?;
@@ -537,7 +536,7 @@ const INSTANT: Duration = Duration::from_millis(10);
 
 fn lock(directory: &Path) -> Result<File, StoreError> {
     let path = directory.join(schema::LOCK_NAME);
-    let file = private::file().create(true).truncate(false).write(true).open(&path).map_err(unavailable)?;
+    let file = rtms_private::file().create(true).truncate(false).write(true).open(&path).map_err(unavailable)?;
     // A command that asks whether the folder is in use has the lock for an instant.
     let locked = file.try_lock().or_else(|error| match error {
         TryLockError::WouldBlock => {
@@ -558,7 +557,7 @@ fn open_file(path: &Path) -> Result<(Connection, u32), StoreError> {
     let failed = |error| store_error(error, path);
     // SQLite takes an empty file for a new database, and gives the files beside it the same mode. One that is there is not
     // touched: closing it would give up the locks of whoever reads it in this process.
-    match private::file().create_new(true).write(true).open(path) {
+    match rtms_private::file().create_new(true).write(true).open(path) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(unavailable(error)),
         Ok(_) | Err(_) => {}
     }
