@@ -3,6 +3,7 @@
 #![warn(clippy::print_stderr)]
 
 mod api_client;
+mod clock;
 mod demo;
 mod exit_code;
 mod logging;

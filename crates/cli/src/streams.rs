@@ -6,11 +6,7 @@ mod ended;
 mod past;
 mod retry;
 
-use std::{
-    path::Path,
-    process::ExitCode,
-    time::{Duration, SystemTime},
-};
+use std::{path::Path, process::ExitCode, time::Duration};
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
@@ -29,7 +25,6 @@ use rtms_store::{ReceiptFilter, StreamFilter};
 use rtms_wire::{
     ids::{StreamId, UserId},
     media::medium::Medium,
-    time::UnixMillis,
 };
 use tokio::time::{Instant, sleep};
 
@@ -38,7 +33,9 @@ use arguments::{StreamIdArg, participant, wait};
 use ended::why;
 
 use crate::{
-    api_client, exit_code,
+    api_client,
+    clock::now,
+    exit_code,
     logging::note,
     output::{self, ID_CHARS, REASON_CHARS, one_line, shown, table, time},
     place::{Place, PlaceArgs, open_store},
@@ -385,12 +382,6 @@ fn at_rest(folder: &Path, stream: &StreamId) -> anyhow::Result<StreamDetail> {
     let receipts = store.receipts(&filter)?.iter().map(ReceiptLine::from).collect();
     let recording = RecordingLine::read(&folder.join(RECORDINGS), stream);
     Ok(StreamDetail::at_rest(StreamLine::of_record(&record, now()?), recording, receipts))
-}
-
-fn now() -> anyhow::Result<UnixMillis> {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    let now = now.context("this machine's clock is before 1970")?;
-    Ok(UnixMillis(u64::try_from(now.as_millis()).unwrap_or(u64::MAX)))
 }
 
 /// The head of the list. The numbers of packets stand to the right.

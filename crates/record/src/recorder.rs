@@ -18,7 +18,7 @@ use std::{
 use rtms_wire::{
     codes::{media::MediaPayloadType, stop_reason::StopReason},
     media::medium::Medium,
-    time::UnixMillis,
+    time::{UnixMillis, millis},
 };
 
 use crate::{
@@ -232,7 +232,7 @@ impl Recorder {
     /// # Errors
     /// If a file cannot be written. What could not be written stays in memory for the next time.
     pub fn sync(&mut self, now: UnixMillis) -> Result<(), RecordError> {
-        let manifest_every = self.options.manifest_every.as_millis() as u64;
+        let manifest_every = millis(self.options.manifest_every);
         let due = self.counters_stale && now.0.abs_diff(self.manifest.updated_at.0) >= manifest_every;
         let due = due || self.journal.end() > self.journal_base + manifest::MAX_JOURNAL_BYTES;
         if self.people.take_changed() {
@@ -380,7 +380,7 @@ impl Recorder {
         self.untold.extend_from_slice(&changes);
         let surplus = self.untold.len().saturating_sub(MAX_UNTOLD);
         self.untold.drain(..surplus);
-        let quiet_ms = self.options.manifest_every.as_millis() as u64;
+        let quiet_ms = millis(self.options.manifest_every);
         if changes.is_empty() && also_quiet && now.0.abs_diff(self.journaled_at.0) >= quiet_ms {
             changes = self.book.ledger.newest();
         }

@@ -66,6 +66,7 @@ pub mod error;
 pub mod folding;
 pub mod inbox;
 pub mod lease;
+mod locked;
 pub mod memory;
 pub mod receipts;
 pub mod sqlite;

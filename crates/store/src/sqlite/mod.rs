@@ -17,7 +17,7 @@ use std::{
     io,
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex,
         atomic::Ordering,
         mpsc::{SyncSender, TrySendError, sync_channel},
     },
@@ -45,6 +45,7 @@ use crate::{
     folding::{self, FoldInput, Folded, Folding},
     inbox::Inbox,
     lease::{Lease, Leases, OwnerId},
+    locked::locked,
     receipts::{NotedOn, Receipt, ReceiptFilter, Receipts, Step, UnixMicros},
     store::{Pruned, Stats, Store},
     stream_record::StreamRecord,
@@ -577,9 +578,4 @@ fn unavailable(error: std::io::Error) -> StoreError {
 
 fn bump(changes: &watch::Sender<u64>) {
     changes.send_modify(|count| *count += 1);
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nothing panics while one of ours is held, so what it guards is whole even then.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use crate::{
     entry::EntryId,
     error::StoreError,
+    locked::locked,
     receipts::{NotedOn, Step, Steps, UnixMicros},
     sqlite::failure::Failure,
 };
@@ -261,8 +262,7 @@ impl Queue {
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        // Nothing panics while it is held, so it is whole even then.
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.waiting)
     }
 }
 
