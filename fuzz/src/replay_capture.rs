@@ -16,9 +16,9 @@ use rtms_sim::{
     zoom::{ConnectionId, Endpoint},
 };
 use rtms_wire::{
-    capture::{Channel, Frame, Header, Line, Side, What, without_secrets},
     signature::HandshakeSignature,
     time::UnixMillis,
+    wire_log::{Channel, Frame, Side, What, WireLogHeader, WireLogLine, without_secrets},
 };
 use serde_json::Value;
 
@@ -57,7 +57,7 @@ fn comes_back(input: &[u8]) -> Option<TapeError> {
         Err(error) => return Some(error),
     };
     let written = serde_json::to_string(&header).expect("a header can be written");
-    assert_eq!(serde_json::from_str::<Header>(&written).ok(), Some(header), "{written}");
+    assert_eq!(serde_json::from_str::<WireLogHeader>(&written).ok(), Some(header), "{written}");
     loop {
         let line = match lines.next() {
             Ok(Some(line)) => line,
@@ -66,7 +66,7 @@ fn comes_back(input: &[u8]) -> Option<TapeError> {
         };
         let written = serde_json::to_string(&line).expect("a line can be written");
         assert!(!written.contains('\n'), "{written}");
-        assert_eq!(serde_json::from_str::<Line<'_>>(&written).ok().as_ref(), Some(&line), "{written}");
+        assert_eq!(serde_json::from_str::<WireLogLine<'_>>(&written).ok().as_ref(), Some(&line), "{written}");
         if let What::Sent { frame, .. } | What::Received { frame, .. } = line.what {
             keeps_its_payload(frame);
         }
@@ -137,7 +137,7 @@ struct Stage {
 impl Stage {
     fn new(contents: Contents) -> Self {
         let app = App::default();
-        let Header { instance, rtms_stream_id, .. } = &contents.header;
+        let WireLogHeader { instance, rtms_stream_id, .. } = &contents.header;
         let signature = HandshakeSignature::sign(&app.client_id, &app.client_secret, instance, rtms_stream_id);
         let signed = format!(r#""signature":"{}""#, signature.as_str());
         let replay = Replay::new(contents, app, "wss://media.test/media", NOW);
@@ -205,7 +205,7 @@ impl Stage {
     }
 
     /// Whether it goes on.
-    fn plays(&mut self, line: &Line<'_>) -> bool {
+    fn plays(&mut self, line: &WireLogLine<'_>) -> bool {
         for _ in 0..MOST_WAITS {
             match self.replay.play(line, self.now) {
                 Step::Do(acts) => {

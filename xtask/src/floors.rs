@@ -6,16 +6,29 @@ use serde_json::Value;
 use crate::workspace::Workspace;
 
 /// Each package with those of ours that it may depend on.
-const FLOORS: [(&str, &[&str]); 13] = [
+const FLOORS: [(&str, &[&str]); 14] = [
+    ("rtms-private", &[]),
     ("rtms-wire", &[]),
     ("rtms-proto", &["rtms-wire"]),
     ("rtms-sim", &["rtms-wire"]),
-    ("rtms-store", &["rtms-wire"]),
-    ("rtms-record", &["rtms-wire"]),
+    ("rtms-store", &["rtms-private", "rtms-wire"]),
+    ("rtms-record", &["rtms-private", "rtms-wire"]),
     ("rtms-sink", &["rtms-wire"]),
     ("rtms-client", &["rtms-wire", "rtms-proto"]),
     ("rtms-api", &["rtms-wire", "rtms-store", "rtms-record"]),
-    ("rtms-gateway", &["rtms-wire", "rtms-proto", "rtms-client", "rtms-store", "rtms-record", "rtms-sink", "rtms-api"]),
+    (
+        "rtms-gateway",
+        &[
+            "rtms-private",
+            "rtms-wire",
+            "rtms-proto",
+            "rtms-client",
+            "rtms-store",
+            "rtms-record",
+            "rtms-sink",
+            "rtms-api",
+        ],
+    ),
     (
         "rtms",
         &[

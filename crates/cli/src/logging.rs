@@ -1,7 +1,7 @@
 //! Standard error, for logs and notes, so that standard output stays for what a command is asked to print. A thread writes
 //! it: nothing else waits for its reader.
 
-mod lines;
+mod stderr_queue;
 
 use std::{
     fmt::{self, Write},
@@ -19,10 +19,10 @@ use tracing_subscriber::{
     fmt::format::{self, FormatFields},
 };
 
-use self::lines::{LineWriter, Lines};
+use self::stderr_queue::{LineWriter, StderrQueue};
 
 /// What is on its way to standard error. One process has one standard error.
-static LINES: OnceLock<Lines> = OnceLock::new();
+static STDERR: OnceLock<StderrQueue> = OnceLock::new();
 
 /// Bytes of a value that are shown. Names and ids have some dozens; whoever sends more does not get to fill the log.
 const MAX_VALUE_BYTES: usize = 1024;
@@ -40,7 +40,7 @@ impl LoggingArgs {
         let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
         tracing_subscriber::fmt()
             .with_env_filter(filter)
-            .with_writer(|| LineWriter(lines()))
+            .with_writer(|| LineWriter(stderr()))
             .with_ansi(ansi)
             .fmt_fields(fields())
             .init();
@@ -48,19 +48,19 @@ impl LoggingArgs {
 }
 
 /// The lines that go to standard error, with the thread that writes them.
-fn lines() -> &'static Lines {
-    LINES.get_or_init(|| {
+fn stderr() -> &'static StderrQueue {
+    STDERR.get_or_init(|| {
         // It waits until the lines are there.
-        let writing = thread::Builder::new().name("log".into()).spawn(|| LINES.wait().write_to(std::io::stderr()));
+        let writing = thread::Builder::new().name("log".into()).spawn(|| STDERR.wait().write_to(std::io::stderr()));
         if let Err(error) = writing {
             use std::io::Write;
             let _ = writeln!(std::io::stderr(), "error: cannot log, no thread can be started: {error}");
-            let lines = Lines::default();
+            let lines = StderrQueue::default();
             // Nobody will write what is waited for.
             lines.hurry();
             return lines;
         }
-        Lines::default()
+        StderrQueue::default()
     })
 }
 
@@ -72,26 +72,26 @@ pub(crate) use note;
 
 /// Prints a line on standard error, behind what was logged.
 pub(crate) fn print_line(text: &str) {
-    lines().print(format!("{text}\n").as_bytes());
+    stderr().print(format!("{text}\n").as_bytes());
 }
 
 /// Waits until what was logged and printed is written. A reader that takes nothing is left if the program hurries.
 pub(crate) fn flush() {
-    if let Some(lines) = LINES.get() {
+    if let Some(lines) = STDERR.get() {
         lines.flush(None);
     }
 }
 
 /// The same, but a reader that takes nothing is left after `patience` in any case.
 pub(crate) fn flush_within(patience: Duration) {
-    if let Some(lines) = LINES.get() {
+    if let Some(lines) = STDERR.get() {
         lines.flush(Some(patience));
     }
 }
 
 /// Has the end of the program leave a reader of standard error that takes nothing.
 pub(crate) fn hurry() {
-    lines().hurry();
+    stderr().hurry();
 }
 
 /// Writes fields so that nothing in a value looks like another line, moves the cursor or goes on for ever: names and ids come

@@ -2,7 +2,8 @@
 // Printing would wait for the reader; `logging` and `output` have what does not.
 #![warn(clippy::print_stderr)]
 
-mod ask;
+mod api_client;
+mod clock;
 mod demo;
 mod exit_code;
 mod logging;

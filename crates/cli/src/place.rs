@@ -12,7 +12,7 @@ use rtms_store::{SqliteReader, SqliteStore, error::StoreError};
 use rtms_wire::Uri;
 
 use crate::{
-    ask::{Server, http_url},
+    api_client::{Server, http_url},
     logging::note,
 };
 

@@ -1,6 +1,6 @@
 //! `rtms receipts`: what became of each webhook, from a server's data folder or from the server itself.
 
-use std::{process::ExitCode, time::SystemTime};
+use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
@@ -9,10 +9,11 @@ use rtms_api::{
     since::Since,
 };
 use rtms_store::{EntryId, ReceiptFilter};
-use rtms_wire::{ids::StreamId, time::UnixMillis};
+use rtms_wire::ids::StreamId;
 
 use crate::{
-    ask::get,
+    api_client::get,
+    clock::now,
     logging::note,
     output::{self, REASON_CHARS, shown, time},
     place::{Place, PlaceArgs, open_store},
@@ -92,9 +93,7 @@ pub(crate) async fn run(args: ReceiptsArgs) -> anyhow::Result<ExitCode> {
 
 impl ReceiptsArgs {
     fn filter(&self) -> anyhow::Result<ReceiptFilter> {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        let now = now.context("this machine's clock is before 1970")?;
-        let now = UnixMillis(u64::try_from(now.as_millis()).unwrap_or(u64::MAX));
+        let now = now()?;
         let since = self.since.as_deref().map(str::parse::<Since>).transpose()?;
         Ok(ReceiptFilter {
             stream_id: self.stream.as_deref().map(StreamId::new),

@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use rtms_wire::time::millis;
 use tokio::sync::mpsc;
 
 use crate::{exit_code, logging};
@@ -88,7 +89,7 @@ impl Signals {
 
     /// Sets how long the stop may take.
     pub(crate) fn stop_within(&self, limit: Duration) {
-        self.stop_within_ms.store(u64::try_from(limit.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.stop_within_ms.store(millis(limit), Ordering::Relaxed);
     }
 
     /// Waits for the first, which asks to stop in order.

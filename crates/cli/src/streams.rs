@@ -6,11 +6,7 @@ mod ended;
 mod past;
 mod retry;
 
-use std::{
-    path::Path,
-    process::ExitCode,
-    time::{Duration, SystemTime},
-};
+use std::{path::Path, process::ExitCode, time::Duration};
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
@@ -29,7 +25,6 @@ use rtms_store::{ReceiptFilter, StreamFilter};
 use rtms_wire::{
     ids::{StreamId, UserId},
     media::medium::Medium,
-    time::UnixMillis,
 };
 use tokio::time::{Instant, sleep};
 
@@ -38,7 +33,9 @@ use arguments::{StreamIdArg, participant, wait};
 use ended::why;
 
 use crate::{
-    ask, exit_code,
+    api_client,
+    clock::now,
+    exit_code,
     logging::note,
     output::{self, ID_CHARS, REASON_CHARS, one_line, shown, table, time},
     place::{Place, PlaceArgs, open_store},
@@ -218,7 +215,9 @@ async fn list(args: &ListArgs) -> anyhow::Result<ExitCode> {
             let lines: Vec<_> = records.iter().map(|record| StreamLine::of_record(record, now)).collect();
             json_lines(&lines)?.into()
         }
-        Place::Server(server) => ask::get(&server, &format!("/v1/streams?all={}&limit={limit}", args.all)).await?,
+        Place::Server(server) => {
+            api_client::get(&server, &format!("/v1/streams?all={}&limit={limit}", args.all)).await?
+        }
     };
     if args.json {
         output::print_bytes(&bytes)?;
@@ -238,7 +237,7 @@ async fn show(args: &ShowArgs) -> anyhow::Result<ExitCode> {
     let StreamIdArg(stream) = &args.stream;
     let detail = match args.place.find(!args.json).await? {
         Place::Store(folder) => at_rest(&folder, stream)?,
-        Place::Server(server) => understood(&ask::get(&server, &path_of(stream)).await?)?,
+        Place::Server(server) => understood(&api_client::get(&server, &path_of(stream)).await?)?,
     };
     output::print(&if args.json { json_line(&detail)? } else { told(&detail) })?;
     Ok(ExitCode::SUCCESS)
@@ -247,7 +246,7 @@ async fn show(args: &ShowArgs) -> anyhow::Result<ExitCode> {
 async fn stop(args: &StopArgs) -> anyhow::Result<ExitCode> {
     let StreamIdArg(stream) = &args.stream;
     let server = args.place.find_server(!args.json).await?;
-    let answer = ask::request(&server, Method::POST, &format!("{}/stop", path_of(stream)), None).await?;
+    let answer = api_client::request(&server, Method::POST, &format!("{}/stop", path_of(stream)), None).await?;
     let mut line: StreamLine = understood(&answer)?;
     let had_ended = line.state.is_over();
     let deadline = Instant::now() + args.wait;
@@ -260,7 +259,7 @@ async fn stop(args: &StopArgs) -> anyhow::Result<ExitCode> {
             bail!("it has not ended within {}, its state is {}", format_duration(args.wait), line.state);
         }
         sleep(LOOK_EVERY).await;
-        match ask::find(&server, &path_of(stream)).await? {
+        match api_client::find(&server, &path_of(stream)).await? {
             Some(answer) => line = understood::<StreamDetail>(&answer)?.line,
             None => {
                 note!("it has ended, and everything that was kept of it is deleted");
@@ -297,7 +296,7 @@ async fn video(args: &VideoArgs) -> anyhow::Result<ExitCode> {
     let choice = VideoChoice { user_id: args.participant.clone() };
     let body = serde_json::to_vec(&choice)?.into();
     let method = if args.off { Method::DELETE } else { Method::PUT };
-    let answer = ask::request(&server, method, &format!("{}/video", path_of(stream)), Some(body)).await?;
+    let answer = api_client::request(&server, method, &format!("{}/video", path_of(stream)), Some(body)).await?;
     let Some(mut video) = understood::<VideoAnswer>(&answer)?.video else {
         output::print(&if args.json {
             json_line(&VideoAnswer { video: None })?
@@ -321,7 +320,7 @@ async fn video(args: &VideoArgs) -> anyhow::Result<ExitCode> {
             note!("{}", news(&video).trim_end());
         }
         sleep(LOOK_EVERY).await;
-        let detail: StreamDetail = understood(&ask::get(&server, &path_of(stream)).await?)?;
+        let detail: StreamDetail = understood(&api_client::get(&server, &path_of(stream)).await?)?;
         let now = detail.video.filter(|now| now.user_id == video.user_id);
         video = match now {
             Some(now) => now,
@@ -383,12 +382,6 @@ fn at_rest(folder: &Path, stream: &StreamId) -> anyhow::Result<StreamDetail> {
     let receipts = store.receipts(&filter)?.iter().map(ReceiptLine::from).collect();
     let recording = RecordingLine::read(&folder.join(RECORDINGS), stream);
     Ok(StreamDetail::at_rest(StreamLine::of_record(&record, now()?), recording, receipts))
-}
-
-fn now() -> anyhow::Result<UnixMillis> {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    let now = now.context("this machine's clock is before 1970")?;
-    Ok(UnixMillis(u64::try_from(now.as_millis()).unwrap_or(u64::MAX)))
 }
 
 /// The head of the list. The numbers of packets stand to the right.

@@ -17,7 +17,7 @@ use rtms_wire::{
     webhook::verify::{SIGNATURE_HEADER, TIMESTAMP_HEADER},
 };
 
-use crate::{ask::http_url, logging::note};
+use crate::{api_client::http_url, logging::note};
 
 const EXAMPLES: &str = "\
 Examples:

@@ -25,11 +25,11 @@ use rtms_sim::{
     serve::{Simulator, SimulatorConfig},
 };
 use rtms_wire::{
-    capture::{Channel, Header, Line, What},
     codes::{message_type::MessageType, stop_reason::StopReason},
     ids::StreamId,
     message::Message,
     signature::HandshakeSignature,
+    wire_log::{Channel, What, WireLogHeader, WireLogLine},
 };
 
 #[tokio::test]
@@ -186,14 +186,14 @@ fn has_no_secret(tape: &Path, simulator: &Simulator) {
 fn has_every_message(tape: &Path, simulator: &Simulator) {
     let text = fs::read_to_string(tape).unwrap();
     let mut lines = text.lines();
-    let header: Header = serde_json::from_str(lines.next().unwrap()).unwrap();
+    let header: WireLogHeader = serde_json::from_str(lines.next().unwrap()).unwrap();
     assert_eq!((&header.rtms_stream_id, &header.instance), (simulator.stream(), simulator.instance()));
     assert_eq!(header.start_webhook.as_deref(), std::str::from_utf8(simulator.start_webhook()).ok());
 
     let mut counts = BTreeMap::<i64, u64>::new();
     let mut last = None;
     for line in lines {
-        let line: Line<'_> = serde_json::from_str(line).unwrap();
+        let line: WireLogLine<'_> = serde_json::from_str(line).unwrap();
         if let What::Received { on, frame, .. } = &line.what {
             let message = Message::decode(&frame.payload().unwrap()).unwrap();
             let is_media = (14..=18).contains(&message.msg_type().code());

@@ -38,7 +38,7 @@ use crate::{
     connect::{Connector, Received, Socket},
     error::ConnectError,
     queue::EventSender,
-    tap::{Seen, Tap},
+    wire_log::{Seen, WireLog},
 };
 
 /// Messages that may wait to be sent on one connection. We send a few a minute; more means that nobody reads.
@@ -89,8 +89,8 @@ struct Last {
     bytes: usize,
 }
 
-/// Whoever looks on, if anybody does.
-type Onlooker = Option<Box<dyn Tap>>;
+/// The wire log of the stream, if one is kept.
+type OptionalWireLog = Option<Box<dyn WireLog>>;
 
 /// Everything that can wake the stream.
 struct Network<C: Connector> {
@@ -110,7 +110,7 @@ struct Network<C: Connector> {
     /// The number of those of each kind.
     raws: BTreeMap<(Option<Medium>, Flaws), u64>,
     commands: mpsc::Receiver<Command>,
-    tap: Onlooker,
+    wire_log: OptionalWireLog,
 }
 
 pub(crate) async fn drive<C: Connector>(
@@ -119,7 +119,7 @@ pub(crate) async fn drive<C: Connector>(
     connector: Arc<C>,
     commands: mpsc::Receiver<Command>,
     events: EventSender,
-    tap: Onlooker,
+    wire_log: OptionalWireLog,
 ) {
     let (dialing, links, leaving) = (Vec::new(), Vec::new(), Vec::new());
     let (tell_late, late) = mpsc::channel(MAX_LATE);
@@ -134,7 +134,7 @@ pub(crate) async fn drive<C: Connector>(
         last: Last::default(),
         raws: BTreeMap::new(),
         commands,
-        tap,
+        wire_log,
     };
     let mut alarm = Box::pin(sleep_until(clock.instant(clock.now())));
     let mut handled = 0;
@@ -174,7 +174,7 @@ impl<C: Connector> Network<C> {
         match output {
             Output::Connect { connection, role, url } => {
                 debug!(%role, url, "dialing");
-                show(&mut self.tap, connection, role, || Seen::Dialed(url.clone()));
+                log(&mut self.wire_log, connection, role, || Seen::Dialed(url.clone()));
                 let goodbyes: Vec<_> = self.leaving.extract_if(.., |(left, _)| replaces(role, *left)).collect();
                 let attempt = self.connector.connect(url);
                 let attempt = Box::pin(async move {
@@ -193,7 +193,7 @@ impl<C: Connector> Network<C> {
                 if let Some(link) = self.links.iter_mut().find(|link| link.connection == connection) {
                     trace!(msg_type = %message.msg_type(), "sending");
                     let text = message.encode();
-                    show(&mut self.tap, connection, link.role, || Seen::Sent(text.clone()));
+                    log(&mut self.wire_log, connection, link.role, || Seen::Sent(text.clone()));
                     link.unsent.push_back(text);
                 }
             }
@@ -222,7 +222,7 @@ impl<C: Connector> Network<C> {
     /// Who already picked up is told goodbye: a dial that is merely dropped looks like a broken connection to Zoom.
     fn hang_up(&mut self, which: impl Fn(ConnectionId) -> bool) {
         for Dial { connection, role, attempt } in self.dialing.extract_if(.., |dial| which(dial.connection)) {
-            show(&mut self.tap, connection, role, || Seen::Left);
+            log(&mut self.wire_log, connection, role, || Seen::Left);
             let goodbye = async move {
                 if let Ok(mut socket) = attempt.await {
                     // Nothing was asked for yet, so nothing comes.
@@ -235,7 +235,7 @@ impl<C: Connector> Network<C> {
 
     fn leave(&mut self, which: impl Fn(ConnectionId) -> bool) {
         for link in self.links.iter().filter(|link| which(link.connection)) {
-            show(&mut self.tap, link.connection, link.role, || Seen::Left);
+            log(&mut self.wire_log, link.connection, link.role, || Seen::Left);
         }
         self.close(|link| which(link.connection));
     }
@@ -272,12 +272,12 @@ impl<C: Connector> Network<C> {
                 let Dial { connection, role, .. } = self.dialing.swap_remove(position);
                 return Poll::Ready(match result {
                     Ok(socket) => {
-                        show(&mut self.tap, connection, role, || Seen::Opened);
+                        log(&mut self.wire_log, connection, role, || Seen::Opened);
                         self.links.push(Link { connection, role, socket, unsent: VecDeque::new(), dirty: false });
                         Input::Connected(connection)
                     }
                     Err(error) => {
-                        show(&mut self.tap, connection, role, || Seen::Unreached(error.to_string()));
+                        log(&mut self.wire_log, connection, role, || Seen::Unreached(error.to_string()));
                         Input::ConnectFailed(connection, error.to_string())
                     }
                 });
@@ -294,7 +294,7 @@ impl<C: Connector> Network<C> {
                     Poll::Pending => continue,
                 }
             };
-            if let Poll::Ready(input) = link.poll(cx, &mut self.tap, &mut self.last) {
+            if let Poll::Ready(input) = link.poll(cx, &mut self.wire_log, &mut self.last) {
                 if let Input::Lost(lost, _) = &input {
                     let lost = *lost;
                     // A close frame of the other side's still wants its answer.
@@ -317,31 +317,31 @@ impl<C: Connector> Network<C> {
                 return Poll::Ready(Input::Lost(connection, "closed by us".into()));
             }
         };
-        Poll::Ready(received_on(connection, role, payload, is_text, &mut self.tap, &mut self.last))
+        Poll::Ready(received_on(connection, role, payload, is_text, &mut self.wire_log, &mut self.last))
     }
 }
 
 impl<S: Socket> Link<S> {
-    fn poll(&mut self, cx: &mut Context<'_>, tap: &mut Onlooker, last: &mut Last) -> Poll<Input> {
+    fn poll(&mut self, cx: &mut Context<'_>, wire_log: &mut OptionalWireLog, last: &mut Last) -> Poll<Input> {
         if self.unsent.len() > MAX_UNSENT {
-            return Poll::Ready(self.cut("the other side does not read".into(), tap));
+            return Poll::Ready(self.cut("the other side does not read".into(), wire_log));
         }
         if let Poll::Ready(Err(error)) = self.poll_write(cx) {
-            return Poll::Ready(self.cut(error, tap));
+            return Poll::Ready(self.cut(error, wire_log));
         }
         self.socket.poll_receive(cx).map(|received| match received {
-            Ok(Received::Text(payload)) => received_on(self.connection, self.role, payload, true, tap, last),
-            Ok(Received::Binary(payload)) => received_on(self.connection, self.role, payload, false, tap, last),
+            Ok(Received::Text(payload)) => received_on(self.connection, self.role, payload, true, wire_log, last),
+            Ok(Received::Binary(payload)) => received_on(self.connection, self.role, payload, false, wire_log, last),
             Ok(Received::Closed { code, reason }) => {
-                show(tap, self.connection, self.role, || Seen::Closed { code, reason });
+                log(wire_log, self.connection, self.role, || Seen::Closed { code, reason });
                 Input::Lost(self.connection, "closed by the other side".into())
             }
-            Err(error) => self.cut(error, tap),
+            Err(error) => self.cut(error, wire_log),
         })
     }
 
-    fn cut(&self, why: String, tap: &mut Onlooker) -> Input {
-        show(tap, self.connection, self.role, || Seen::Cut(why.clone()));
+    fn cut(&self, why: String, wire_log: &mut OptionalWireLog) -> Input {
+        log(wire_log, self.connection, self.role, || Seen::Cut(why.clone()));
         Input::Lost(self.connection, why)
     }
 
@@ -377,7 +377,7 @@ fn received_on(
     role: Role,
     payload: Bytes,
     is_text: bool,
-    tap: &mut Onlooker,
+    wire_log: &mut OptionalWireLog,
     last: &mut Last,
 ) -> Input {
     last.bytes = payload.len();
@@ -396,7 +396,7 @@ fn received_on(
         }
     };
     let is_media = medium.is_some();
-    show(tap, connection, role, || Seen::Received { payload, is_text, is_media });
+    log(wire_log, connection, role, || Seen::Received { payload, is_text, is_media });
     input
 }
 
@@ -424,9 +424,9 @@ fn said_in_time(goodbye: impl Future<Output = ()> + Send + 'static) -> JoinHandl
     tokio::spawn(in_time.in_current_span())
 }
 
-/// Shows it to whoever looks on; nothing is made if nobody does.
-fn show(tap: &mut Onlooker, connection: ConnectionId, role: Role, what: impl FnOnce() -> Seen) {
-    if let Some(tap) = tap {
-        tap.saw(connection, role, what());
+/// Adds to the wire log; nothing is made if none is kept.
+fn log(wire_log: &mut OptionalWireLog, connection: ConnectionId, role: Role, what: impl FnOnce() -> Seen) {
+    if let Some(wire_log) = wire_log {
+        wire_log.saw(connection, role, what());
     }
 }

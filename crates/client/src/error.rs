@@ -10,7 +10,7 @@ pub enum ConnectError {
     /// The URL is none, or none that may be connected to.
     #[error("{url:?} is not connected to: {source}")]
     Refused {
-        /// What came.
+        /// The URL that came.
         url: String,
         /// What is wrong with it.
         source: UrlRefused,
@@ -18,7 +18,7 @@ pub enum ConnectError {
     /// No TCP connection.
     #[error("TCP connection to {host}: {source}")]
     Tcp {
-        /// To where.
+        /// The destination.
         host: String,
         /// What the system said.
         source: io::Error,

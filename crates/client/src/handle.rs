@@ -3,10 +3,7 @@
 use std::sync::Arc;
 
 use rtms_proto::{
-    config::{Circumstances, StreamConfig},
-    error::Misuse,
-    signaling::StreamStart,
-    stream::Stream,
+    config::StreamConfig, error::Misuse, join_options::JoinOptions, signaling::StreamStart, stream::Stream,
 };
 use rtms_wire::{codes::stop_reason::StopReason, ids::UserId, time::UnixMillis};
 use tokio::sync::{mpsc, oneshot};
@@ -17,7 +14,7 @@ use crate::{
     connect::Connector,
     driver,
     queue::{EventReceiver, event_queue},
-    tap::Tap,
+    wire_log::WireLog,
 };
 
 /// How much may wait for a slow consumer: a minute of three speakers at 48 kHz stereo is 47 MB on the wire, 35 in here.
@@ -44,27 +41,27 @@ pub fn join<C: Connector>(
     connector: Arc<C>,
     queue_bytes: usize,
 ) -> Result<(StreamHandle, EventReceiver), Misuse> {
-    join_under(Circumstances::default(), start, config, connector, queue_bytes, None)
+    join_with_options(JoinOptions::default(), start, config, connector, queue_bytes, None)
 }
 
-/// The same when the start webhook is not new, when the stream is taken over, or when there are other names for it; `tap`
+/// The same when the start webhook is not new, when the stream is taken over, or when there are other names for it; `wire_log`
 /// sees everything that goes over its connections.
 ///
 /// # Errors
 /// [`Misuse`] when what is wanted would be refused anyway; nothing is dialed then.
-pub fn join_under<C: Connector>(
-    circumstances: Circumstances,
+pub fn join_with_options<C: Connector>(
+    options: JoinOptions,
     start: StreamStart,
     config: StreamConfig,
     connector: Arc<C>,
     queue_bytes: usize,
-    tap: Option<Box<dyn Tap>>,
+    wire_log: Option<Box<dyn WireLog>>,
 ) -> Result<(StreamHandle, EventReceiver), Misuse> {
     let clock = Clock::start();
-    let stream = Stream::under(circumstances, start, config, clock.now())?;
+    let stream = Stream::with_options(options, start, config, clock.now())?;
     let (events, receiver) = event_queue(queue_bytes);
     let (commands, inbox) = mpsc::channel(COMMANDS);
-    tokio::spawn(driver::drive(stream, clock, connector, inbox, events, tap));
+    tokio::spawn(driver::drive(stream, clock, connector, inbox, events, wire_log));
     Ok((StreamHandle { commands }, receiver))
 }
 

@@ -3,7 +3,7 @@
 //! [`handle::join`] starts a task that owns all connections of one stream, and returns a handle to steer it and a
 //! receiver of its events. The receiver is bounded in bytes and never makes the sockets wait: see [`queue`].
 //!
-//! A [`tap::Tap`] sees every frame as it was on the wire.
+//! A [`wire_log::WireLog`] sees every frame as it was on the wire.
 //!
 //! Proxies from the environment are not used: the WebSocket library has no support for them.
 
@@ -16,4 +16,4 @@ mod frames;
 pub mod handle;
 mod lookup;
 pub mod queue;
-pub mod tap;
+pub mod wire_log;

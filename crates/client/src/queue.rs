@@ -29,7 +29,7 @@ pub struct Dropped {
     pub deskshare: u64,
     /// Packets of sound.
     pub audio: u64,
-    /// Anything else.
+    /// The fields that are not named here.
     pub other: u64,
 }
 
@@ -57,9 +57,9 @@ pub struct Lost {
     pub medium: Medium,
     /// The earliest of their timestamps, as Zoom gave them.
     pub first: UnixMillis,
-    /// The latest.
+    /// The latest time.
     pub last: UnixMillis,
-    /// How many.
+    /// The number of them.
     pub count: u64,
 }
 

@@ -10,7 +10,7 @@ use std::{
 
 use futures_util::future::join_all;
 use rtms_client::{connect::TcpConnector, error::TlsSetupError};
-use rtms_record::{Options, private};
+use rtms_record::Options;
 use rtms_sink::delivery::Delivery;
 use rtms_store::{error::StoreError, lease::OwnerId, sqlite::SqliteStore, store::Store};
 use rtms_wire::{time::UnixMillis, webhook::server_url::ServerUrlPolicy};
@@ -164,7 +164,8 @@ impl Server {
         within: Duration,
     ) -> Result<Self, StartError> {
         let data_dir = &config.server.data_dir;
-        private::make_folders(data_dir).map_err(|source| StartError::DataDir { path: data_dir.clone(), source })?;
+        rtms_private::make_folders(data_dir)
+            .map_err(|source| StartError::DataDir { path: data_dir.clone(), source })?;
         let store: Arc<dyn Store> = Arc::new(open_when_free(data_dir, within).await?);
         Self::start_on(config, apps, sinks, store).await
     }

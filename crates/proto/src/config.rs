@@ -1,7 +1,5 @@
 //! What is wanted of a stream, with defaults.
 
-use std::time::Duration;
-
 use rtms_wire::{
     codes::{
         event_type::EventType,
@@ -17,12 +15,12 @@ use rtms_wire::{
     },
 };
 
-use crate::{credentials::Credentials, error::Misuse};
+use crate::error::Misuse;
 
 /// What is wanted of a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StreamConfig {
-    /// Which media.
+    /// The media.
     pub media: MediaTypes,
     /// In which form; media that are not wanted are ignored.
     pub params: MediaParams,
@@ -30,21 +28,6 @@ pub struct StreamConfig {
     pub layout: MediaLayout,
     /// Whether the sound since the start webhook is wanted, up to 60 s of it.
     pub buffer_data: bool,
-}
-
-/// Under which circumstances a stream is joined: what differs from one join to the next.
-#[derive(Clone, Debug, Default)]
-pub struct Circumstances {
-    /// How long ago Zoom's window for us opened: at the start webhook, or, when we take over, at the loss of the
-    /// connection before ours. Zero where that is not known. Zoom waits 60 s; a join that seems too late is tried for
-    /// ten seconds all the same.
-    pub age: Duration,
-    /// What the waits between tries are drawn from, together with the stream's id: the same seed repeats the same run.
-    pub seed: u64,
-    /// Other names of the same thing, each with the signature over it: a webinar may be known by `webinar_uuid` or by
-    /// `meeting_uuid`. Each is tried once when Zoom does not know the stream by the name of the start, or refuses the
-    /// signature (status 2 and 3).
-    pub alternatives: Vec<Credentials>,
 }
 
 /// How media are spread over connections.

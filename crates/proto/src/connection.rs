@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::{event::Interruption, keep_alive::Liveness, output::ConnectionId, role::Role, time::Moment};
+use crate::{
+    event::Interruption, keep_alive::Liveness, output::ConnectionId, reconnect::STABLE_AFTER, role::Role, time::Moment,
+};
 
 /// From dialing to the answer of the handshake. Zoom's SDK allows as much.
 pub(crate) const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
@@ -52,6 +54,11 @@ impl Connection {
             Phase::ShakingHands { .. } => None,
             Phase::Open(liveness) => Some(liveness),
         }
+    }
+
+    /// Whether it has stood for so long that its loss is no flicker.
+    pub(crate) fn is_stable(&self, now: Moment) -> bool {
+        self.liveness().is_some_and(|liveness| now.since(liveness.opened()) >= STABLE_AFTER)
     }
 
     pub(crate) fn heard(&mut self, now: Moment) {

@@ -1,4 +1,4 @@
-//! Who is at fault is in the name.
+//! The errors of a stream. Their names say who is at fault.
 
 use rtms_wire::{codes::status_code::StatusCode, media::params::ParamsRefused};
 
@@ -13,48 +13,48 @@ pub enum StreamError {
     /// Zoom said no.
     #[error("{role}: Zoom refused with {status}{}", explained(reason))]
     Refused {
-        /// On which connection.
+        /// The connection.
         role: Role,
-        /// The code.
+        /// Zoom's status.
         status: StatusCode,
-        /// Zoom's words.
+        /// Zoom's text beside the status.
         reason: String,
     },
     /// Zoom broke the protocol.
     #[error("{role}: Zoom {what}")]
     Misbehaved {
-        /// On which connection.
+        /// The connection.
         role: Role,
-        /// How.
+        /// Zoom's deviation, as what follows "Zoom" in a sentence.
         what: &'static str,
     },
     /// None of the addresses could be reached.
     #[error("{role}: could not connect: {why}")]
     Unreachable {
-        /// What for.
+        /// The purpose of the connection.
         role: Role,
-        /// What the last attempt said.
+        /// The error of the last attempt.
         why: String,
     },
     /// No answer in time.
     #[error("{role}: no answer to the handshake in time")]
     TimedOut {
-        /// On which connection.
+        /// The connection.
         role: Role,
     },
     /// A connection that stood is gone.
     #[error("{role}: the connection was lost: {why}")]
     Lost {
-        /// Which.
+        /// The connection.
         role: Role,
-        /// How.
+        /// The reason, for people.
         why: String,
     },
     /// Zoom granted other media and not this one: its answer on signaling names no server for it, or that on a connection for
     /// several media leaves it out.
     #[error("{role}: Zoom left it out of what it granted")]
     LeftOut {
-        /// On which connection.
+        /// The connection.
         role: Role,
     },
     /// Zoom encrypts the payloads of a medium, and there is no key for them: what comes would be noise.
@@ -62,7 +62,7 @@ pub enum StreamError {
         "{role}: Zoom encrypts its payloads, and version 1 of the protocol has no key for them; have Zoom turn payload encryption off for this app"
     )]
     Encrypted {
-        /// On which connection.
+        /// The connection.
         role: Role,
     },
     /// Zoom names servers of another transport alone, such as SRT, which needs version 2 of the protocol.
@@ -70,7 +70,7 @@ pub enum StreamError {
         "{role}: Zoom names no WebSocket server for it, but one of another transport ({scheme}), which is not supported"
     )]
     OtherTransport {
-        /// On which connection.
+        /// The connection.
         role: Role,
         /// The scheme of its URL.
         scheme: String,

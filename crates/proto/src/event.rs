@@ -43,7 +43,7 @@ pub enum Event {
     },
     /// Zoom granted something else than was asked; what counts is what was granted.
     GrantDiffers {
-        /// For which medium.
+        /// The medium.
         medium: Medium,
     },
     /// A medium will not come, or not come back: it was refused, or its window closed. The others go on.
@@ -51,12 +51,12 @@ pub enum Event {
     /// An error that [is retryable](StreamError::is_retryable) was retried until the window closed. Such a medium may
     /// still come back with the next signaling handshake; then `MediaOpen` tells so.
     MediumUnavailable {
-        /// Which.
+        /// The medium.
         medium: Medium,
-        /// Why.
+        /// The reason.
         error: StreamError,
     },
-    /// Sound.
+    /// A packet of sound.
     Audio(MediaData),
     /// A picture of a camera.
     Video(MediaData),
@@ -70,50 +70,50 @@ pub enum Event {
     Update(EventBody),
     /// The stream changed its state.
     StreamState {
-        /// To what.
+        /// The new state.
         state: StreamState,
-        /// Why.
+        /// Zoom's reason, if it gave one.
         reason: Option<StopReason>,
-        /// When, on Zoom's clock.
+        /// The time of the change, on Zoom's clock.
         timestamp: Option<UnixMillis>,
     },
     /// A session inside the stream changed its state. One that stops does not end the stream.
     SessionState {
-        /// Which session.
+        /// The session.
         session: Option<RtmsSessionId>,
-        /// To what.
+        /// The new state.
         state: SessionState,
-        /// Why.
+        /// Zoom's reason, if it gave one.
         reason: Option<StopReason>,
-        /// When, on Zoom's clock.
+        /// The time of the change, on Zoom's clock.
         timestamp: Option<UnixMillis>,
     },
     /// One person's camera was asked for, because it was wished for or because Zoom has forgotten the wish.
     VideoAsked {
-        /// Whose.
+        /// The person whose camera it is.
         user_id: UserId,
     },
     /// The camera that was wished for went off, or the person left. It is asked for again when it is on again.
     VideoVoid {
-        /// Whose.
+        /// The person whose camera it is.
         user_id: UserId,
     },
     /// Zoom answered the wish for one person's camera.
     VideoSubscription {
-        /// Whose.
+        /// The person whose camera it is.
         user_id: UserId,
-        /// How it went; 44 means that it was on already.
+        /// Zoom's answer; 44 means that it was on already.
         status: StatusCode,
     },
     /// A connection that stood is gone, and nothing that came since says that the stream is over; we try to get it back.
     ///
     /// Signaling whose loss was told is told once more, by [`Interruption::Failover`], if a newer start explains it.
     Interrupted {
-        /// Which, and with it those of its media that were open.
+        /// The connection, and with it those of its media that were open.
         role: Role,
-        /// By whom.
+        /// The cause.
         cause: Interruption,
-        /// How long ago the last message came on it.
+        /// The time since the last message on it.
         unheard: Duration,
         /// What the driver said of it, for people.
         why: String,
@@ -122,18 +122,18 @@ pub enum Event {
     Reconnecting,
     /// A try to connect came to nothing.
     AttemptFailed {
-        /// What for.
+        /// The purpose of the connection.
         role: Role,
-        /// Why.
+        /// The reason.
         error: StreamError,
         /// How long until the next try; none if no other fits into the window, which may still bring the explanation.
         again_in: Option<Duration>,
     },
     /// Media that had been delivered came again around a reconnection, and was not delivered twice.
     DuplicatesRemoved {
-        /// Which.
+        /// The medium.
         medium: Medium,
-        /// How many since this was last told.
+        /// The number of them since this was last reported.
         count: u64,
     },
     /// Something came that this version does not know or cannot read. It is counted, nothing else.
@@ -183,9 +183,9 @@ pub enum Odd {
     },
     /// Zoom answers in another version of the protocol than was asked for. We go on in ours. Told once.
     OtherVersion {
-        /// On which connection.
+        /// The connection.
         role: Role,
-        /// Which version.
+        /// Zoom's version.
         version: u32,
     },
     /// A message of which not all could be read, as it came. The driver adds it beside what was read, or beside
@@ -197,7 +197,7 @@ pub enum Odd {
         medium: Option<Medium>,
         /// [`DecodeError::kind`](rtms_wire::error::DecodeError::kind).
         kind: &'static str,
-        /// Why they are none.
+        /// The reason, for people.
         why: String,
     },
 }
@@ -228,17 +228,17 @@ pub enum CloseAnswer {
     NotAsked,
 }
 
-/// How a stream ended. [`Ending::aftermath`] says whether a new one is to be asked for.
+/// How a stream ended. [`Ending::next_step`] says whether a new one is to be asked for.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Ending {
     /// Zoom ended it, by webhook or by state 4.
     Stopped {
-        /// Why, where Zoom said so.
+        /// Zoom's reason, if it gave one.
         reason: Option<StopReason>,
     },
     /// We closed it.
     Closed {
-        /// What Zoom said to that.
+        /// Zoom's answer.
         answer: CloseAnswer,
     },
     /// We left it to somebody else.

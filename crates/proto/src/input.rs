@@ -41,9 +41,9 @@ pub enum Input {
     /// We want one person's camera, or no longer. The wish is kept: it may come before signaling is open, outlives
     /// reconnections, and is replaced by the next one. It needs video asked for as one person's of choice.
     SubscribeVideo {
-        /// Whose.
+        /// The person whose camera it is.
         user_id: UserId,
-        /// On or off.
+        /// Whether the camera is wanted.
         subscribe: bool,
         /// Our time, which message 28 carries.
         timestamp: UnixMillis,

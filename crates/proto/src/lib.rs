@@ -38,7 +38,7 @@
 //! had or kept. Once it is announced (state 3) or known, nothing is dialed any more. A session that stops is not the
 //! stream's end ([`sessions`]). After an end by Zoom what was sent before is still read, as the end travels on another
 //! socket than the media. Whichever way, exactly one [`event::Event::Ended`] is told, and nothing after it; its
-//! [`aftermath`] says whether Zoom should be asked for a new stream.
+//! [`next_step`] says whether Zoom should be asked for a new stream.
 //!
 //! # The run loop
 //!
@@ -78,7 +78,6 @@
 //! # Ok::<(), rtms_proto::error::Misuse>(())
 //! ```
 
-pub mod aftermath;
 pub mod config;
 mod connection;
 pub mod credentials;
@@ -86,8 +85,10 @@ pub mod dedupe;
 pub mod error;
 pub mod event;
 pub mod input;
+pub mod join_options;
 pub mod keep_alive;
 mod media;
+pub mod next_step;
 pub mod output;
 mod pace;
 pub mod reconnect;

@@ -23,7 +23,7 @@ use crate::{
 
 /// One media connection of a stream, or the way to it.
 #[derive(Debug)]
-pub(crate) struct MediaLine {
+pub(crate) struct MediaLink {
     /// What it is to carry.
     pub(crate) types: MediaTypes,
     /// Where, as the last message 2 said.
@@ -31,15 +31,15 @@ pub(crate) struct MediaLine {
     pub(crate) connection: Option<Connection>,
     /// Until the handshake succeeds.
     pub(crate) recovery: Option<Recovery>,
-    /// A loss that is told when it is known that signaling has to be dialed anew.
-    pub(crate) untold: Option<Loss>,
+    /// A loss that is reported when it is known that signaling has to be dialed anew.
+    pub(crate) unreported: Option<Loss>,
     /// Tries that did not lead to a connection that lasted.
     pub(crate) tries: u32,
 }
 
-impl MediaLine {
+impl MediaLink {
     pub(crate) fn new(types: MediaTypes, url: String, recovery: Recovery) -> Self {
-        Self { types, url, connection: None, recovery: Some(recovery), untold: None, tries: 0 }
+        Self { types, url, connection: None, recovery: Some(recovery), unreported: None, tries: 0 }
     }
 
     pub(crate) fn is_open(&self) -> bool {

@@ -15,16 +15,16 @@ pub enum Output {
     Connect {
         /// The name of the attempt.
         connection: ConnectionId,
-        /// What it is for.
+        /// The purpose of the connection.
         role: Role,
-        /// Where, exactly as Zoom gave it.
+        /// The URL, exactly as Zoom gave it.
         url: String,
     },
     /// Send, in order.
     Send {
-        /// On which connection.
+        /// The connection to send it on.
         connection: ConnectionId,
-        /// What.
+        /// The message to send.
         message: Message,
     },
     /// Close with code 1000, or give up the attempt. What Zoom sent on it before it knows is still to be told, and then

@@ -20,11 +20,8 @@ use rtms_wire::{
 
 use crate::{
     config::{MediaLayout, StreamConfig},
-    connection::{Connection, Loss},
     error::StreamError,
-    reconnect::Recovery,
     role::Role,
-    time::Moment,
 };
 
 /// Which stream, and the proof that we may have it.
@@ -40,43 +37,6 @@ pub struct StreamStart {
     pub signature: HandshakeSignature,
     /// Where to connect, in Zoom's order, checked by the caller.
     pub server_urls: Vec<String>,
-}
-
-/// The signaling connection of a stream, or the way to it. There is never a second one.
-#[derive(Debug, Default)]
-pub(crate) struct SignalingLine {
-    pub(crate) connection: Option<Connection>,
-    /// Until the handshake succeeds.
-    pub(crate) recovery: Option<Recovery>,
-    /// A loss that may still be explained by the end of the stream, and is not told until it is not.
-    pub(crate) untold: Option<Loss>,
-    /// When the last one that stood was lost, while there is no other. Media are interrupted since then, too.
-    pub(crate) lost_at: Option<Moment>,
-    /// Which of the server URLs is being tried.
-    pub(crate) url: usize,
-    /// Whether message 5 was sent on this connection.
-    pub(crate) subscribed: bool,
-    /// Since when and until when message 19 waits for its answer.
-    pub(crate) doubted: Option<Doubt>,
-    /// Whether a handshake ever succeeded: then Zoom knows us by this name.
-    pub(crate) known: bool,
-    /// Whether signaling was away, and Zoom is still to be asked which states changed meanwhile.
-    pub(crate) has_missed: bool,
-    /// Tries that did not lead to a connection that lasted.
-    pub(crate) tries: u32,
-}
-
-/// An interrupted webhook put the signaling connection in doubt.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Doubt {
-    pub(crate) since: Moment,
-    pub(crate) until: Moment,
-}
-
-impl SignalingLine {
-    pub(crate) fn is_open(&self) -> bool {
-        self.connection.as_ref().is_some_and(Connection::is_open)
-    }
 }
 
 impl StreamStart {

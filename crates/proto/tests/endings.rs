@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use common::{Did, Pair, Zoom, audio, media, message, said, seconds, start};
 use rtms_proto::{
-    aftermath::Aftermath,
     config::StreamConfig,
     error::StreamError,
     event::{CloseAnswer, Ending, Event},
     input::Input,
+    next_step::NextStep,
     output::ConnectionId,
     role::Role,
 };
@@ -304,25 +304,25 @@ fn the_end_may_give_its_reason_when_it_is_announced() {
 
 #[test]
 fn an_end_says_whether_a_new_stream_is_to_be_asked_for() {
-    let of = |reason| Ending::Stopped { reason }.aftermath();
+    let of = |reason| Ending::Stopped { reason }.next_step();
     for code in 0..=26 {
         let expected = match code {
-            0 | 10..=17 | 19 | 24 => Aftermath::AskForNewStream,
-            18 | 23 | 26 => Aftermath::OperatorFirst,
-            _ => Aftermath::Over,
+            0 | 10..=17 | 19 | 24 => NextStep::AskForNewStream,
+            18 | 23 | 26 => NextStep::OperatorFirst,
+            _ => NextStep::Over,
         };
         assert_eq!(of(Some(StopReason::from_code(code))), expected, "{code}");
     }
-    assert_eq!(of(Some(StopReason::Unknown(99))), Aftermath::OperatorFirst, "it may withdraw consent");
-    assert_eq!(of(None), Aftermath::Over);
-    assert_eq!(Ending::Closed { answer: CloseAnswer::None }.aftermath(), Aftermath::Over);
-    assert_eq!(Ending::Abandoned.aftermath(), Aftermath::Over);
+    assert_eq!(of(Some(StopReason::Unknown(99))), NextStep::OperatorFirst, "it may withdraw consent");
+    assert_eq!(of(None), NextStep::Over);
+    assert_eq!(Ending::Closed { answer: CloseAnswer::None }.next_step(), NextStep::Over);
+    assert_eq!(Ending::Abandoned.next_step(), NextStep::Over);
     let role = Role::Signaling;
-    let refused = |status| Ending::Failed(StreamError::Refused { role, status, reason: String::new() }).aftermath();
-    assert_eq!(refused(StatusCode::InvalidSignature), Aftermath::OperatorFirst);
-    assert_eq!(refused(StatusCode::InvalidRtmsStreamId), Aftermath::AskForNewStream);
-    assert_eq!(refused(StatusCode::DuplicateSignalRequest), Aftermath::AskForNewStream);
-    assert_eq!(Ending::Failed(StreamError::TimedOut { role }).aftermath(), Aftermath::AskForNewStream);
+    let refused = |status| Ending::Failed(StreamError::Refused { role, status, reason: String::new() }).next_step();
+    assert_eq!(refused(StatusCode::InvalidSignature), NextStep::OperatorFirst);
+    assert_eq!(refused(StatusCode::InvalidRtmsStreamId), NextStep::AskForNewStream);
+    assert_eq!(refused(StatusCode::DuplicateSignalRequest), NextStep::AskForNewStream);
+    assert_eq!(Ending::Failed(StreamError::TimedOut { role }).next_step(), NextStep::AskForNewStream);
 }
 
 // --- Helpers ---

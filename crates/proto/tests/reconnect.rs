@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use common::{Did, Pair, SIGNALING_URL, Zoom, media, seconds, silent, start, unified, wanting};
 use rtms_proto::{
-    aftermath::Aftermath,
-    config::{Circumstances, StreamConfig},
+    config::StreamConfig,
     error::StreamError,
     event::{Ending, Event, Interruption},
     input::Input,
+    join_options::JoinOptions,
+    next_step::NextStep,
     reconnect::{EXPLANATION_LIMIT, FIRST_CONNECT_WINDOW, MEDIA_WINDOW, SIGNALING_WINDOW},
     role::Role,
 };
@@ -45,16 +46,16 @@ fn the_first_connect_is_tried_at_once_then_with_growing_waits_until_its_window_c
     assert_eq!(tries.last(), Some(&seconds(57)), "the last one has time to succeed");
     let Some(ending) = pair.ending() else { panic!("it is over") };
     assert!(matches!(ending, Ending::Failed(StreamError::Unreachable { .. })));
-    assert_eq!(ending.aftermath(), Aftermath::AskForNewStream);
+    assert_eq!(ending.next_step(), NextStep::AskForNewStream);
 }
 
 #[test]
 fn a_start_that_is_old_has_less_time() {
     for (age, window) in [(0, 60), (45, 15), (49, 11), (50, 10), (60, 10), (3_600, 10)] {
-        let circumstances = Circumstances { age: seconds(age), ..Circumstances::default() };
+        let options = JoinOptions { age: seconds(age), ..JoinOptions::default() };
         let zoom = Zoom { refusing: vec![SIGNALING_URL], ..Zoom::default() };
         let start = start(Product::Meeting);
-        let mut pair = Pair::under(circumstances, start, StreamConfig::default(), zoom).unwrap();
+        let mut pair = Pair::with_options(options, start, StreamConfig::default(), zoom).unwrap();
 
         pair.pass(seconds(window) - INSTANT);
         assert_eq!(pair.ending(), None, "{age} s old");
@@ -66,10 +67,10 @@ fn a_start_that_is_old_has_less_time() {
 #[test]
 fn the_seed_decides_the_waits() {
     let waits = |seed| {
-        let circumstances = Circumstances { seed, ..Circumstances::default() };
+        let options = JoinOptions { seed, ..JoinOptions::default() };
         let zoom = Zoom { refusing: vec![SIGNALING_URL], ..Zoom::default() };
         let start = start(Product::Meeting);
-        let mut pair = Pair::under(circumstances, start, StreamConfig::default(), zoom).unwrap();
+        let mut pair = Pair::with_options(options, start, StreamConfig::default(), zoom).unwrap();
         pair.pass(seconds(60));
         pair.dials
     };
@@ -335,7 +336,7 @@ fn a_stop_ends_every_wait_for_the_next_try() {
     assert_eq!(pair.did, []);
     let ending = Ending::Stopped { reason: Some(StopReason::AwaitReconnectionTimeout) };
     assert_eq!(pair.ending(), Some(&ending));
-    assert_eq!(ending.aftermath(), Aftermath::AskForNewStream);
+    assert_eq!(ending.next_step(), NextStep::AskForNewStream);
 }
 
 #[test]
@@ -537,7 +538,7 @@ fn when_every_window_closed_the_stream_is_over() {
     assert_eq!(pair.unavailable(), [Medium::Audio]);
     let Some(ending) = pair.ending() else { panic!("nothing is left") };
     assert!(matches!(ending, Ending::Failed(StreamError::Unreachable { .. })));
-    assert_eq!(ending.aftermath(), Aftermath::AskForNewStream);
+    assert_eq!(ending.next_step(), NextStep::AskForNewStream);
 }
 
 #[test]

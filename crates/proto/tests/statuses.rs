@@ -8,11 +8,12 @@ use std::{collections::VecDeque, time::Duration};
 
 use common::{Pair, SIGNALING_URL, Zoom, all_urls, media, said, seconds, start, unified, wanting, with_urls};
 use rtms_proto::{
-    aftermath::Aftermath,
-    config::{Circumstances, StreamConfig},
+    config::StreamConfig,
     credentials::Credentials,
     error::StreamError,
     event::{Ending, Event},
+    join_options::JoinOptions,
+    next_step::NextStep,
     role::Role,
 };
 use rtms_wire::{
@@ -88,9 +89,9 @@ fn a_fault_of_zooms_is_tried_again_soon() {
 #[test]
 fn a_webinar_is_tried_once_under_each_of_its_names() {
     for code in [2, 3] {
-        let circumstances = || Circumstances { alternatives: vec![as_meeting()], ..Circumstances::default() };
+        let options = || JoinOptions { alternatives: vec![as_meeting()], ..JoinOptions::default() };
         let zoom = Zoom { signaling_next: [code].into(), ..Zoom::default() };
-        let pair = Pair::under(circumstances(), start(Product::Webinar), StreamConfig::default(), zoom).unwrap();
+        let pair = Pair::with_options(options(), start(Product::Webinar), StreamConfig::default(), zoom).unwrap();
         let ones: Vec<_> = pair.messages(Role::Signaling).iter().map(said).filter(|it| it["msg_type"] == 1).collect();
         assert_eq!(ones[0]["webinar_uuid"], "gPkqeuK3m0UGeK+QdgAH/Q==");
         assert_eq!(
@@ -102,7 +103,7 @@ fn a_webinar_is_tried_once_under_each_of_its_names() {
         assert_eq!(pair.open().len(), 5);
 
         let zoom = Zoom { signaling_status: code, ..Zoom::default() };
-        let pair = Pair::under(circumstances(), start(Product::Webinar), StreamConfig::default(), zoom).unwrap();
+        let pair = Pair::with_options(options(), start(Product::Webinar), StreamConfig::default(), zoom).unwrap();
         assert_eq!(pair.said(Role::Signaling), [1, 1]);
         assert!(matches!(pair.ending(), Some(Ending::Failed(StreamError::Refused { .. }))));
     }
@@ -110,16 +111,16 @@ fn a_webinar_is_tried_once_under_each_of_its_names() {
 
 #[test]
 fn a_name_that_zoom_took_before_is_not_doubted() {
-    let circumstances = Circumstances { alternatives: vec![as_meeting()], ..Circumstances::default() };
+    let options = JoinOptions { alternatives: vec![as_meeting()], ..JoinOptions::default() };
     let zoom = Zoom { signaling_next: [0, 2].into(), ..Zoom::default() };
-    let mut pair = Pair::under(circumstances, start(Product::Webinar), StreamConfig::default(), zoom).unwrap();
+    let mut pair = Pair::with_options(options, start(Product::Webinar), StreamConfig::default(), zoom).unwrap();
 
     pair.lose(Role::Signaling);
     pair.pass(seconds(2));
 
     let Some(ending) = pair.ending() else { panic!("the stream is gone") };
     assert!(matches!(ending, Ending::Failed(StreamError::Refused { status: StatusCode::InvalidRtmsStreamId, .. })));
-    assert_eq!(ending.aftermath(), Aftermath::AskForNewStream);
+    assert_eq!(ending.next_step(), NextStep::AskForNewStream);
 }
 
 // --- On media ---
@@ -275,7 +276,7 @@ fn a_connection_for_all_that_zoom_refuses_altogether_costs_everything() {
 
     assert_eq!(pair.unavailable(), Medium::ALL);
     assert_eq!(pair.ending(), Some(&Ending::Failed(StreamError::NothingGranted)));
-    assert_eq!(pair.ending().unwrap().aftermath(), Aftermath::OperatorFirst);
+    assert_eq!(pair.ending().unwrap().next_step(), NextStep::OperatorFirst);
 }
 
 #[test]

@@ -48,7 +48,7 @@ pub(crate) struct Found {
 pub(crate) struct MissingSound {
     /// From when, on Zoom's clock.
     pub(crate) from: UnixMillis,
-    /// Until when.
+    /// The end of that time, on Zoom's clock.
     pub(crate) to: UnixMillis,
     /// About how many packets: as many as fill such a time.
     pub(crate) packets: u64,

@@ -205,7 +205,7 @@ impl Check {
         }
         // What lies aside may have any time: that is why it is there.
         let aside = self.index(&self.layout.aside_index(), None, finished);
-        self.lines::<serde_json::Value>(&self.layout.odd_messages(), finished, |_, _| {});
+        self.lines::<serde_json::Value>(&self.layout.flawed_messages(), finished, |_, _| {});
         self.lines::<JournalLine>(&self.layout.ledger(), finished, |_, _| {});
         if finished {
             self.counts(manifest, &held, aside);

@@ -6,13 +6,9 @@ use std::{
 };
 
 use aws_lc_rs::digest::{Context, SHA256};
+use data_encoding::HEXLOWER;
 
-use crate::{
-    error::RecordError,
-    file::failed,
-    layout::{Layout, hex},
-    manifest::FileEntry,
-};
+use crate::{error::RecordError, file::failed, layout::Layout, manifest::FileEntry};
 
 /// Size and checksum of every file but the manifest, by path. Once `may_read` is false, sizes alone.
 pub(crate) fn checksums(layout: &Layout, may_read: &dyn Fn() -> bool) -> Result<Vec<FileEntry>, RecordError> {
@@ -65,5 +61,5 @@ pub(crate) fn checksum(path: &Path, layout: &Layout, may_read: &dyn Fn() -> bool
             return unsummed();
         }
     }
-    Ok(FileEntry { path: layout.relative(path), bytes, sha256: hex(sum.finish().as_ref()) })
+    Ok(FileEntry { path: layout.relative(path), bytes, sha256: HEXLOWER.encode(sum.finish().as_ref()) })
 }

@@ -3,7 +3,7 @@
 /// What a message that ought to be a picture, or a part of a video, holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Picture {
-    /// No bytes.
+    /// It has no bytes.
     Empty,
     /// A stream of H.264 with start codes, from a unit's beginning.
     H264,

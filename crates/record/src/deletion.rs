@@ -36,7 +36,6 @@ use crate::{
     file::failed,
     layout::{deletion_content, deletion_contents, deletion_record, deletions, folder, folders, numbered},
     manifest::Manifest,
-    private,
 };
 
 /// The value of [`DeletionRecord::format`].
@@ -52,7 +51,7 @@ pub struct DeletionRecord {
     pub format: String,
     /// [`VERSION`] of the program that wrote it.
     pub version: u32,
-    /// Which stream.
+    /// The stream.
     pub stream_id: StreamId,
     /// Of which meeting, session, engagement or call, if the manifest could be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -76,9 +75,9 @@ pub struct DeletionRecord {
 /// How much of a kind there was.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Removed {
-    /// Files.
+    /// The number of files.
     pub files: u64,
-    /// Their bytes.
+    /// The bytes of all files.
     pub bytes: u64,
 }
 
@@ -246,14 +245,14 @@ impl Deletion {
 
     fn write(&self) -> Result<(), RecordError> {
         let folder = deletions(&self.root);
-        private::make_folders(&folder).map_err(|source| failed("make the folder", &folder, source))?;
+        rtms_private::make_folders(&folder).map_err(|source| failed("make the folder", &folder, source))?;
         let path = deletion_record(&self.root, &self.record.stream_id);
         let draft = path.with_extension("json.new");
         let text = serde_json::to_vec_pretty(&self.record)
             .map_err(|source| RecordError::BadDeletion { path: path.clone(), source })?;
         // Always durable, since nothing else says that the rest must go.
         let write = || {
-            let mut file = private::file().write(true).create(true).truncate(true).open(&draft)?;
+            let mut file = rtms_private::file().write(true).create(true).truncate(true).open(&draft)?;
             file.write_all(&text)?;
             file.sync_all()
         };

@@ -35,7 +35,7 @@ pub enum RecordError {
         path: PathBuf,
         /// Its version.
         found: u32,
-        /// Ours.
+        /// The newest version that this program knows.
         known: u32,
     },
     /// What is written of a deletion cannot be read, so it cannot be gone on with.

@@ -8,7 +8,7 @@ use std::{
 
 use serde::Serialize;
 
-use crate::{error::RecordError, private};
+use crate::error::RecordError;
 
 /// What is collected for a file before it is written. Sync writes it earlier.
 const BUFFER_BYTES: usize = 64 << 10;
@@ -94,7 +94,7 @@ impl Files {
     fn write_whole(&mut self, path: &Path, bytes: &[u8], wait_for_disk: bool) -> Result<(), RecordError> {
         self.make_folders(path)?;
         let write = || {
-            let mut file = private::file().write(true).create(true).truncate(true).open(path)?;
+            let mut file = rtms_private::file().write(true).create(true).truncate(true).open(path)?;
             file.write_all(bytes)?;
             if wait_for_disk { file.sync_data() } else { Ok(()) }
         };
@@ -153,7 +153,7 @@ impl Files {
                 self.open.swap_remove(place);
             }
         }
-        let mut how = private::file();
+        let mut how = rtms_private::file();
         how.read(true).write(true).create(true).truncate(false);
         let file = match how.open(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -174,7 +174,7 @@ impl Files {
         let mut folder = self.folder.clone();
         for part in parent.components() {
             folder.push(part);
-            match private::make_folder(&folder) {
+            match rtms_private::make_folder(&folder) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(source) => return Err(failed("make the folder", &folder, source)),
@@ -323,7 +323,8 @@ pub(crate) fn cut_torn_line(path: &Path) -> Result<u64, RecordError> {
     if end == 0 {
         return Ok(0);
     }
-    let mut file = private::file().read(true).write(true).open(path).map_err(|source| failed("open", path, source))?;
+    let mut file =
+        rtms_private::file().read(true).write(true).open(path).map_err(|source| failed("open", path, source))?;
     let mut keep = end;
     let mut piece = vec![0; 4096];
     while keep > 0 {
@@ -408,7 +409,7 @@ mod tests {
         }
         assert_eq!(lines.waiting.len(), 6 << 20, "it waits for the disk");
 
-        crate::private::make_folders(&path).unwrap();
+        rtms_private::make_folders(&path).unwrap();
         lines.flush(&mut files).unwrap();
         lines.push(b"more", &mut files).unwrap();
 

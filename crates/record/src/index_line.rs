@@ -18,10 +18,10 @@ pub struct IndexLine {
     pub received_at: UnixMillis,
     /// When it was made, on Zoom's clock.
     pub timestamp: UnixMillis,
-    /// Whose.
+    /// The person whom it is from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_id: Option<UserId>,
-    /// Which party's.
+    /// The party whom it is from, in the Contact Center.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel_id: Option<ChannelId>,
     /// The medium, where one index serves several.

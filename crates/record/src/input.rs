@@ -77,7 +77,7 @@ pub enum Input {
     Repeats {
         /// Of which medium.
         medium: Medium,
-        /// How many.
+        /// The number of them.
         count: u64,
     },
     /// A time that Zoom wrote just before we read it, which tells one clock from the other.
@@ -134,7 +134,7 @@ impl Input {
 pub struct Dropped {
     /// Of which medium.
     pub medium: Medium,
-    /// Which queue.
+    /// The queue.
     pub queue: Queue,
     /// The timestamp of the first.
     pub first: UnixMillis,
@@ -165,7 +165,7 @@ pub struct Ending {
     pub stop_reason: Option<StopReason>,
     /// The same for people.
     pub why: String,
-    /// When.
+    /// The time of it.
     pub at: UnixMillis,
 }
 

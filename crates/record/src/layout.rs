@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest::{SHA256, digest};
+use data_encoding::HEXLOWER;
+use percent_encoding::percent_decode_str;
 use rtms_wire::{
     ids::{StreamId, UserId},
     media::medium::Medium,
@@ -115,7 +117,7 @@ impl Layout {
     }
 
     /// Messages that were not read, or not all of them, as they came.
-    pub(crate) fn odd_messages(&self) -> PathBuf {
+    pub(crate) fn flawed_messages(&self) -> PathBuf {
         self.folder.join("aside").join("messages.jsonl")
     }
 
@@ -127,7 +129,7 @@ impl Layout {
             self.transcript_lines(),
             self.chat(),
             self.aside_index(),
-            self.odd_messages(),
+            self.flawed_messages(),
             self.ledger(),
         ];
         indexes.chain(others).collect()
@@ -255,20 +257,9 @@ pub(crate) fn who_of(text: &str) -> Option<Who> {
     (stem(&who) == text).then_some(who)
 }
 
-/// The text that an escaped name was made of, if the name still has it.
+/// Returns the text that an escaped name was made of, if the name still has it.
 fn unescape(name: &str) -> Option<String> {
-    let mut bytes = Vec::new();
-    let mut rest = name.bytes();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'%' => {
-                let digits = [rest.next()?, rest.next()?];
-                u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?
-            }
-            byte => byte,
-        });
-    }
-    String::from_utf8(bytes).ok()
+    percent_decode_str(name).decode_utf8().ok().map(Into::into)
 }
 
 /// Makes a file name of any text, a different one for every text.
@@ -282,6 +273,7 @@ pub fn escape(text: &str) -> String {
         if byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_' {
             name.push(char::from(byte));
         } else {
+            // In small letters, which the libraries do not write: a name with capitals gets the checksum too.
             name.push_str(&format!("%{byte:02x}"));
         }
     }
@@ -293,14 +285,9 @@ pub fn escape(text: &str) -> String {
         // Escaped text is ASCII, so every length is a boundary.
         name.truncate(MAX_NAME_BYTES);
         name.push('~');
-        name.push_str(hex(digest(&SHA256, text.as_bytes()).as_ref()).get(..16).unwrap_or_default());
+        name.push_str(HEXLOWER.encode(digest(&SHA256, text.as_bytes()).as_ref()).get(..16).unwrap_or_default());
     }
     name
-}
-
-/// Bytes as hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

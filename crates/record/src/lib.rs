@@ -47,8 +47,9 @@
 //! use rtms_record::{Ending, Input, Recorder, RecordingAbout};
 //! use rtms_wire::{
 //!     codes::{product::Product, stop_reason::StopReason},
+//!     extra::Extra,
 //!     ids::{InstanceId, InstanceIdField, StreamId, UserId},
-//!     message::{Extra, media_data::MediaData},
+//!     message::media_data::MediaData,
 //!     time::UnixMillis,
 //! };
 //!
@@ -95,16 +96,15 @@ mod counts;
 pub mod deletion;
 pub mod error;
 mod file;
+mod flawed_messages;
 pub mod index_line;
 pub mod input;
 pub mod layout;
 pub mod ledger;
 pub mod loss;
 pub mod manifest;
-mod odd;
 pub mod options;
 mod people;
-pub mod private;
 pub mod raw;
 mod readable;
 pub mod recorder;

@@ -122,11 +122,11 @@ impl std::fmt::Display for LossCause {
 /// Messages of a medium that came and are not kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LostPackets {
-    /// Lost by the queue before the recorder.
+    /// The number lost by the queue before the recorder.
     pub queue: u64,
-    /// Refused by the disk.
+    /// The number refused by the disk.
     pub disk: u64,
-    /// Not readable.
+    /// The number that could not be read.
     pub unreadable: u64,
 }
 

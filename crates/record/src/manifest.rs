@@ -37,7 +37,7 @@ pub struct Manifest {
     pub format: String,
     /// [`VERSION`] of the program that wrote it.
     pub version: u32,
-    /// Which stream.
+    /// The stream.
     pub about: RecordingAbout,
     /// Whether it was closed properly.
     pub state: RecordingState,
@@ -142,9 +142,9 @@ pub struct Grant {
 /// Somebody in the meeting.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Participant {
-    /// Their id.
+    /// The participant's id.
     pub who: Who,
-    /// Their name as it was last given.
+    /// The name as it was last given.
     #[serde(default)]
     pub name: Option<SmolStr>,
     /// Every name in order of time, if there was more than one or if they left: people are renamed, and an id is used again
@@ -171,7 +171,7 @@ pub struct Named {
 /// On disk, and after a crash, it tells of what the files hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Received {
-    /// Messages.
+    /// The number of messages.
     pub packets: u64,
     /// Payload bytes. Those of repeats that were removed before they came here are not known.
     pub bytes: u64,
@@ -211,7 +211,7 @@ impl From<&Received> for LostPackets {
 /// One line of sound from the origin on: a WAV file in one or more parts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Track {
-    /// Whose sound.
+    /// The participant whose sound it is.
     pub who: Who,
     /// Where it comes from.
     pub source: TrackSource,
@@ -247,7 +247,7 @@ pub enum TrackSource {
 pub struct Placed {
     /// Packets with a place in the file.
     pub packets: u64,
-    /// Their payload bytes.
+    /// The payload bytes of all of them.
     pub bytes: u64,
     /// The earliest timestamp among them.
     #[serde(default)]
@@ -314,9 +314,9 @@ impl AsideReason {
 /// A number of packets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Kept {
-    /// How many.
+    /// The number of messages.
     pub packets: u64,
-    /// Their payload bytes.
+    /// The payload bytes of all of them.
     pub bytes: u64,
 }
 

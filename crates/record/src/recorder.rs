@@ -18,7 +18,7 @@ use std::{
 use rtms_wire::{
     codes::{media::MediaPayloadType, stop_reason::StopReason},
     media::medium::Medium,
-    time::UnixMillis,
+    time::{UnixMillis, millis},
 };
 
 use crate::{
@@ -30,12 +30,12 @@ use crate::{
     deletion::{Deletion, DeletionRecord},
     error::RecordError,
     file::{Appender, Files, keep_first},
+    flawed_messages::FlawedMessages,
     input::{Dropped, Ending, Input},
     layout::Layout,
     ledger::{Ledger, report::SpanChange, word::Queue},
     loss::Loss,
     manifest::{self, JournalLine, Manifest, RecordingState},
-    odd::OddMessages,
     options::Options,
     people::People,
     raw::{Aside, Raw},
@@ -77,7 +77,7 @@ pub struct Recorder {
     active_speaker_video: bool,
     raw: BTreeMap<Medium, Raw>,
     aside: Option<Aside>,
-    odd: OddMessages,
+    flawed: FlawedMessages,
     transcript: Transcript,
     transcript_lines: Appender,
     recorded_transcript: RecordedLines,
@@ -188,7 +188,7 @@ impl Recorder {
                 for flaw in raw.flaws.iter() {
                     *self.manifest.flaws.entry(flaw).or_default() += 1;
                 }
-                self.odd.keep(&raw, now, &mut self.files)
+                self.flawed.keep(&raw, now, &mut self.files)
             }
             Input::Repeats { medium, count } => {
                 let received = self.manifest.media.entry(medium).or_default();
@@ -232,7 +232,7 @@ impl Recorder {
     /// # Errors
     /// If a file cannot be written. What could not be written stays in memory for the next time.
     pub fn sync(&mut self, now: UnixMillis) -> Result<(), RecordError> {
-        let manifest_every = self.options.manifest_every.as_millis() as u64;
+        let manifest_every = millis(self.options.manifest_every);
         let due = self.counters_stale && now.0.abs_diff(self.manifest.updated_at.0) >= manifest_every;
         let due = due || self.journal.end() > self.journal_base + manifest::MAX_JOURNAL_BYTES;
         if self.people.take_changed() {
@@ -253,7 +253,7 @@ impl Recorder {
         if let Some(audio) = &mut self.audio {
             keep_first(&mut done, audio.sync_mixes(&mut self.files));
         }
-        keep_first(&mut done, self.odd.flush(&mut self.files));
+        keep_first(&mut done, self.flawed.flush(&mut self.files));
         keep_first(&mut done, self.events.flush(&mut self.files));
         let origin = self.manifest.origin.unwrap_or(self.manifest.about.started_at);
         keep_first(&mut done, self.transcript.flush(origin, &self.people, &mut self.files));
@@ -380,7 +380,7 @@ impl Recorder {
         self.untold.extend_from_slice(&changes);
         let surplus = self.untold.len().saturating_sub(MAX_UNTOLD);
         self.untold.drain(..surplus);
-        let quiet_ms = self.options.manifest_every.as_millis() as u64;
+        let quiet_ms = millis(self.options.manifest_every);
         if changes.is_empty() && also_quiet && now.0.abs_diff(self.journaled_at.0) >= quiet_ms {
             changes = self.book.ledger.newest();
         }

@@ -88,7 +88,7 @@ impl Voices {
 /// Where a packet belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
-    /// Here.
+    /// It has a place.
     At {
         /// The frame of its first sample.
         start: u64,

@@ -1,4 +1,4 @@
-//! Zoom's half of a stream, played back from a wire log ([`rtms_wire::capture`]). Time is an argument, effects come out as
+//! Zoom's half of a stream, played back from a wire log ([`rtms_wire::wire_log`]). Time is an argument, effects come out as
 //! values.
 //!
 //! There is one tape and one place on it. [`Replay::play`] takes its lines in order and says what each one asks for: that a
@@ -16,13 +16,13 @@ use std::{
 
 use bytes::Bytes;
 use rtms_wire::{
-    capture::{Channel, Frame, Line, Side, What},
     codes::{product::Product, state::StreamState, status_code::StatusCode, stop_reason::StopReason},
     error::DecodeError,
     media::medium::{MediaTypes, Medium},
     message::{Message, signaling_handshake::MediaUrls},
     signature::webhook_signature,
     time::UnixMillis,
+    wire_log::{Channel, Frame, Side, What, WireLogLine},
 };
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -360,7 +360,7 @@ impl Replay {
     // --- What the tape says ---
 
     /// What a line of the tape asks for, now that its time has come.
-    pub fn play(&mut self, line: &Line<'_>, now: UnixMillis) -> Step {
+    pub fn play(&mut self, line: &WireLogLine<'_>, now: UnixMillis) -> Step {
         match &line.what {
             What::Received { connection, on, frame } => self.said(*connection, *on, frame, now),
             What::Closed { connection, on, by: Side::Zoom, code, .. } => {

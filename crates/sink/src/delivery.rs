@@ -90,9 +90,9 @@ struct Counts {
 pub struct DeliveryCounts {
     /// All that were meant for it. Those of them that are not counted below wait.
     pub offered: u64,
-    /// Delivered.
+    /// The number of envelopes that were delivered.
     pub delivered: u64,
-    /// The sink said no.
+    /// The number of envelopes that the sink refused.
     pub failed: u64,
     /// The queue was full.
     pub dropped: u64,

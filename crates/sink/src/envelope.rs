@@ -26,7 +26,7 @@ pub const VERSION: u32 = 1;
 pub struct Envelope {
     /// [`VERSION`].
     pub version: u32,
-    /// Which stream.
+    /// The stream.
     pub rtms_stream_id: StreamId,
     /// Of which product.
     pub product: Product,
@@ -36,12 +36,12 @@ pub struct Envelope {
     pub sequence: u64,
     /// When it was received, on our clock.
     pub received_at: UnixMillis,
-    /// What happened.
+    /// The event.
     #[serde(flatten)]
     pub body: Body,
 }
 
-/// What happened.
+/// The event that an envelope carries.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Body {
@@ -49,21 +49,21 @@ pub enum Body {
     Started,
     /// A medium can come now, in this form.
     MediumOpen {
-        /// Which.
+        /// The medium.
         medium: Medium,
         /// What Zoom granted for it.
         granted: MediaParams,
     },
     /// A medium will not come.
     MediumUnavailable {
-        /// Which.
+        /// The medium.
         medium: Medium,
-        /// Why.
+        /// The reason, for people.
         why: String,
     },
     /// A line of the transcript, or a change to one.
     Transcript {
-        /// Who speaks.
+        /// The person who speaks.
         #[serde(flatten)]
         speaker: Speaker,
         /// The words.
@@ -87,12 +87,12 @@ pub enum Body {
     },
     /// A chat message, or a change to one.
     Chat {
-        /// Who writes.
+        /// The person who writes.
         #[serde(flatten)]
         author: Speaker,
         /// When, on Zoom's clock.
         timestamp: Option<UnixMillis>,
-        /// What.
+        /// The message.
         message: ChatMessage,
     },
     /// Something happened in the meeting or call: message 6 as it came.
@@ -108,7 +108,7 @@ pub enum Body {
     PacketFields {
         /// Of which medium.
         medium: Medium,
-        /// Whose packet.
+        /// The person whose packet it is.
         #[serde(flatten)]
         speaker: Speaker,
         /// When the packet was made, on Zoom's clock.
@@ -127,23 +127,23 @@ pub enum Body {
     },
     /// The stream changed its state.
     StreamState {
-        /// To what.
+        /// The new state.
         state: StreamState,
-        /// Why.
+        /// Zoom's reason, if it gave one.
         reason: Option<StopReason>,
     },
     /// A session inside the stream changed its state.
     SessionState {
-        /// Which.
+        /// The session.
         session: Option<RtmsSessionId>,
-        /// To what.
+        /// The new state.
         state: SessionState,
-        /// Why.
+        /// Zoom's reason, if it gave one.
         reason: Option<StopReason>,
     },
     /// A connection was lost.
     Interrupted {
-        /// How.
+        /// The way it ended, for people.
         why: String,
     },
     /// What became of a stretch of a medium's time: the ledger as it grows. A later span replaces what an earlier one
@@ -163,7 +163,7 @@ pub enum Body {
 /// A stretch of time of one medium and its word. The words are in docs/operating.md.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LedgerSpan {
-    /// Whose time.
+    /// The medium whose time it is.
     pub medium: Medium,
     /// Its first millisecond, on Zoom's clock.
     pub from: UnixMillis,

@@ -31,7 +31,7 @@ pub struct FoldInput {
     pub stream_id: Option<StreamId>,
     /// The account.
     pub account_id: Option<AccountId>,
-    /// What happened.
+    /// The change that it tells of.
     pub change: Change,
 }
 
@@ -57,7 +57,7 @@ pub enum Change {
     },
     /// It is over.
     Stopped {
-        /// Why.
+        /// Zoom's reason, if it gave one.
         reason: Option<StopReason>,
     },
     /// Zoom's side of the connection broke.

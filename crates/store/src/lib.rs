@@ -68,6 +68,7 @@ pub mod faulty;
 pub mod folding;
 pub mod inbox;
 pub mod lease;
+mod locked;
 pub mod memory;
 pub mod operations;
 pub mod outcome;

@@ -3,7 +3,7 @@
 use std::{
     cmp::Reverse,
     collections::BTreeMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard},
     time::Duration,
 };
 
@@ -18,6 +18,7 @@ use crate::{
     error::StoreError,
     inbox::Inbox,
     lease::Lease,
+    locked::locked,
     receipts::{NotedOn, Receipt, ReceiptFilter, Receipts, Step, Steps, UnixMicros},
     store::{Pruned, Stats, Store},
     stream_record::{InstanceStop, Revision, StreamRecord},
@@ -55,8 +56,7 @@ impl MemoryStore {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing here panics half-way through a change, so the state is whole even then.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.state)
     }
 }
 

@@ -20,7 +20,7 @@ pub struct RunSummary {
     /// From when the stream is accounted for, on Zoom's clock; none if it is not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<UnixMillis>,
-    /// Until when.
+    /// The end of that time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<UnixMillis>,
     /// What was lost, by medium and cause; what was meant to be so is not in it.

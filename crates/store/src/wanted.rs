@@ -79,7 +79,7 @@ pub struct Start {
 pub struct Stop {
     /// When, on Zoom's clock; if the webhook does not say, when it was received, on ours.
     pub at: UnixMillis,
-    /// Why.
+    /// Zoom's reason, if it gave one.
     pub reason: Option<StopReason>,
     /// When a stop last withdrew consent, this one or one before it. Records of older versions lack it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

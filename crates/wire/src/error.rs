@@ -19,20 +19,20 @@ pub enum DecodeError {
     BadField {
         /// Which message, where that much is known.
         msg_type: Option<MessageType>,
-        /// Which field.
+        /// The field.
         #[source]
         source: serde_json::Error,
     },
     /// `data` is not base64.
     #[error("the payload of message {msg_type} is not base64")]
     BadBase64 {
-        /// Which message.
+        /// The message.
         msg_type: MessageType,
     },
     /// `length` says another size than `data` has.
     #[error("message {msg_type} announces {announced} bytes but carries {carried}")]
     LengthMismatch {
-        /// Which message.
+        /// The message.
         msg_type: MessageType,
         /// What `length` says.
         announced: u64,

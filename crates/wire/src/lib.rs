@@ -22,7 +22,6 @@
 //! ```
 
 pub mod base64;
-pub mod capture;
 pub mod codes;
 mod decode;
 pub mod error;
@@ -41,6 +40,7 @@ pub mod signature;
 mod text_or_number;
 pub mod time;
 pub mod webhook;
+pub mod wire_log;
 
 pub use bytes::Bytes;
 pub use http::Uri;

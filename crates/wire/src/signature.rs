@@ -1,6 +1,7 @@
 //! The two HMACs: one proves to Zoom that a handshake is ours, the other proves to us that a webhook is Zoom's.
 
 use aws_lc_rs::{constant_time, hmac};
+use data_encoding::HEXLOWER;
 
 use crate::{
     ids::{InstanceId, StreamId},
@@ -18,7 +19,7 @@ impl HandshakeSignature {
     /// Signs for one stream.
     pub fn sign(client_id: &str, secret: &ClientSecret, instance: &InstanceId, stream: &StreamId) -> Self {
         let text = [client_id, ",", &instance.value, ",", stream.as_str()].concat();
-        Self(hex(hmac_sha256(secret.expose(), &[text.as_bytes()]).as_ref()).into())
+        Self(HEXLOWER.encode(hmac_sha256(secret.expose(), &[text.as_bytes()]).as_ref()).into())
     }
 
     /// Takes a signature that Zoom made for us and put into the webhook.
@@ -47,7 +48,7 @@ impl std::fmt::Debug for HandshakeSignature {
 ///
 /// `timestamp` is the header `x-zm-request-timestamp` as it stands there; `body` is the raw bytes. Basis: documented.
 pub fn webhook_signature(secret: &SecretToken, timestamp: &str, body: &[u8]) -> String {
-    format!("v0={}", hex(webhook_hmac(secret.expose(), timestamp, body).as_ref()))
+    format!("v0={}", HEXLOWER.encode(webhook_hmac(secret.expose(), timestamp, body).as_ref()))
 }
 
 /// Whether `received` is the webhook signature of `body`, compared in constant time.
@@ -60,7 +61,7 @@ pub fn webhook_signature_matches(secret: &SecretToken, timestamp: &str, body: &[
 ///
 /// The caller makes sure that the token cannot be a webhook's base string: see [`crate::webhook::url_validation`].
 pub(crate) fn encrypted_token(secret: &SecretToken, plain_token: &str) -> String {
-    hex(hmac_sha256(secret.expose(), &[plain_token.as_bytes()]).as_ref())
+    HEXLOWER.encode(hmac_sha256(secret.expose(), &[plain_token.as_bytes()]).as_ref())
 }
 
 fn webhook_hmac(secret: &[u8], timestamp: &str, body: &[u8]) -> hmac::Tag {
@@ -73,15 +74,6 @@ fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> hmac::Tag {
         context.update(part);
     }
     context.sign()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    bytes
-        .iter()
-        .flat_map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]])
-        .map(char::from)
-        .collect()
 }
 
 impl serde::Serialize for HandshakeSignature {

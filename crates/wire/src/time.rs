@@ -52,6 +52,11 @@ impl UnixMillis {
         (Self::FIRST..Self::BEYOND).contains(&self.0)
     }
 
+    /// The time so long after the epoch, as a system's clock gives it.
+    pub fn since_epoch(time: Duration) -> Self {
+        Self(millis(time))
+    }
+
     /// The whole seconds, as `x-zm-request-timestamp` wants them.
     pub fn as_secs(self) -> u64 {
         self.0 / 1000
@@ -67,7 +72,7 @@ impl std::ops::Add<Duration> for UnixMillis {
     type Output = Self;
 
     fn add(self, later: Duration) -> Self {
-        Self(self.0.saturating_add(u64::try_from(later.as_millis()).unwrap_or(u64::MAX)))
+        Self(self.0.saturating_add(millis(later)))
     }
 }
 
@@ -75,6 +80,11 @@ impl std::fmt::Display for UnixMillis {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.fmt(f)
     }
+}
+
+/// The whole milliseconds of a duration; of one that is longer than anything, as many as there can be.
+pub fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// What the key of a time gets when its value is kept beside the time that was read from it.

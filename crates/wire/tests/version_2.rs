@@ -6,7 +6,6 @@
 use std::{fs, path::PathBuf};
 
 use rtms_wire::{
-    capture::{Frame, without_secrets},
     codes::{
         event_type::{EventType, VoiceEventType},
         product::Product,
@@ -19,6 +18,7 @@ use rtms_wire::{
         event_update::EventBody,
         signaling_handshake::{MediaUrls, SignalingHandShakeResp},
     },
+    wire_log::{Frame, without_secrets},
 };
 use serde_json::{Value, json};
 

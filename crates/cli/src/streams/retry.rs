@@ -13,7 +13,7 @@ use rtms_api::{
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    ask, exit_code,
+    api_client, exit_code,
     output::{self, one_line},
     place::PlaceArgs,
     streams::{
@@ -51,7 +51,7 @@ pub(super) struct RetryArgs {
 pub(super) async fn run(args: &RetryArgs) -> anyhow::Result<ExitCode> {
     let StreamIdArg(stream) = &args.stream;
     let server = args.place.find_server(!args.json).await?;
-    let answer = ask::request(&server, Method::POST, &format!("{}/retry", path_of(stream)), None).await?;
+    let answer = api_client::request(&server, Method::POST, &format!("{}/retry", path_of(stream)), None).await?;
     let mut line: StreamLine = understood(&answer)?;
     let deadline = Instant::now() + args.wait;
     loop {
@@ -72,7 +72,7 @@ pub(super) async fn run(args: &RetryArgs) -> anyhow::Result<ExitCode> {
             bail!("not connected within {}, its state is {}; the wish is kept", format_duration(args.wait), line.state);
         }
         sleep(LOOK_EVERY).await;
-        line = understood::<StreamDetail>(&ask::get(&server, &path_of(stream)).await?)?.line;
+        line = understood::<StreamDetail>(&api_client::get(&server, &path_of(stream)).await?)?.line;
     }
     let is_connected = !line.state.is_over();
     output::print(&match &line.ended {

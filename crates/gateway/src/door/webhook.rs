@@ -19,13 +19,13 @@ use rtms_store::{
     store::Store,
 };
 use rtms_wire::{
-    capture::without_unused_secrets,
     time::UnixMillis,
     webhook::{
         Webhook, WebhookBody,
         url_validation::UrlValidationAnswer,
         verify::{Delivery, NotFromZoom, SIGNATURE_HEADER, TIMESTAMP_HEADER, Verified},
     },
+    wire_log::without_unused_secrets,
 };
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tracing::{error, info, warn};

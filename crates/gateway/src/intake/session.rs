@@ -13,7 +13,7 @@ use rtms_client::{
     connect::{Connector, Received, Socket, TcpConnector, TcpSocket},
     error::ConnectError,
 };
-use rtms_wire::{SmolStr, capture::without_unused_secrets, time::UnixMillis, webhook::Webhook};
+use rtms_wire::{SmolStr, time::UnixMillis, webhook::Webhook, wire_log::without_unused_secrets};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
     time::{Instant, Interval, MissedTickBehavior, interval_at, sleep, timeout},

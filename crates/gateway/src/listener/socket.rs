@@ -15,7 +15,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rtms_record::private;
 use tokio::net::{UnixListener, UnixStream};
 
 use crate::listener::accept::Listener;
@@ -47,7 +46,7 @@ impl Socket {
         let nursery = data_dir.join(NURSERY);
         match fs::remove_dir_all(&nursery) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            Ok(()) | Err(_) => private::make_folders(&nursery)?,
+            Ok(()) | Err(_) => rtms_private::make_folders(&nursery)?,
         }
         let bound = Self::bind_in(&nursery, path);
         // What stays is removed by the next process.

@@ -8,15 +8,16 @@ use std::{
 use rtms_api::{ended, standing};
 use rtms_client::{
     connect::TcpConnector,
-    handle::{StreamHandle, join_under},
+    handle::{StreamHandle, join_with_options},
     queue::{EventReceiver, News},
-    tap::Tap,
+    wire_log::WireLog,
 };
 use rtms_proto::{
-    aftermath::Aftermath,
-    config::{Circumstances, StreamConfig},
+    config::StreamConfig,
     error::Misuse,
     event::{CloseAnswer, Ending, Event, Interruption, Odd},
+    join_options::JoinOptions,
+    next_step::NextStep,
     role::Role,
     signaling::StreamStart,
 };
@@ -33,7 +34,6 @@ use rtms_store::{
 };
 use rtms_wire::{
     Bytes,
-    capture::{self, Header},
     codes::{product::Product, stop_reason::StopReason},
     extra::Extra,
     ids::StreamId,
@@ -44,6 +44,7 @@ use rtms_wire::{
         media_data::MediaData,
     },
     time::UnixMillis,
+    wire_log::{self, WireLogHeader},
 };
 use serde_json::{Value, json};
 use tracing::{Instrument, error, info, info_span, trace, warn};
@@ -98,7 +99,7 @@ pub(crate) struct Finished {
 /// Under which circumstances a stream is joined.
 #[derive(Debug, Default)]
 pub(crate) struct JoinParams {
-    pub(crate) circumstances: Circumstances,
+    pub(crate) options: JoinOptions,
     /// What the webhook that asked for the connection says about our clock and Zoom's.
     pub(crate) clocks: Option<ClockPair>,
     /// The body of the start webhook, for the wire log.
@@ -137,13 +138,13 @@ pub(crate) fn start(
     let (stream_id, product, instance) = (start.stream_id.clone(), start.product, start.instance.clone());
     let queue_bytes = deps.queue_bytes;
     let known = start.clone();
-    let JoinParams { circumstances, clocks, start_webhook, was_connected, counted, is_closing } = params;
+    let JoinParams { options, clocks, start_webhook, was_connected, counted, is_closing } = params;
     let deps_media = deps.config.media;
     let (config, connector) = (deps.config.clone(), deps.connector.clone());
     let header = |captures: &Arc<Captures>| captures.begin(capture_header(&known, start_webhook.as_deref()));
     let capture = deps.captures.as_ref().map(header);
-    let tap = capture.clone().map(|capture| Box::new(capture) as Box<dyn Tap>);
-    let (handle, events) = join_under(circumstances, start, config, connector, queue_bytes, tap)?;
+    let tap = capture.clone().map(|capture| Box::new(capture) as Box<dyn WireLog>);
+    let (handle, events) = join_with_options(options, start, config, connector, queue_bytes, tap)?;
     let live = deps.live.enter(&known, handle.clone());
     let close_when_open = is_closing.then(|| handle.clone());
     if is_closing {
@@ -559,17 +560,17 @@ fn tell_account(account: &Account) {
     }
 }
 
-fn capture_header(start: &StreamStart, start_webhook: Option<&[u8]>) -> Header {
+fn capture_header(start: &StreamStart, start_webhook: Option<&[u8]>) -> WireLogHeader {
     let start_webhook = start_webhook.and_then(|body| std::str::from_utf8(body).ok());
-    Header {
-        format: capture::FORMAT.into(),
-        version: capture::VERSION,
+    WireLogHeader {
+        format: wire_log::FORMAT.into(),
+        version: wire_log::VERSION,
         product: start.product,
         instance: start.instance.clone(),
         rtms_stream_id: start.stream_id.clone(),
         started_at: clock::unix_millis(),
         program: concat!("rtms ", env!("CARGO_PKG_VERSION")).into(),
-        start_webhook: start_webhook.map(|body| capture::without_secrets(body).into_owned()),
+        start_webhook: start_webhook.map(|body| wire_log::without_secrets(body).into_owned()),
     }
 }
 
@@ -599,12 +600,12 @@ fn not_reached(connected: bool, failure: Option<&str>) -> String {
 
 /// What is to be done after an end, by whoever reads the log or the envelope.
 fn next(ending: &Ending) -> Next {
-    match (ending, ending.aftermath()) {
+    match (ending, ending.next_step()) {
         (Ending::Stopped { reason: Some(StopReason::StreamRevoked) }, _) => Next::Delete,
         (Ending::Abandoned, _) => Next::HandedOver,
-        (_, Aftermath::Over) => Next::Nothing,
-        (_, Aftermath::AskForNewStream) => Next::AskForNewStream,
-        (_, Aftermath::OperatorFirst) => Next::OperatorFirst,
+        (_, NextStep::Over) => Next::Nothing,
+        (_, NextStep::AskForNewStream) => Next::AskForNewStream,
+        (_, NextStep::OperatorFirst) => Next::OperatorFirst,
     }
 }
 

@@ -1,4 +1,4 @@
-//! `rtms serve --capture`: a stream's wire log ([`rtms_wire::capture`]), kept by a thread of its own so that neither the
+//! `rtms serve --capture`: a stream's wire log ([`rtms_wire::wire_log`]), kept by a thread of its own so that neither the
 //! sockets nor the stream ever wait for it.
 //!
 //! One file for each time that a stream is joined: `DIR/<stream id, escaped>.jsonl`, then `….2.jsonl` and so on. What comes
@@ -17,10 +17,10 @@ use std::{
     time::Duration,
 };
 
-use rtms_client::tap::{Seen, Tap};
+use rtms_client::wire_log::{Seen, WireLog};
 use rtms_proto::{output::ConnectionId, role::Role};
-use rtms_record::{layout, private};
-use rtms_wire::{capture::Header, codes::stop_reason::StopReason, ids::StreamId};
+use rtms_record::layout;
+use rtms_wire::{codes::stop_reason::StopReason, ids::StreamId, wire_log::WireLogHeader};
 use tokio::{
     sync::{mpsc, oneshot},
     time::{Instant, timeout},
@@ -71,12 +71,12 @@ impl Captures {
     /// # Errors
     /// What the system says.
     pub(crate) fn new(folder: PathBuf, recordings: PathBuf, metrics: Arc<Metrics>) -> io::Result<Self> {
-        private::make_folders(&folder)?;
+        rtms_private::make_folders(&folder)?;
         Ok(Self { folder, recordings, metrics, max_file_bytes: MAX_FILE_BYTES })
     }
 
     /// Begins a log. If it cannot be written, the log of the program says so, and the stream goes on.
-    pub(crate) fn begin(&self, header: Header) -> Capture {
+    pub(crate) fn begin(&self, header: WireLogHeader) -> Capture {
         let (capture, items) = self.queue();
         let shared = capture.shared.clone();
         let (folder, max_file_bytes, span) = (self.folder.clone(), self.max_file_bytes, Span::current());
@@ -161,7 +161,7 @@ impl Capture {
     }
 }
 
-impl Tap for Capture {
+impl WireLog for Capture {
     fn saw(&mut self, connection: ConnectionId, role: Role, seen: Seen) {
         let bytes = payload_bytes(&seen);
         // Only this end adds, so nothing comes between this look and what follows from it.
@@ -189,19 +189,19 @@ mod tests {
     use rtms_store::store::Stats;
     use rtms_wire::{
         Bytes,
-        capture::{FORMAT, Frame, Line, VERSION, What},
         codes::product::Product,
         ids::{InstanceId, InstanceIdField},
         media::medium::{MediaTypes, Medium},
         time::UnixMillis,
+        wire_log::{FORMAT, Frame, VERSION, What, WireLogLine},
     };
 
     use super::{writer::path, *};
 
     const SOUND: Role = Role::Media(MediaTypes::ALL);
 
-    fn header(stream_id: &str) -> Header {
-        Header {
+    fn header(stream_id: &str) -> WireLogHeader {
+        WireLogHeader {
             format: FORMAT.into(),
             version: VERSION,
             product: Product::Meeting,
@@ -229,7 +229,7 @@ mod tests {
     }
 
     fn what(line: &str) -> What<'_> {
-        serde_json::from_str::<Line<'_>>(line).unwrap().what
+        serde_json::from_str::<WireLogLine<'_>>(line).unwrap().what
     }
 
     #[tokio::test]

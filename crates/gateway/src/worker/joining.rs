@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use rtms_proto::{config::Circumstances, credentials::Credentials, error::Misuse, signaling::StreamStart};
+use rtms_proto::{credentials::Credentials, error::Misuse, join_options::JoinOptions, signaling::StreamStart};
 use rtms_record::RecordingAbout;
 use rtms_store::{
     receipts::{Receipt, ReceiptFilter, Step},
@@ -72,7 +72,7 @@ impl Joiner {
         let about = about(stream_id, wish.start).ok_or(CannotJoin::NoInstance)?;
         let asked = receipts.iter().find(|receipt| Some(receipt.id) == record.connection_entry);
         let params = JoinParams {
-            circumstances: Circumstances {
+            options: JoinOptions {
                 age: asked.map_or(Duration::ZERO, |asked| age(asked, clock::unix_millis())),
                 // Where waits begin; any number that others do not have.
                 seed: uuid::Uuid::now_v7().as_u64_pair().1,

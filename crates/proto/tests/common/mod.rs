@@ -10,10 +10,11 @@ use std::{
 };
 
 use rtms_proto::{
-    config::{Circumstances, MediaLayout, StreamConfig},
+    config::{MediaLayout, StreamConfig},
     error::Misuse,
     event::{Ending, Event, Interruption},
     input::Input,
+    join_options::JoinOptions,
     output::{ConnectionId, Output},
     role::Role,
     signaling::StreamStart,
@@ -200,16 +201,16 @@ impl Pair {
     }
 
     pub(crate) fn try_new(start: StreamStart, config: StreamConfig, zoom: Zoom) -> Result<Self, Misuse> {
-        Self::under(Circumstances::default(), start, config, zoom)
+        Self::with_options(JoinOptions::default(), start, config, zoom)
     }
 
-    pub(crate) fn under(
-        circumstances: Circumstances,
+    pub(crate) fn with_options(
+        options: JoinOptions,
         start: StreamStart,
         config: StreamConfig,
         zoom: Zoom,
     ) -> Result<Self, Misuse> {
-        let stream = Stream::under(circumstances, start, config, START)?;
+        let stream = Stream::with_options(options, start, config, START)?;
         let (events, did, dials, ledger) = (vec![], vec![], vec![], Ledger::default());
         let mut pair = Self { stream, zoom, now: START, events, did, dials, ledger };
         pair.talk();

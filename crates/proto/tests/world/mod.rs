@@ -17,10 +17,11 @@ use std::{
 };
 
 use rtms_proto::{
-    config::{Circumstances, StreamConfig},
+    config::StreamConfig,
     credentials::Credentials,
     event::Event,
     input::Input,
+    join_options::JoinOptions,
     output::{ConnectionId, Output},
     signaling::StreamStart,
     stream::Stream,
@@ -334,10 +335,9 @@ impl Gateway {
             Some((at, false)) => now.since(at),
             Some((_, true)) | None => Duration::ZERO,
         };
-        let circumstances =
-            Circumstances { age, seed: self.options.seed, alternatives: alternatives.into_iter().collect() };
+        let options = JoinOptions { age, seed: self.options.seed, alternatives: alternatives.into_iter().collect() };
         let start = StreamStart { stream_id, instance, product, signature, server_urls: wish.server_urls.to_vec() };
-        let stream = Stream::under(circumstances, start, self.options.config.clone(), moment(now));
+        let stream = Stream::with_options(options, start, self.options.config.clone(), moment(now));
         self.log.joined(now);
         self.running = Some(Running {
             stream: stream.expect("what is wanted is what Zoom grants"),

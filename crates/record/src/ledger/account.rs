@@ -1,4 +1,4 @@
-//! What is known of one medium: its line, the conditions that explain the next word, and what a cut may have hidden.
+//! What is known of one medium: its tiling, the conditions that explain the next word, and what a cut may have hidden.
 //!
 //! What is known of cameras and screens before a cut holds within it. If none was on, a cut hides nothing, unless what is
 //! learnt afterwards contradicts: an event with a time inside the cut, or a picture soon after it that no event announced.
@@ -10,8 +10,8 @@ use std::collections::BTreeSet;
 use rtms_wire::{SmolStr, ids::UserId, media::medium::Medium, time::UnixMillis};
 
 use crate::ledger::{
-    line::{CLOSED_AFTER_MS, Line},
     report::{LedgerReport, MediumReport, SpanChange},
+    tiling::{CLOSED_AFTER_MS, Tiling},
     word::{Cause, OffWhy, PausedBy, Span, What},
 };
 
@@ -41,7 +41,7 @@ const MAX_DOUBTS: usize = 64;
 #[derive(Clone, Debug)]
 pub(super) struct Account {
     pub(super) medium: Medium,
-    pub(super) line: Line,
+    pub(super) tiling: Tiling,
     pub(super) opened: bool,
     pub(super) interrupted: Option<Interruption>,
     pub(super) off: Option<(OffWhy, Option<SmolStr>)>,
@@ -80,7 +80,7 @@ impl Account {
     pub(super) fn new(medium: Medium, started_at: UnixMillis) -> Self {
         Self {
             medium,
-            line: Line::new(started_at.0, What::BeforeStart, join_ms(medium)),
+            tiling: Tiling::new(started_at.0, What::BeforeStart, join_ms(medium)),
             opened: false,
             interrupted: None,
             off: None,
@@ -104,7 +104,7 @@ impl Account {
         account.interrupted = report.spans.last().and_then(|span| Interruption::that_lasts(&span.what));
         account.changed_at = whole.to.0;
         let open = if last.is_idle() { last } else { account.word(paused) };
-        account.line = Line::resume(whole.from.0, &report.spans, report.coarsened_ms, open, join_ms(medium));
+        account.tiling = Tiling::resume(whole.from.0, &report.spans, report.coarsened_ms, open, join_ms(medium));
         account
     }
 
@@ -116,10 +116,10 @@ impl Account {
             self.opened = true;
         }
         if change.open && !what.is_data() {
-            self.line.state(from.0, u64::MAX, |_| Some(what.clone()));
+            self.tiling.state(from.0, u64::MAX, |_| Some(what.clone()));
             self.learn(what, false);
         } else {
-            self.line.paint_span(&Span { from, to, what });
+            self.tiling.paint_span(&Span { from, to, what });
         }
         self.changed_at = self.changed_at.max(to.0);
     }
@@ -129,7 +129,7 @@ impl Account {
     /// The begin of data is written at once, and its end after [`CLOSED_AFTER_MS`]: before that, nothing says how long it
     /// went on.
     pub(super) fn known_until(&self, until: u64) -> u64 {
-        let newest = self.line.newest_data().map(|(_, end)| end);
+        let newest = self.tiling.newest_data().map(|(_, end)| end);
         let goes_on = newest.filter(|end| end.saturating_add(CLOSED_AFTER_MS) > self.changed_at);
         goes_on.map_or(until, |end| end.min(until))
     }
@@ -190,16 +190,16 @@ impl Account {
     pub(super) fn go_on(&mut self, at: u64, paused: Option<PausedBy>) {
         let word = self.word(paused);
         self.changed_at = self.changed_at.max(at);
-        self.line.state(self.changed_at, u64::MAX, |_| Some(word.clone()));
+        self.tiling.state(self.changed_at, u64::MAX, |_| Some(word.clone()));
     }
 
     /// The conditions changed at this time. From then on, or from the newest change on if that is later, it is as they
     /// say; what lies between changes where this change has a say.
     pub(super) fn change(&mut self, at: u64, paused: Option<PausedBy>, has_a_say: impl Fn(&What) -> bool) {
         let word = self.word(paused);
-        self.line.state(at, self.changed_at, |old| has_a_say(old).then(|| word.clone()));
+        self.tiling.state(at, self.changed_at, |old| has_a_say(old).then(|| word.clone()));
         self.changed_at = self.changed_at.max(at);
-        self.line.state(self.changed_at, u64::MAX, |_| Some(word.clone()));
+        self.tiling.state(self.changed_at, u64::MAX, |_| Some(word.clone()));
     }
 
     /// Nothing can come since this time.
@@ -223,20 +223,20 @@ impl Account {
             What::Received | What::Dropped { .. } | What::Unrecorded => false,
         };
         let lost = What::Interrupted { by: cause };
-        self.line.state(at, self.changed_at, |old| has_a_say(old).then(|| lost.clone()));
+        self.tiling.state(at, self.changed_at, |old| has_a_say(old).then(|| lost.clone()));
         self.go_on(at, paused);
     }
 
     /// The process ended at this time or up to `since`, and nothing can have come from then on.
     pub(super) fn cut_off(&mut self, by: Cause, at: u64, since: u64) {
         // Who had a camera on is not written down; the last word of the ledger tells whether somebody had.
-        let is_off = matches!(self.line.open_word(), What::Off { .. }) && !self.is_on(since);
+        let is_off = matches!(self.tiling.open_word(), What::Off { .. }) && !self.is_on(since);
         let was_on = self.interrupted.is_some() || !is_off;
         self.interrupted = Some(Interruption { by, unexplained_since: None, was_on });
         if was_on || !self.opened {
             let interrupted = || Some(What::Interrupted { by });
-            self.line.state(at, since, |old| old.is_idle().then(interrupted)?);
-            self.line.state(since, u64::MAX, |_| interrupted());
+            self.tiling.state(at, since, |old| old.is_idle().then(interrupted)?);
+            self.tiling.state(since, u64::MAX, |_| interrupted());
         } else {
             self.doubt(at, by);
         }
@@ -244,9 +244,9 @@ impl Account {
 
     /// The stream is over. A medium that never was opened was missed from the beginning, however short the stream was.
     pub(super) fn never_opened(&mut self) {
-        if !self.opened && self.line.newest_data().is_none() {
+        if !self.opened && self.tiling.newest_data().is_none() {
             let missed = What::Interrupted { by: Cause::Unreached };
-            self.line.state(0, u64::MAX, |old| (*old == What::BeforeStart).then(|| missed.clone()));
+            self.tiling.state(0, u64::MAX, |old| (*old == What::BeforeStart).then(|| missed.clone()));
         }
     }
 
@@ -304,7 +304,7 @@ impl Account {
         if self.off_word().is_none() || !self.shown.is_empty() {
             return true;
         }
-        let newest = self.line.newest_data().map(|(_, until)| until);
+        let newest = self.tiling.newest_data().map(|(_, until)| until);
         newest.is_some_and(|until| {
             until.saturating_add(RECENT_MS) >= at && until > self.hidden_at.saturating_add(UNDER_WAY_MS)
         })
@@ -332,7 +332,7 @@ impl Account {
             }
             doubt.picture_at = Some(doubt.picture_at.map_or(at, |earliest| earliest.min(at)));
             is_lost_yet |= doubt.to == u64::MAX;
-            lose(&mut self.line, doubt.from, doubt);
+            lose(&mut self.tiling, doubt.from, doubt);
         }
         if let Some(lasting) = self.interrupted.as_mut().filter(|_| is_lost_yet) {
             lasting.was_on = true;
@@ -349,17 +349,17 @@ impl Account {
                     continue;
                 }
                 let lost = What::Interrupted { by: doubt.by };
-                self.line.state(doubt.from, at.min(doubt.to), |old| (*old == lost).then(|| off.clone()));
+                self.tiling.state(doubt.from, at.min(doubt.to), |old| (*old == lost).then(|| off.clone()));
             }
-            lose(&mut self.line, at.max(doubt.from), &doubt);
+            lose(&mut self.tiling, at.max(doubt.from), &doubt);
         }
     }
 }
 
 /// From this time on, a cut hid something.
-fn lose(line: &mut Line, from: u64, doubt: &Doubt) {
+fn lose(tiling: &mut Tiling, from: u64, doubt: &Doubt) {
     if from < doubt.to {
-        line.state(from, doubt.to, |old| {
+        tiling.state(from, doubt.to, |old| {
             let is_nothing = old.is_idle() || matches!(old, What::Paused { .. });
             is_nothing.then_some(What::Interrupted { by: doubt.by })
         });

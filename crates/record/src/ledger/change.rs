@@ -23,7 +23,7 @@ pub enum When {
 pub enum Scope {
     /// All of them: signaling is gone, or everything.
     Stream,
-    /// One.
+    /// One of them.
     Medium(Medium),
 }
 

@@ -43,8 +43,8 @@
 mod account;
 pub(crate) mod change;
 pub(crate) mod clock;
-pub(crate) mod line;
 pub(crate) mod report;
+pub(crate) mod tiling;
 pub(crate) mod word;
 
 use std::collections::BTreeMap;
@@ -53,13 +53,13 @@ use rtms_wire::{SmolStr, ids::RtmsSessionId, media::medium::Medium, time::UnixMi
 
 use crate::ledger::{
     account::{Account, MAX_REMEMBERED, UNDER_WAY_MS},
-    line::Line,
+    tiling::Tiling,
 };
 
 pub use change::{Change, Scope, When};
 pub use clock::ZoomClock;
-pub use line::MAX_SPANS;
 pub use report::{LedgerReport, MediumReport, SpanChange};
+pub use tiling::MAX_SPANS;
 pub use word::{Cause, OffWhy, PausedBy, Queue, Span, What};
 
 /// How long one message may last: more than a spoken sentence or a packet does.
@@ -121,7 +121,7 @@ impl Ledger {
                 account.replay(change);
             }
         }
-        let mut open_words = ledger.media.iter().map(|account| account.line.open_word());
+        let mut open_words = ledger.media.iter().map(|account| account.tiling.open_word());
         ledger.stream_paused = open_words.any(|what| matches!(what, What::Paused { .. }));
         ledger
     }
@@ -130,7 +130,7 @@ impl Ledger {
     pub fn unrecorded(started_at: UnixMillis, until: UnixMillis, now: UnixMillis) -> Self {
         let mut ledger = Self::new(started_at, now);
         for account in &mut ledger.media {
-            account.line.state(started_at.0, until.0, |_| Some(What::Unrecorded));
+            account.tiling.state(started_at.0, until.0, |_| Some(What::Unrecorded));
         }
         ledger.now = until.0.max(started_at.0);
         ledger
@@ -140,7 +140,7 @@ impl Ledger {
     pub fn lost(started_at: UnixMillis, cause: Cause, now: UnixMillis) -> Self {
         let mut ledger = Self::new(started_at, now);
         for account in &mut ledger.media {
-            account.line.state(started_at.0, u64::MAX, |_| Some(What::Interrupted { by: cause }));
+            account.tiling.state(started_at.0, u64::MAX, |_| Some(What::Interrupted { by: cause }));
         }
         ledger
     }
@@ -167,11 +167,11 @@ impl Ledger {
                 let last_moment = known_until.min(since.saturating_sub(under_way_ms));
                 account.cut_off(by, last_moment, since);
                 let interrupted = || Some(What::Interrupted { by });
-                let awaits_backlog = account.medium == Medium::Audio && account.line.newest_data().is_none();
+                let awaits_backlog = account.medium == Medium::Audio && account.tiling.newest_data().is_none();
                 let from = if awaits_backlog { 0 } else { last_moment };
-                account.line.state(from, since, |old| (*old == What::BeforeStart).then(interrupted)?);
+                account.tiling.state(from, since, |old| (*old == What::BeforeStart).then(interrupted)?);
                 // Something came of another medium, so the pause was over.
-                account.line.state(known_until, since, |old| matches!(old, What::Paused { .. }).then(interrupted)?);
+                account.tiling.state(known_until, since, |old| matches!(old, What::Paused { .. }).then(interrupted)?);
             }
             account.changed_at = since;
         }
@@ -188,7 +188,7 @@ impl Ledger {
     pub fn found(&mut self, medium: Medium, from: UnixMillis, to: UnixMillis) {
         if let Some(account) = self.account_mut(medium) {
             account.picture_came(from.0);
-            account.line.received(from.0, to.0);
+            account.tiling.received(from.0, to.0);
         }
     }
 
@@ -202,14 +202,14 @@ impl Ledger {
         let [from, to] = [from.0, to.0].map(|at| if at > latest { now } else { at });
         if let Some(account) = self.account_mut(medium) {
             account.picture_came(from);
-            account.line.dropped(from, to.max(from.saturating_add(1)), queue);
+            account.tiling.dropped(from, to.max(from.saturating_add(1)), queue);
         }
     }
 
     /// What was received of this time is not kept after all.
     pub fn not_kept(&mut self, medium: Medium, from: UnixMillis, to: UnixMillis, queue: Queue) {
         if let Some(account) = self.account_mut(medium) {
-            account.line.not_kept(from.0, to.0, queue);
+            account.tiling.not_kept(from.0, to.0, queue);
         }
     }
 
@@ -222,12 +222,12 @@ impl Ledger {
         let came = self.clock.to_zoom(at).0.max(self.started_at.0);
         self.now = self.now.max(came);
         let Some(account) = self.account_mut(medium) else { return };
-        let newest = account.line.newest_data().map(|(_, until)| until);
+        let newest = account.tiling.newest_data().map(|(_, until)| until);
         let from = newest.filter(|until| came.saturating_sub(*until) <= UNDER_WAY_MS);
         let from = from.unwrap_or(came.saturating_sub(ms));
         // However many come at once, they are not of times to come.
         if from <= came.saturating_add(ms) {
-            account.line.unreadable(from, came.max(from.saturating_add(ms)));
+            account.tiling.unreadable(from, came.max(from.saturating_add(ms)));
         }
     }
 
@@ -300,7 +300,7 @@ impl Ledger {
         let (to, is_over) = (self.end(), self.stopped_at.is_some());
         let mut changes = Vec::new();
         for account in &mut self.media {
-            changes.extend(account.line.take_changes(to, is_over).into_iter().map(|span| {
+            changes.extend(account.tiling.take_changes(to, is_over).into_iter().map(|span| {
                 let open = span.to.0 == to;
                 SpanChange { medium: account.medium, span, open }
             }));
@@ -312,7 +312,7 @@ impl Ledger {
     pub fn newest(&self) -> Vec<SpanChange> {
         let to = self.end();
         let newest = |account: &Account| {
-            let span = account.line.newest(to)?;
+            let span = account.tiling.newest(to)?;
             Some(SpanChange { medium: account.medium, span, open: true })
         };
         self.media.iter().filter_map(newest).collect()
@@ -322,7 +322,7 @@ impl Ledger {
     pub fn report(&self) -> LedgerReport {
         let to = self.end();
         let report = |account: &Account| {
-            let (coarsened_ms, spans) = (account.line.coarsened_ms(), account.line.spans(to));
+            let (coarsened_ms, spans) = (account.tiling.coarsened_ms(), account.tiling.spans(to));
             (account.medium, MediumReport { coarsened_ms, spans })
         };
         LedgerReport {
@@ -335,9 +335,9 @@ impl Ledger {
 
     /// Until when something was received, if the newest that is known of a medium is that.
     pub(crate) fn received_until(&self, medium: Medium) -> Option<UnixMillis> {
-        let line = &self.media.iter().find(|account| account.medium == medium)?.line;
-        let (what, until) = line.newest_data()?;
-        (*what == What::Received && line.open_from() == until).then_some(UnixMillis(until))
+        let tiling = &self.media.iter().find(|account| account.medium == medium)?.tiling;
+        let (what, until) = tiling.newest_data()?;
+        (*what == What::Received && tiling.open_from() == until).then_some(UnixMillis(until))
     }
 
     /// A time of ours as Zoom's, as far as is known.
@@ -352,11 +352,12 @@ impl Ledger {
 
     /// How far it tells: to the stop, or to now, and to the end of the last data in any case.
     fn end(&self) -> u64 {
-        let data = self.media.iter().filter_map(|account| account.line.newest_data().map(|(_, until)| until)).max();
+        let data = self.media.iter().filter_map(|account| account.tiling.newest_data().map(|(_, until)| until)).max();
         let data = data.unwrap_or(0);
         // What is off or interrupted since just now has its first millisecond, or nothing would tell of it.
-        let is_told = |line: &&Line| matches!(line.open_word(), What::Off { .. } | What::Interrupted { .. });
-        let told = self.media.iter().map(|account| &account.line).filter(is_told).map(|line| line.open_from() + 1);
+        let is_told = |tiling: &&Tiling| matches!(tiling.open_word(), What::Off { .. } | What::Interrupted { .. });
+        let told =
+            self.media.iter().map(|account| &account.tiling).filter(is_told).map(|tiling| tiling.open_from() + 1);
         let now = self.stopped_at.unwrap_or_else(|| told.max().unwrap_or(0).max(self.now));
         now.max(data).max(self.started_at.0)
     }
@@ -386,7 +387,7 @@ impl Ledger {
             if at < guess && account.opened && account.changed_at == guess {
                 let word = account.word(paused);
                 account.changed_at = at;
-                account.line.state(at, guess, |old| (*old == What::BeforeStart).then(|| word.clone()));
+                account.tiling.state(at, guess, |old| (*old == What::BeforeStart).then(|| word.clone()));
             }
         }
     }

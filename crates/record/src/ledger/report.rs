@@ -35,7 +35,7 @@ pub struct MediumReport {
 /// Lines told in order, each covering what the earlier ones said of its time, give the ledger.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SpanChange {
-    /// Whose time.
+    /// The medium whose time it is.
     pub medium: Medium,
     /// The span as it is now.
     #[serde(flatten)]

@@ -49,7 +49,7 @@ pub enum What {
     },
     /// Nothing was to be expected.
     Off {
-        /// Why.
+        /// The reason.
         why: OffWhy,
         /// The same in somebody's words; at most [`What::MAX_DETAIL_BYTES`].
         #[serde(default, skip_serializing_if = "Option::is_none")]

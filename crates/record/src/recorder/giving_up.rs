@@ -5,7 +5,6 @@ use std::{path::Path, time::Duration};
 use rtms_wire::{media::medium::Medium, time::UnixMillis};
 use serde::Deserialize;
 
-use super::{Recorder, Summary};
 use crate::{
     error::RecordError,
     file::Files,
@@ -19,6 +18,7 @@ use crate::{
     },
     manifest::{AsideReason, Manifest, RecordingState},
     options::Options,
+    recorder::{Recorder, Summary},
 };
 
 /// The room that a recording keeps on the disk for its last manifest, in bytes.
@@ -82,7 +82,7 @@ impl Recorder {
         let events = self.events.give_up_lines(&mut self.files, &mut done).len() as u64;
         self.manifest.events = self.manifest.events.saturating_sub(events);
         self.manifest.refused += events;
-        self.odd.give_up(&mut self.files, &mut done);
+        self.flawed.give_up(&mut self.files, &mut done);
         done
     }
 

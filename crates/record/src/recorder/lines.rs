@@ -12,10 +12,10 @@ use rtms_wire::{
 };
 use serde::Serialize;
 
-use super::Recorder;
 use crate::{
     error::RecordError,
     input::{Note, Who},
+    recorder::Recorder,
 };
 
 /// How far the time of a name may be from when it came: longer than any meeting.
@@ -23,7 +23,7 @@ const MAX_AGE_MS: u64 = 72 * 3_600_000;
 
 /// A line of `transcript.jsonl` or `chat.jsonl`: the message as it came, and when.
 #[derive(Serialize)]
-struct Line<'a, T> {
+struct TextLine<'a, T> {
     received_at: UnixMillis,
     /// Sentences are counted within a connection; the first is not written.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -32,7 +32,7 @@ struct Line<'a, T> {
     message: &'a T,
 }
 
-/// Whether [`Line`] has a field of this name.
+/// Whether [`TextLine`] has a field of this name.
 fn is_of_line(name: &str) -> bool {
     matches!(name, "received_at" | "connection")
 }
@@ -51,7 +51,7 @@ impl Recorder {
             return Ok(());
         }
         let connection = Some(self.transcript.connection()).filter(|connection| *connection > 1);
-        self.transcript_lines.push_line(&Line { received_at: now, connection, message: &said }, &mut self.files)?;
+        self.transcript_lines.push_line(&TextLine { received_at: now, connection, message: &said }, &mut self.files)?;
         self.transcript.apply(&said);
         Ok(())
     }
@@ -68,7 +68,7 @@ impl Recorder {
             self.manifest.media.entry(Medium::Chat).or_default().duplicates += 1;
             return Ok(());
         }
-        self.chat.push_line(&Line { received_at: now, connection: None, message: &chat }, &mut self.files)
+        self.chat.push_line(&TextLine { received_at: now, connection: None, message: &chat }, &mut self.files)
     }
 
     pub(super) fn event(&mut self, mut update: EventUpdate, now: UnixMillis) -> Result<(), RecordError> {

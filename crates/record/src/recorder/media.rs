@@ -9,7 +9,6 @@ use rtms_wire::{
     time::UnixMillis,
 };
 
-use super::Recorder;
 use crate::{
     audio::{Audio, Outcome, set::NoRepeat},
     belief::Doubt,
@@ -21,6 +20,7 @@ use crate::{
     manifest::{AsideReason, Grant, MAX_LISTED, Received},
     options::Options,
     raw::{Aside, Raw, stem_or},
+    recorder::Recorder,
     timeline::Voices,
     wav::PcmFormat,
 };

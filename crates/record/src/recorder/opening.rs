@@ -9,7 +9,6 @@ use std::{
 use rtms_wire::{media::medium::Medium, time::UnixMillis};
 use serde::Deserialize;
 
-use super::{Recorder, giving_up::RESERVE_BYTES, rebuilding};
 use crate::{
     audio::{Audio, Found, MissingSound},
     belief::Belief,
@@ -19,6 +18,7 @@ use crate::{
     deletion::Deletion,
     error::RecordError,
     file::{Appender, Files, count_lines, cut_torn_line, failed, last_lines},
+    flawed_messages::FlawedMessages,
     input::RecordingAbout,
     layout::{Layout, newest_folder, next_folder},
     ledger::{
@@ -26,10 +26,9 @@ use crate::{
         word::{Cause, Queue},
     },
     manifest::{self, Continues, MAX_LISTED, Manifest, RecordingState, Resume},
-    odd::OddMessages,
     options::Options,
     people::People,
-    private,
+    recorder::{Recorder, giving_up::RESERVE_BYTES, rebuilding},
     repeats::RecordedLines,
     text::Transcript,
 };
@@ -89,7 +88,7 @@ impl Recorder {
     ) -> Result<Self, RecordError> {
         let layout = Layout::of_folder(folder);
         let folder = layout.folder();
-        private::make_folders(folder).map_err(|source| failed("make the folder", folder, source))?;
+        rtms_private::make_folders(folder).map_err(|source| failed("make the folder", folder, source))?;
         let mut files = Files::new(folder, options.max_open_files, options.wait_for_disk);
         let (found, rebuilt) = rebuilding::read(&about, &layout, &mut files)?;
 
@@ -176,7 +175,7 @@ impl Recorder {
             active_speaker_video: true,
             raw: BTreeMap::new(),
             aside: None,
-            odd: OddMessages::open(&layout, &options)?,
+            flawed: FlawedMessages::open(&layout, &options)?,
             transcript,
             layout,
             options,

@@ -20,7 +20,6 @@ use rtms_wire::{
 };
 use serde::Deserialize;
 
-use super::Recorder;
 use crate::{
     error::RecordError,
     file::{Files, failed, length},
@@ -28,6 +27,7 @@ use crate::{
     layout::{Layout, who_of},
     manifest::{Manifest, ManifestLine, OriginLine, Placed, Track, TrackSource},
     people::People,
+    recorder::Recorder,
     wav::{HEADER_BYTES, PcmFormat, header},
 };
 

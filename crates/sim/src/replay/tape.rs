@@ -1,11 +1,11 @@
-//! Reads a wire log ([`rtms_wire::capture`]) line by line, and says by its number what is wrong with a line.
+//! Reads a wire log ([`rtms_wire::wire_log`]) line by line, and says by its number what is wrong with a line.
 
 use std::io::{BufRead, Read};
 
 use rtms_wire::{
     Bytes,
-    capture::{Channel, FORMAT, Header, Line, MAX_LINE_BYTES, VERSION, What},
     codes::stop_reason::StopReason,
+    wire_log::{Channel, FORMAT, MAX_LINE_BYTES, VERSION, What, WireLogHeader, WireLogLine},
 };
 
 /// Why a wire log cannot be played.
@@ -61,7 +61,7 @@ impl<R: BufRead> Lines<R> {
     ///
     /// # Errors
     /// [`TapeError`] if it is not that of a wire log, or of a newer one.
-    pub fn open(input: R) -> Result<(Header, Self), TapeError> {
+    pub fn open(input: R) -> Result<(WireLogHeader, Self), TapeError> {
         let mut lines = Self { input, text: Vec::new(), number: 0, is_torn: false };
         if !lines.read()? {
             return Err(TapeError::NotACapture { why: "the file is empty".to_owned() });
@@ -91,11 +91,11 @@ impl<R: BufRead> Lines<R> {
         clippy::should_implement_trait,
         reason = "an iterator of results goes on after an error, and this does not"
     )]
-    pub fn next(&mut self) -> Result<Option<Line<'static>>, TapeError> {
+    pub fn next(&mut self) -> Result<Option<WireLogLine<'static>>, TapeError> {
         if !self.read()? {
             return Ok(None);
         }
-        match serde_json::from_slice::<Line<'static>>(&self.text) {
+        match serde_json::from_slice::<WireLogLine<'static>>(&self.text) {
             Ok(line) => Ok(Some(line)),
             Err(_) if !self.text.ends_with(b"\n") => {
                 self.is_torn = true;
@@ -139,7 +139,7 @@ fn told(error: &serde_json::Error) -> String {
 #[derive(Clone, Debug)]
 pub struct Contents {
     /// The first line.
-    pub header: Header,
+    pub header: WireLogHeader,
     /// Its connections on which Zoom said something, in the order of their first lines.
     pub connections: Vec<Recorded>,
     /// The time of the last line, in milliseconds.
@@ -172,7 +172,7 @@ impl Contents {
         let (header, mut lines) = Lines::open(input)?;
         let (connections, stop_reason) = (Vec::new(), None);
         let mut contents = Self { header, connections, length_ms: 0, lost: 0, stop_reason, is_whole: false };
-        while let Some(Line { ms, what }) = lines.next()? {
+        while let Some(WireLogLine { ms, what }) = lines.next()? {
             contents.length_ms = contents.length_ms.max(ms);
             match what {
                 What::Received { connection, on, frame } => {

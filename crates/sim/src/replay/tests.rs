@@ -1,11 +1,11 @@
 //! What a tape does, line by line, to clients of several makes.
 
 use rtms_wire::{
-    capture::Header,
     extra::Extra,
     ids::{InstanceId, InstanceIdField, StreamId},
     message::{client_ready::ClientReadyAck, signaling_handshake::InstanceIds},
     signature::HandshakeSignature,
+    wire_log::WireLogHeader,
 };
 
 use super::*;
@@ -25,7 +25,7 @@ const OTHER_MEDIA: ConnectionId = ConnectionId(3);
 /// A tape being played to a client that a test moves by hand.
 struct Stage {
     replay: Replay,
-    lines: VecDeque<Line<'static>>,
+    lines: VecDeque<WireLogLine<'static>>,
     now: UnixMillis,
 }
 
@@ -291,7 +291,7 @@ fn an_ill_typed_handshake_is_refused_with_the_status_of_its_field() {
 #[test]
 fn the_webhooks_say_what_they_said_then_but_for_the_place() {
     let start = r#"{"event":"meeting.rtms_started","event_ts":1795427999000,"payload":{"object":{"meeting_uuid":"m==","rtms_stream_id":"s","server_urls":"wss://zoom","operator_id":"o","signature":""}}}"#;
-    let mut header: Header = serde_json::from_str(HEADER).unwrap();
+    let mut header: WireLogHeader = serde_json::from_str(HEADER).unwrap();
     header.start_webhook = Some(start.to_owned());
     let lines: String = meeting().iter().map(|line| format!("{line}\n")).collect();
     let text =

@@ -13,7 +13,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use rtms_wire::{Uri, capture::Line};
+use rtms_wire::{Uri, wire_log::WireLogLine};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::{AbortHandle, JoinError, JoinHandle, JoinSet},
@@ -381,7 +381,7 @@ impl Conductor {
     }
 
     /// Plays one line, when the client has come far enough. The time that this takes is none on the tape.
-    async fn play(&mut self, line: &Line<'_>) -> Option<Absence> {
+    async fn play(&mut self, line: &WireLogLine<'_>) -> Option<Absence> {
         loop {
             match self.replay.play(line, self.clock.now()) {
                 Step::Do(acts) => {

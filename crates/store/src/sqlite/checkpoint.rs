@@ -12,7 +12,7 @@ use std::{
 
 use rusqlite::Connection;
 
-use super::schema::{self, BUSY_TIMEOUT, Missing};
+use crate::sqlite::schema::{self, BUSY_TIMEOUT, Missing};
 
 /// The commit thread's half: when to ask for a checkpoint, and how to end one.
 pub(super) struct Checkpoints {

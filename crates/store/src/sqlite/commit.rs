@@ -18,14 +18,16 @@ use std::{
 
 use rusqlite::Connection;
 
-use super::{
-    checkpoint::{self, Anew, Checkpoints},
-    failure::store_error,
-    queue::{Batch, Job, Needs, Notes, Queue},
-    rows,
-    schema::{self, Missing},
+use crate::{
+    error::{Cause, StoreError},
+    sqlite::{
+        checkpoint::{self, Anew, Checkpoints},
+        failure::store_error,
+        queue::{Batch, Job, Needs, Notes, Queue},
+        rows,
+        schema::{self, Missing},
+    },
 };
-use crate::error::{Cause, StoreError};
 
 /// What the thread counts.
 #[derive(Debug, Default)]

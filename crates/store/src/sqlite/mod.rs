@@ -7,7 +7,6 @@ mod checkpoint;
 mod commit;
 mod failure;
 mod leases;
-mod private;
 mod query;
 mod queue;
 pub mod reader;
@@ -19,7 +18,7 @@ use std::{
     io,
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex,
         atomic::Ordering,
         mpsc::{SyncSender, TrySendError, sync_channel},
     },
@@ -47,6 +46,7 @@ use crate::{
     error::{Cause, StoreError},
     inbox::Inbox,
     lease::Lease,
+    locked::locked,
     receipts::{NotedOn, Receipt, ReceiptFilter, Receipts, Step, UnixMicros},
     store::{Pruned, Stats, Store},
     stream_record::{InstanceStop, Revision, StreamRecord},
@@ -121,7 +121,7 @@ impl SqliteStore {
     /// # Errors
     /// As [`SqliteStore::open`].
     pub fn open_with(directory: &Path, options: SqliteOptions) -> Result<Self, StoreError> {
-        private::make_folders(directory).map_err(unavailable)?;
+        rtms_private::make_folders(directory).map_err(unavailable)?;
         let lock = lock(directory)?;
         let path = directory.join(schema::FILE_NAME);
         let (connection, epoch) = open_file(&path)?;
@@ -527,7 +527,7 @@ const INSTANT: Duration = Duration::from_millis(10);
 
 fn lock(directory: &Path) -> Result<File, StoreError> {
     let path = directory.join(schema::LOCK_NAME);
-    let file = private::file().create(true).truncate(false).write(true).open(&path).map_err(unavailable)?;
+    let file = rtms_private::file().create(true).truncate(false).write(true).open(&path).map_err(unavailable)?;
     // A command that asks whether the folder is in use has the lock for an instant.
     let locked = file.try_lock().or_else(|error| match error {
         TryLockError::WouldBlock => {
@@ -548,7 +548,7 @@ fn open_file(path: &Path) -> Result<(Connection, u32), StoreError> {
     let failed = |error| store_error(error, path);
     // SQLite takes an empty file for a new database, and gives the files beside it the same mode. One that is there is not
     // touched: closing it would give up the locks of whoever reads it in this process.
-    match private::file().create_new(true).write(true).open(path) {
+    match rtms_private::file().create_new(true).write(true).open(path) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(unavailable(error)),
         Ok(_) | Err(_) => {}
     }
@@ -568,9 +568,4 @@ fn unavailable(error: std::io::Error) -> StoreError {
 
 fn bump(changes: &watch::Sender<u64>) {
     changes.send_modify(|count| *count += 1);
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nothing panics while one of ours is held, so what it guards is whole even then.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -4,8 +4,10 @@ use std::{path::Path, sync::mpsc::Receiver};
 
 use rusqlite::Connection;
 
-use super::{failure::store_error, schema};
-use crate::error::StoreError;
+use crate::{
+    error::StoreError,
+    sqlite::{failure::store_error, schema},
+};
 
 /// A question; it answers its caller by itself.
 pub(super) type Query = Box<dyn FnOnce(Result<&Connection, StoreError>) + Send>;

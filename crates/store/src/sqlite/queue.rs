@@ -11,11 +11,12 @@ use rtms_wire::ids::StreamId;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use super::failure::Failure;
 use crate::{
     entry::EntryId,
     error::StoreError,
+    locked::locked,
     receipts::{NotedOn, Step, Steps, UnixMicros},
+    sqlite::failure::Failure,
 };
 
 /// What has to be done before a job is answered.
@@ -261,8 +262,7 @@ impl Queue {
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        // Nothing panics while it is held, so it is whole even then.
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.waiting)
     }
 }
 

@@ -12,6 +12,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use rtms_wire::ids::StreamId;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
@@ -125,15 +126,11 @@ fn has_no_log(path: &Path) -> bool {
     }
 }
 
+/// The bytes that a name of a file has as they are in the URI that SQLite takes.
+const PLAIN_IN_URI: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
 /// The name of a file that SQLite takes as it is, without locks, log and index.
 fn unchanging(path: &Path) -> PathBuf {
-    let mut name = String::from("file:");
-    for byte in path.as_os_str().as_encoded_bytes() {
-        if byte.is_ascii_alphanumeric() || b"/-_.~".contains(byte) {
-            name.push(char::from(*byte));
-        } else {
-            name.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    (name + "?immutable=1").into()
+    let name = percent_encode(path.as_os_str().as_encoded_bytes(), PLAIN_IN_URI);
+    format!("file:{name}?immutable=1").into()
 }

@@ -20,19 +20,19 @@ use crate::{
 /// `media_params` of messages 3 and 4: one object per medium. Basis: documented, docs/protocol.md#media-parameters.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MediaParams {
-    /// Sound.
+    /// The parameters of sound.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub audio: Option<AudioParams>,
-    /// Cameras.
+    /// The parameters of cameras.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub video: Option<VideoParams>,
-    /// Screen share.
+    /// The parameters of a shared screen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deskshare: Option<VideoParams>,
-    /// What was said, in words.
+    /// The parameters of the transcript.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub transcript: Option<TranscriptParams>,
-    /// What was written.
+    /// The parameters of chat.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub chat: Option<ChatParams>,
 }

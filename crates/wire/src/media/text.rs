@@ -11,7 +11,7 @@ use crate::{
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(remote = "Self")]
 pub struct TranscriptParams {
-    /// Always text.
+    /// The type of content, which is always text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content_type: Option<MediaContentType>,
     /// What is spoken in the first 30 s, default English. Older senders call it `language`.
@@ -38,7 +38,7 @@ impl TranscriptParams {
 /// `media_params.chat`. Basis: documented.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChatParams {
-    /// Always text.
+    /// The type of content, which is always text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content_type: Option<MediaContentType>,
 }

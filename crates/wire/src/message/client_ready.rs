@@ -9,7 +9,7 @@ use crate::{extra::Extra, ids::StreamId};
 pub struct ClientReadyAck {
     /// The stream.
     pub rtms_stream_id: StreamId,
-    /// Anything else.
+    /// The fields that are not named here.
     #[serde(flatten)]
     pub extra: Extra,
 }

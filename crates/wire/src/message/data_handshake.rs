@@ -41,7 +41,7 @@ pub struct DataHandShakeReq {
     /// How; null and absent mean defaults, and parameters of media that are not wanted are ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub media_params: Option<MediaParams>,
-    /// Anything else.
+    /// The fields that are not named here.
     #[serde(flatten)]
     pub extra: Extra,
 }
@@ -79,7 +79,7 @@ pub struct DataHandShakeResp {
     /// The negotiated parameters of the granted media, on success.
     #[serde(default, deserialize_with = "MediaParams::as_far_as_readable", skip_serializing_if = "Option::is_none")]
     pub media_params: Option<MediaParams>,
-    /// Anything else.
+    /// The fields that are not named here.
     #[serde(flatten)]
     pub extra: Extra,
 }

@@ -9,7 +9,7 @@ use crate::extra::Extra;
 pub struct EventSubscription {
     /// The changes.
     pub events: Vec<EventChange>,
-    /// Anything else.
+    /// The fields that are not named here.
     #[serde(flatten)]
     pub extra: Extra,
 }

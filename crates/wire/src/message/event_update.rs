@@ -24,9 +24,9 @@ const UNKNOWN: &str = "UNKNOWN";
 /// `EVENT_UPDATE`, `msg_type` 6, from Zoom on signaling. Basis: documented.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EventUpdate {
-    /// What happened.
+    /// The event.
     pub event: EventBody,
-    /// Anything else.
+    /// The fields that are not named here.
     #[serde(flatten)]
     pub extra: Extra,
 }
@@ -68,7 +68,7 @@ pub struct EventBody {
     /// Who speaks or shares.
     #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
     pub user_id: Option<UserId>,
-    /// Its name.
+    /// The name.
     #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
     pub user_name: Option<SmolStr>,
     /// Who came, left, or switched a camera.
@@ -86,7 +86,7 @@ pub struct EventBody {
     /// Where a chat group's member is now; inner fields unpublished.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub member_status_update_list: Option<Value>,
-    /// Anything else.
+    /// The fields that are not named here.
     #[serde(flatten)]
     pub extra: Extra,
 }
@@ -173,7 +173,7 @@ pub struct Participant {
     /// The name; absent when somebody leaves.
     #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
     pub user_name: Option<SmolStr>,
-    /// Anything else.
+    /// The fields that are not named here.
     #[serde(flatten)]
     pub extra: Extra,
 }

@@ -16,7 +16,7 @@ pub struct KeepAliveReq {
     /// The number of this request. Kept as it came, since the answer repeats it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sequence: Option<Value>,
-    /// Anything else.
+    /// The fields that are not named here.
     #[serde(flatten)]
     pub extra: Extra,
 }
@@ -37,7 +37,7 @@ pub struct KeepAliveResp {
     /// Repeats the request's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sequence: Option<Value>,
-    /// Anything else.
+    /// The fields that are not named here.
     #[serde(flatten)]
     pub extra: Extra,
 }

@@ -36,7 +36,7 @@ pub struct MediaData {
     pub timestamp: UnixMillis,
     /// Unused in practice.
     pub attribute: Option<DataMessageAttribute>,
-    /// Anything else.
+    /// The fields that are not named here.
     pub extra: Extra,
 }
 

@@ -37,7 +37,7 @@ pub struct SignalingHandShakeReq {
     /// Whether the sound since the start webhook is wanted; true if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub buffer_data: Option<bool>,
-    /// Anything else.
+    /// The fields that are not named here.
     #[serde(flatten)]
     pub extra: Extra,
 }
@@ -112,7 +112,7 @@ pub struct SignalingHandShakeResp {
     /// Where the media is, on success.
     #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
     pub media_server: Option<MediaServer>,
-    /// Anything else.
+    /// The fields that are not named here.
     #[serde(flatten)]
     pub extra: Extra,
 }

@@ -22,10 +22,10 @@ pub struct StreamStateUpdate {
     /// Why, where there is a why.
     #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
     pub reason: Option<StopReason>,
-    /// When.
+    /// The time of the change.
     #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
     pub timestamp: Option<UnixMillis>,
-    /// Anything else.
+    /// The fields that are not named here.
     #[serde(flatten)]
     pub extra: Extra,
 }
@@ -41,13 +41,13 @@ pub struct SessionStateUpdate {
     /// Why it stopped. The document's table calls it `reason`, its example has this name.
     #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
     pub stop_reason: Option<StopReason>,
-    /// When.
+    /// The time of the change.
     #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
     pub timestamp: Option<UnixMillis>,
     /// Which session. Mock servers call it `rmts_session_id` or `session_id`, or leave it out.
     #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
     pub rtms_session_id: Option<RtmsSessionId>,
-    /// Anything else.
+    /// The fields that are not named here.
     #[serde(flatten)]
     pub extra: Extra,
 }
@@ -62,9 +62,9 @@ in_order!(SessionStateUpdate, |fields| {
 /// `SESSION_STATE_REQ`, `msg_type` 10, to Zoom on signaling. Basis: documented.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SessionStateReq {
-    /// Which session.
+    /// The session.
     pub rtms_session_id: RtmsSessionId,
-    /// Anything else.
+    /// The fields that are not named here.
     #[serde(flatten)]
     pub extra: Extra,
 }
@@ -73,14 +73,14 @@ pub struct SessionStateReq {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(remote = "Self")]
 pub struct SessionStateResp {
-    /// Which session.
+    /// The session.
     pub rtms_session_id: RtmsSessionId,
     /// Where it stands.
     pub state: SessionState,
     /// When the request arrived.
     #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
     pub timestamp: Option<UnixMillis>,
-    /// Anything else.
+    /// The fields that are not named here.
     #[serde(flatten)]
     pub extra: Extra,
 }
@@ -90,9 +90,9 @@ in_order!(SessionStateResp, |fields| time::settle(fields, &["timestamp"]));
 /// `STREAM_STATE_REQ`, `msg_type` 19, to Zoom on signaling. Basis: documented.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StreamStateReq {
-    /// Which stream.
+    /// The stream.
     pub rtms_stream_id: StreamId,
-    /// Anything else.
+    /// The fields that are not named here.
     #[serde(flatten)]
     pub extra: Extra,
 }
@@ -103,12 +103,12 @@ pub struct StreamStateReq {
 pub struct StreamStateResp {
     /// Where it stands.
     pub state: StreamState,
-    /// Which stream.
+    /// The stream.
     pub rtms_stream_id: StreamId,
     /// When the request arrived; the document's example is in seconds.
     #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
     pub timestamp: Option<UnixMillis>,
-    /// Anything else.
+    /// The fields that are not named here.
     #[serde(flatten)]
     pub extra: Extra,
 }

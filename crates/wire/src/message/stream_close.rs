@@ -14,9 +14,9 @@ use crate::{
 /// `STREAM_CLOSE_REQ`, `msg_type` 21, to Zoom on signaling. Basis: documented.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StreamCloseReq {
-    /// Which stream.
+    /// The stream.
     pub rtms_stream_id: StreamId,
-    /// Anything else.
+    /// The fields that are not named here.
     #[serde(flatten)]
     pub extra: Extra,
 }
@@ -25,7 +25,7 @@ pub struct StreamCloseReq {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(remote = "Self")]
 pub struct StreamCloseResp {
-    /// Which stream.
+    /// The stream.
     pub rtms_stream_id: StreamId,
     /// How it went.
     pub status_code: StatusCode,
@@ -35,7 +35,7 @@ pub struct StreamCloseResp {
     /// When the answer was sent.
     #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
     pub timestamp: Option<UnixMillis>,
-    /// Anything else.
+    /// The fields that are not named here.
     #[serde(flatten)]
     pub extra: Extra,
 }

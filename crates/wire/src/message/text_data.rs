@@ -25,10 +25,10 @@ use crate::{
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(remote = "Self")]
 pub struct MediaDataTranscript {
-    /// Who speaks.
+    /// The person who speaks.
     #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
     pub user_id: Option<UserId>,
-    /// Its name.
+    /// The name.
     #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
     pub user_name: Option<SmolStr>,
     /// Which party speaks, in the Contact Center.
@@ -55,7 +55,7 @@ pub struct MediaDataTranscript {
     /// What updates and deletes refer to, together with the speaker.
     #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
     pub sentence_id: Option<i64>,
-    /// Anything else.
+    /// The fields that are not named here.
     #[serde(flatten)]
     pub extra: Extra,
 }
@@ -73,13 +73,13 @@ in_order!(MediaDataTranscript, |fields| {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(remote = "Self")]
 pub struct MediaDataChat {
-    /// Who writes.
+    /// The person who writes.
     #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
     pub user_id: Option<UserId>,
-    /// Its name.
+    /// The name.
     #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
     pub user_name: Option<SmolStr>,
-    /// When.
+    /// The time at which it was written.
     #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
     pub timestamp: Option<UnixMillis>,
     /// Plain text, or JSON text with the fields of [`ChatFields`], or an object with them.
@@ -107,19 +107,19 @@ pub struct ChatFields {
     /// What it replies to.
     #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
     pub parent_message_id: Option<SmolStr>,
-    /// Who writes.
+    /// The person who writes.
     #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
     pub sender: Option<Participant>,
     /// To whom, if to one.
     #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
     pub receiver: Option<Participant>,
-    /// Attachments.
+    /// The files that are attached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub files: Option<Value>,
     /// Attachments that go.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delete_file_id_list: Option<Value>,
-    /// Anything else.
+    /// The fields that are not named here.
     #[serde(flatten)]
     pub extra: Extra,
 }
@@ -133,7 +133,7 @@ pub struct ChatSession {
     /// Which person or group.
     #[serde(default, deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
     pub id: Option<SmolStr>,
-    /// Anything else.
+    /// The fields that are not named here.
     #[serde(flatten)]
     pub extra: Extra,
 }

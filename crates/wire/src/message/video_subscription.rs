@@ -10,13 +10,13 @@ use crate::{
 /// `VIDEO_SUBSCRIPTION_REQ`, `msg_type` 28, to Zoom on signaling; another replaces the last. Basis: documented.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct VideoSubscriptionReq {
-    /// Whose camera.
+    /// The person whose camera it is.
     pub user_id: UserId,
     /// On or off.
     pub subscribe: bool,
-    /// Our time.
+    /// The time of the request, on our clock.
     pub timestamp: UnixMillis,
-    /// Anything else.
+    /// The fields that are not named here.
     #[serde(flatten)]
     pub extra: Extra,
 }
@@ -24,7 +24,7 @@ pub struct VideoSubscriptionReq {
 /// `VIDEO_SUBSCRIPTION_RESP`, `msg_type` 29, from Zoom on signaling. Basis: documented.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct VideoSubscriptionResp {
-    /// Whose camera.
+    /// The person whose camera it is.
     pub user_id: UserId,
     /// How it went; 44 means that it was on already.
     pub status_code: StatusCode,

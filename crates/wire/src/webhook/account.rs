@@ -7,7 +7,7 @@ use crate::webhook::fields::Fields;
 pub struct ConcurrencyNearLimit {
     /// Streams allowed at once.
     pub concurrency_limit: Option<u64>,
-    /// Streams now.
+    /// The number of streams that run now.
     pub concurrency_number: Option<u64>,
     /// The one as a percentage of the other.
     pub percentage: Option<u64>,
@@ -26,7 +26,7 @@ impl ConcurrencyNearLimit {
 /// `rtms.concurrency_limited`: the limit is reached; a stream did not start. Basis: documented.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ConcurrencyLimited {
-    /// Streams now.
+    /// The number of streams that run now.
     pub concurrency_number: Option<u64>,
 }
 

@@ -27,7 +27,7 @@ pub enum Kind {
     RequestStatus,
     /// `endpoint.url_validation`.
     UrlValidation,
-    /// Anything else.
+    /// The fields that are not named here.
     Other,
 }
 

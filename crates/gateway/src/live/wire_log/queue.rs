@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicU64, AtomicUsize, Ordering},
 };
 
-use rtms_client::tap::Seen;
+use rtms_client::wire_log::Seen;
 use rtms_proto::{output::ConnectionId, role::Role};
 use rtms_wire::codes::stop_reason::StopReason;
 use tokio::sync::oneshot;

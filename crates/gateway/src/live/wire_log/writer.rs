@@ -8,13 +8,15 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
-use rtms_client::tap::Seen;
+use rtms_client::wire_log::Seen;
 use rtms_proto::{output::ConnectionId, role::Role};
-use rtms_record::{layout, private};
+use rtms_record::layout;
 use rtms_wire::{
-    capture::{Channel, Frame, Header, Line, MAX_LINE_BYTES, Side, What, without_query_values, without_secrets},
     ids::StreamId,
     plain::one_line,
+    wire_log::{
+        Channel, Frame, MAX_LINE_BYTES, Side, What, WireLogHeader, WireLogLine, without_query_values, without_secrets,
+    },
 };
 use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
@@ -54,8 +56,13 @@ impl Writer {
     ///
     /// # Errors
     /// What the system says.
-    pub(super) fn create(folder: &Path, header: &Header, max_file_bytes: u64, shared: Arc<Shared>) -> io::Result<Self> {
-        let mut how = private::file();
+    pub(super) fn create(
+        folder: &Path,
+        header: &WireLogHeader,
+        max_file_bytes: u64,
+        shared: Arc<Shared>,
+    ) -> io::Result<Self> {
+        let mut how = rtms_private::file();
         how.write(true).create_new(true);
         let mut join = 1;
         let (path, file) = loop {
@@ -108,13 +115,16 @@ impl Writer {
             Item::Seen { ms, connection, role, seen } => {
                 let bytes = payload_bytes(&seen);
                 self.add_lost(ms);
-                self.add(&Line { ms, what: what(connection, role, &seen) });
+                self.add(&WireLogLine { ms, what: what(connection, role, &seen) });
                 self.shared.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
                 None
             }
             Item::End { ms, stop_reason, why, done } => {
                 self.add_lost(ms);
-                self.add_last(&Line { ms, what: What::Ended { stop_reason, why: text_of(why.as_str().into()) } });
+                self.add_last(&WireLogLine {
+                    ms,
+                    what: What::Ended { stop_reason, why: text_of(why.as_str().into()) },
+                });
                 Some(done)
             }
         }
@@ -127,12 +137,12 @@ impl Writer {
             if !self.is_failing {
                 warn!(lines, file = %self.path.display(), "lines of the wire log are lost: they came too fast");
             }
-            self.add_last(&Line { ms, what: What::Lost { lines } });
+            self.add_last(&WireLogLine { ms, what: What::Lost { lines } });
             self.batch_lost += lines;
         }
     }
 
-    fn add(&mut self, line: &Line<'_>) {
+    fn add(&mut self, line: &WireLogLine<'_>) {
         if self.is_full {
             return self.shared.count(1, Loss::FileFull);
         }
@@ -158,11 +168,11 @@ impl Writer {
         self.is_full = true;
         let why = format!("the file has reached its bound of {} bytes", self.max_file_bytes);
         warn!(why, file = %self.path.display(), "the wire log is not kept any longer, the stream goes on");
-        self.add_last(&Line { ms, what: What::Stopped { why: why.into() } });
+        self.add_last(&WireLogLine { ms, what: What::Stopped { why: why.into() } });
     }
 
     /// A short line of ours, for which there is room also at the bound. It is not counted as one of the log's.
-    fn add_last(&mut self, line: &Line<'_>) {
+    fn add_last(&mut self, line: &WireLogLine<'_>) {
         let end = |text: &[u8]| self.written + (self.batch.len() + text.len()) as u64;
         if let Ok(text) = encoded(line)
             && end(&text) <= self.max_file_bytes
@@ -263,7 +273,7 @@ mod tests {
     #[test]
     fn what_the_disk_does_not_take_is_counted_when_it_takes_something_again() {
         let folder = tempfile::tempdir().unwrap();
-        let header = Header {
+        let header = WireLogHeader {
             format: "rtms-capture".into(),
             version: 1,
             product: Product::Phone,

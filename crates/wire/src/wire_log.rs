@@ -1,5 +1,5 @@
-//! A wire log: what went over the WebSockets of one stream, as lines of JSON. The first line is a [`Header`], every other a
-//! [`Line`].
+//! A wire log: what went over the WebSockets of one stream, as lines of JSON. The first line is a [`WireLogHeader`], every other a
+//! [`WireLogLine`].
 //!
 //! ```text
 //! {"format":"rtms-capture","version":1,"product":"meeting","instance":{"field":"meeting_uuid","value":"4/a+B=="},…}
@@ -26,7 +26,7 @@ use crate::{
     time::UnixMillis,
 };
 
-/// The value of [`Header::format`].
+/// The value of [`WireLogHeader::format`].
 pub const FORMAT: &str = "rtms-capture";
 
 /// The version this program writes, and the newest it reads.
@@ -37,18 +37,18 @@ pub const MAX_LINE_BYTES: usize = 64 << 20;
 
 /// The first line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Header {
+pub struct WireLogHeader {
     /// [`FORMAT`].
     pub format: String,
     /// [`VERSION`] of the program that wrote it.
     pub version: u32,
-    /// What streams.
+    /// The product that streams.
     pub product: Product,
-    /// Of what, under the key that handshakes use.
+    /// The meeting, session or call, under the key that handshakes use.
     pub instance: InstanceId,
     /// The stream.
     pub rtms_stream_id: StreamId,
-    /// When the log begins, on the clock of whoever wrote it; every [`Line::ms`] counts from here.
+    /// When the log begins, on the clock of whoever wrote it; every [`WireLogLine::ms`] counts from here.
     pub started_at: UnixMillis,
     /// The program that wrote it, and its version.
     pub program: String,
@@ -59,10 +59,10 @@ pub struct Header {
 
 /// Any line but the first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Line<'a> {
-    /// Milliseconds since [`Header::started_at`], by a clock that never goes back.
+pub struct WireLogLine<'a> {
+    /// Milliseconds since [`WireLogHeader::started_at`], by a clock that never goes back.
     pub ms: u64,
-    /// What happened.
+    /// The event.
     #[serde(flatten)]
     pub what: What<'a>,
 }
@@ -73,25 +73,25 @@ pub struct Line<'a> {
 pub enum What<'a> {
     /// A connection is tried.
     Dialed {
-        /// Which.
+        /// The number of the connection.
         connection: u32,
         /// What it is for.
         on: Channel,
-        /// Where to.
+        /// The destination.
         url: Cow<'a, str>,
     },
     /// It could not be made.
     Unreached {
-        /// Which.
+        /// The number of the connection.
         connection: u32,
         /// What it was for.
         on: Channel,
-        /// Why not.
+        /// The reason.
         why: Cow<'a, str>,
     },
     /// The WebSocket stands.
     Opened {
-        /// Which.
+        /// The number of the connection.
         connection: u32,
         /// What it is for.
         on: Channel,
@@ -102,7 +102,7 @@ pub enum What<'a> {
         connection: u32,
         /// What that is for.
         on: Channel,
-        /// What.
+        /// The payload.
         #[serde(flatten)]
         frame: Frame<'a>,
     },
@@ -112,13 +112,13 @@ pub enum What<'a> {
         connection: u32,
         /// What that is for.
         on: Channel,
-        /// What.
+        /// The payload.
         #[serde(flatten)]
         frame: Frame<'a>,
     },
     /// A close frame ended it.
     Closed {
-        /// Which.
+        /// The number of the connection.
         connection: u32,
         /// What it was for.
         on: Channel,
@@ -133,7 +133,7 @@ pub enum What<'a> {
     },
     /// It was gone without a close frame.
     Cut {
-        /// Which.
+        /// The number of the connection.
         connection: u32,
         /// What it was for.
         on: Channel,
@@ -142,12 +142,12 @@ pub enum What<'a> {
     },
     /// So many lines are missing here: they came faster than they could be written, or the disk failed.
     Lost {
-        /// How many.
+        /// The number of lines.
         lines: u64,
     },
     /// Nothing more is written, though the stream goes on.
     Stopped {
-        /// Why.
+        /// The reason, for people.
         why: Cow<'a, str>,
     },
     /// The stream is over for whoever wrote this.
@@ -164,9 +164,9 @@ pub enum What<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Side {
-    /// Zoom.
+    /// Zoom closed it.
     Zoom,
-    /// The program that wrote the log.
+    /// The program that wrote the log closed it.
     Client,
 }
 
@@ -480,37 +480,43 @@ mod tests {
     fn a_line_comes_back_as_it_was() {
         let on = Channel::Media(MediaTypes::of([Medium::Audio, Medium::Video]));
         let lines = [
-            Line { ms: 0, what: What::Dialed { connection: 1, on, url: "wss://x".into() } },
-            Line { ms: 1, what: What::Unreached { connection: 1, on, why: "no".into() } },
-            Line { ms: 2, what: What::Opened { connection: 2, on: Channel::Signaling } },
-            Line { ms: 3, what: What::Sent { connection: 2, on, frame: Frame::text("{\"a\":\"é\n\"}".as_bytes()) } },
-            Line { ms: 4, what: What::Received { connection: 2, on, frame: Frame::binary(b"{}") } },
-            Line { ms: 5, what: What::Received { connection: 2, on, frame: Frame::binary(&[0xff, 0]) } },
-            Line {
+            WireLogLine { ms: 0, what: What::Dialed { connection: 1, on, url: "wss://x".into() } },
+            WireLogLine { ms: 1, what: What::Unreached { connection: 1, on, why: "no".into() } },
+            WireLogLine { ms: 2, what: What::Opened { connection: 2, on: Channel::Signaling } },
+            WireLogLine {
+                ms: 3,
+                what: What::Sent { connection: 2, on, frame: Frame::text("{\"a\":\"é\n\"}".as_bytes()) },
+            },
+            WireLogLine { ms: 4, what: What::Received { connection: 2, on, frame: Frame::binary(b"{}") } },
+            WireLogLine { ms: 5, what: What::Received { connection: 2, on, frame: Frame::binary(&[0xff, 0]) } },
+            WireLogLine {
                 ms: 6,
                 what: What::Closed { connection: 2, on, by: Side::Zoom, code: Some(1000), reason: "bye".into() },
             },
-            Line { ms: 7, what: What::Cut { connection: 2, on, why: "reset".into() } },
-            Line { ms: 8, what: What::Lost { lines: 3 } },
-            Line { ms: 9, what: What::Stopped { why: "full".into() } },
-            Line { ms: 9, what: What::Ended { stop_reason: Some(StopReason::MeetingEnded), why: "over".into() } },
+            WireLogLine { ms: 7, what: What::Cut { connection: 2, on, why: "reset".into() } },
+            WireLogLine { ms: 8, what: What::Lost { lines: 3 } },
+            WireLogLine { ms: 9, what: What::Stopped { why: "full".into() } },
+            WireLogLine {
+                ms: 9,
+                what: What::Ended { stop_reason: Some(StopReason::MeetingEnded), why: "over".into() },
+            },
         ];
         for line in lines {
             let text = serde_json::to_string(&line).unwrap();
             assert!(!text.contains('\n'));
-            assert_eq!(serde_json::from_str::<Line<'_>>(&text).unwrap(), line, "{text}");
+            assert_eq!(serde_json::from_str::<WireLogLine<'_>>(&text).unwrap(), line, "{text}");
         }
     }
 
     #[test]
     fn a_line_looks_as_it_is_documented() {
         let what = What::Sent { connection: 1, on: Channel::Signaling, frame: Frame::text(b"{\"msg_type\":7}") };
-        let text = serde_json::to_string(&Line { ms: 31, what }).unwrap();
+        let text = serde_json::to_string(&WireLogLine { ms: 31, what }).unwrap();
         assert_eq!(text, r#"{"ms":31,"what":"sent","connection":1,"on":"signaling","text":"{\"msg_type\":7}"}"#);
 
         let what =
             What::Received { connection: 2, on: "audio+chat".parse().unwrap(), frame: Frame::binary(&[0xff, 0xfe]) };
-        let text = serde_json::to_string(&Line { ms: 40, what }).unwrap();
+        let text = serde_json::to_string(&WireLogLine { ms: 40, what }).unwrap();
         assert_eq!(text, r#"{"ms":40,"what":"received","connection":2,"on":"audio+chat","binary_base64":"//4="}"#);
     }
 

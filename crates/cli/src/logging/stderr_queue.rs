@@ -21,7 +21,7 @@ const PIECE_BYTES: usize = 64 << 10;
 
 /// Lines that wait to be written.
 #[derive(Default)]
-pub(crate) struct Lines {
+pub(crate) struct StderrQueue {
     waiting: Mutex<Waiting>,
     /// Notified when there is something to write.
     filled: Condvar,
@@ -41,7 +41,7 @@ struct Waiting {
     dropped: u64,
 }
 
-impl Lines {
+impl StderrQueue {
     /// Adds whole lines of the log, or drops and counts them if too much waits.
     pub(crate) fn push(&self, text: &[u8]) {
         let waiting = self.waiting();
@@ -142,7 +142,7 @@ impl Waiting {
 }
 
 /// A writer of whole lines, as a subscriber wants it.
-pub(crate) struct LineWriter(pub(crate) &'static Lines);
+pub(crate) struct LineWriter(pub(crate) &'static StderrQueue);
 
 impl Write for LineWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -185,7 +185,7 @@ mod tests {
 
     #[test]
     fn a_reader_that_is_stuck_costs_lines_and_no_time_and_learns_how_many() {
-        let lines: &'static Lines = Box::leak(Box::default());
+        let lines: &'static StderrQueue = Box::leak(Box::default());
         let (allow, allowed) = mpsc::channel();
         let taken = Arc::<Mutex<Vec<u8>>>::default();
         let out = Slow { allowed, taken: taken.clone() };
@@ -219,7 +219,7 @@ mod tests {
 
     #[test]
     fn what_a_command_prints_is_waited_for_until_the_program_hurries() {
-        let lines: &'static Lines = Box::leak(Box::default());
+        let lines: &'static StderrQueue = Box::leak(Box::default());
         let (allow, allowed) = mpsc::channel();
         let taken = Arc::<Mutex<Vec<u8>>>::default();
         let out = Slow { allowed, taken: taken.clone() };

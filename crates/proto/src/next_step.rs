@@ -1,12 +1,12 @@
-//! What an end asks of whoever runs the stream: nothing, a new stream, or an operator.
+//! The next step after a stream's end: nothing, a request for a new stream, or an operator's help.
 
 use rtms_wire::codes::{status_code::StatusCode, stop_reason::StopReason};
 
 use crate::{error::StreamError, event::Ending};
 
-/// What is to be done after an end. Basis: documented for reasons 10 to 19 and 24, inferred for the others.
+/// The next step after an end. Basis: documented for reasons 10 to 19 and 24, inferred for the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Aftermath {
+pub enum NextStep {
     /// Nothing: it was meant to end, or somebody else goes on with it.
     Over,
     /// A technical end. Zoom is to be asked for a new stream, by REST or SDK, and announces it by a start webhook.
@@ -15,8 +15,8 @@ pub enum Aftermath {
     OperatorFirst,
 }
 
-impl Aftermath {
-    /// What a stop reason asks for.
+impl NextStep {
+    /// Returns the next step after a stop for this reason.
     ///
     /// An unlisted one may withdraw consent, so nothing is asked of Zoom on its account.
     pub fn of(reason: StopReason) -> Self {
@@ -54,18 +54,18 @@ impl Aftermath {
 }
 
 impl Ending {
-    /// What is to be done now.
-    pub fn aftermath(&self) -> Aftermath {
+    /// Returns the next step.
+    pub fn next_step(&self) -> NextStep {
         match self {
             // A stop without a reason is one form of the webhook, and says only that it is over.
-            Self::Stopped { reason } => reason.map_or(Aftermath::Over, Aftermath::of),
-            Self::Closed { .. } | Self::Abandoned => Aftermath::Over,
+            Self::Stopped { reason } => reason.map_or(NextStep::Over, NextStep::of),
+            Self::Closed { .. } | Self::Abandoned => NextStep::Over,
             // Zoom does not know the stream any more: whatever it was, it is gone.
             Self::Failed(StreamError::Refused { status: StatusCode::InvalidRtmsStreamId, .. }) => {
-                Aftermath::AskForNewStream
+                NextStep::AskForNewStream
             }
-            Self::Failed(error) if error.is_retryable() => Aftermath::AskForNewStream,
-            Self::Failed(_) => Aftermath::OperatorFirst,
+            Self::Failed(error) if error.is_retryable() => NextStep::AskForNewStream,
+            Self::Failed(_) => NextStep::OperatorFirst,
         }
     }
 }

@@ -1,12 +1,13 @@
-//! Somebody who looks on: every frame of a stream's connections, both ways, as it was on the wire.
+//! The wire log of a stream, as the driver writes it: every frame of the stream's connections, both ways, as it was on the
+//! wire.
 
 use bytes::Bytes;
 use rtms_proto::{output::ConnectionId, role::Role};
 
-/// Sees what goes over the connections of one stream.
+/// Takes what goes over the connections of one stream.
 ///
 /// It is called by the task that reads the sockets and answers keep-alives, so it must return at once.
-pub trait Tap: Send + 'static {
+pub trait WireLog: Send + 'static {
     /// Something happened on this connection, which is for `role`.
     fn saw(&mut self, connection: ConnectionId, role: Role, what: Seen);
 }

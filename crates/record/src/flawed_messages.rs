@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use rtms_wire::{
-    capture::Frame,
     flaws::{Flaw, Flaws, RawMessage},
     media::medium::Medium,
     time::UnixMillis,
+    wire_log::Frame,
 };
 use serde::Serialize;
 
@@ -20,9 +20,9 @@ use crate::{
 /// The size at which the file grows no more.
 const MAX_FILE_BYTES: u64 = 4 << 20;
 
-/// One line.
+/// One line of the file.
 #[derive(Serialize)]
-struct Line<'a> {
+struct FlawedLine<'a> {
     received_at: UnixMillis,
     #[serde(skip_serializing_if = "Option::is_none")]
     medium: Option<Medium>,
@@ -36,14 +36,14 @@ struct Line<'a> {
 
 /// The file of these messages.
 #[derive(Debug)]
-pub(crate) struct OddMessages {
+pub(crate) struct FlawedMessages {
     lines: Appender,
     kept: BTreeMap<(Option<Medium>, Flaws), u64>,
 }
 
-impl OddMessages {
+impl FlawedMessages {
     pub(crate) fn open(layout: &Layout, options: &Options) -> Result<Self, RecordError> {
-        Ok(Self { lines: Appender::open(layout.odd_messages(), options.max_held_bytes)?, kept: BTreeMap::new() })
+        Ok(Self { lines: Appender::open(layout.flawed_messages(), options.max_held_bytes)?, kept: BTreeMap::new() })
     }
 
     /// Keeps a message if it is one of the first of its kind, without its secrets.
@@ -54,7 +54,7 @@ impl OddMessages {
         if *kept > RawMessage::FEW || !has_bytes || self.lines.end() >= MAX_FILE_BYTES {
             return Ok(());
         }
-        let line = Line {
+        let line = FlawedLine {
             received_at: now,
             medium: raw.medium,
             flaws: raw.flaws.iter().collect(),

@@ -2,7 +2,7 @@
 //! painted, and only what the paint may cover is decided here.
 //!
 //! Data covers every state, and a loss covers what was received: something of that time is missing. States never cover
-//! data. Data in any order, and twice, gives the same line, as long as it is not coarsened.
+//! data. Data in any order, and twice, gives the same tiling, as long as it is not coarsened.
 
 use rtms_wire::time::UnixMillis;
 
@@ -11,7 +11,7 @@ use crate::ledger::word::{Queue, Span, What};
 /// Changes of the word that are kept, some 40 bytes each: a 30-hour meeting with one every 50 s, and far more than a
 /// stream has that somebody wants to read.
 ///
-/// At the bound the line is coarsened to three quarters of it. First the shortest stretches between what was received,
+/// At the bound the tiling is coarsened to three quarters of it. First the shortest stretches between what was received,
 /// in which nothing was expected, are taken for received. If that is not enough, the shortest spans are joined with
 /// the one before under the worse of the two words, so that no loss is hidden. How much time got another word is told.
 pub const MAX_SPANS: usize = 2048;
@@ -27,7 +27,7 @@ struct Break {
 
 /// The time of one medium, from the start on and without an end.
 #[derive(Clone, Debug)]
-pub(super) struct Line {
+pub(super) struct Tiling {
     /// Never empty, rising, no two neighbours with the same word. The last one has no end and is a state, never data.
     breaks: Vec<Break>,
     /// Gaps up to this long between received data, if nothing stood in the way, are no gaps.
@@ -41,7 +41,7 @@ pub(super) struct Line {
     coarsened_ms: u64,
 }
 
-impl Line {
+impl Tiling {
     pub(super) fn new(start: u64, what: What, join_ms: u64) -> Self {
         let breaks = vec![Break { from: start, what }];
         Self { breaks, join_ms, changed_from: Some(start), grown: false, told_until: None, coarsened_ms: 0 }
@@ -49,12 +49,12 @@ impl Line {
 
     /// Goes on with known spans. The time behind them is of this word.
     pub(super) fn resume(start: u64, spans: &[Span], coarsened_ms: u64, open: What, join_ms: u64) -> Self {
-        let mut line = Self { coarsened_ms, ..Self::new(start, open, join_ms) };
+        let mut tiling = Self { coarsened_ms, ..Self::new(start, open, join_ms) };
         for span in spans {
-            line.paint_span(span);
+            tiling.paint_span(span);
         }
-        line.changed_from = None;
-        line
+        tiling.changed_from = None;
+        tiling
     }
 
     /// Since when nothing but a state is known.
@@ -190,7 +190,7 @@ impl Line {
     }
 
     fn open(&self) -> &Break {
-        // There is always one: every way to make a line makes it, and `paint` keeps the last.
+        // There is always one: every way to make a tiling makes it, and `paint` keeps the last.
         &self.breaks[self.breaks.len() - 1]
     }
 
@@ -343,28 +343,28 @@ fn is_received(begin: &Break) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::word::Cause, Line, MAX_SPANS, Queue, Span, What};
+    use super::{super::word::Cause, MAX_SPANS, Queue, Span, Tiling, What};
 
-    fn line() -> Line {
-        Line::new(100, What::Silent, 10)
+    fn tiling() -> Tiling {
+        Tiling::new(100, What::Silent, 10)
     }
 
-    fn told(line: &Line, to: u64) -> Vec<(u64, u64, &'static str)> {
-        line.spans(to).iter().map(|span| (span.from.0, span.to.0, span.what.word())).collect()
+    fn told(tiling: &Tiling, to: u64) -> Vec<(u64, u64, &'static str)> {
+        tiling.spans(to).iter().map(|span| (span.from.0, span.to.0, span.what.word())).collect()
     }
 
-    fn interrupt(line: &mut Line, from: u64, to: u64) {
-        line.state(from, to, |_| Some(What::Interrupted { by: Cause::Frozen }));
+    fn interrupt(tiling: &mut Tiling, from: u64, to: u64) {
+        tiling.state(from, to, |_| Some(What::Interrupted { by: Cause::Frozen }));
     }
 
     #[test]
     fn data_in_order_is_one_span_and_a_gap_is_what_it_was() {
-        let mut line = line();
+        let mut tiling = tiling();
         for step in 0..5 {
-            line.received(120 + 20 * step, 140 + 20 * step);
+            tiling.received(120 + 20 * step, 140 + 20 * step);
         }
-        line.received(229, 240);
-        line.received(251, 260);
+        tiling.received(229, 240);
+        tiling.received(251, 260);
         let spans = [
             (100, 120, "silent"),
             (120, 240, "received"),
@@ -372,17 +372,17 @@ mod tests {
             (251, 260, "received"),
             (260, 300, "silent"),
         ];
-        assert_eq!(told(&line, 300), spans, "9 ms are jitter, 11 are not");
+        assert_eq!(told(&tiling, 300), spans, "9 ms are jitter, 11 are not");
     }
 
     #[test]
     fn a_backlog_fills_an_interruption_and_what_it_leaves_stays() {
-        let mut line = line();
-        line.received(100, 200);
-        interrupt(&mut line, 200, u64::MAX);
-        line.state(400, u64::MAX, |_| Some(What::Silent));
-        line.received(400, 500);
-        line.received(205, 300);
+        let mut tiling = tiling();
+        tiling.received(100, 200);
+        interrupt(&mut tiling, 200, u64::MAX);
+        tiling.state(400, u64::MAX, |_| Some(What::Silent));
+        tiling.received(400, 500);
+        tiling.received(205, 300);
         let spans = [
             (100, 200, "received"),
             (200, 205, "interrupted"),
@@ -390,20 +390,20 @@ mod tests {
             (300, 400, "interrupted"),
             (400, 500, "received"),
         ];
-        assert_eq!(told(&line, 500), spans, "what is near is not joined over a loss");
-        line.received(200, 400);
-        assert_eq!(told(&line, 500), [(100, 500, "received")]);
+        assert_eq!(told(&tiling, 500), spans, "what is near is not joined over a loss");
+        tiling.received(200, 400);
+        assert_eq!(told(&tiling, 500), [(100, 500, "received")]);
     }
 
     #[test]
     fn a_loss_covers_what_was_received_and_a_state_covers_neither() {
-        let mut line = line();
-        line.received(100, 200);
-        line.dropped(150, 170, Queue::Disk);
-        line.dropped(160, 180, Queue::Events);
-        line.received(140, 200);
-        interrupt(&mut line, 100, 250);
-        let spans = line.spans(300);
+        let mut tiling = tiling();
+        tiling.received(100, 200);
+        tiling.dropped(150, 170, Queue::Disk);
+        tiling.dropped(160, 180, Queue::Events);
+        tiling.received(140, 200);
+        interrupt(&mut tiling, 100, 250);
+        let spans = tiling.spans(300);
         let told: Vec<_> = spans.iter().map(|span| (span.from.0, span.to.0, span.what.to_string())).collect();
         let expected = [
             (100, 150, "received"),
@@ -418,73 +418,73 @@ mod tests {
 
     #[test]
     fn what_is_before_the_start_or_empty_changes_nothing() {
-        let mut line = line();
-        line.received(0, 100);
-        line.received(150, 150);
-        line.dropped(180, 120, Queue::Disk);
-        assert_eq!(told(&line, 200), [(100, 200, "silent")]);
-        line.received(50, 120);
-        assert_eq!(told(&line, 200), [(100, 120, "received"), (120, 200, "silent")]);
-        assert_eq!(told(&line, 100), []);
+        let mut tiling = tiling();
+        tiling.received(0, 100);
+        tiling.received(150, 150);
+        tiling.dropped(180, 120, Queue::Disk);
+        assert_eq!(told(&tiling, 200), [(100, 200, "silent")]);
+        tiling.received(50, 120);
+        assert_eq!(told(&tiling, 200), [(100, 120, "received"), (120, 200, "silent")]);
+        assert_eq!(told(&tiling, 100), []);
     }
 
     #[test]
     fn changes_are_told_once_and_growth_when_it_is_closed() {
-        let mut line = line();
+        let mut tiling = tiling();
         let words = |spans: Vec<Span>| -> Vec<_> {
             spans.iter().map(|span| (span.from.0, span.to.0, span.what.word())).collect()
         };
-        line.received(200, 220);
-        assert_eq!(words(line.take_changes(220, false)), [(100, 200, "silent"), (200, 220, "received")]);
-        line.received(220, 240);
-        assert_eq!(words(line.take_changes(240, false)), []);
-        assert_eq!(words(line.take_changes(2_239, false)), []);
-        assert_eq!(words(line.take_changes(2_240, false)), [(200, 240, "received"), (240, 2_240, "silent")]);
-        assert_eq!(words(line.take_changes(3_000, false)), []);
-        interrupt(&mut line, 3_000, u64::MAX);
+        tiling.received(200, 220);
+        assert_eq!(words(tiling.take_changes(220, false)), [(100, 200, "silent"), (200, 220, "received")]);
+        tiling.received(220, 240);
+        assert_eq!(words(tiling.take_changes(240, false)), []);
+        assert_eq!(words(tiling.take_changes(2_239, false)), []);
+        assert_eq!(words(tiling.take_changes(2_240, false)), [(200, 240, "received"), (240, 2_240, "silent")]);
+        assert_eq!(words(tiling.take_changes(3_000, false)), []);
+        interrupt(&mut tiling, 3_000, u64::MAX);
         let expected = [(200, 240, "received"), (240, 3_000, "silent"), (3_000, 3_100, "interrupted")];
-        assert_eq!(words(line.take_changes(3_100, false)), expected);
-        assert_eq!(line.newest(4_000).map(|span| (span.from.0, span.to.0)), Some((3_000, 4_000)));
+        assert_eq!(words(tiling.take_changes(3_100, false)), expected);
+        assert_eq!(tiling.newest(4_000).map(|span| (span.from.0, span.to.0)), Some((3_000, 4_000)));
     }
 
     #[test]
     fn a_line_has_a_bound_and_pauses_of_speech_go_first() {
-        let mut line = line();
+        let mut tiling = tiling();
         let gap = |step: u64| 20 + step % 50;
         let mut at = 100;
         let mut received = 0;
-        interrupt(&mut line, 50_000, 50_001);
+        interrupt(&mut tiling, 50_000, 50_001);
         for step in 0..3 * MAX_SPANS as u64 {
-            line.received(at, at + 20);
+            tiling.received(at, at + 20);
             received += 20;
             at += 20 + gap(step);
-            assert!(line.breaks.len() <= MAX_SPANS);
+            assert!(tiling.breaks.len() <= MAX_SPANS);
         }
-        let spans = line.spans(at);
+        let spans = tiling.spans(at);
         assert!(spans.len() > MAX_SPANS / 2);
         assert!(tiles(&spans, 100, at));
         assert!(spans.iter().any(|span| span.what.word() == "interrupted"), "a loss stays");
         let told: u64 = spans.iter().filter(|span| span.what == What::Received).map(Span::ms).sum();
-        assert!(told > received && told - received <= line.coarsened_ms());
+        assert!(told > received && told - received <= tiling.coarsened_ms());
     }
 
     #[test]
     fn where_nothing_but_losses_is_there_they_become_longer() {
-        let mut line = line();
+        let mut tiling = tiling();
         let mut lost = 0;
         for step in 0..2 * MAX_SPANS as u64 {
             let from = 100 + 100 * step;
-            line.received(from, from + 50);
-            interrupt(&mut line, from + 50, u64::MAX);
+            tiling.received(from, from + 50);
+            interrupt(&mut tiling, from + 50, u64::MAX);
             lost += 50;
-            assert!(line.breaks.len() <= MAX_SPANS);
+            assert!(tiling.breaks.len() <= MAX_SPANS);
         }
         let end = 100 + 200 * MAX_SPANS as u64;
-        let spans = line.spans(end);
+        let spans = tiling.spans(end);
         assert!(tiles(&spans, 100, end));
         let told: u64 = spans.iter().filter(|span| span.what.word() == "interrupted").map(Span::ms).sum();
         assert!(told > lost, "no loss is hidden");
-        assert_eq!(told - lost, line.coarsened_ms());
+        assert_eq!(told - lost, tiling.coarsened_ms());
     }
 
     fn tiles(spans: &[Span], from: u64, to: u64) -> bool {

@@ -1,4 +1,4 @@
-//! Asking a server that runs, over HTTP: at a URL, or at the socket in its data folder.
+//! The client of a running server's API, over HTTP: at a URL, or at the socket in its data folder.
 
 use std::{
     fmt,
@@ -27,7 +27,7 @@ const MAX_ANSWER_BYTES: usize = 256 << 20;
 /// Why a path of the API is not found.
 const NOT_THE_API: &str = "the API is not served there; its address is `api` in the first log line of `rtms serve`";
 
-/// A server.
+/// A server that runs.
 #[derive(Clone, Debug)]
 pub(crate) enum Server {
     /// The one whose API is at this URL.
@@ -57,18 +57,18 @@ pub(crate) fn http_url(text: &str) -> Result<Uri, String> {
     }
 }
 
-/// Asks for something; anything but success is an error with what the server said.
+/// Sends a GET request. An answer without success is an error with its text.
 pub(crate) async fn get(server: &Server, path: &str) -> anyhow::Result<Bytes> {
     request(server, Method::GET, path, None).await
 }
 
-/// The same, and none if the server says that there is no such thing.
+/// Sends a GET request. None if the server answers that there is no such thing.
 pub(crate) async fn find(server: &Server, path: &str) -> anyhow::Result<Option<Bytes>> {
     let (status, answer) = exchange(server, Method::GET, path, None).await?;
     if status == StatusCode::NOT_FOUND { Ok(None) } else { success(server, status, answer).map(Some) }
 }
 
-/// Sends a request, with a JSON body if there is one; anything but success is an error with what the server said.
+/// Sends a request, with a JSON body if there is one. An answer without success is an error with its text.
 pub(crate) async fn request(server: &Server, method: Method, path: &str, json: Option<Bytes>) -> anyhow::Result<Bytes> {
     let (status, answer) = exchange(server, method, path, json).await?;
     success(server, status, answer)
