@@ -168,6 +168,7 @@ impl StreamLine {
         let start = record.wanted.newest_start();
         let owner = record.lease.as_ref().filter(|lease| lease.is_live(now)).map(|lease| lease.owner.to_string());
         let state = match (&owner, record.open_wish()) {
+            (Some(_), _) | (None, Some(_)) if record.wanted.is_closing() => StreamStanding::Stopping,
             (Some(_), _) => StreamStanding::Elsewhere,
             (None, Some(_)) => StreamStanding::Wanted,
             (None, None) => standing_at_rest(record),

@@ -10,20 +10,17 @@ use std::{
 use futures_util::future::try_join_all;
 use rtms_store::{
     class::Class,
-    entry::{Entry, Verdict},
+    entry::{Entry, Taken, Verdict},
     error::StoreError,
-    folding::{Change, FoldInput},
+    folding::FoldInput,
+    operations::Operations,
     receipts::{NotedOn, Step},
     store::Store,
 };
-use rtms_wire::{
-    ids::StreamId,
-    webhook::{Webhook, WebhookBody, server_url::ServerUrlPolicy},
-};
-use tokio::sync::mpsc;
+use rtms_wire::webhook::{Webhook, WebhookBody, server_url::ServerUrlPolicy};
 use tracing::{debug, info, warn};
 
-use crate::{clock, door::repeats::RecentBodies, live::revoked, stop::Stop, telemetry::Metrics};
+use crate::{clock, door::repeats::RecentBodies, stop::Stop, telemetry::Metrics};
 
 /// Entries taken at a time.
 const BATCH: usize = 256;
@@ -32,16 +29,17 @@ const BATCH: usize = 256;
 /// second, far more than Zoom starts streams.
 const GROUP: usize = 8;
 
+/// How long the entries of a batch are ours. Another dispatcher gets those that are not settled by then.
+const TAKE_TERM: Duration = Duration::from_secs(10);
+
 /// How long to wait before the store is tried again.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
 
-/// Reads the inbox and tells the worker which streams changed.
+/// Reads the inbox. Several may: each entry is one's at a time.
 pub(crate) struct Dispatcher {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) policy: ServerUrlPolicy,
     pub(crate) metrics: Arc<Metrics>,
-    /// Hints; a full queue loses none, as the worker also looks by itself.
-    pub(crate) changed: mpsc::Sender<StreamId>,
     /// What was settled before.
     pub(crate) recent: Mutex<RecentBodies>,
 }
@@ -81,12 +79,12 @@ impl Dispatcher {
 
     /// Settles what is pending now; true when that was all.
     async fn settle_some(&self) -> Result<bool, StoreError> {
-        let pending = self.store.pending(BATCH).await?;
-        let caught_up = pending.len() < BATCH;
-        let mut pending = pending.into_iter();
+        let taken = self.store.take(BATCH, TAKE_TERM, clock::unix_millis()).await?;
+        let caught_up = taken.len() < BATCH;
+        let mut taken = taken.into_iter();
         loop {
             // Those of a group share a commit. Their order does not matter: folding is a join.
-            let group: Vec<_> = pending.by_ref().take(GROUP).map(|entry| self.settle(entry)).collect();
+            let group: Vec<_> = taken.by_ref().take(GROUP).map(|taken| self.settle(taken)).collect();
             if group.is_empty() {
                 break;
             }
@@ -95,8 +93,12 @@ impl Dispatcher {
         Ok(caught_up)
     }
 
-    async fn settle(&self, entry: Entry) -> Result<(), StoreError> {
+    async fn settle(&self, taken: Taken) -> Result<(), StoreError> {
+        let Taken { entry, deliveries } = taken;
         let id = entry.id;
+        if deliveries > 1 {
+            debug!(entry = %id, deliveries, "an entry was taken and not settled, settling it now");
+        }
         // The door has counted one that came before.
         let is_new = self.recent.lock().unwrap_or_else(PoisonError::into_inner).is_new(&entry.body);
         let class = match self.judge(&entry, is_new) {
@@ -113,23 +115,12 @@ impl Dispatcher {
                 class
             }
             Judgement::Fold(input) => {
-                let is_revoked = matches!(input.change, Change::Stopped { reason } if revoked::is_revocation(reason));
                 let folded = self.store.fold(id, *input, clock::unix_millis()).await?;
                 self.store.note_step(NotedOn::from(id), Step::Folded, clock::unix_micros());
                 if is_new || folded.class != Class::Repeat {
                     info!(entry = %id, class = %folded.class, reason = folded.reason, "folded");
                 } else {
                     debug!(entry = %id, class = %folded.class, reason = folded.reason, "folded as before");
-                }
-                for stream_id in folded.stream_ids {
-                    if is_revoked {
-                        // Nothing else leads to a stream that does not run. It fails only when the worker is gone; then
-                        // the next process looks back.
-                        let _ = self.changed.send(stream_id).await;
-                    } else {
-                        // A hint that does not fit is no loss.
-                        let _ = self.changed.try_send(stream_id);
-                    }
                 }
                 folded.class
             }

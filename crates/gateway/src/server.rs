@@ -15,7 +15,6 @@ use rtms_sink::delivery::Delivery;
 use rtms_store::{error::StoreError, lease::OwnerId, sqlite::SqliteStore, store::Store};
 use rtms_wire::{time::UnixMillis, webhook::server_url::ServerUrlPolicy};
 use tokio::{
-    sync::mpsc,
     task::JoinHandle,
     time::{Instant, MissedTickBehavior, interval, sleep},
 };
@@ -25,7 +24,7 @@ use crate::{
     api::{
         health::{self, Health},
         router,
-        state::ApiState,
+        state::{ApiState, no_choice},
     },
     apps::Apps,
     clock,
@@ -53,9 +52,6 @@ use crate::{
     telemetry::Metrics,
     worker::Worker,
 };
-
-/// Hints from the dispatcher that may wait for the worker.
-const HINTS: usize = 4096;
 
 /// How often old entries are removed.
 const PRUNE_EVERY: Duration = Duration::from_secs(3600);
@@ -216,7 +212,8 @@ impl Server {
                 .map_err(|source| StartError::Capture { path, source })
         });
         let captures = captures.transpose()?.map(Arc::new);
-        let live = Arc::new(LiveStreams::new(owner.clone(), &wanted));
+        let no_choice = no_choice(&wanted);
+        let live = Arc::new(LiveStreams::new(owner.clone()));
         let deps = Arc::new(StreamDeps {
             store: store.clone(),
             connector: Arc::new(connector),
@@ -237,15 +234,14 @@ impl Server {
             repeats: RepeatGate::default(),
             deadline: deadline.clone(),
         });
-        let (changed, hints) = mpsc::channel(HINTS);
         let (worker_stop, stopped) = stop::channel();
         let streams = &config.streams;
         let worker = Worker::new(deps, apps.clone(), owner, streams.lease_term, streams.lease_renew_every);
-        let worker = tokio::spawn(worker.run(hints, stopped));
+        let worker = tokio::spawn(worker.run(stopped));
 
         let (dispatcher_stop, stopped) = stop::channel();
         let dispatcher =
-            Dispatcher { store: store.clone(), policy, metrics: metrics.clone(), changed, recent: Default::default() };
+            Dispatcher { store: store.clone(), policy, metrics: metrics.clone(), recent: Default::default() };
         let dispatcher = tokio::spawn(dispatcher.run(stopped));
 
         let health = Arc::new(Health { store: store.clone(), stopping: AtomicBool::new(false) });
@@ -260,7 +256,7 @@ impl Server {
             room: Room::new(config.webhook.max_body_bytes),
             repeats: Arc::default(),
         };
-        let state = ApiState { store: store.clone(), live, recordings, metrics: metrics.clone() };
+        let state = ApiState { store: store.clone(), live, recordings, metrics: metrics.clone(), no_choice };
         let routers = Routers {
             door: webhook::router(Arc::new(door)).merge(health::router(health.clone())),
             api: router::router(Arc::new(state), health.clone()),

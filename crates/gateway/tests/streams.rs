@@ -20,12 +20,8 @@ use rtms_gateway::config::media::VideoStreams;
 use rtms_record::manifest::RecordingState;
 use rtms_sim::{meeting::Participant, sent::What, serve::Simulator};
 use rtms_store::{
-    entry::NewEntry,
-    folding::FoldInput,
-    inbox::Inbox,
-    lease::OwnerId,
-    memory::MemoryStore,
-    streams::{Outcome, Streams},
+    Operations, entry::NewEntry, folding::FoldInput, inbox::Inbox, lease::OwnerId, memory::MemoryStore,
+    outcome::Outcome, streams::Streams,
 };
 use rtms_wire::{
     codes::{state::StreamState, status_code::StatusCode, stop_reason::StopReason},
@@ -281,7 +277,7 @@ async fn an_id_that_means_something_in_a_url_names_its_stream() {
 }
 
 #[tokio::test]
-async fn what_is_not_known_or_not_here_is_said_to_be_so() {
+async fn a_wish_for_a_stream_that_runs_elsewhere_is_put_down_and_what_is_not_known_is_said_to_be_so() {
     let data_dir = tempfile::tempdir().unwrap();
     let store = Arc::new(MemoryStore::new());
     let (elsewhere, now) = (StreamId::new("elsewhere"), unix_millis());
@@ -297,17 +293,29 @@ async fn what_is_not_known_or_not_here_is_said_to_be_so() {
         let claim = store.claim(&elsewhere, &OwnerId::new("another process"), Duration::from_secs(3600), now).await;
         claim.unwrap().unwrap()
     };
-    let gateway = Gateway::start_on(config(data_dir.path()), vec![app()], store.clone()).await;
+    let mut config = config(data_dir.path());
+    config.media.video.streams = VideoStreams::Individual;
+    let gateway = Gateway::start_on(config, vec![app()], store.clone()).await;
 
     let [line] = &*list(&gateway, "").await else { panic!("one stream") };
     assert_eq!((line.state, line.here), (StreamStanding::Elsewhere, false));
     assert_eq!(line.owner.as_deref(), Some("another process"));
     let path = path_of(&elsewhere);
-    for (method, tail, body) in
-        [("POST", "/stop", None), ("PUT", "/video", Some(json!({ "user_id": 1 }))), ("DELETE", "/video", None)]
-    {
-        let refused = send(&gateway, method, &format!("{path}{tail}"), body.clone()).await;
-        assert!(refused.status == 409 && text(&refused).contains("another process"), "{method}: {refused:?}");
+    let record = async || store.get(&elsewhere).await.unwrap().unwrap();
+    // Whoever has it acts on what is wished for.
+    let camera = Some(json!({ "user_id": 1 }));
+    let chosen = send(&gateway, "PUT", &format!("{path}/video"), camera.clone()).await;
+    assert!(chosen.status == 202 && text(&chosen).contains("wished"), "{chosen:?}");
+    assert!(record().await.camera_wish().is_some_and(|wish| wish.on && wish.user_id == UserId::from(1)));
+    let shown = send(&gateway, "GET", &path, None).await;
+    assert!(text(&shown).contains("\"standing\":\"wished\""), "{shown:?}");
+    let dropped = send(&gateway, "DELETE", &format!("{path}/video"), None).await;
+    assert_eq!(dropped.status, 202, "{dropped:?}");
+    assert!(record().await.camera_wish().is_some_and(|wish| !wish.on));
+    let stopped = send(&gateway, "POST", &format!("{path}/stop"), None).await;
+    assert!(stopped.status == 202 && text(&stopped).contains("\"stopping\""), "{stopped:?}");
+    assert!(record().await.wanted.is_closing());
+    for (method, tail, body) in [("POST", "/stop", None), ("PUT", "/video", camera), ("DELETE", "/video", None)] {
         let unknown = send(&gateway, method, &format!("/v1/streams/n%2Fx{tail}"), body).await;
         assert!(unknown.status == 404 && text(&unknown).contains("there is no stream n/x"), "{method}: {unknown:?}");
     }

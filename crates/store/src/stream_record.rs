@@ -199,9 +199,6 @@ impl StreamRecord {
     /// Puts down which camera is wanted, or that one is not any more. Returns the wish; none if there is no start.
     pub(crate) fn choose_camera(&mut self, user_id: UserId, on: bool, now: UnixMillis) -> Option<CameraWish> {
         let start_at = self.wanted.newest_start()?.at;
-        if let Some(known) = self.camera_wish().filter(|known| known.user_id == user_id && known.on == on) {
-            return Some(known.clone());
-        }
         // Two wishes have two times.
         let at = self.camera.as_ref().map_or(now, |known| now.max(UnixMillis(known.at.0 + 1)));
         self.camera = Some(CameraWish { user_id, on, at, start_at });

@@ -713,7 +713,10 @@ async fn a_wish_for_a_camera_is_kept_until_the_stream_starts_again(store: &dyn S
     fold(store, start("s", 10)).await;
 
     let wish = choose(7, true).await.unwrap();
-    assert_eq!(choose(7, true).await.as_ref(), Some(&wish), "asking again is no other wish");
+    assert!(
+        choose(7, true).await.unwrap().at > wish.at,
+        "asking again is another wish: Zoom may have refused the first"
+    );
     let dropped = choose(7, false).await.unwrap();
     assert!(dropped.at > wish.at && !dropped.on);
     let record = store.get(&stream("s")).await.unwrap().unwrap();

@@ -2,7 +2,9 @@
 
 use std::{path::PathBuf, sync::Arc};
 
+use rtms_proto::config::StreamConfig;
 use rtms_store::store::Store;
+use rtms_wire::{codes::media::MediaDataOption, media::medium::Medium};
 
 use crate::{live::registry::LiveStreams, telemetry::Metrics};
 
@@ -14,4 +16,18 @@ pub(crate) struct ApiState {
     /// The folder of all recordings.
     pub(crate) recordings: PathBuf,
     pub(crate) metrics: Arc<Metrics>,
+    /// Why nobody's camera can be chosen, if that is so.
+    pub(crate) no_choice: Option<&'static str>,
+}
+
+/// Why nobody's camera can be chosen where streams are joined with this configuration; none if it can.
+pub(crate) fn no_choice(config: &StreamConfig) -> Option<&'static str> {
+    let option = config.params.video.as_ref().and_then(|video| video.data_opt);
+    if !config.media.contains(Medium::Video) {
+        Some("no camera can be chosen: media.want has no \"video\" in this server's settings")
+    } else if option != Some(MediaDataOption::VideoSingleIndividualStream) {
+        Some("no camera can be chosen: this server asks for who speaks; set media.video.streams = \"individual\"")
+    } else {
+        None
+    }
 }

@@ -16,10 +16,11 @@ use rtms_api::{
     recording::RecordingLine,
     standing::StreamStanding,
     stream::{DEFAULT_LIMIT, MAX_LIMIT, RECEIPTS, StreamDetail, StreamLine, json_lines},
-    video::{VideoAnswer, VideoChoice},
+    video::{VideoAnswer, VideoChoice, VideoLine},
 };
+use rtms_store::operations::Operations;
 use rtms_store::{error::StoreError, receipts::ReceiptFilter, stream_record::StreamRecord, streams::StreamFilter};
-use rtms_wire::ids::StreamId;
+use rtms_wire::ids::{StreamId, UserId};
 use serde::Deserialize;
 use tracing::{info, warn};
 
@@ -30,7 +31,7 @@ use crate::{
     },
     clock,
     live::{
-        registry::{CannotChoose, LiveStream},
+        registry::{LiveStream, video_of},
         retry::{self, CannotRetry},
     },
 };
@@ -60,10 +61,22 @@ struct Wanted {
     limit: Option<usize>,
 }
 
+/// Why a camera cannot be chosen or dropped.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+enum CannotChoose {
+    #[error("{0}")]
+    Config(&'static str),
+    #[error("the camera of {0} is not the one that was chosen")]
+    Another(UserId),
+    #[error("the stream is being ended")]
+    Stopping,
+    #[error("it has ended")]
+    Over,
+}
+
 /// Why a request is not done; in words to whoever asked.
 enum Refused {
     NoSuchStream(StreamId),
-    NotHere(StreamId, StreamStanding),
     Choice(CannotChoose),
     Retry(StreamId, CannotRetry),
     Limit,
@@ -86,19 +99,6 @@ impl IntoResponse for Refused {
         let (status, why) = match self {
             Self::NoSuchStream(stream_id) => {
                 (StatusCode::NOT_FOUND, format!("there is no stream {stream_id}; it may have been pruned\n"))
-            }
-            Self::NotHere(stream_id, state) => {
-                let why = match state {
-                    StreamStanding::Elsewhere => "another process runs it",
-                    StreamStanding::Ended | StreamStanding::Incomplete | StreamStanding::Failed => "it has ended",
-                    StreamStanding::Wanted | StreamStanding::Claimed => "it is about to begin or to end; try again",
-                    StreamStanding::Connecting
-                    | StreamStanding::Connected
-                    | StreamStanding::Paused
-                    | StreamStanding::Reconnecting
-                    | StreamStanding::Stopping => "it has just gone",
-                };
-                (StatusCode::CONFLICT, format!("the stream {stream_id} does not run in this process: {why}\n"))
             }
             Self::Retry(stream_id, why) => {
                 (StatusCode::CONFLICT, format!("the stream {stream_id} is not joined again: {why}\n"))
@@ -153,6 +153,12 @@ async fn show(State(api): State<Arc<ApiState>>, Path(stream_id): Path<StreamId>)
     let recording = tokio::task::spawn_blocking(move || RecordingLine::read(&recordings, &stream_id)).await;
     let recording = recording.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
     let mut detail = StreamDetail::at_rest(line, recording, receipts.iter().map(ReceiptLine::from).collect());
+    let record = api.store.get(&detail.line.rtms_stream_id).await?;
+    let wish = record.as_ref().and_then(StreamRecord::camera_wish);
+    detail.video = match &live {
+        Some(live) => live.video(wish),
+        None => wish.filter(|_| !detail.line.state.is_over()).map(video_of),
+    };
     if let Some(live) = live {
         live.detail(&mut detail);
     }
@@ -161,19 +167,16 @@ async fn show(State(api): State<Arc<ApiState>>, Path(stream_id): Path<StreamId>)
 
 async fn stop(State(api): State<Arc<ApiState>>, Path(stream_id): Path<StreamId>) -> Result<impl IntoResponse, Refused> {
     let live = api.live.find(&stream_id);
-    let Some(live) = live else {
-        let line = line_of(&api, &stream_id, None).await?;
-        if !line.state.is_over() {
-            return Err(Refused::NotHere(stream_id, line.state));
-        }
+    let line = line_of(&api, &stream_id, live.as_deref()).await?;
+    if line.state.is_over() {
         // What is wanted is so.
         return Ok((StatusCode::OK, PRIVATE, Json(line)));
-    };
-    // First it is put down, so that whoever has the stream after this process asks for it again.
-    api.store.ask_to_close(&stream_id, clock::unix_millis()).await?;
-    live.stop().await;
-    info!(%stream_id, "asked on /v1/streams to end the stream");
-    let line = line_of(&api, &stream_id, Some(&live)).await?;
+    }
+    // Whoever has the stream, now or later, asks Zoom for it.
+    if api.store.ask_to_close(&stream_id, clock::unix_millis()).await? {
+        info!(%stream_id, "asked on /v1/streams to end the stream");
+    }
+    let line = line_of(&api, &stream_id, live.as_deref()).await?;
     Ok((StatusCode::ACCEPTED, PRIVATE, Json(line)))
 }
 
@@ -207,8 +210,11 @@ async fn choose_video(
     Json(choice): Json<VideoChoice>,
 ) -> Result<impl IntoResponse, Refused> {
     let live = running(&api, &stream_id).await?;
-    let video = api.live.choose_video(&live, choice.user_id).await.map_err(Refused::Choice)?;
-    Ok((StatusCode::ACCEPTED, PRIVATE, Json(VideoAnswer { video: Some(video) })))
+    if let Some(why) = api.no_choice {
+        return Err(Refused::Choice(CannotChoose::Config(why)));
+    }
+    let video = wish_for(&api, &stream_id, live.as_deref(), &choice.user_id, true).await?;
+    Ok((StatusCode::ACCEPTED, PRIVATE, Json(VideoAnswer { video })))
 }
 
 async fn drop_video(
@@ -217,16 +223,44 @@ async fn drop_video(
     choice: Option<Json<VideoChoice>>,
 ) -> Result<impl IntoResponse, Refused> {
     let live = running(&api, &stream_id).await?;
-    let video = live.drop_video(choice.map(|Json(choice)| choice.user_id)).await.map_err(Refused::Choice)?;
-    let status = if video.is_some() { StatusCode::ACCEPTED } else { StatusCode::OK };
-    Ok((status, PRIVATE, Json(VideoAnswer { video })))
+    let record = api.store.get(&stream_id).await?;
+    let chosen = record.as_ref().and_then(StreamRecord::camera_wish).filter(|wish| wish.on);
+    let Some(chosen) = chosen else { return Ok((StatusCode::OK, PRIVATE, Json(VideoAnswer { video: None }))) };
+    if let Some(Json(choice)) = choice.filter(|Json(choice)| choice.user_id != chosen.user_id) {
+        return Err(Refused::Choice(CannotChoose::Another(choice.user_id)));
+    }
+    let video = wish_for(&api, &stream_id, live.as_deref(), &chosen.user_id, false).await?;
+    Ok((StatusCode::ACCEPTED, PRIVATE, Json(VideoAnswer { video })))
 }
 
-/// A stream that something is to be told to.
-async fn running(api: &ApiState, stream_id: &StreamId) -> Result<Arc<LiveStream>, Refused> {
-    match api.live.find(stream_id) {
-        Some(live) => Ok(live),
-        None => Err(Refused::NotHere(stream_id.clone(), line_of(api, stream_id, None).await?.state)),
+/// Puts down a wish for a camera, on which whoever has the stream acts.
+async fn wish_for(
+    api: &ApiState,
+    stream_id: &StreamId,
+    live: Option<&LiveStream>,
+    user_id: &UserId,
+    on: bool,
+) -> Result<Option<VideoLine>, Refused> {
+    let wish = api.store.choose_camera(stream_id, user_id, on, clock::unix_millis()).await?;
+    let wish = wish.ok_or_else(|| Refused::NoSuchStream(stream_id.clone()))?;
+    Ok(live.map_or_else(|| Some(video_of(&wish)), |live| live.video(Some(&wish))))
+}
+
+/// A stream that something can be asked of, if it runs here.
+async fn running(api: &ApiState, stream_id: &StreamId) -> Result<Option<Arc<LiveStream>>, Refused> {
+    let live = api.live.find(stream_id);
+    match line_of(api, stream_id, live.as_deref()).await?.state {
+        StreamStanding::Stopping => Err(Refused::Choice(CannotChoose::Stopping)),
+        StreamStanding::Ended | StreamStanding::Incomplete | StreamStanding::Failed => {
+            Err(Refused::Choice(CannotChoose::Over))
+        }
+        StreamStanding::Wanted
+        | StreamStanding::Elsewhere
+        | StreamStanding::Claimed
+        | StreamStanding::Connecting
+        | StreamStanding::Connected
+        | StreamStanding::Paused
+        | StreamStanding::Reconnecting => Ok(live),
     }
 }
 

@@ -10,6 +10,7 @@ pub(crate) mod retry;
 pub(crate) mod revoked;
 pub(crate) mod stream_task;
 pub(crate) mod summary;
+pub(crate) mod tenure;
 mod unknown_messages;
 mod waiting_room;
 pub(crate) mod wire_log;

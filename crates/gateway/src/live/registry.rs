@@ -13,17 +13,15 @@ use std::{
 
 use rtms_client::handle::StreamHandle;
 use rtms_proto::{
-    config::StreamConfig,
     event::{Event, Interruption},
     role::Role,
     signaling::StreamStart,
 };
-use rtms_store::lease::OwnerId;
+use rtms_store::{lease::OwnerId, stream_record::CameraWish};
 use rtms_wire::{
     SmolStr,
     codes::{
         event_type::EventType,
-        media::MediaDataOption,
         product::Product,
         state::{SessionState, StreamState},
     },
@@ -52,8 +50,6 @@ const MAX_PEOPLE: usize = 1000;
 /// The streams of this process.
 pub(crate) struct LiveStreams {
     owner: OwnerId,
-    /// Why nobody's camera can be chosen, if that is so.
-    no_choice: Option<&'static str>,
     streams: Mutex<BTreeMap<StreamId, Arc<LiveStream>>>,
 }
 
@@ -118,29 +114,10 @@ struct Person {
     camera_on: bool,
 }
 
-/// Why a camera cannot be chosen or dropped.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum CannotChoose {
-    #[error("{0}")]
-    Config(&'static str),
-    #[error("the camera of {0} is not the one that was chosen")]
-    Another(UserId),
-    #[error("the stream is being ended")]
-    Stopping,
-}
-
 impl LiveStreams {
-    /// None yet, in the process of this name; all of them will be joined with this configuration.
-    pub(crate) fn new(owner: OwnerId, config: &StreamConfig) -> Self {
-        let option = config.params.video.as_ref().and_then(|video| video.data_opt);
-        let no_choice = if !config.media.contains(Medium::Video) {
-            Some("no camera can be chosen: media.want has no \"video\" in this server's settings")
-        } else if option != Some(MediaDataOption::VideoSingleIndividualStream) {
-            Some("no camera can be chosen: this server asks for who speaks; set media.video.streams = \"individual\"")
-        } else {
-            None
-        };
-        Self { owner, no_choice, streams: Mutex::default() }
+    /// None yet, in the process of this name.
+    pub(crate) fn new(owner: OwnerId) -> Self {
+        Self { owner, streams: Mutex::default() }
     }
 
     /// A stream is joined.
@@ -172,7 +149,7 @@ impl LiveStreams {
 
     /// Adds to what the store says of a stream what is known here of who has it, and if it runs here, how.
     pub(crate) fn complete(&self, line: &mut StreamLine, live: Option<&LiveStream>) {
-        if line.owner.as_deref() == Some(self.owner.as_str()) {
+        if line.owner.as_deref() == Some(self.owner.as_str()) && line.state == StreamStanding::Elsewhere {
             line.state = StreamStanding::Claimed;
         }
         if let Some(live) = live {
@@ -180,20 +157,14 @@ impl LiveStreams {
             live.complete(line);
         }
     }
-
-    /// Chooses one person's camera for a stream.
-    ///
-    /// # Errors
-    /// [`CannotChoose`]; nothing is asked then.
-    pub(crate) async fn choose_video(&self, stream: &LiveStream, user_id: UserId) -> Result<VideoLine, CannotChoose> {
-        if let Some(why) = self.no_choice {
-            return Err(CannotChoose::Config(why));
-        }
-        stream.choose_video(user_id).await
-    }
 }
 
 impl Live {
+    /// The stream.
+    pub(crate) fn stream(&self) -> Arc<LiveStream> {
+        self.stream.clone()
+    }
+
     /// See [`LiveStream::stop_when_open`].
     pub(crate) fn stop_when_open(&self) {
         self.stream.stop_when_open();
@@ -233,44 +204,46 @@ impl LiveStream {
         }
     }
 
-    async fn choose_video(&self, user_id: UserId) -> Result<VideoLine, CannotChoose> {
+    /// Asks Zoom for a camera, or for it to stop, as somebody wishes.
+    pub(crate) async fn choose_camera(&self, wish: &CameraWish) {
         let _telling = self.telling.lock().await;
-        let now = clock::unix_millis();
-        let chosen = {
+        let is_news = {
             let mut state = locked(&self.state);
-            if self.is_stopping(&state) {
-                return Err(CannotChoose::Stopping);
-            }
-            let known = state.video.as_ref().filter(|video| video.user_id == user_id && video.standing.is_wished());
-            if let Some(video) = known {
+            let known = state.video.as_mut().filter(|video| video.user_id == wish.user_id);
+            match (known, wish.on) {
                 // Zoom would refuse it as a duplicate.
-                return Ok(video.clone());
+                (Some(video), true) if video.standing.is_wished() => false,
+                (_, true) => {
+                    state.video = Some(VideoLine::wished(wish.user_id.clone(), wish.at));
+                    true
+                }
+                (Some(video), false) if !video.standing.is_dropped() => {
+                    video.drop(wish.at);
+                    true
+                }
+                (_, false) => false,
             }
-            state.video.insert(VideoLine::wished(user_id.clone(), now)).clone()
         };
-        self.handle.subscribe_video(user_id, true, now).await;
-        Ok(chosen)
+        if is_news {
+            self.handle.subscribe_video(wish.user_id.clone(), wish.on, wish.at).await;
+        }
     }
 
-    /// Drops the camera that was chosen, or this one if it is that. None if there was none.
-    ///
-    /// # Errors
-    /// [`CannotChoose::Another`] if somebody else's is chosen.
-    pub(crate) async fn drop_video(&self, user_id: Option<UserId>) -> Result<Option<VideoLine>, CannotChoose> {
-        let _telling = self.telling.lock().await;
-        let now = clock::unix_millis();
-        let dropped = {
-            let mut state = locked(&self.state);
-            let chosen = state.video.as_mut().filter(|video| !video.standing.is_dropped());
-            let Some(video) = chosen else { return Ok(None) };
-            if let Some(user_id) = user_id.filter(|user_id| *user_id != video.user_id) {
-                return Err(CannotChoose::Another(user_id));
+    /// The camera that is chosen, as a wish for it stands that may not have come here yet.
+    pub(crate) fn video(&self, wish: Option<&CameraWish>) -> Option<VideoLine> {
+        let known = locked(&self.state).video.clone();
+        match (wish, known) {
+            (Some(wish), Some(known)) if known.user_id != wish.user_id => Some(video_of(wish)),
+            (Some(wish), None) => Some(video_of(wish)),
+            (Some(wish), Some(mut known)) if !wish.on && !known.standing.is_dropped() => {
+                known.drop(wish.at);
+                Some(known)
             }
-            video.drop(now);
-            video.clone()
-        };
-        self.handle.subscribe_video(dropped.user_id.clone(), false, now).await;
-        Ok(Some(dropped))
+            (Some(wish), Some(known)) if wish.on && !known.standing.is_wished() && wish.at > known.since => {
+                Some(video_of(wish))
+            }
+            (_, known) => known,
+        }
     }
 
     fn take(&self, event: &Event, now: UnixMillis) {
@@ -363,7 +336,8 @@ impl LiveStream {
         line.joined_at = Some(self.joined_at);
         // How an earlier run ended is not how this one does.
         line.ended = None;
-        line.state = if self.is_stopping(&state) {
+        // Somebody may have asked for its end just now.
+        line.state = if self.is_stopping(&state) || line.state == StreamStanding::Stopping {
             StreamStanding::Stopping
         } else if !signaling {
             if state.was_open { StreamStanding::Reconnecting } else { StreamStanding::Connecting }
@@ -411,7 +385,6 @@ impl LiveStream {
             person.camera_on.then(|| CameraLine { user_id: user_id.clone(), user_name: person.name.clone() })
         };
         detail.cameras_on = state.people.iter().filter_map(camera).collect();
-        detail.video = state.video.clone();
     }
 }
 
@@ -524,6 +497,15 @@ impl State {
             }
         });
     }
+}
+
+/// A wish for a camera of which nothing else is known.
+pub(crate) fn video_of(wish: &CameraWish) -> VideoLine {
+    let mut video = VideoLine::wished(wish.user_id.clone(), wish.at);
+    if !wish.on {
+        video.drop(wish.at);
+    }
+    video
 }
 
 /// Zoom's constant, and the number too if it has none.

@@ -1,6 +1,7 @@
 //! One owned stream: the client's events to recording, sinks and counters, until the stream ends.
 
 use std::{
+    pin::pin,
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -27,9 +28,9 @@ use rtms_sink::{
     envelope::{Body, Envelope, Next, Speaker, VERSION},
 };
 use rtms_store::{
+    outcome::Outcome,
     receipts::{NotedOn, Step},
     store::Store,
-    streams::Outcome,
     summary::Recorded,
 };
 use rtms_wire::{
@@ -56,10 +57,11 @@ use crate::{
         packet_fields::PacketFields,
         progress::{Doing, Progress},
         recording::{Account, Books, End, Recording, RecordingSetup, Unrecorded},
-        registry::{Live, LiveStreams},
+        registry::{Live, LiveStream, LiveStreams},
         repeats::{RepeatGate, RepeatLog},
         revoked::{self, Revocations},
         summary,
+        tenure::Tenure,
         unknown_messages::OddLog,
         wire_log::{Capture, Captures},
     },
@@ -97,7 +99,7 @@ pub(crate) struct Finished {
 }
 
 /// Under which circumstances a stream is joined.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct JoinParams {
     pub(crate) options: JoinOptions,
     /// What the webhook that asked for the connection says about our clock and Zoom's.
@@ -110,11 +112,14 @@ pub(crate) struct JoinParams {
     pub(crate) counted: Option<Counted>,
     /// Whether it is joined to be closed: an earlier process was told to, and did not get to it.
     pub(crate) is_closing: bool,
+    /// For how long it is ours.
+    pub(crate) tenure: Tenure,
 }
 
 /// What the worker has of a task.
 pub(crate) struct TaskHandle {
     pub(crate) stream: StreamHandle,
+    pub(crate) live: Arc<LiveStream>,
     /// When Zoom ended the stream, as a webhook says; to be set before the task is told that it is over.
     pub(crate) stopped_at: Arc<OnceLock<UnixMillis>>,
     /// What was offered to sinks.
@@ -138,7 +143,7 @@ pub(crate) fn start(
     let (stream_id, product, instance) = (start.stream_id.clone(), start.product, start.instance.clone());
     let queue_bytes = deps.queue_bytes;
     let known = start.clone();
-    let JoinParams { options, clocks, start_webhook, was_connected, counted, is_closing } = params;
+    let JoinParams { options, clocks, start_webhook, was_connected, counted, is_closing, tenure } = params;
     let deps_media = deps.config.media;
     let (config, connector) = (deps.config.clone(), deps.connector.clone());
     let header = |captures: &Arc<Captures>| captures.begin(capture_header(&known, start_webhook.as_deref()));
@@ -160,8 +165,14 @@ pub(crate) fn start(
         received_at: clock::unix_millis(),
         body: Body::Started,
     };
-    let handle =
-        TaskHandle { stream: handle, stopped_at: Arc::default(), recall: Recall::default(), progress: Arc::default() };
+    let stream = handle.clone();
+    let handle = TaskHandle {
+        stream: handle,
+        live: live.stream(),
+        stopped_at: Arc::default(),
+        recall: Recall::default(),
+        progress: Arc::default(),
+    };
     let task = StreamTask {
         stream_id,
         product,
@@ -178,6 +189,8 @@ pub(crate) fn start(
         packet_fields: PacketFields::default(),
         repeats: RepeatLog::default(),
         close_when_open,
+        stream,
+        tenure,
         stopped_at: handle.stopped_at.clone(),
         recall: handle.recall.clone(),
         progress: handle.progress.clone(),
@@ -210,6 +223,9 @@ struct StreamTask {
     repeats: RepeatLog,
     /// Where Zoom is asked to end the stream as soon as signaling stands.
     close_when_open: Option<StreamHandle>,
+    /// Where the stream is left.
+    stream: StreamHandle,
+    tenure: Tenure,
     stopped_at: Arc<OnceLock<UnixMillis>>,
     recall: Recall,
     progress: Arc<Progress>,
@@ -231,9 +247,19 @@ impl StreamTask {
         for input in ledger_input::opening(self.deps.config.media, self.product, clocks, started_at) {
             books.push(input);
         }
+        let (mut leave, mut over) = (pin!(self.tenure.leave()), pin!(self.tenure.over()));
+        let mut is_left = false;
         let ending = loop {
             let news = tokio::select! {
                 biased;
+                () = &mut leave, if !is_left => {
+                    warn!("the lease is not renewed: leaving the stream before its term ends");
+                    is_left = true;
+                    self.leave().await;
+                    continue;
+                }
+                // It was left, and its driver does not say so: nobody waits for it any longer.
+                () = &mut over, if is_left => break Ending::Abandoned,
                 spans = books.turn() => {
                     self.publish_spans(spans);
                     continue;
@@ -274,6 +300,14 @@ impl StreamTask {
         }
         self.deps.metrics.stream_left(dropped);
         self.end(ending, books).await
+    }
+
+    /// Leaves the stream to its next owner.
+    async fn leave(&self) {
+        tokio::select! {
+            () = self.stream.abandon() => {}
+            () = self.tenure.over() => {}
+        }
     }
 
     fn open_books(&self, about: RecordingAbout) -> Books {
@@ -331,7 +365,15 @@ impl StreamTask {
                 last: self.accounting.ending(&ending, self.stopped_at.get().copied(), clock::unix_millis()),
             };
             self.progress.begin(Doing::ClosingRecording);
-            let (account, spans) = books.finish(end).await;
+            let finished = tokio::select! {
+                finished = books.finish(end) => Some(finished),
+                () = self.tenure.over() => None,
+            };
+            let Some((account, spans)) = finished else {
+                // It is left as a crash would leave it, and whoever has the stream next goes on with it.
+                warn!("the lease is over before the recording could be closed");
+                return Finished { stream_id: self.stream_id, outcome: Outcome::HandedOver };
+            };
             self.publish_spans(spans);
             tell_account(&account);
             summary = Some(summary::of_run(&ending, self.opened, &account));

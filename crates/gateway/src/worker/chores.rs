@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use rtms_api::{ended, standing};
+use rtms_store::operations::Operations;
 use rtms_store::{
     error::StoreError,
     summary::{Recorded, RunSummary},

@@ -1,35 +1,56 @@
 //! Claiming streams and giving them up again: the leases of this worker.
+//!
+//! They are renewed by a task of its own, so that nothing else that waits for the store holds it up. Each stream obeys its lease by
+//! itself ([`crate::live::tenure`]).
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use rtms_store::{
     error::StoreError,
     lease::{Lease, OwnerId},
+    operations::Operations,
+    outcome::Outcome,
     receipts::{NotedOn, Step},
+    store::Store,
     stream_record::StreamRecord,
-    streams::Outcome,
 };
 use rtms_wire::ids::StreamId;
 use tokio::{
-    task::{JoinError, JoinSet},
-    time::sleep,
+    task::{AbortHandle, JoinError, JoinSet},
+    time::{Instant, MissedTickBehavior, interval, sleep, timeout},
 };
-use tracing::{debug, error, warn};
+use tracing::{debug, error, info, warn};
 
-use crate::{clock, live::stream_task::StreamDeps};
+use crate::{
+    clock,
+    live::tenure::{self, Tenure, TenureSender, Term},
+    telemetry::Metrics,
+    trouble::Trouble,
+};
 
 /// How long until an end that could not be stored is stored again.
 const RELEASE_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// Claims streams for one owner.
 pub(super) struct Claims {
-    deps: Arc<StreamDeps>,
+    store: Arc<dyn Store>,
+    metrics: Arc<Metrics>,
     owner: OwnerId,
-    term: Duration,
+    term: Term,
+    held: Arc<Held>,
+    renewing: AbortHandle,
     /// Streams that have ended, whose end is on its way to the store.
     releasing: JoinSet<Released>,
     unreleased: BTreeSet<StreamId>,
 }
+
+/// The leases that are renewed.
+#[derive(Debug, Default)]
+struct Held(Mutex<BTreeMap<StreamId, (Lease, TenureSender)>>);
 
 /// A stream whose end has reached the store.
 pub(super) struct Released {
@@ -39,64 +60,77 @@ pub(super) struct Released {
 }
 
 impl Claims {
-    pub(super) fn new(deps: Arc<StreamDeps>, owner: OwnerId, term: Duration) -> Self {
-        Self { deps, owner, term, releasing: JoinSet::new(), unreleased: BTreeSet::new() }
+    pub(super) fn new(
+        store: Arc<dyn Store>,
+        metrics: Arc<Metrics>,
+        owner: OwnerId,
+        term: Duration,
+        renew_every: Duration,
+    ) -> Self {
+        let (held, term) = (Arc::<Held>::default(), Term::new(term, renew_every));
+        let renewing = tokio::spawn(renew(store.clone(), held.clone(), term, renew_every)).abort_handle();
+        Self { store, metrics, owner, term, held, renewing, releasing: JoinSet::new(), unreleased: BTreeSet::new() }
     }
 
-    /// Claims a stream; none if somebody else has it. The record is as it is since: it may have moved on between the look and
-    /// the claim.
-    pub(super) async fn claim(&self, stream_id: &StreamId) -> Result<Option<(StreamRecord, Lease)>, StoreError> {
-        let store = &self.deps.store;
-        let Some(lease) = store.claim(stream_id, &self.owner, self.term, clock::unix_millis()).await? else {
+    /// Claims a stream; none if somebody has it. The record is as it is since: it may have moved on between the look and the
+    /// claim.
+    pub(super) async fn claim(
+        &self,
+        stream_id: &StreamId,
+    ) -> Result<Option<(StreamRecord, Lease, Tenure)>, StoreError> {
+        // Before the store counts, so that the term ends here first.
+        let asked_at = Instant::now();
+        let now = self.store.time(clock::unix_millis());
+        let Some(lease) = self.store.claim(stream_id, &self.owner, self.term.whole, now).await? else {
             return Ok(None);
         };
-        store.note_step(NotedOn::from(stream_id.clone()), Step::Claimed, clock::unix_micros());
+        let (sender, tenure) = tenure::begin(lease.token, self.term, asked_at);
+        self.held.locked().insert(stream_id.clone(), (lease.clone(), sender));
+        self.store.note_step(NotedOn::from(stream_id.clone()), Step::Claimed, clock::unix_micros());
         debug!(%stream_id, token = lease.token, "claimed");
-        match store.get(stream_id).await? {
-            Some(record) => Ok(Some((record, lease))),
-            None => store.release(&lease, Outcome::HandedOver, clock::unix_millis()).await.map(|()| None),
+        match self.store.get(stream_id).await {
+            Ok(Some(record)) => Ok(Some((record, lease, tenure))),
+            Ok(None) => self.give_back(&lease, Outcome::HandedOver).await.map(|()| None),
+            Err(error) => {
+                // Nobody runs it, so it is not renewed.
+                self.forget(stream_id);
+                Err(error)
+            }
         }
     }
 
     /// Gives a stream up that no task runs.
     pub(super) async fn give_back(&self, lease: &Lease, outcome: Outcome) -> Result<(), StoreError> {
-        self.deps.store.release(lease, outcome, clock::unix_millis()).await
+        self.forget(&lease.stream_id);
+        self.store.release(lease, outcome, self.store.time(clock::unix_millis())).await
     }
 
-    /// Gives a lease a new term. Returns whether the stream is still ours.
-    pub(super) async fn renew(&self, lease: &mut Lease) -> bool {
-        match self.deps.store.renew(lease, self.term, clock::unix_millis()).await {
-            Ok(renewed) => *lease = renewed,
-            Err(StoreError::LeaseLost { .. }) => return false,
-            Err(error) => warn!(stream_id = %lease.stream_id, %error, "a lease could not be renewed"),
-        }
-        true
+    /// Renews a lease no longer: it runs out.
+    pub(super) fn forget(&self, stream_id: &StreamId) {
+        self.held.locked().remove(stream_id);
     }
 
     /// Gives a stream up whose task has ended, in the background: ends of many streams share a sync, and a store that does not
-    /// answer holds up nothing else.
+    /// answer holds up nothing else. As long as it is ours, nobody joins a stream that has ended.
     pub(super) fn release(&mut self, lease: Lease, outcome: Outcome, signed_at: u64) {
         self.unreleased.insert(lease.stream_id.clone());
-        let (deps, term) = (self.deps.clone(), self.term);
+        let (store, metrics, held) = (self.store.clone(), self.metrics.clone(), self.held.clone());
         self.releasing.spawn(async move {
-            let (stream_id, mut lease) = (lease.stream_id.clone(), lease);
+            let stream_id = lease.stream_id.clone();
             let mut is_logged = false;
             loop {
-                match deps.store.release(&lease, outcome.clone(), clock::unix_millis()).await {
+                match store.release(&lease, outcome.clone(), store.time(clock::unix_millis())).await {
                     Ok(()) | Err(StoreError::LeaseLost { .. }) => break,
                     Err(error) => {
-                        deps.metrics.store_error();
+                        metrics.store_error();
                         if !std::mem::replace(&mut is_logged, true) {
                             error!(%stream_id, %error, "the end of a stream could not be stored, trying again");
                         }
                     }
                 }
                 sleep(RELEASE_AGAIN_AFTER).await;
-                // As long as it is ours, nobody joins a stream that has ended.
-                if let Ok(renewed) = deps.store.renew(&lease, term, clock::unix_millis()).await {
-                    lease = renewed;
-                }
             }
+            held.locked().remove(&stream_id);
             Released { stream_id, signed_at }
         });
     }
@@ -113,5 +147,72 @@ impl Claims {
     /// The streams whose end has not reached the store.
     pub(super) fn unreleased(&self) -> impl Iterator<Item = &StreamId> {
         self.unreleased.iter()
+    }
+}
+
+impl Drop for Claims {
+    fn drop(&mut self) {
+        self.renewing.abort();
+    }
+}
+
+impl Held {
+    fn locked(&self) -> MutexGuard<'_, BTreeMap<StreamId, (Lease, TenureSender)>> {
+        // It is whole after every statement, so a panic elsewhere does not spoil it.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the store's answer on one lease, which was asked for at this moment.
+    fn take(&self, asked: &Lease, answer: Result<Lease, StoreError>, term: Term, asked_at: Instant) {
+        let mut held = self.locked();
+        // It may have been given up, and claimed anew, meanwhile.
+        let Some((lease, sender)) = held.get_mut(&asked.stream_id).filter(|(lease, _)| lease.token == asked.token)
+        else {
+            return;
+        };
+        match answer {
+            Ok(renewed) => {
+                *lease = renewed;
+                sender.prolong(term, asked_at);
+            }
+            Err(error) => {
+                warn!(stream_id = %asked.stream_id, %error, "leaving the stream to its new owner");
+                sender.end();
+                held.remove(&asked.stream_id);
+            }
+        }
+    }
+}
+
+/// Renews all leases again and again. A store that does not answer in time is asked anew.
+async fn renew(store: Arc<dyn Store>, held: Arc<Held>, term: Term, every: Duration) {
+    let mut tick = interval(every);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut trouble = Trouble::default();
+    loop {
+        tick.tick().await;
+        let leases: Vec<Lease> = held.locked().values().map(|(lease, _)| lease.clone()).collect();
+        if leases.is_empty() {
+            continue;
+        }
+        let asked_at = Instant::now();
+        let renewed = store.renew_many(&leases, term.whole, store.time(clock::unix_millis()));
+        let why = match timeout(every, renewed).await {
+            Ok(Ok(answers)) => {
+                for (lease, answer) in leases.iter().zip(answers) {
+                    held.take(lease, answer, term, asked_at);
+                }
+                if trouble.ends(Instant::now()) {
+                    info!("leases are renewed again");
+                }
+                continue;
+            }
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "the store did not answer in time".to_owned(),
+        };
+        if trouble.begins(Instant::now()) {
+            let streams = leases.len();
+            warn!(streams, why, "leases cannot be renewed; their streams are left before the terms end if that lasts");
+        }
     }
 }

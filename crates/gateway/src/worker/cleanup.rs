@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use rtms_api::{ended, standing};
 use rtms_sink::delivery::WeakRecall;
+use rtms_store::operations::Operations;
 use rtms_store::{
     error::StoreError,
     lease::OwnerId,
@@ -83,6 +84,11 @@ impl Cleanup {
         }
         self.looked_back = true;
         Ok(true)
+    }
+
+    /// Looks back once more with the next look.
+    pub(super) fn look_back_again(&mut self) {
+        self.looked_back = false;
     }
 
     /// Starts what is due.

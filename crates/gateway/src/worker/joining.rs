@@ -27,6 +27,7 @@ use crate::{
         ledger_input::ClockPair,
         stream_task::{self, Finished, JoinParams, StreamDeps, TaskHandle},
         summary,
+        tenure::Tenure,
     },
 };
 
@@ -62,6 +63,7 @@ impl Joiner {
         &self,
         record: &StreamRecord,
         wish: &Wish<'_>,
+        tenure: Tenure,
     ) -> Result<(TaskHandle, impl Future<Output = Finished> + Send + use<>), CannotJoin> {
         let stream_id = &record.stream_id;
         let receipts = receipts(&self.deps, stream_id).await;
@@ -86,6 +88,7 @@ impl Joiner {
             was_connected: receipts.iter().any(|receipt| receipt.steps.at(Step::Connected).is_some()),
             counted: summary::counted(record),
             is_closing: record.wanted.is_closing(),
+            tenure,
         };
         let start = StreamStart {
             stream_id: stream_id.clone(),

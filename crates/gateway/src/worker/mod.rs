@@ -1,7 +1,7 @@
-//! Compares what is wanted with what is, and acts: claims streams, tells running ones what changed, renews leases.
+//! Compares what is wanted with what is, and acts: claims streams, tells running ones what changed, cleans up after others.
 //!
-//! It is level-triggered. A hint only says where to look first; a look at everything, once a second, finds what a hint
-//! missed, so that a repeat, a reordering, a crash or a restart needs no case of its own.
+//! It is level-triggered. A change of a record only says where to look; a look at everything finds what was missed, so that a
+//! repeat, a reordering, a crash or a restart needs no case of its own.
 
 mod chores;
 mod claims;
@@ -14,16 +14,18 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use futures_util::future::join_all;
 use rtms_api::{ended, standing};
 use rtms_proto::reconnect::FIRST_CONNECT_WINDOW;
+use rtms_store::{changes::StreamChange, operations::Operations};
 use rtms_store::{
     error::StoreError,
     lease::OwnerId,
+    outcome::Outcome,
     stream_record::{Ended, StreamRecord},
-    streams::{Outcome, StreamFilter},
+    streams::StreamFilter,
     summary::RunSummary,
 };
 use rtms_wire::{codes::stop_reason::StopReason, ids::StreamId};
 use tokio::{
-    sync::{mpsc, watch},
+    sync::watch,
     task::{JoinError, JoinSet},
     time::{MissedTickBehavior, interval},
 };
@@ -48,14 +50,16 @@ use crate::{
     },
 };
 
-/// How often everything is compared.
+/// How often it is looked for streams that can be claimed.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// How often the records of all streams that run are read. Changes come by themselves; this finds one that did not.
+const LOOK_AT_ALL_EVERY: Duration = Duration::from_secs(30);
 
 /// Owns the streams of this process.
 pub(crate) struct Worker {
     deps: Arc<StreamDeps>,
     reloads: watch::Receiver<u64>,
-    renew_every: Duration,
     joiner: Joiner,
     claims: Claims,
     cleanup: Cleanup,
@@ -67,12 +71,12 @@ pub(crate) struct Worker {
 
 /// What the worker does next.
 enum Turn {
-    Renew,
     Finished(Result<Finished, JoinError>),
     Released(Result<Released, JoinError>),
     ChoreOver(Result<(Chore, bool), JoinError>),
     Reloaded,
-    Hint(StreamId),
+    Changed(StreamChange),
+    LookAtAll,
     Look,
 }
 
@@ -86,9 +90,8 @@ impl Worker {
     ) -> Self {
         Self {
             reloads: apps.reloads(),
-            renew_every,
             joiner: Joiner::new(deps.clone(), apps),
-            claims: Claims::new(deps.clone(), owner.clone(), term),
+            claims: Claims::new(deps.store.clone(), deps.metrics.clone(), owner.clone(), term, renew_every),
             cleanup: Cleanup::new(deps.clone(), owner),
             deps,
             running: BTreeMap::new(),
@@ -98,22 +101,23 @@ impl Worker {
     }
 
     /// Runs until told to stop, then hands its streams over within the time that the stop has.
-    pub(crate) async fn run(mut self, mut hints: mpsc::Receiver<StreamId>, mut stop: Stop) {
+    pub(crate) async fn run(mut self, mut stop: Stop) {
+        let mut changes = self.deps.store.changes();
         let mut look = interval(LOOK_EVERY);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut renew = interval(self.renew_every);
-        renew.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut look_at_all = interval(LOOK_AT_ALL_EVERY);
+        look_at_all.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let deadline = self.deps.deadline.clone();
         loop {
             let turn = tokio::select! {
                 biased;
                 () = stop.given() => break,
-                _ = renew.tick() => Turn::Renew,
                 Some(finished) = self.tasks.join_next() => Turn::Finished(finished),
                 Some(released) = self.claims.released() => Turn::Released(released),
                 Some(over) = self.cleanup.chores.over() => Turn::ChoreOver(over),
                 Ok(()) = self.reloads.changed() => Turn::Reloaded,
-                Some(stream_id) = hints.recv() => Turn::Hint(stream_id),
+                Some(change) = changes.next() => Turn::Changed(change),
+                _ = look_at_all.tick() => Turn::LookAtAll,
                 _ = look.tick() => Turn::Look,
             };
             // A store that does not answer must not keep the streams from being handed over.
@@ -121,30 +125,25 @@ impl Worker {
                 break;
             }
         }
-        // Whoever has a hint finds out that nobody takes it.
-        drop(hints);
         self.hand_over().await;
     }
 
     async fn take(&mut self, turn: Turn) {
-        match turn {
-            Turn::Renew => self.renew_all().await,
-            Turn::Finished(finished) => self.finished(finished),
-            Turn::Released(released) => self.released(released).await,
-            Turn::ChoreOver(over) => self.cleanup.chores.take(over),
-            Turn::Reloaded => {
-                let retried = self.retry_refused().await;
-                self.report(retried);
+        let done = match turn {
+            Turn::Finished(finished) => return self.finished(finished),
+            Turn::Released(released) => return self.released(released).await,
+            Turn::ChoreOver(over) => return self.cleanup.chores.take(over),
+            Turn::Reloaded => self.retry_refused().await,
+            Turn::Changed(StreamChange::Stream(stream_id, _)) => self.compare_by_id(&stream_id).await,
+            Turn::Changed(StreamChange::Missed) => {
+                // What changed of streams that do not run here is among the last that ended.
+                self.cleanup.look_back_again();
+                self.compare_all().await
             }
-            Turn::Hint(stream_id) => {
-                let compared = self.compare_by_id(&stream_id).await;
-                self.report(compared);
-            }
-            Turn::Look => {
-                let compared = self.compare_all().await;
-                self.report(compared);
-            }
-        }
+            Turn::LookAtAll => self.compare_all().await,
+            Turn::Look => self.look().await,
+        };
+        self.report(done);
     }
 
     fn report(&self, compared: Result<(), StoreError>) {
@@ -154,18 +153,24 @@ impl Worker {
         }
     }
 
-    async fn compare_all(&mut self) -> Result<(), StoreError> {
+    /// Looks for what is to be claimed: a lease that runs out is no change.
+    async fn look(&mut self) -> Result<(), StoreError> {
         if self.cleanup.look_back().await? {
             // Secrets may have changed with the restart.
             self.retry_refused().await?;
         }
         self.cleanup.turn();
         let store = self.deps.store.clone();
-        for record in store.claimable(clock::unix_millis()).await? {
+        for record in store.claimable(store.time(clock::unix_millis())).await? {
             if !self.running.contains_key(&record.stream_id) {
                 self.compare(&record).await?;
             }
         }
+        Ok(())
+    }
+
+    async fn compare_all(&mut self) -> Result<(), StoreError> {
+        self.look().await?;
         for stream_id in self.running.keys().cloned().collect::<Vec<_>>() {
             self.compare_by_id(&stream_id).await?;
         }
@@ -185,11 +190,15 @@ impl Worker {
             let close = Chore::Close(record.stream_id.clone());
             // Two must not write in one folder.
             let is_free = !self.is_stopping && self.cleanup.chores.current() != Some(&close);
-            let is_claimable = is_free && record.is_claimable(clock::unix_millis());
+            let now = self.deps.store.time(clock::unix_millis());
+            let is_claimable = is_free && record.is_claimable(now);
             return if is_claimable { self.claim(record).await } else { Ok(()) };
         };
         match record.wanted.wish() {
-            Some(wish) => running.tell(&wish, record.wanted.stop.as_ref().map(|stop| stop.at)).await,
+            Some(wish) => {
+                running.tell(&wish, record.wanted.stop.as_ref().map(|stop| stop.at)).await;
+                running.obey(record).await;
+            }
             None if running.stopped => {}
             None => {
                 running.stopped = true;
@@ -212,13 +221,14 @@ impl Worker {
 
     async fn claim(&mut self, record: &StreamRecord) -> Result<(), StoreError> {
         let signed_at = *self.reloads.borrow();
-        let Some((record, mut lease)) = self.claims.claim(&record.stream_id).await? else { return Ok(()) };
+        let Some((record, mut lease, tenure)) = self.claims.claim(&record.stream_id).await? else { return Ok(()) };
         let Some(wish) = record.open_wish() else { return self.claims.give_back(&lease, Outcome::HandedOver).await };
         lease.saw(wish.at);
-        match self.joiner.join(&record, &wish).await {
+        match self.joiner.join(&record, &wish, tenure).await {
             Ok((task, stream)) => {
                 let id = self.tasks.spawn(stream).id();
-                let running = Running::new(task, id, lease, &wish, signed_at);
+                let mut running = Running::new(task, id, lease, &wish, record.wanted.is_closing(), signed_at);
+                running.obey(&record).await;
                 self.running.insert(record.stream_id.clone(), running);
                 Ok(())
             }
@@ -238,22 +248,14 @@ impl Worker {
         }
     }
 
-    async fn renew_all(&mut self) {
-        for (stream_id, running) in &mut self.running {
-            if !self.claims.renew(&mut running.lease).await {
-                warn!(%stream_id, "the lease is lost, leaving the stream to its new owner");
-                running.task.stream.abandon().await;
-            }
-        }
-    }
-
     fn finished(&mut self, finished: Result<Finished, JoinError>) {
         let Finished { stream_id, outcome } = match finished {
             Ok(finished) => finished,
             Err(panic) => {
                 error!(%panic, "a stream task broke");
                 // Its lease runs out, and then it is claimed again.
-                self.running.retain(|_, running| running.id != panic.id());
+                let broken = self.running.extract_if(.., |_, running| running.id == panic.id());
+                broken.for_each(|(stream_id, _)| self.claims.forget(&stream_id));
                 return;
             }
         };

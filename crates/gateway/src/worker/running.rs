@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use rtms_store::{
     lease::Lease,
+    stream_record::StreamRecord,
     wanted::{Interruption, Start, Wish},
 };
 use rtms_wire::time::UnixMillis;
@@ -23,15 +24,27 @@ pub(super) struct Running {
     /// The times of the wishes that it was told and has not said yet whether it acts on them, oldest first.
     told: VecDeque<(UnixMillis, oneshot::Receiver<bool>)>,
     pub(super) stopped: bool,
+    /// Whether the task knows that Zoom is to be asked to end the stream.
+    is_closing: bool,
+    /// When the wish for a camera was made that the task knows.
+    camera_at: Option<UnixMillis>,
     /// How often secrets had been read when its handshake was signed.
     pub(super) signed_at: u64,
 }
 
 impl Running {
     /// Returns a stream that was joined for a wish.
-    pub(super) fn new(task: TaskHandle, id: tokio::task::Id, lease: Lease, wish: &Wish<'_>, signed_at: u64) -> Self {
+    pub(super) fn new(
+        task: TaskHandle,
+        id: tokio::task::Id,
+        lease: Lease,
+        wish: &Wish<'_>,
+        is_closing: bool,
+        signed_at: u64,
+    ) -> Self {
         let (start, interruption) = (wish.start.clone(), wish.interruption.cloned());
-        Self { task, id, lease, start, interruption, told: VecDeque::new(), stopped: false, signed_at }
+        let (told, stopped, camera_at) = (VecDeque::new(), false, None);
+        Self { task, id, lease, start, interruption, told, stopped, is_closing, camera_at, signed_at }
     }
 
     /// Tells the task what changed since it was last told.
@@ -61,6 +74,18 @@ impl Running {
         };
         self.listen();
         self.told.push_back((wish.at, acts));
+    }
+
+    /// Does what people want of the stream, as its record says, and what was not done yet.
+    pub(super) async fn obey(&mut self, record: &StreamRecord) {
+        if record.wanted.is_closing() && !self.is_closing {
+            self.is_closing = true;
+            self.task.live.stop().await;
+        }
+        if let Some(wish) = record.camera_wish().filter(|wish| self.camera_at != Some(wish.at)) {
+            self.camera_at = Some(wish.at);
+            self.task.live.choose_camera(wish).await;
+        }
     }
 
     /// Puts down which wishes are acted on. One that comes when the stream is at its end is not: it stays open when the

@@ -7,17 +7,17 @@ use std::{
 
 use async_trait::async_trait;
 use rtms_store::{
-    entry::{Entry, EntryId, NewEntry, Verdict},
+    changes::Changes,
+    entry::{Entry, EntryHead, EntryId, NewEntry, Settled, Taken, Verdict},
     error::StoreError,
-    folding::{FoldInput, Folded},
     inbox::Inbox,
     lease::{Lease, OwnerId},
     memory::MemoryStore,
     receipts::{NotedOn, Receipt, ReceiptFilter, Receipts, Step, UnixMicros},
     store::{Pruned, Stats, Store},
-    stream_record::StreamRecord,
-    streams::{Outcome, StreamFilter, Streams},
-    summary::RunSummary,
+    stream_record::{InstanceStop, StreamRecord},
+    streams::{RecordChange, Saved, StreamFilter, Streams},
+    wanted::InstanceKey,
 };
 use rtms_wire::{Bytes, ids::StreamId, time::UnixMillis};
 use tokio::sync::watch;
@@ -43,7 +43,15 @@ impl Inbox for Doctored {
         self.store.pending(limit).await
     }
 
-    async fn settle(&self, id: EntryId, verdict: Verdict, now: UnixMillis) -> Result<(), StoreError> {
+    async fn take(&self, limit: usize, term: Duration, now: UnixMillis) -> Result<Vec<Taken>, StoreError> {
+        self.store.take(limit, term, now).await
+    }
+
+    async fn head(&self, id: EntryId) -> Result<Option<EntryHead>, StoreError> {
+        self.store.head(id).await
+    }
+
+    async fn settle(&self, id: EntryId, verdict: Verdict, now: UnixMillis) -> Result<Settled, StoreError> {
         self.store.settle(id, verdict, now).await
     }
 
@@ -52,55 +60,30 @@ impl Inbox for Doctored {
     }
 }
 
+/// Somebody has every stream that is to run, and does nothing with it.
+const NOBODY: &str = "nobody";
+
+fn taken(mut record: StreamRecord) -> StreamRecord {
+    let wish_at = record.open_wish().map(|wish| wish.at);
+    record.lease = wish_at.map(|wish_at| Lease {
+        stream_id: record.stream_id.clone(),
+        owner: OwnerId::new(NOBODY),
+        token: 1,
+        expires_at: UnixMillis(u64::MAX),
+        wish_at,
+    });
+    record
+}
+
 #[async_trait]
 impl Streams for Doctored {
-    async fn fold(&self, id: EntryId, input: FoldInput, now: UnixMillis) -> Result<Folded, StoreError> {
-        self.store.fold(id, input, now).await
-    }
-
-    async fn claim(
-        &self,
-        _stream_id: &StreamId,
-        _owner: &OwnerId,
-        _term: Duration,
-        _now: UnixMillis,
-    ) -> Result<Option<Lease>, StoreError> {
-        Ok(None)
-    }
-
-    async fn renew(&self, lease: &Lease, term: Duration, now: UnixMillis) -> Result<Lease, StoreError> {
-        self.store.renew(lease, term, now).await
-    }
-
-    async fn release(&self, lease: &Lease, outcome: Outcome, now: UnixMillis) -> Result<(), StoreError> {
-        self.store.release(lease, outcome, now).await
-    }
-
-    async fn ask_to_close(&self, stream_id: &StreamId, now: UnixMillis) -> Result<bool, StoreError> {
-        self.store.ask_to_close(stream_id, now).await
-    }
-
-    async fn ask_to_retry(&self, stream_id: &StreamId, now: UnixMillis) -> Result<bool, StoreError> {
-        self.store.ask_to_retry(stream_id, now).await
-    }
-
-    async fn conclude(
-        &self,
-        stream_id: &StreamId,
-        owner: &OwnerId,
-        why: String,
-        summary: RunSummary,
-        now: UnixMillis,
-    ) -> Result<bool, StoreError> {
-        self.store.conclude(stream_id, owner, why, summary, now).await
-    }
-
-    async fn amend(&self, stream_id: &StreamId, summary: RunSummary, now: UnixMillis) -> Result<bool, StoreError> {
-        self.store.amend(stream_id, summary, now).await
-    }
-
     async fn get(&self, stream_id: &StreamId) -> Result<Option<StreamRecord>, StoreError> {
-        self.store.get(stream_id).await
+        Ok(self.store.get(stream_id).await?.map(taken))
+    }
+
+    async fn save(&self, mut change: RecordChange) -> Result<Saved, StoreError> {
+        change.after.lease = None;
+        self.store.save(change).await
     }
 
     async fn list(&self, filter: StreamFilter) -> Result<Vec<StreamRecord>, StoreError> {
@@ -111,8 +94,38 @@ impl Streams for Doctored {
         Ok(Vec::new())
     }
 
-    fn stream_changes(&self) -> watch::Receiver<u64> {
-        self.store.stream_changes()
+    async fn renew_many(
+        &self,
+        leases: &[Lease],
+        term: Duration,
+        now: UnixMillis,
+    ) -> Result<Vec<Result<Lease, StoreError>>, StoreError> {
+        self.store.renew_many(leases, term, now).await
+    }
+
+    fn changes(&self) -> Changes {
+        self.store.changes()
+    }
+
+    fn least_token(&self) -> u64 {
+        self.store.least_token()
+    }
+
+    async fn instance_stop(&self, instance: &InstanceKey) -> Result<Option<InstanceStop>, StoreError> {
+        self.store.instance_stop(instance).await
+    }
+
+    async fn add_instance_stop(
+        &self,
+        instance: &InstanceKey,
+        stop: InstanceStop,
+        now: UnixMillis,
+    ) -> Result<(), StoreError> {
+        self.store.add_instance_stop(instance, stop, now).await
+    }
+
+    async fn streams_of(&self, instance: &InstanceKey) -> Result<Vec<StreamId>, StoreError> {
+        self.store.streams_of(instance).await
     }
 }
 
