@@ -31,6 +31,7 @@ use crate::{
     clock,
     live::{
         ledger_input,
+        tenure::Tenure,
         waiting_room::{Lone, Timed, WaitingRoom},
     },
     stop::{Deadline, Share},
@@ -275,6 +276,7 @@ pub(crate) struct Recording {
     was_connected: bool,
     metrics: Arc<Metrics>,
     failing: Trouble,
+    tenure: Tenure,
 }
 
 enum State {
@@ -315,6 +317,7 @@ impl Recording {
         about: RecordingAbout,
         was_connected: bool,
         metrics: Arc<Metrics>,
+        tenure: Tenure,
     ) -> Self {
         let mut tick = interval(GATHER);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -333,6 +336,7 @@ impl Recording {
             was_connected,
             metrics,
             failing: Trouble::default(),
+            tenure,
         }
     }
 
@@ -440,6 +444,10 @@ impl Recording {
     }
 
     fn start_writing(&mut self, sync: bool) {
+        if self.tenure.is_over() {
+            // The next owner of the stream writes now.
+            return;
+        }
         let State::Idle(recorder) = std::mem::replace(&mut self.state, State::Between) else { return };
         if sync {
             self.synced = Instant::now();
@@ -532,6 +540,10 @@ impl Recording {
         let mut closing = Closing { recorder, ending: Ending { stop_reason, why, at: now }, inputs, gives_up: false };
         let mut waits = CLOSE_AGAIN_AFTER.iter();
         loop {
+            if self.tenure.is_over() {
+                // The next owner of the stream writes now, and who waits here waits no longer than the tenure.
+                std::future::pending::<()>().await;
+            }
             let (setup, metrics) = (self.setup.clone(), self.metrics.clone());
             let closed = tokio::task::spawn_blocking(move || {
                 let started = ThreadTime::now();

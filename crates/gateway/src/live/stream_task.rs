@@ -313,8 +313,8 @@ impl StreamTask {
     fn open_books(&self, about: RecordingAbout) -> Books {
         match self.deps.recording.clone() {
             Some(setup) => {
-                let metrics = self.deps.metrics.clone();
-                Books::Recorded(Box::new(Recording::open(setup, about, self.was_connected, metrics)))
+                let (metrics, tenure) = (self.deps.metrics.clone(), self.tenure.clone());
+                Books::Recorded(Box::new(Recording::open(setup, about, self.was_connected, metrics, tenure)))
             }
             None => Books::Unrecorded(Box::new(Unrecorded::new(&about, self.deps.ledger_every))),
         }

@@ -8,16 +8,19 @@ mod claims;
 mod cleanup;
 mod joining;
 mod running;
+#[cfg(test)]
+mod simulation;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 use rtms_api::{ended, standing};
 use rtms_proto::reconnect::FIRST_CONNECT_WINDOW;
-use rtms_store::{changes::StreamChange, operations::Operations};
 use rtms_store::{
+    changes::StreamChange,
     error::StoreError,
     lease::OwnerId,
+    operations::Operations,
     outcome::Outcome,
     stream_record::{Ended, StreamRecord},
     streams::StreamFilter,
@@ -91,7 +94,13 @@ impl Worker {
         Self {
             reloads: apps.reloads(),
             joiner: Joiner::new(deps.clone(), apps),
-            claims: Claims::new(deps.store.clone(), deps.metrics.clone(), owner.clone(), term, renew_every),
+            claims: Claims::new(
+                deps.store.clone(),
+                deps.metrics.clone(),
+                owner.clone(),
+                (term, renew_every),
+                Arc::new(clock::unix_millis),
+            ),
             cleanup: Cleanup::new(deps.clone(), owner),
             deps,
             running: BTreeMap::new(),
