@@ -10,7 +10,7 @@ use rtms_wire::{
 
 use crate::{
     fault::{Incident, Temper},
-    meeting::MeetingOptions,
+    meeting::options::MeetingOptions,
     seed::Seed,
 };
 

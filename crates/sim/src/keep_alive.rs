@@ -4,7 +4,7 @@ use std::{collections::VecDeque, time::Duration};
 
 use rtms_wire::{message::keep_alive::KeepAliveResp, time::UnixMillis};
 
-use crate::{fault::KeepAliveForm, findings::KeepAliveFault};
+use crate::{fault::KeepAliveForm, findings::mistake::KeepAliveFault};
 
 /// The keep-alive of one connection.
 #[derive(Clone, Debug)]

@@ -28,8 +28,10 @@
 
 mod checks;
 pub mod config;
+mod connection;
 pub mod fault;
 pub mod findings;
+mod handshake;
 pub mod judge;
 mod keep_alive;
 mod media;

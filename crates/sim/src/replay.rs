@@ -27,15 +27,14 @@ use rtms_wire::{
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::{
-    checks::{self, Expected, Refusal, kinds},
-    config::{App, Timing},
-    media, signaling,
-    webhook::{Purpose, WebhookId, WebhookPost},
-    zoom::{ConnectionId, Endpoint},
-};
-
 use self::tape::Contents;
+use crate::{
+    checks::{expected::Expected, incomplete::incomplete, kinds, refusal::Refusal},
+    config::{App, Timing},
+    connection::{ConnectionId, Endpoint},
+    handshake,
+    webhook::post::{Purpose, WebhookId, WebhookPost},
+};
 
 /// So long after its last handshake a client that is ready is given for one more. Media that it has not asked for by then is
 /// passed over.
@@ -224,8 +223,8 @@ impl Replay {
             (self.clients.get(&connection), kinds::check(&kinds::fields(payload)))
         {
             let message = match endpoint {
-                Endpoint::Signaling => signaling::refusal,
-                Endpoint::Media => media::refusal,
+                Endpoint::Signaling => handshake::signaling_refused,
+                Endpoint::Media => handshake::data_refused,
             };
             return self.refuse(connection, &ill_typed.refusal, message);
         }
@@ -236,20 +235,20 @@ impl Replay {
                     let checked = self.expected.check_signaling(&request).and_then(|_| self.check_only_signaling());
                     match checked {
                         Ok(()) => self.join(connection, now),
-                        Err(refusal) => self.refuse(connection, &refusal, signaling::refusal),
+                        Err(refusal) => self.refuse(connection, &refusal, handshake::signaling_refused),
                     }
                 }
                 (Endpoint::Media, Ok(Message::DataHandShakeReq(request))) => {
                     match self.expected.check_data(&request, self.granted, &self.carried()) {
                         Ok(granted) => self.open_media(connection, granted.carries, now),
-                        Err(refusal) => self.refuse(connection, &refusal, media::refusal),
+                        Err(refusal) => self.refuse(connection, &refusal, handshake::data_refused),
                     }
                 }
                 (Endpoint::Signaling, Err(error @ DecodeError::BadField { .. })) => {
-                    self.refuse(connection, &checks::incomplete(payload, &error), signaling::refusal)
+                    self.refuse(connection, &incomplete(payload, &error), handshake::signaling_refused)
                 }
                 (Endpoint::Media, Err(error @ DecodeError::BadField { .. })) => {
-                    self.refuse(connection, &checks::incomplete(payload, &error), media::refusal)
+                    self.refuse(connection, &incomplete(payload, &error), handshake::data_refused)
                 }
                 (Endpoint::Signaling | Endpoint::Media, Ok(_) | Err(_)) => Vec::new(),
             },
@@ -312,7 +311,7 @@ impl Replay {
         let payload = match answer {
             Some(answer) => with_urls(&answer, &self.media_url),
             None => Bytes::from(
-                signaling::welcome(self.granted, &self.media_url, crate::fault::MediaUrlForm::Keys).encode(),
+                handshake::signaling_granted(self.granted, &self.media_url, crate::fault::MediaUrlForm::Keys).encode(),
             ),
         };
         self.clients.insert(connection, Client::Signaling);

@@ -18,7 +18,7 @@ use rtms_wire::{
 };
 use serde::{Serialize, Serializer, ser::SerializeStruct as _};
 
-use crate::zoom::ConnectionId;
+use crate::connection::ConnectionId;
 
 /// One thing that was sent. As JSON it is one flat object with `kind` and the fields of that kind.
 #[derive(Clone, Debug, PartialEq, Serialize)]

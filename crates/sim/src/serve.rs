@@ -54,24 +54,26 @@ use tokio::{
     time::Instant,
 };
 
-use crate::{
-    config::{self, App, Timing, WebhookOptions, ZoomConfig},
-    fault::{Incident, Temper},
-    findings::Findings,
-    judge::StreamReport,
-    meeting::{Meeting, MeetingOptions},
-    scenario::Scenario,
-    seed::Seed,
-    sent::{Sent, SentCounts},
-    webhook::{Deliveries, Purpose, WebhookPost},
-    zoom::{Output, Zoom},
-};
-
 use self::{
     connection::FromConnection,
     door::{Door, Places},
     pump::{Guests, Pump, Record, Story},
     tls::Tls,
+};
+use crate::{
+    config::{self, App, Timing, WebhookOptions, ZoomConfig},
+    fault::{Incident, Temper},
+    findings::finding::Findings,
+    judge::report::StreamReport,
+    meeting::{options::MeetingOptions, story::Meeting},
+    scenario::definition::Scenario,
+    seed::Seed,
+    sent::{Sent, SentCounts},
+    webhook::{
+        delivery::Deliveries,
+        post::{Purpose, WebhookPost},
+    },
+    zoom::{machine::Zoom, output::Output},
 };
 
 pub use self::{authority::AuthorityError, tls::TlsError};

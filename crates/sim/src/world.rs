@@ -13,10 +13,18 @@ use rtms_wire::time::UnixMillis;
 
 use crate::{
     config::{Server, ZoomConfig},
+    connection::{ConnectionId, Ending, Endpoint},
     seed::Seed,
     sent::Sent,
-    webhook::{ANSWER_WITHIN, WebhookAnswer, WebhookId, WebhookPost},
-    zoom::{Admission, ConnectionId, Ending, Endpoint, Input, Output, Zoom},
+    webhook::{
+        answer::{ANSWER_WITHIN, WebhookAnswer},
+        post::{WebhookId, WebhookPost},
+    },
+    zoom::{
+        input::Input,
+        machine::Zoom,
+        output::{Admission, Output},
+    },
 };
 
 /// Whoever is to be tried against Zoom. It lives in the world's time and on the world's network.

@@ -12,7 +12,7 @@ use rtms_wire::{
 use serde::Deserialize as _;
 use serde_json::Value;
 
-use crate::checks::Refusal;
+use crate::checks::refusal::Refusal;
 
 /// A field of another kind than Zoom takes.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::Mistake;
+use crate::findings::mistake::Mistake;
 
 /// How bad a mistake is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]

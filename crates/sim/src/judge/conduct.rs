@@ -13,13 +13,19 @@ use rtms_wire::{
 };
 
 use crate::{
-    findings::Mistake,
-    judge::Tally,
-    zoom::{ConnectionId, Endpoint},
+    connection::{ConnectionId, Endpoint},
+    findings::mistake::Mistake,
+    judge::tally::Tally,
 };
 
 /// From a data handshake to message 7. No document says how long Zoom waits; Zoom's SDK sends it in milliseconds.
-pub(super) const READY_WITHIN: Duration = Duration::from_secs(5);
+pub(crate) const READY_WITHIN: Duration = Duration::from_secs(5);
+
+/// Within this time a client has tried at least once to get what it has not: signaling that was lost, or media.
+pub(crate) const BACK_WITHIN: Duration = Duration::from_secs(10);
+
+/// Within this time after the signaling handshake a client has asked for media at least once.
+pub(crate) const ASKED_WITHIN: Duration = Duration::from_secs(2);
 
 /// From state 4 on signaling to the moment when no connection can arrive that was dialed before the client had read it: a way
 /// there and one back of 200 ms each, and some room.

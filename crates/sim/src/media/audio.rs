@@ -13,7 +13,7 @@ use rtms_wire::{
 #[cfg(feature = "opus")]
 use crate::source::audio_codec::OpusPackets;
 use crate::{
-    media::{Due, studio::Studio},
+    media::{due::Due, studio::Studio},
     sent::{Payload, What},
     source::audio_codec::{self, G722Packets},
 };

@@ -13,8 +13,8 @@ use rtms_wire::{
 
 use crate::{
     meeting::{
-        MOST_SPEAKERS, Meeting,
         options::{MediaDetail, Scene},
+        story::{MOST_SPEAKERS, Meeting},
     },
     seed::Seed,
     signaling::{channel_id, phone_channel_id, phone_party},

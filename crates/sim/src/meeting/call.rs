@@ -2,7 +2,7 @@
 
 use rtms_wire::codes::event_type::VoiceEventType;
 
-use crate::meeting::{GRID_MS, Participant};
+use crate::meeting::{participant::Participant, utterance::GRID_MS};
 
 /// One step of a call's story.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

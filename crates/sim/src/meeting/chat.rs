@@ -3,7 +3,7 @@
 use rtms_wire::codes::chat::ChatOperation;
 
 use crate::{
-    meeting::{Participant, groups::GroupChange, options::ChatStyle},
+    meeting::{groups::GroupChange, options::ChatStyle, participant::Participant},
     seed::Seed,
     source::phrases::CHAT_LINES,
 };

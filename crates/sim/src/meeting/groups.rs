@@ -2,7 +2,7 @@
 
 use rtms_wire::codes::{chat::ChatGroupMemberStatus, event_type::EventType};
 
-use crate::meeting::{GRID_MS, Participant};
+use crate::meeting::{participant::Participant, utterance::GRID_MS};
 
 /// A change to a chat group.
 #[derive(Clone, Debug, PartialEq, Eq)]

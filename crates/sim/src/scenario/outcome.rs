@@ -11,15 +11,15 @@ use std::{
 
 use rtms_wire::{codes::product::Product, ids::UserId, media::medium::Medium, time::UnixMillis};
 
-use super::{Scenario, Witness};
 use crate::{
     fault::{Target, Trouble},
-    judge::{ScenarioReport, StreamReport},
-    meeting::GRID_MS,
+    judge::report::{ScenarioReport, StreamReport},
+    meeting::utterance::GRID_MS,
+    scenario::{definition::Scenario, witness::Witness},
     sent::Sent,
     signaling::phone_party,
-    webhook::Delivery,
-    zoom::Zoom,
+    webhook::delivery::Delivery,
+    zoom::machine::Zoom,
 };
 
 /// What expectations are held against, and how closely.
@@ -65,26 +65,29 @@ impl Scenario {
         unmet
     }
 
-    /// The report on a client of any make that has played this scenario in memory: findings that the story brings about do not count,
-    /// and what it expects does, as far as it can be asked of that client.
+    /// Returns the report on a client of any make that has played this scenario in memory: findings that the story brings about do not
+    /// count, and what it expects does, as far as it can be asked of that client.
     pub fn judge(&self, zoom: &Zoom, sent: &[Sent]) -> StreamReport {
+        self.judge_visited(zoom, &Witness::of(sent, zoom.start()), is_heard(zoom))
+    }
+
+    /// Returns the same for a stream whose witness saw everything that was sent while it was sent.
+    pub fn judge_witnessed(&self, zoom: &Zoom, witness: &Witness) -> StreamReport {
+        self.judge_visited(zoom, witness, zoom.webhooks_are_posted() && is_heard(zoom))
+    }
+
+    /// `is_heard` says whether a webhook was accepted.
+    fn judge_visited(&self, zoom: &Zoom, witness: &Witness, is_heard: bool) -> StreamReport {
+        let is_visited = is_heard || zoom.tally().attempts > 0;
         let mut report = zoom.report();
-        let is_visited = zoom.tally().attempts > 0 || zoom.deliveries().iter().any(Delivery::is_accepted);
-        report.judge_by(self, self.outcome(zoom, &Witness::of(sent, zoom.start()), is_visited, false));
+        report.judge_by(&self.expect.findings, self.outcome(zoom, witness, is_visited));
         report
     }
 
-    /// What holds and does not of a stream with a client of any make. `is_visited` says whether there was a client at all, and
-    /// `is_cut_short` whether somebody ended the stream before the scenario did.
-    pub(crate) fn outcome(
-        &self,
-        zoom: &Zoom,
-        witness: &Witness,
-        is_visited: bool,
-        is_cut_short: bool,
-    ) -> ScenarioReport {
+    /// What holds and does not of a stream with a client of any make. `is_visited` says whether there was a client at all.
+    fn outcome(&self, zoom: &Zoom, witness: &Witness, is_visited: bool) -> ScenarioReport {
         let case = Case { zoom, witness, is_anybodys: true };
-        let (unmet, unchecked) = if is_cut_short {
+        let (unmet, unchecked) = if witness.is_cut_short {
             (Vec::new(), vec!["anything: the stream was ended before the scenario was over".to_owned()])
         } else if !is_visited {
             (vec!["nobody came: no connection was tried, and no webhook was accepted".to_owned()], Vec::new())
@@ -93,11 +96,6 @@ impl Scenario {
         };
         let nobody_joins = self.expect.joins.is_some_and(|joins| joins.holds(0));
         ScenarioReport { name: self.name.clone(), unmet, unchecked, nobody_joins }
-    }
-
-    /// Whether the story brings this finding about, so that it says nothing of the client.
-    pub(crate) fn excuses(&self, finding: &str) -> bool {
-        self.expect.findings.iter().any(|it| it == finding)
     }
 
     fn unmet_in(&self, case: Case<'_>) -> Vec<String> {
@@ -302,4 +300,9 @@ fn missing_lines(due: impl Iterator<Item = u64>, sent: u64, of: &str, case: Case
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Whether the client accepted a webhook.
+fn is_heard(zoom: &Zoom) -> bool {
+    zoom.deliveries().iter().any(Delivery::is_accepted)
 }

@@ -18,13 +18,14 @@ use tokio::{
 use tokio_websockets::{CloseCode, Limits as WebSocketLimits, Message, ServerBuilder, WebSocketStream};
 
 use crate::{
+    connection::{ConnectionId, Ending},
     serve::{
         Limits,
         door::{Arrival, Guest},
         line::{Line, Passage},
     },
-    webhook::{WebhookAnswer, WebhookId},
-    zoom::{Admission, ConnectionId, Ending},
+    webhook::{answer::WebhookAnswer, post::WebhookId},
+    zoom::output::Admission,
 };
 
 /// How long a client has to answer a close frame.

@@ -17,13 +17,14 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use crate::{
+    connection::Endpoint,
     serve::{
         AbortOnDrop, Limits, StartError,
         connection::FromConnection,
         lobby::{Lobby, Place},
         upgrade,
     },
-    zoom::{Admission, Endpoint},
+    zoom::output::Admission,
 };
 
 /// Where signaling is served.

@@ -41,14 +41,14 @@ use self::{
 };
 use crate::{
     config::{App, Timing},
+    connection::Endpoint,
     seed::Seed,
     serve::{
         AbortOnDrop, Clock, StartError,
         door::{self, Door, Places, Serves},
         post, upgrade,
     },
-    webhook::WebhookPost,
-    zoom::Endpoint,
+    webhook::post::WebhookPost,
 };
 
 /// The streams are sent to in turns within a packet's time, so that not everything comes at once.

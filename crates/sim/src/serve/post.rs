@@ -9,7 +9,10 @@ use tokio::{net::TcpStream, sync::mpsc};
 
 use crate::{
     serve::{StartError, connection::FromConnection},
-    webhook::{ANSWER_WITHIN, LISTEN_ON_FOR, Purpose, WebhookAnswer, WebhookPost},
+    webhook::{
+        answer::{ANSWER_WITHIN, LISTEN_ON_FOR, WebhookAnswer},
+        post::{Purpose, WebhookPost},
+    },
 };
 
 /// Bytes of an answer that are read; a validation's has less than a kilobyte.

@@ -20,8 +20,9 @@ use tokio::{
 use tokio_websockets::Message;
 
 use crate::{
-    judge::StreamReport,
-    scenario::{Scenario, Witness},
+    connection::{ConnectionId, Ending},
+    judge::report::StreamReport,
+    scenario::{definition::Scenario, witness::Witness},
     sent::{Sent, What},
     serve::{
         AbortOnDrop, Clock, Limits, Seen,
@@ -30,8 +31,8 @@ use crate::{
         line::Passage,
         lock, post,
     },
-    webhook::{Delivery, WebhookAnswer, WebhookPost},
-    zoom::{ConnectionId, Ending, Input, Output, Zoom},
+    webhook::{answer::WebhookAnswer, post::WebhookPost},
+    zoom::{input::Input, machine::Zoom, output::Output},
 };
 
 /// Where everything that is sent is written; the streams share it.
@@ -70,13 +71,11 @@ pub(super) struct Pump {
 pub(super) struct Story {
     scenario: Arc<Scenario>,
     witness: Witness,
-    /// Whether somebody ended the stream before the scenario did.
-    is_cut_short: bool,
 }
 
 impl Story {
     pub(super) fn new(scenario: Arc<Scenario>, start: UnixMillis) -> Self {
-        Self { scenario, witness: Witness::new(start), is_cut_short: false }
+        Self { scenario, witness: Witness::new(start) }
     }
 }
 
@@ -115,7 +114,7 @@ impl Pump {
                 biased;
                 Some(reason) = stopped.recv() => {
                     if let Some(story) = self.story.as_mut().filter(|_| self.zoom.over().is_none()) {
-                        story.is_cut_short = true;
+                        story.witness.cut_short();
                     }
                     Input::Stop { reason }
                 }
@@ -140,17 +139,14 @@ impl Pump {
     }
 
     fn report(&self) -> StreamReport {
-        let mut report = self.zoom.report();
-        let is_posted = self.target.is_some();
-        if !is_posted {
+        let mut report = match &self.story {
+            Some(Story { scenario, witness }) => scenario.judge_witnessed(&self.zoom, witness),
+            None => self.zoom.report(),
+        };
+        if self.target.is_none() {
             // What is only printed was not posted.
             report.summary.webhooks.clear();
             report.summary.sent.webhooks = 0;
-        }
-        if let Some(Story { scenario, witness, is_cut_short }) = &self.story {
-            let is_heard = is_posted && self.zoom.deliveries().iter().any(Delivery::is_accepted);
-            let is_visited = is_heard || self.zoom.tally().attempts > 0;
-            report.judge_by(scenario, scenario.outcome(&self.zoom, witness, is_visited, *is_cut_short));
         }
         report
     }

@@ -21,8 +21,10 @@ use tokio::{
 };
 use tokio_websockets::Message;
 
+use self::guest::Outgoing;
 use crate::{
     config::App,
+    connection::{ConnectionId, Endpoint},
     replay::{
         Absence, Act, Played, Replay, Step,
         tape::{Contents, Lines, TapeError},
@@ -34,11 +36,9 @@ use crate::{
         post,
         tls::Tls,
     },
-    webhook::{WebhookAnswer, WebhookPost},
-    zoom::{Admission, ConnectionId, Endpoint},
+    webhook::{answer::WebhookAnswer, post::WebhookPost},
+    zoom::output::Admission,
 };
-
-use self::guest::Outgoing;
 
 /// Frames that wait for one client. Whoever reads slowly makes the tape wait, and no memory fills.
 const QUEUE: usize = 64;

@@ -1,6 +1,22 @@
 //! How connections are lost and how the stream ends.
 
-use super::*;
+use std::{sync::Arc, time::Duration};
+
+use rtms_wire::{
+    codes::{
+        state::{SessionState, StreamState},
+        stop_reason::StopReason,
+    },
+    time::UnixMillis,
+};
+
+use crate::{
+    media::flow::Media,
+    meeting::happening::Change,
+    signaling,
+    webhook::webhooks::News,
+    zoom::{live::Role, machine::Zoom, phase::Phase},
+};
 
 /// From state 4 to the close frames, for those who do not close by themselves when they are told. Not documented; ours. What is
 /// told on signaling can be overtaken by a close frame on another socket, and Zoom's SDK takes that for a failure (leave 960).

@@ -1,20 +1,17 @@
 //! Connections whose server hangs: nothing is read on them and nothing said, until it goes on where it was.
 
-use super::*;
+use bytes::Bytes;
+use rtms_wire::time::UnixMillis;
 
-/// What waits on one of them, in order.
-#[derive(Debug, Default)]
-pub(super) struct Frozen {
-    pub(super) until: UnixMillis,
-    /// What the server has not read.
-    unread: Vec<Bytes>,
-    /// What it has not said, with the record of it. The last may be its goodbye; the connection is the stream's no more then.
-    unsaid: Vec<(Output, Option<Sent>)>,
-}
+use crate::{
+    connection::ConnectionId,
+    sent::Sent,
+    zoom::{live::Frozen, machine::Zoom, output::Output},
+};
 
 impl Zoom {
     /// Whether the server of a connection hangs now.
-    pub(crate) fn is_frozen(&self, connection: ConnectionId) -> bool {
+    pub fn is_frozen(&self, connection: ConnectionId) -> bool {
         self.frozen.contains_key(&connection)
     }
 

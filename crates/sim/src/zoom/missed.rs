@@ -2,19 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use super::*;
-use crate::media::Due;
+use rtms_wire::{media::medium::Medium, time::UnixMillis};
 
-/// A media connection that the client ended. It is kept playing, and nothing of it is sent.
-#[derive(Debug)]
-pub(super) struct Absent {
-    media: Media,
-    /// What was not opened again since.
-    without: BTreeSet<Medium>,
-    /// When each packet of sound was said, in milliseconds since the start: what Zoom keeps of it is still sent to a client that
-    /// comes back.
-    sound: Vec<u64>,
-}
+use crate::{
+    media::{due::Due, flow::Media},
+    sent::What,
+    zoom::{live::Absent, machine::Zoom, phase::Phase},
+};
 
 impl Zoom {
     /// The client has ended a media connection itself.

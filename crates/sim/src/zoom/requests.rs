@@ -1,12 +1,52 @@
 //! What clients say: handshakes, subscriptions, questions, wishes.
 
-use rtms_wire::codes::media::MediaDataOption;
+use std::collections::BTreeSet;
 
-use super::*;
-use crate::checks::{
-    Granted,
-    kinds::{self, IllTyped},
-    words,
+use rtms_wire::{
+    codes::{
+        media::MediaDataOption,
+        message_type::MessageType,
+        state::{SessionState, StreamState},
+        status_code::StatusCode,
+        stop_reason::StopReason,
+    },
+    error::DecodeError,
+    ids::{StreamId, UserId},
+    message::{
+        Extra, Message,
+        client_ready::ClientReadyAck,
+        data_handshake::DataHandShakeReq,
+        event_subscription::EventSubscription,
+        signaling_handshake::{Reason, SignalingHandShakeReq},
+        state::{SessionStateReq, SessionStateResp, StreamStateReq, StreamStateResp},
+        stream_close::{StreamCloseReq, StreamCloseResp},
+        video_subscription::{VideoSubscriptionReq, VideoSubscriptionResp},
+    },
+    time::UnixMillis,
+};
+
+use crate::{
+    checks::{
+        expected::Granted,
+        incomplete::incomplete,
+        kinds::{self, IllTyped},
+        refusal::Refusal,
+        words,
+    },
+    connection::{ConnectionId, Ending},
+    fault::{Answer, CloseAnswer, Request, SecondSignaling},
+    findings::mistake::Mistake,
+    handshake,
+    keep_alive::KeepAlive,
+    media::flow::Media,
+    sent::What,
+    signaling::{self, Signaling},
+    webhook::{answer::WebhookAnswer, post::WebhookId},
+    zoom::{
+        live::{Connection, Role},
+        machine::Zoom,
+        phase::Phase,
+    },
 };
 
 impl Zoom {
@@ -122,10 +162,10 @@ impl Zoom {
         let is_new_media = matches!(self.connections.get(&connection).map(|it| &it.role), Some(Role::MediaNew));
         match error {
             DecodeError::BadField { msg_type: Some(MessageType::SignalingHandShakeReq), .. } if is_new_signaling => {
-                self.refuse_signaling(connection, &checks::incomplete(payload, error), now);
+                self.refuse_signaling(connection, &incomplete(payload, error), now);
             }
             DecodeError::BadField { msg_type: Some(MessageType::DataHandShakeReq), .. } if is_new_media => {
-                self.refuse_data(connection, &checks::incomplete(payload, error), now);
+                self.refuse_data(connection, &incomplete(payload, error), now);
             }
             DecodeError::BadField { .. }
             | DecodeError::NotAnObject
@@ -193,7 +233,8 @@ impl Zoom {
         self.signaling = Some(connection);
         self.signaling_window = None;
         self.greet(connection, Role::Signaling(Signaling::default()), now);
-        let welcome = signaling::welcome(self.config.granted, &self.server().media_url, self.config.temper.media_urls);
+        let welcome =
+            handshake::signaling_granted(self.config.granted, &self.server().media_url, self.config.temper.media_urls);
         self.stray(connection);
         self.send(connection, &welcome, What::SignalingHandshake { status: StatusCode::Ok }, now);
         self.send_event(connection, signaling::first_packet(self.start), now);
@@ -238,7 +279,7 @@ impl Zoom {
                 let media = Media::new(request.media_type, carries, params.clone());
                 self.greet(connection, Role::Media(Box::new(media)), now);
                 let what = What::DataHandshake { status: StatusCode::Ok, media_params: Some(params.clone()) };
-                let welcome = media::welcome(params, self.encrypts_any_of(carries));
+                let welcome = handshake::data_granted(params, self.encrypts_any_of(carries));
                 self.stray(connection);
                 self.send(connection, &welcome, what, now);
             }
@@ -274,13 +315,13 @@ impl Zoom {
 
     fn say_no_to_signaling(&mut self, connection: ConnectionId, refusal: &Refusal, now: UnixMillis) {
         let what = What::SignalingHandshake { status: refusal.status };
-        self.send(connection, &signaling::refusal(refusal.status, &refusal.reason), what, now);
+        self.send(connection, &handshake::signaling_refused(refusal.status, &refusal.reason), what, now);
         self.conduct.signaling_in_vain(now);
     }
 
     fn say_no_to_data(&mut self, connection: ConnectionId, refusal: &Refusal, now: UnixMillis) {
         let what = What::DataHandshake { status: refusal.status, media_params: None };
-        self.send(connection, &media::refusal(refusal.status, &refusal.reason), what, now);
+        self.send(connection, &handshake::data_refused(refusal.status, &refusal.reason), what, now);
         self.conduct.media_was_refused(refusal.status);
     }
 

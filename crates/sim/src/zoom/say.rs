@@ -1,7 +1,40 @@
 //! How things are said: every message, close and webhook goes through here and is recorded.
 
-use super::*;
-use crate::{fault::EventCode, webhook::Purpose};
+use rtms_wire::{
+    codes::{
+        message_type::MessageType,
+        state::{SessionState, StreamState},
+        status_code::StatusCode,
+        stop_reason::StopReason,
+    },
+    ids::UserId,
+    media::medium::Medium,
+    message::{
+        Extra, Message,
+        event_update::EventBody,
+        state::{SessionStateUpdate, StreamStateUpdate},
+    },
+    time::UnixMillis,
+};
+
+use crate::{
+    config::Server,
+    connection::ConnectionId,
+    fault::{EventCode, MediaUrlForm},
+    findings::{finding::Finding, mistake::Mistake},
+    media::flow::Media,
+    sent::{Sent, What},
+    signaling,
+    webhook::{
+        post::{Purpose, WebhookPost},
+        webhooks::News,
+    },
+    zoom::{
+        live::{Connection, Role},
+        machine::Zoom,
+        output::Output,
+    },
+};
 
 impl Zoom {
     /// Media connections that are the stream's; those to a server that failed are not.
@@ -116,7 +149,7 @@ impl Zoom {
     }
 
     /// Whether everything on a connection is lost, both ways.
-    pub(crate) fn is_void(&self, connection: ConnectionId) -> bool {
+    pub fn is_void(&self, connection: ConnectionId) -> bool {
         self.connections.get(&connection).is_some_and(|known| known.is_void)
     }
 
@@ -209,3 +242,6 @@ fn as_bare_url(message: &Message) -> String {
     }
     text
 }
+
+/// The close code for everything: Zoom's codes are not documented, and 1000 was seen for success and refusal alike.
+const CLOSE_NORMAL: u16 = 1000;

@@ -1,6 +1,23 @@
 //! What time brings: webhooks, windows, the meeting's course, media, keep-alives.
 
-use super::*;
+use std::sync::Arc;
+
+use rtms_wire::{
+    codes::stop_reason::StopReason,
+    media::medium::Medium,
+    message::{Extra, Message, keep_alive::KeepAliveReq},
+    time::UnixMillis,
+};
+
+use crate::{
+    fault::KeepAliveForm,
+    findings::mistake::Mistake,
+    keep_alive,
+    meeting::happening::Change,
+    sent::What,
+    signaling,
+    zoom::{live::Role, machine::Zoom, phase::Phase},
+};
 
 impl Zoom {
     pub(super) fn pass_time(&mut self, now: UnixMillis) {

@@ -1,9 +1,32 @@
 //! What goes wrong: incidents at their time, and requests that are refused although they are right.
 
-use super::*;
+use std::time::Duration;
+
+use bytes::Bytes;
+use rtms_wire::{
+    codes::{
+        message_type::MessageType,
+        state::{SessionState, StreamState},
+        status_code::StatusCode,
+        stop_reason::StopReason,
+    },
+    time::UnixMillis,
+};
+
 use crate::{
     checks::words,
-    fault::{Incident, Nonsense},
+    connection::ConnectionId,
+    fault::{Answer, Incident, Nonsense, Request, Target, Told, Trouble},
+    handshake,
+    sent::What,
+    webhook::webhooks::News,
+    zoom::{
+        live::{Connection, Role},
+        machine::Zoom,
+        output::Output,
+        phase::Phase,
+        session::Session,
+    },
 };
 
 impl Zoom {
@@ -299,10 +322,10 @@ impl Zoom {
             if is_signaling {
                 zoom.conduct.turned_away(status);
                 let what = What::SignalingHandshake { status };
-                zoom.send(connection, &signaling::refusal(status, &reason), what, now);
+                zoom.send(connection, &handshake::signaling_refused(status, &reason), what, now);
             } else {
                 let what = What::DataHandshake { status, media_params: None };
-                zoom.send(connection, &media::refusal(status, &reason), what, now);
+                zoom.send(connection, &handshake::data_refused(status, &reason), what, now);
             }
         };
         match answer {

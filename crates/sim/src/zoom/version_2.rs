@@ -3,11 +3,19 @@
 
 use std::borrow::Cow;
 
-use rtms_wire::{codes::product::Product, media::medium::MediaTypes};
+use bytes::Bytes;
+use rtms_wire::{
+    codes::product::Product,
+    media::medium::{MediaTypes, Medium},
+    message::{Message, event_update::EventBody},
+};
 use serde_json::json;
 
-use super::*;
-use crate::fault::{EventCode, OrMask};
+use crate::{
+    connection::ConnectionId,
+    fault::{EventCode, OrMask},
+    zoom::{machine::Zoom, output::Output},
+};
 
 /// Bytes that begin like a Protobuf message, with a field of text.
 pub(super) const PROTOBUF: &[u8] =

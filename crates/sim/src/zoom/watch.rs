@@ -1,19 +1,46 @@
 //! What is told to the judge, and what the judge finds.
 
-use rtms_wire::{codes::product::Product, message::signaling_handshake::PROTOCOL_VERSION};
+use std::time::Duration;
 
-use super::*;
+use rtms_wire::{
+    codes::{message_type::MessageType, product::Product, status_code::StatusCode},
+    ids::StreamId,
+    message::{keep_alive::KeepAliveResp, signaling_handshake::PROTOCOL_VERSION},
+    signature::HandshakeSignature,
+    time::UnixMillis,
+};
+
 use crate::{
-    checks::Leniency,
-    findings::{Kind, Severity, suspect},
-    judge::{Doubt, StreamReport, Tally},
-    keep_alive::Unexpected,
+    checks::expected::Leniency,
+    connection::{ConnectionId, Endpoint},
+    fault::MediaUrlForm,
+    findings::{
+        advice::{Kind, Severity},
+        finding::Finding,
+        mistake::{KeepAliveFault, Mistake},
+        suspect,
+    },
+    judge::{
+        conduct::{ASKED_WITHIN, BACK_WITHIN, Doubt, READY_WITHIN},
+        report::{Evidence, StreamReport},
+        tally::Tally,
+    },
+    keep_alive::{KeepAlive, Unexpected},
+    zoom::{live::Role, machine::Zoom},
 };
 
 impl Zoom {
     /// What the client did well and badly so far, and how the stream went.
     pub fn report(&self) -> StreamReport {
-        StreamReport::new(self, &self.conduct.tally)
+        StreamReport::new(Evidence {
+            stream: self.stream(),
+            product: self.product(),
+            start: self.start(),
+            stop_reason: self.over().map(|(_, reason)| reason),
+            tally: &self.conduct.tally,
+            findings: self.findings(),
+            deliveries: self.deliveries(),
+        })
     }
 
     /// What is counted of the client.
@@ -24,6 +51,11 @@ impl Zoom {
     /// Whether the client wants the sound from before it came.
     pub(crate) fn wants_backlog(&self) -> bool {
         self.backlog_wanted
+    }
+
+    /// Whether anybody gets the webhooks.
+    pub(crate) fn webhooks_are_posted(&self) -> bool {
+        self.config.webhooks_are_posted
     }
 
     /// Which product streams.
@@ -372,7 +404,7 @@ impl Zoom {
         // Media cannot come back before signaling, nor anything while the client's process is gone.
         let joined = medium.and(self.signaling).and_then(|it| self.connections.get(&it)).map(|known| known.opened);
         let since = joined.into_iter().chain(self.client_back_after(lost)).fold(lost, UnixMillis::max);
-        if now.since(since) >= judge::BACK_WITHIN && !self.conduct.has_tried(endpoint, since) && !self.lost_unheard {
+        if now.since(since) >= BACK_WITHIN && !self.conduct.has_tried(endpoint, since) && !self.lost_unheard {
             let after_ms = u64::try_from(now.since(since).as_millis()).unwrap_or(u64::MAX);
             self.find(now, None, Mistake::StayedAway { medium, after_ms });
         }
@@ -390,7 +422,7 @@ impl Zoom {
         let is_explained = refused.is_some() && self.findings.iter().any(|it| it.mistake.severity() == Severity::Fault);
         // An attempt that is under way takes its time.
         let is_decided = refused.is_some() || !self.conduct.has_tried(Endpoint::Media, joined_at);
-        let within = if is_decided { judge::ASKED_WITHIN } else { judge::BACK_WITHIN };
+        let within = if is_decided { ASKED_WITHIN } else { BACK_WITHIN };
         if now.since(joined_at) >= within && !is_explained {
             let after_ms = u64::try_from(now.since(joined_at).as_millis()).unwrap_or(u64::MAX);
             self.find(now, self.signaling, Mistake::NoMedia { after_ms, refused });
@@ -414,7 +446,7 @@ impl Zoom {
             if is_opening || self.conduct.is_hindered(now) {
                 self.conduct.wait_for_ready(connection, now);
             } else {
-                let after_ms = u64::try_from(judge::READY_WITHIN.as_millis()).unwrap_or(u64::MAX);
+                let after_ms = u64::try_from(READY_WITHIN.as_millis()).unwrap_or(u64::MAX);
                 self.find(now, Some(connection), Mistake::NoReady { after_ms });
             }
         }

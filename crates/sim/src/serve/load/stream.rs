@@ -35,17 +35,23 @@ use super::{
 };
 use crate::{
     checks::{
-        self, Expected, Refusal,
+        expected::Expected,
+        incomplete::incomplete,
         kinds::{self, IllTyped},
+        refusal::Refusal,
     },
     config::{App, WebhookOptions},
+    connection::Endpoint,
     fault::{KeepAliveForm, MediaUrlForm},
+    handshake,
     keep_alive::{Due, KeepAlive},
-    media,
     seed::Seed,
     signaling,
-    webhook::{Identity, News, WebhookPost, Webhooks},
-    zoom::Endpoint,
+    webhook::{
+        identity::Identity,
+        post::WebhookPost,
+        webhooks::{News, Webhooks},
+    },
 };
 
 /// How a stream under load differs from others.
@@ -210,7 +216,7 @@ impl Stream {
             return refuse(pipe, Endpoint::Signaling, refusal);
         }
         state.signaling = Some(self.connection(pipe, now));
-        say(pipe, &signaling::welcome(granted(), &self.media_url, MediaUrlForm::Keys));
+        say(pipe, &handshake::signaling_granted(granted(), &self.media_url, MediaUrlForm::Keys));
         say(pipe, &signaling::event_update(signaling::first_packet(self.start)));
         Outcome::Joined
     }
@@ -234,7 +240,7 @@ impl Stream {
             return if is_found_out_by_asking { Outcome::Fine } else { outcome };
         }
         state.media = Some(self.connection(pipe, now));
-        say(pipe, &media::welcome(Sound::params(), false));
+        say(pipe, &handshake::data_granted(Sound::params(), false));
         Outcome::MediaConnected
     }
 
@@ -356,8 +362,8 @@ fn say(pipe: &Pipe, message: &Message) -> Written {
 fn refuse(pipe: &Pipe, endpoint: Endpoint, refusal: Refusal) -> Outcome {
     let Refusal { status, reason } = refusal;
     let (request, answer) = match endpoint {
-        Endpoint::Signaling => (MessageType::SignalingHandShakeReq, signaling::refusal(status, &reason)),
-        Endpoint::Media => (MessageType::DataHandShakeReq, media::refusal(status, &reason)),
+        Endpoint::Signaling => (MessageType::SignalingHandShakeReq, handshake::signaling_refused(status, &reason)),
+        Endpoint::Media => (MessageType::DataHandShakeReq, handshake::data_refused(status, &reason)),
     };
     say(pipe, &answer);
     Outcome::Wrong(format!("sent message {request}, which was refused with {status}: {reason}"))
@@ -394,7 +400,7 @@ fn undecodable(pipe: &Pipe, endpoint: Endpoint, is_known: bool, payload: &[u8], 
     };
     match error {
         DecodeError::BadField { msg_type: Some(msg_type), .. } if *msg_type == wanted && !is_known => {
-            refuse(pipe, endpoint, checks::incomplete(payload, error))
+            refuse(pipe, endpoint, incomplete(payload, error))
         }
         DecodeError::BadField { .. }
         | DecodeError::NotAnObject

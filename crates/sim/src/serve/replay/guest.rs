@@ -11,12 +11,12 @@ use tokio::{
 use tokio_websockets::{Limits as WebSocketLimits, Message, ServerBuilder, WebSocketStream};
 
 use crate::{
+    connection::{ConnectionId, Ending},
     serve::{
         Limits,
         connection::{self, CLOSE_WITHIN, FromConnection},
         door::{Guest, Io},
     },
-    zoom::{ConnectionId, Ending},
 };
 
 /// Frames written before they are flushed and the client is listened to again.

@@ -1,0 +1,33 @@
+//! What changes in a meeting, when.
+
+/// Something that those who subscribed are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Happening {
+    /// When.
+    pub at_ms: u64,
+    /// What.
+    pub what: Change,
+}
+
+/// What changes in a meeting. Numbers are indices into [`Meeting::participants`] where nothing else is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Change {
+    /// Somebody comes.
+    Join(usize),
+    /// Somebody switches the camera on.
+    CameraOn(usize),
+    /// Somebody else speaks now.
+    ActiveSpeaker(usize),
+    /// Somebody starts to share.
+    SharingStart(usize),
+    /// Nobody shares any more.
+    SharingStop(usize),
+    /// The chat group changes: an index into [`Meeting::group_changes`].
+    ChatGroup(usize),
+    /// The call goes on: an index into [`Meeting::call`].
+    Call(usize),
+    /// Somebody switches the camera off.
+    CameraOff(usize),
+    /// Somebody goes.
+    Leave(usize),
+}
