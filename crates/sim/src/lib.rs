@@ -34,6 +34,7 @@ pub mod findings;
 mod handshake;
 pub mod judge;
 mod keep_alive;
+pub mod load;
 mod media;
 pub mod meeting;
 pub mod plan;

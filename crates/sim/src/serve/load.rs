@@ -37,11 +37,12 @@ use self::{
     frame::Said,
     pipe::{Pipe, Written},
     sound::Sound,
-    stream::{Outcome, Settings, Stream},
+    stream::Stream,
 };
 use crate::{
     config::{App, Timing},
-    connection::Endpoint,
+    connection::{ConnectionId, Endpoint},
+    load::{LoadEvent, LoadSettings},
     seed::Seed,
     serve::{
         AbortOnDrop, Clock, StartError,
@@ -165,6 +166,8 @@ struct Shared {
     totals: Totals,
     findings: Mutex<BTreeMap<String, u64>>,
     ready_after: Mutex<Option<(Duration, Duration)>>,
+    /// WebSockets so far, which are numbered by it.
+    accepted: AtomicU64,
     open: AtomicUsize,
     is_ending: watch::Sender<bool>,
     stop: Notify,
@@ -206,11 +209,12 @@ impl LoadServer {
         let Some(server) = door.servers.first().cloned() else { unreachable!("there is a server at least") };
         let clock = Clock::start();
         let now = clock.now();
-        let settings = Settings {
+        let settings = LoadSettings {
             product: config.product,
             app: config.app,
             keep_alive: config.keep_alive,
             keep_alive_misses: Timing::default().keep_alive_misses,
+            media_params: Sound::params(),
         };
         let this_run = super::run_number();
         let streams = (0..config.streams.max(1)).map(|number| {
@@ -225,6 +229,7 @@ impl LoadServer {
             totals: Totals::default(),
             findings: Mutex::default(),
             ready_after: Mutex::default(),
+            accepted: AtomicU64::new(0),
             open: AtomicUsize::new(0),
             is_ending: watch::channel(false).0,
             stop: Notify::new(),
@@ -447,10 +452,11 @@ async fn serve(shared: Arc<Shared>, mut socket: TcpStream, serves: Serves) {
         Ok(Err(error)) => return tracing::debug!(%error, "a connection was no WebSocket"),
     };
     shared.open.fetch_add(1, Ordering::Relaxed);
-    let pipe = Arc::new(Pipe::new(socket));
+    let id = ConnectionId(shared.accepted.fetch_add(1, Ordering::Relaxed) + 1);
+    let pipe = Arc::new(Pipe::new(id, socket));
     shared.converse(stream, number, endpoint, &pipe).await;
     pipe.end();
-    if stream.lost(&pipe) && !*shared.is_ending.borrow() {
+    if stream.closed(&pipe) && !*shared.is_ending.borrow() {
         shared.totals.ended_early.fetch_add(1, Ordering::Relaxed);
     }
     shared.open.fetch_sub(1, Ordering::Relaxed);
@@ -536,16 +542,17 @@ impl Shared {
 
     fn hear(&self, stream: &Stream, number: usize, endpoint: Endpoint, pipe: &Arc<Pipe>, payload: &[u8]) {
         let now = self.clock.now();
-        match stream.hear(pipe, endpoint, payload, now) {
-            Outcome::Fine => {}
-            Outcome::Wrong(mistake) => self.find(mistake),
-            Outcome::Joined => {
+        match stream.received(pipe, endpoint, payload, now) {
+            LoadEvent::Nothing => {}
+            LoadEvent::Mistake(mistake) => self.find(mistake),
+            LoadEvent::Joined => {
                 self.totals.joins.fetch_add(1, Ordering::Relaxed);
             }
-            Outcome::MediaConnected => {
+            LoadEvent::MediaConnected => {
                 self.totals.media_connections.fetch_add(1, Ordering::Relaxed);
             }
-            Outcome::Ready(media) => {
+            LoadEvent::Ready(media) => {
+                let Some(media) = stream.pipe(media) else { return };
                 let Some(turn) = self.turns.get(number % self.turns.len().max(1)) else { return };
                 let mut turn = lock(turn);
                 if turn.iter().any(|known| Arc::ptr_eq(known, &media)) {

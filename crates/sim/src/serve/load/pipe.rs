@@ -9,12 +9,16 @@ use std::{
 use bytes::Bytes;
 use tokio::{net::TcpStream, sync::Notify};
 
+use crate::connection::ConnectionId;
+
 /// Bytes that wait for a client that reads slowly; with more it is cut off. About ten seconds of the sound.
 const MAX_WAITING: usize = 512 << 10;
 
 /// A connection that many write to and one reads from.
 #[derive(Debug)]
 pub(super) struct Pipe {
+    /// The connection's number in its load.
+    pub(super) id: ConnectionId,
     pub(super) socket: TcpStream,
     waiting: Mutex<Waiting>,
     changed: Notify,
@@ -41,8 +45,8 @@ pub(super) enum Written {
 }
 
 impl Pipe {
-    pub(super) fn new(socket: TcpStream) -> Self {
-        Self { socket, waiting: Mutex::default(), changed: Notify::new() }
+    pub(super) fn new(id: ConnectionId, socket: TcpStream) -> Self {
+        Self { id, socket, waiting: Mutex::default(), changed: Notify::new() }
     }
 
     /// Sends a frame behind those that wait.
