@@ -22,23 +22,18 @@ use std::{
 
 use anyhow::Context;
 use clap::{ArgGroup, Args, CommandFactory, error::ErrorKind};
-use rtms_sim::{
-    config::Timing,
-    fault::Temper,
-    serve::{Simulator, SimulatorConfig, load::LoadConfig},
-    webhook::WebhookPost,
-};
-use rtms_wire::{Uri, codes::stop_reason::StopReason};
-use tokio::sync::mpsc;
-
 use credentials::AppArgs;
 use event_websocket::EventWebSocket;
 use grade::{GradeArgs, Judge};
 use load::LoadArgs;
 use meeting::MeetingArgs;
 use replay::ReplayArgs;
+use rtms_sim::{config::Timing, fault::Temper, webhook::WebhookPost};
+use rtms_sim_server::{Simulator, SimulatorConfig, load::LoadConfig};
+use rtms_wire::{Uri, codes::stop_reason::StopReason};
 use scenario::ScenarioArgs;
 use servers::ServerArgs;
+use tokio::sync::mpsc;
 use version_two::VersionTwoArgs;
 use webhooks::WebhookArgs;
 

@@ -27,8 +27,8 @@ use rtms_sim::{
     fault::{Answer, Incident, Refused, Request, Target, Temper, Trouble},
     meeting::options::Scene,
     sent::{SentCounts, What},
-    serve::{Simulator, SimulatorConfig},
 };
+use rtms_sim_server::{Simulator, SimulatorConfig};
 use rtms_sink::envelope::{Body, Next};
 use rtms_wire::{
     codes::{status_code::StatusCode, stop_reason::StopReason},

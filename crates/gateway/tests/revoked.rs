@@ -9,10 +9,8 @@ use std::{fs, path::Path, time::Duration};
 use common::{Gateway, config, meeting, simulator, told::Told, until};
 use rtms_gateway::server::RECORDINGS;
 use rtms_record::deletion::{self, Deletion, DeletionRecord};
-use rtms_sim::{
-    fault::{Incident, Told as ToldBy, Trouble},
-    serve::{Simulator, SimulatorConfig},
-};
+use rtms_sim::fault::{Incident, Told as ToldBy, Trouble};
+use rtms_sim_server::{Simulator, SimulatorConfig};
 use rtms_sink::envelope::{Body, Next};
 use rtms_wire::{codes::stop_reason::StopReason, ids::StreamId, time::UnixMillis};
 use serde_json::{Value, json};

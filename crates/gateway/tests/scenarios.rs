@@ -16,12 +16,8 @@ use rtms_gateway::{
     http::streams::path_of,
 };
 use rtms_record::{Manifest, check::check};
-use rtms_sim::{
-    fault::Trouble,
-    judge::Verdict,
-    scenario::Scenario,
-    serve::{Simulator, SimulatorConfig},
-};
+use rtms_sim::{fault::Trouble, judge::Verdict, scenario::Scenario};
+use rtms_sim_server::{Simulator, SimulatorConfig};
 use rtms_wire::codes::stop_reason::StopReason;
 use tokio::{
     task::LocalSet,

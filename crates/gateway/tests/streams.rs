@@ -17,7 +17,8 @@ use rtms_gateway::{
     streams::{StreamDetail, StreamLine, StreamStanding, VideoLine, VideoStanding},
 };
 use rtms_record::manifest::RecordingState;
-use rtms_sim::{meeting::Participant, sent::What, serve::Simulator};
+use rtms_sim::{meeting::Participant, sent::What};
+use rtms_sim_server::Simulator;
 use rtms_store::{
     entry::NewEntry,
     folding::FoldInput,

@@ -23,8 +23,8 @@
 //! assert_eq!(post.event, "meeting.rtms_stopped");
 //! ```
 //!
-//! With the feature `serve`, [`serve::Simulator`] is the same machine on real sockets; with `opus` it can send Opus. What was sent is
-//! kept in [`sent`], what the client did wrong in [`findings`].
+//! With the feature `opus` it can send Opus. What was sent is kept in [`sent`], what the client did wrong in [`findings`]. The crate
+//! `rtms-sim-server` puts the same machine on real sockets.
 
 mod checks;
 pub mod config;
@@ -42,8 +42,6 @@ pub mod replay;
 pub mod scenario;
 pub mod seed;
 pub mod sent;
-#[cfg(feature = "serve")]
-pub mod serve;
 mod signaling;
 pub mod source;
 pub mod webhook;

@@ -6,11 +6,11 @@ use anyhow::Context;
 use clap::Args;
 use rtms_sim::{
     replay::{Absence, Played, tape::Contents},
-    serve::{
-        SimulatorConfig,
-        replay::{ReplayConfig, ReplayEnding, Replaying, Speed, Summary},
-    },
     webhook::WebhookAnswer,
+};
+use rtms_sim_server::{
+    SimulatorConfig,
+    replay::{ReplayConfig, ReplayEnding, Replaying, Speed, Summary},
 };
 use rtms_wire::media::medium::Medium;
 

@@ -1,0 +1,29 @@
+//! What the tasks of connections and webhooks report to whoever drives the machine.
+
+use bytes::Bytes;
+use rtms_sim::{
+    webhook::{WebhookAnswer, WebhookId},
+    zoom::{Admission, ConnectionId, Ending},
+};
+use tokio::sync::oneshot;
+
+use crate::guest::{Arrival, Guest};
+
+/// What a task tells the pump.
+#[derive(Debug)]
+pub(crate) enum FromConnection {
+    /// Somebody asks for a WebSocket.
+    Knocked { arrival: Arrival, answer: oneshot::Sender<Admission> },
+    /// They have it.
+    Entered { arrival: Arrival, guest: Guest },
+    /// A text or binary message came.
+    Said { connection: ConnectionId, payload: Bytes },
+    /// The client did not answer our close frame in time.
+    LeftOpen { connection: ConnectionId },
+    /// The connection is gone; no ending if it ended by our wish, in order.
+    Ended { connection: ConnectionId, ending: Option<Ending> },
+    /// A webhook was answered, or not.
+    WebhookAnswered { webhook: WebhookId, answer: WebhookAnswer },
+    /// A webhook was answered after Zoom had given up waiting.
+    WebhookAnsweredLate { webhook: WebhookId, attempt: u32, status: u16 },
+}
