@@ -9,7 +9,7 @@ pub struct Happening {
     pub what: Change,
 }
 
-/// What changes in a meeting. Numbers are indices into [`Meeting::participants`] where nothing else is said.
+/// What changes in a meeting. Numbers are indices into [`Meeting::participants`](crate::meeting::Meeting::participants) where nothing else is said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Change {
     /// Somebody comes.
@@ -22,9 +22,9 @@ pub enum Change {
     SharingStart(usize),
     /// Nobody shares any more.
     SharingStop(usize),
-    /// The chat group changes: an index into [`Meeting::group_changes`].
+    /// The chat group changes: an index into [`Meeting::group_changes`](crate::meeting::Meeting::group_changes).
     ChatGroup(usize),
-    /// The call goes on: an index into [`Meeting::call`].
+    /// The call goes on: an index into [`Meeting::call`](crate::meeting::Meeting::call).
     Call(usize),
     /// Somebody switches the camera off.
     CameraOff(usize),

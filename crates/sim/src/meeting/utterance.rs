@@ -5,7 +5,7 @@ use rtms_wire::codes::language::TranscriptLanguage;
 /// Somebody saying one line.
 #[derive(Clone, Debug)]
 pub struct Utterance {
-    /// Who, as an index into [`Meeting::participants`].
+    /// Who, as an index into [`Meeting::participants`](crate::meeting::Meeting::participants).
     pub speaker: usize,
     /// First moment of sound.
     pub start_ms: u64,

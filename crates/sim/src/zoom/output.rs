@@ -27,7 +27,7 @@ pub enum Output {
         connection: ConnectionId,
     },
     /// Closes a connection with a close frame. Nothing is sent on it any more afterwards; if the client ends it without an answer,
-    /// or had ended it before, [`Input::Closed`] says so.
+    /// or had ended it before, [`Input::Closed`](crate::zoom::Input::Closed) says so.
     Close {
         /// Which.
         connection: ConnectionId,
@@ -41,7 +41,7 @@ pub enum Output {
 /// What becomes of a client that asks for a WebSocket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admission {
-    /// It gets one; [`Input::Connected`] is to follow.
+    /// It gets one; [`Input::Connected`](crate::zoom::Input::Connected) is to follow.
     Welcome,
     /// It gets an HTTP response with this status.
     Status(u16),
