@@ -11,11 +11,13 @@ use rtms_wire::{
 };
 
 use crate::{
+    connection::{ConnectionId, Ending},
+    findings::mistake::Mistake,
     media::flow::Media,
     meeting::happening::Change,
     signaling,
     webhook::webhooks::News,
-    zoom::{live::Role, machine::Zoom, phase::Phase},
+    zoom::{connections::Role, machine::Zoom, phase::Phase},
 };
 
 /// From state 4 to the close frames, for those who do not close by themselves when they are told. Not documented; ours. What is
@@ -23,6 +25,47 @@ use crate::{
 const PARTING: Duration = Duration::from_secs(1);
 
 impl Zoom {
+    /// A connection has ended by the client.
+    pub(super) fn closed(&mut self, connection: ConnectionId, ending: Ending, now: UnixMillis) {
+        // The network loses the goodbye, too.
+        if self.connections.is_void(connection) {
+            return;
+        }
+        let hung = self.connections.drop_waiting(connection);
+        let Some(known) = self.connections.remove(connection) else {
+            let is_judged = self.notes.conduct.ended_by_itself(connection);
+            if is_judged && ending == Ending::Cut && !self.faults.is_client_away(now) {
+                self.notes.find(now, Some(connection), Mistake::AbruptClose);
+            }
+            return;
+        };
+        match ending {
+            Ending::CloseFrame => {}
+            // Whoever was told that the stream is over may go as they like.
+            Ending::Cut if known.cut_at.is_some() || self.faults.is_client_away(now) || self.is_parting() => {}
+            Ending::Cut => self.notes.find(now, Some(connection), Mistake::AbruptClose),
+            Ending::TooSlow { waiting_bytes } => {
+                self.notes.find(now, Some(connection), Mistake::ReadTooSlowly { waiting_bytes })
+            }
+        }
+        match known.role {
+            Role::SignalingNew | Role::MediaNew => {}
+            Role::Signaling(_) | Role::Media(_) if known.cut_at.is_some() => {}
+            // A client that leaves a server that hangs does it for that reason.
+            Role::Signaling(_) if hung => self.signaling_lost(StopReason::AwaitReconnectionTimeout, now),
+            Role::Signaling(_) => {
+                self.notes.conduct.left(now);
+                self.signaling_left(now);
+            }
+            Role::Media(media) => {
+                self.media_lost(&media, StopReason::AwaitReconnectionTimeout, now);
+                if !hung {
+                    self.goes_without(*media, now);
+                }
+            }
+        }
+    }
+
     /// Both kinds of connection are interrupted; signaling has a window to come back. `reason` is why the stream ends if it does not.
     pub(super) fn signaling_lost(&mut self, reason: StopReason, now: UnixMillis) {
         if !self.is_over() {
@@ -36,10 +79,8 @@ impl Zoom {
         if self.is_over() {
             return;
         }
-        self.signaling = None;
-        self.stream_state = StreamState::Interrupted;
-        self.signaling_window = Some((now + self.config.timing.signaling_window, reason));
-        for connection in self.media_connections() {
+        self.signaling.interrupt(now + self.config.timing.signaling_window, reason);
+        for connection in self.connections.media_ids() {
             if let Some(Role::Media(media)) = self.close(connection) {
                 self.open_media_window(&media, reason, now);
             }
@@ -51,8 +92,8 @@ impl Zoom {
     pub(super) fn signaling_left(&mut self, now: UnixMillis) {
         let reason = StopReason::AwaitReconnectionTimeout;
         if !self.is_over() {
-            for connection in self.media_connections() {
-                self.conduct.leaves_behind(connection);
+            for connection in self.connections.media_ids() {
+                self.notes.conduct.leaves_behind(connection);
                 if let Some(Role::Media(media)) = self.close(connection) {
                     self.open_media_window(&media, reason, now);
                     self.goes_without(*media, now);
@@ -67,7 +108,7 @@ impl Zoom {
     pub(super) fn open_media_window(&mut self, media: &Media, reason: StopReason, now: UnixMillis) {
         // Nobody can use what is encrypted, so nobody need come back for it.
         for medium in media.carries.iter().filter(|medium| !self.config.temper.encrypted_unasked.contains(medium)) {
-            self.media_windows.entry(medium).or_insert((now + self.config.timing.media_window, reason));
+            self.media.open_window(medium, now + self.config.timing.media_window, reason);
         }
     }
 
@@ -77,7 +118,7 @@ impl Zoom {
             return;
         }
         self.open_media_window(media, reason, now);
-        if let Some(connection) = self.signaling {
+        if let Some(connection) = self.signaling.connection {
             self.send_event(connection, signaling::media_interrupted(now), now);
         }
         self.stream_state_is(StreamState::Interrupted, Some(StopReason::DataConnectionInterrupted), now);
@@ -119,7 +160,7 @@ impl Zoom {
 
     /// The end has been told, and connections stay for another moment.
     pub(super) fn is_parting(&self) -> bool {
-        matches!(self.phase, Phase::Ending { .. }) && self.stream_state == StreamState::Terminated
+        matches!(self.phase, Phase::Ending { .. }) && self.signaling.state() == StreamState::Terminated
     }
 
     /// The stream ends from Zoom's side: the end is told at once, and connections are closed when there was time to hear it.
@@ -133,15 +174,13 @@ impl Zoom {
         if stream_first {
             self.stream_state_is(StreamState::Terminated, Some(reason), now);
         }
-        for session in 0..self.sessions.len() {
-            if !matches!(self.session_state(session), SessionState::Inactive | SessionState::Stopped) {
-                self.session_state_is(session, SessionState::Stopped, Some(reason), now);
-            }
+        for session in self.signaling.running_sessions() {
+            self.session_state_is(session, SessionState::Stopped, Some(reason), now);
         }
         if !stream_first {
             self.stream_state_is(StreamState::Terminated, Some(reason), now);
         }
-        if self.signaling.is_some_and(|connection| self.connections.contains_key(&connection)) {
+        if self.signaling.connection.is_some_and(|connection| self.connections.get(connection).is_some()) {
             self.phase = Phase::Ending { until: now + PARTING, reason };
             self.nobody_is_awaited();
         } else {
@@ -152,16 +191,14 @@ impl Zoom {
     pub(super) fn finish(&mut self, reason: StopReason, now: UnixMillis) {
         self.is_over_from(now, reason);
         self.phase = Phase::Ended;
-        self.conduct.ended(now);
-        self.signaling = None;
+        self.notes.conduct.ended(now);
+        self.signaling.connection = None;
         self.nobody_is_awaited();
-        let connections: Vec<_> = self.connections.keys().copied().collect();
-        for connection in connections {
+        for connection in self.connections.ids() {
             self.close(connection);
         }
-        self.webhooks.finish();
-        if std::mem::replace(&mut self.stop_webhook_due, false) {
-            self.announce(News::Stopped { reason }, now);
+        if self.webhooks.finish(reason, &self.identity, now) {
+            self.pass_webhooks(now);
         }
     }
 
@@ -175,7 +212,14 @@ impl Zoom {
 
     /// No connection has a window any more.
     pub(super) fn nobody_is_awaited(&mut self) {
-        self.signaling_window = None;
-        self.media_windows.clear();
+        self.signaling.close_window();
+        self.media.close_windows();
+    }
+
+    /// The client has ended a media connection itself.
+    fn goes_without(&mut self, media: Media, now: UnixMillis) {
+        if self.phase == Phase::Joined && !self.faults.is_client_away(now) {
+            self.media.goes_without(media);
+        }
     }
 }

@@ -42,8 +42,8 @@ impl Zoom {
 
     /// A frame that is no JSON, if such frames come.
     pub(super) fn stray(&mut self, connection: ConnectionId) {
-        if self.config.temper.stray_binary && !self.is_void(connection) {
-            self.say(connection, Output::SendBinary { connection, payload: Bytes::from_static(PROTOBUF) }, None);
+        if self.config.temper.stray_binary && !self.connections.is_void(connection) {
+            self.put(connection, Output::SendBinary { connection, payload: Bytes::from_static(PROTOBUF) }, None);
         }
     }
 
