@@ -20,9 +20,9 @@ use tokio_websockets::{CloseCode, Limits as WebSocketLimits, Message, ServerBuil
 
 use crate::{
     from_connection::FromConnection,
-    guest::Guest,
     limits::Limits,
-    line::{Line, Passage},
+    socket::UpgradedSocket,
+    transport::{Passage, Transport},
 };
 
 /// How long a client has to answer a close frame.
@@ -32,7 +32,7 @@ pub(crate) const CLOSE_WITHIN: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) enum Outgoing {
     /// A text or binary frame.
-    Say(Message),
+    Send(Message),
     /// A close frame with this code, and then the end.
     Close(u16),
     /// Nothing, but what is written from now on goes this way.
@@ -42,15 +42,15 @@ pub(crate) enum Outgoing {
 /// Serves one connection from its upgrade to its last byte.
 pub(crate) async fn run(
     connection: ConnectionId,
-    guest: Guest,
+    socket: UpgradedSocket,
     limits: Limits,
     mut outgoing: mpsc::UnboundedReceiver<Outgoing>,
     waiting_bytes: Arc<AtomicUsize>,
     events: mpsc::Sender<FromConnection>,
 ) {
     let websocket = WebSocketLimits::default().max_payload_len(Some(limits.message_bytes));
-    let Guest { io, room: _room } = guest;
-    let mut socket = ServerBuilder::new().limits(websocket).serve(Line::new(io));
+    let UpgradedSocket { io, room: _room } = socket;
+    let mut socket = ServerBuilder::new().limits(websocket).serve(Transport::new(io));
     let ending = converse(connection, &mut socket, &mut outgoing, &waiting_bytes, &events).await;
     // It fails only when the pump has ended.
     let _ = events.send(FromConnection::Ended { connection, ending }).await;
@@ -66,7 +66,7 @@ pub(crate) async fn run(
 
 async fn converse(
     connection: ConnectionId,
-    socket: &mut WebSocketStream<Line>,
+    socket: &mut WebSocketStream<Transport>,
     outgoing: &mut mpsc::UnboundedReceiver<Outgoing>,
     waiting_bytes: &AtomicUsize,
     events: &mpsc::Sender<FromConnection>,
@@ -80,7 +80,7 @@ async fn converse(
                 }
                 Some(Ok(message)) if message.is_text() || message.is_binary() => {
                     let payload = Bytes::from(message.into_payload());
-                    if events.send(FromConnection::Said { connection, payload }).await.is_err() {
+                    if events.send(FromConnection::Received { connection, payload }).await.is_err() {
                         return None;
                     }
                 }
@@ -118,11 +118,11 @@ async fn converse(
 }
 
 /// Answers a client's close frame, after what was said until it was known: that counts as sent, and the client still reads.
-async fn answer_close(line: &mut Line, mut outgoing: mpsc::UnboundedReceiver<Outgoing>) {
+async fn answer_close(transport: &mut Transport, mut outgoing: mpsc::UnboundedReceiver<Outgoing>) {
     // The library says nothing more on a socket whose close frame it has read, so this is a new one on the same line.
-    let mut socket = ServerBuilder::new().serve(line);
+    let mut socket = ServerBuilder::new().serve(transport);
     while let Some(wanted) = outgoing.recv().await {
-        if let Outgoing::Say(message) = wanted
+        if let Outgoing::Send(message) = wanted
             && socket.feed(message).await.is_err()
         {
             return;
@@ -134,7 +134,7 @@ async fn answer_close(line: &mut Line, mut outgoing: mpsc::UnboundedReceiver<Out
 
 /// Writes what waits, in one go as far as it is there already. Gives the code if the connection is to be closed then.
 async fn write(
-    socket: &mut WebSocketStream<Line>,
+    socket: &mut WebSocketStream<Transport>,
     first: Outgoing,
     outgoing: &mut mpsc::UnboundedReceiver<Outgoing>,
     waiting_bytes: &AtomicUsize,
@@ -145,7 +145,7 @@ async fn write(
     let mut written = 0;
     while let Some(wanted) = next.take() {
         match wanted {
-            Outgoing::Say(message) => {
+            Outgoing::Send(message) => {
                 let length = message.as_payload().len();
                 socket.feed(message).await?;
                 waiting_bytes.fetch_sub(length, Ordering::Relaxed);
@@ -207,14 +207,14 @@ mod tests {
         let room = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
         let (queue, outgoing) = mpsc::unbounded_channel();
         let (events, mut told) = mpsc::channel(8);
-        let guest = Guest { io: Box::new(ours), room };
-        tokio::spawn(run(ConnectionId(1), guest, Limits::default(), outgoing, Arc::default(), events));
+        let socket = UpgradedSocket { io: Box::new(ours), room };
+        tokio::spawn(run(ConnectionId(1), socket, Limits::default(), outgoing, Arc::default(), events));
         let mut client = ClientBuilder::new().take_over(theirs);
 
         client.send(Message::close(Some(CloseCode::NORMAL_CLOSURE), "")).await.unwrap();
         let event = told.recv().await.unwrap();
         assert!(matches!(event, FromConnection::Ended { ending: Some(Ending::CloseFrame), .. }), "{event:?}");
-        queue.send(Outgoing::Say(Message::text("late"))).unwrap();
+        queue.send(Outgoing::Send(Message::text("late"))).unwrap();
         drop(queue);
 
         assert_eq!(client.next().await.unwrap().unwrap().as_text(), Some("late"));

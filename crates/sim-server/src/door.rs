@@ -19,9 +19,9 @@ use tokio_rustls::TlsAcceptor;
 use crate::{
     abort_on_drop::AbortOnDrop,
     from_connection::FromConnection,
-    guest::{Arrival, Guest, Io},
     limits::Limits,
     lobby::{Lobby, Place},
+    socket::{Destination, Io, UpgradedSocket},
     start_error::StartError,
     upgrade,
 };
@@ -78,7 +78,7 @@ pub(crate) enum Serves {
 
 /// Where [`Door::bind`] listens.
 #[derive(Debug)]
-pub(crate) struct Places<'a> {
+pub(crate) struct Addresses<'a> {
     /// Signaling of the first server.
     pub(crate) signaling: SocketAddr,
     /// Its media; none takes a port from the system.
@@ -92,7 +92,7 @@ pub(crate) struct Places<'a> {
 }
 
 impl Door {
-    pub(crate) async fn bind(places: Places<'_>) -> Result<Self, StartError> {
+    pub(crate) async fn bind(places: Addresses<'_>) -> Result<Self, StartError> {
         let mut door = Self { servers: Vec::new(), listeners: Vec::new() };
         let any_port = |address: SocketAddr| SocketAddr::new(address.ip(), 0);
         for index in 0..places.servers.max(1) {
@@ -133,7 +133,7 @@ impl Door {
         limits: &Limits,
     ) -> Vec<AbortOnDrop> {
         let connections = limits.connections.saturating_mul(streams.len()).min(Semaphore::MAX_PERMITS);
-        let ways = Arc::new(Ways {
+        let routes = Arc::new(Routes {
             streams,
             tls,
             upgrade_within: limits.upgrade_within,
@@ -141,7 +141,7 @@ impl Door {
             room: Arc::new(Semaphore::new(connections)),
         });
         let listening = self.listeners.into_iter().map(|(listener, server, serves)| {
-            let task = tokio::spawn(accept(listener, server, serves, Arc::clone(&ways)));
+            let task = tokio::spawn(accept(listener, server, serves, Arc::clone(&routes)));
             AbortOnDrop(task.abort_handle())
         });
         listening.collect()
@@ -157,7 +157,7 @@ fn in_url(address: IpAddr) -> String {
 }
 
 /// From a connection to the stream that it is for.
-struct Ways {
+struct Routes {
     streams: Vec<mpsc::Sender<FromConnection>>,
     tls: Option<TlsAcceptor>,
     upgrade_within: Duration,
@@ -167,14 +167,14 @@ struct Ways {
     room: Arc<Semaphore>,
 }
 
-async fn accept(listener: TcpListener, server: usize, serves: Serves, ways: Arc<Ways>) {
+async fn accept(listener: TcpListener, server: usize, serves: Serves, routes: Arc<Routes>) {
     let mut tasks = JoinSet::new();
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
                 tracing::debug!(%peer, "connection accepted");
-                let (ways, place) = (Arc::clone(&ways), ways.lobby.enter());
-                tasks.spawn(async move { ways.receive(stream, server, serves, place).await });
+                let (routes, place) = (Arc::clone(&routes), routes.lobby.enter());
+                tasks.spawn(async move { routes.receive(stream, server, serves, place).await });
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -186,7 +186,7 @@ async fn accept(listener: TcpListener, server: usize, serves: Serves, ways: Arc<
     }
 }
 
-impl Ways {
+impl Routes {
     async fn receive(&self, stream: TcpStream, server: usize, serves: Serves, mut place: Place) {
         // A failure costs latency only.
         let _ = stream.set_nodelay(true);
@@ -216,15 +216,17 @@ impl Ways {
             return send_away(io, 404).await;
         };
         let Some(room) = self.room(place).await else { return send_away(io, 503).await };
-        let arrival = Arrival { endpoint, server };
+        let destination = Destination { endpoint, server };
         let (answer, answered) = oneshot::channel();
         // Either fails only when the stream is over and everything of it is gone.
-        let is_there = stream.send(FromConnection::Knocked { arrival, answer }).await.is_ok();
+        let is_there = stream.send(FromConnection::UpgradeAsked { destination, answer }).await.is_ok();
         let admission = if is_there { answered.await.unwrap_or(Admission::Cut) } else { Admission::Status(404) };
         match admission {
             Admission::Welcome => {
                 if upgrade::grant(&mut io, &request).await.is_ok() {
-                    let _ = stream.send(FromConnection::Entered { arrival, guest: Guest { io, room } }).await;
+                    let _ = stream
+                        .send(FromConnection::Upgraded { destination, socket: UpgradedSocket { io, room } })
+                        .await;
                 }
             }
             Admission::Status(status) => send_away(io, status).await,

@@ -7,17 +7,17 @@ use rtms_sim::{
 };
 use tokio::sync::oneshot;
 
-use crate::guest::{Arrival, Guest};
+use crate::socket::{Destination, UpgradedSocket};
 
 /// What a task tells the pump.
 #[derive(Debug)]
 pub(crate) enum FromConnection {
     /// Somebody asks for a WebSocket.
-    Knocked { arrival: Arrival, answer: oneshot::Sender<Admission> },
+    UpgradeAsked { destination: Destination, answer: oneshot::Sender<Admission> },
     /// They have it.
-    Entered { arrival: Arrival, guest: Guest },
+    Upgraded { destination: Destination, socket: UpgradedSocket },
     /// A text or binary message came.
-    Said { connection: ConnectionId, payload: Bytes },
+    Received { connection: ConnectionId, payload: Bytes },
     /// The client did not answer our close frame in time.
     LeftOpen { connection: ConnectionId },
     /// The connection is gone; no ending if it ended by our wish, in order.

@@ -30,20 +30,20 @@ mod config;
 mod connection;
 mod door;
 mod from_connection;
-mod guest;
 pub mod intake;
 mod limits;
-mod line;
 pub mod load;
 mod lobby;
+mod observed;
 mod post;
 mod pump;
 pub mod replay;
 mod run_number;
-mod seen;
 mod simulator;
+mod socket;
 mod start_error;
 mod tls;
+mod transport;
 mod upgrade;
 
 pub use self::{

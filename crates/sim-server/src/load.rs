@@ -43,7 +43,7 @@ use tokio::{
 use crate::{
     abort_on_drop::AbortOnDrop,
     clock::Clock,
-    door::{self, Door, Places, Serves},
+    door::{self, Addresses, Door, Serves},
     load::{
         frame::Said,
         pipe::{Pipe, Written},
@@ -208,7 +208,7 @@ impl LoadServer {
     pub async fn start(config: LoadConfig) -> Result<Self, StartError> {
         let target = config.webhook_url.clone().map(post::Target::new).transpose()?;
         let places =
-            Places { signaling: config.listen, media: config.media_listen, servers: 1, hosts: &[], tls: false };
+            Addresses { signaling: config.listen, media: config.media_listen, servers: 1, hosts: &[], tls: false };
         let door = Door::bind(places).await?;
         let Some(server) = door.servers.first().cloned() else { unreachable!("there is a server at least") };
         let clock = Clock::start();

@@ -31,11 +31,11 @@ use crate::{
     clock::Clock,
     connection::{self, Outgoing},
     from_connection::FromConnection,
-    guest::{Arrival, Guest},
     limits::Limits,
-    line::Passage,
+    observed::{Observed, lock},
     post,
-    seen::{Seen, lock},
+    socket::{Destination, UpgradedSocket},
+    transport::Passage,
 };
 
 /// Where everything that is sent is written; the streams share it.
@@ -55,7 +55,7 @@ struct Outbox {
 pub(crate) struct Pump {
     pub(crate) zoom: Zoom,
     pub(crate) clock: Clock,
-    pub(crate) story: Option<Story>,
+    pub(crate) played: Option<PlayedScenario>,
     pub(crate) limits: Limits,
     pub(crate) keep_sent: bool,
     /// How long to stay after the end.
@@ -64,19 +64,19 @@ pub(crate) struct Pump {
     pub(crate) target: Option<post::Target>,
     pub(crate) unposted: Option<mpsc::UnboundedSender<WebhookPost>>,
     pub(crate) events_in: mpsc::Sender<FromConnection>,
-    pub(crate) seen: Arc<Mutex<Seen>>,
+    pub(crate) seen: Arc<Mutex<Observed>>,
     /// Nobody is let in any more when the last stream is over.
     pub(crate) _door: Arc<Vec<AbortOnDrop>>,
-    pub(crate) guests: Guests,
+    pub(crate) clients: Clients,
 }
 
 /// A scenario that is played, and what is remembered for its sake.
-pub(crate) struct Story {
+pub(crate) struct PlayedScenario {
     scenario: Arc<Scenario>,
     witness: Witness,
 }
 
-impl Story {
+impl PlayedScenario {
     pub(crate) fn new(scenario: Arc<Scenario>, start: UnixMillis) -> Self {
         Self { scenario, witness: Witness::new(start) }
     }
@@ -84,7 +84,7 @@ impl Story {
 
 /// The connections of a stream.
 #[derive(Debug, Default)]
-pub(crate) struct Guests {
+pub(crate) struct Clients {
     outboxes: BTreeMap<ConnectionId, Outbox>,
     tasks: JoinSet<()>,
     last: u64,
@@ -116,8 +116,8 @@ impl Pump {
             let input = tokio::select! {
                 biased;
                 Some(reason) = stopped.recv() => {
-                    if let Some(story) = self.story.as_mut().filter(|_| self.zoom.over().is_none()) {
-                        story.witness.cut_short();
+                    if let Some(played) = self.played.as_mut().filter(|_| self.zoom.over().is_none()) {
+                        played.witness.cut_short();
                     }
                     Input::Stop { reason }
                 }
@@ -125,12 +125,12 @@ impl Pump {
                     Some(input) => input,
                     None => continue,
                 },
-                Some(_) = self.guests.tasks.join_next(), if !self.guests.tasks.is_empty() => continue,
+                Some(_) = self.clients.tasks.join_next(), if !self.clients.tasks.is_empty() => continue,
                 () = wait_until(deadline) => Input::Time,
             };
             self.zoom.handle(input, self.clock.now());
         }
-        self.say_goodbye(&mut events).await;
+        self.drain(&mut events).await;
         self.carry_out().await;
         lock(&self.seen).report = Some(self.report());
         if let Some(record) = &self.record
@@ -142,8 +142,8 @@ impl Pump {
     }
 
     fn report(&self) -> StreamReport {
-        let mut report = match &self.story {
-            Some(Story { scenario, witness }) => scenario.judge_witnessed(&self.zoom, witness),
+        let mut report = match &self.played {
+            Some(PlayedScenario { scenario, witness }) => scenario.judge_witnessed(&self.zoom, witness),
             None => self.zoom.report(),
         };
         if self.target.is_none() {
@@ -154,37 +154,37 @@ impl Pump {
         report
     }
 
-    fn enter(&mut self, guest: Guest) -> ConnectionId {
-        self.guests.last += 1;
-        let connection = ConnectionId(self.guests.last);
+    fn enter(&mut self, socket: UpgradedSocket) -> ConnectionId {
+        self.clients.last += 1;
+        let connection = ConnectionId(self.clients.last);
         let (queue, outgoing) = mpsc::unbounded_channel();
         let waiting_bytes = Arc::new(AtomicUsize::new(0));
-        let task = self.guests.tasks.spawn(connection::run(
+        let task = self.clients.tasks.spawn(connection::run(
             connection,
-            guest,
+            socket,
             self.limits.clone(),
             outgoing,
             Arc::clone(&waiting_bytes),
             self.events_in.clone(),
         ));
-        self.guests.outboxes.insert(connection, Outbox { queue, waiting_bytes, passage: Passage::Open, task });
+        self.clients.outboxes.insert(connection, Outbox { queue, waiting_bytes, passage: Passage::Open, task });
         connection
     }
 
     fn arrived(&mut self, event: FromConnection) -> Option<Input> {
         match event {
-            FromConnection::Knocked { arrival: Arrival { endpoint, server }, answer } => {
+            FromConnection::UpgradeAsked { destination: Destination { endpoint, server }, answer } => {
                 // It fails only when they have gone again.
                 let _ = answer.send(self.zoom.admit(endpoint, server, self.clock.now()));
                 None
             }
-            FromConnection::Entered { arrival: Arrival { endpoint, .. }, guest } => {
-                Some(Input::Connected { connection: self.enter(guest), endpoint })
+            FromConnection::Upgraded { destination: Destination { endpoint, .. }, socket } => {
+                Some(Input::Connected { connection: self.enter(socket), endpoint })
             }
-            FromConnection::Said { connection, payload } => Some(Input::Received { connection, payload }),
+            FromConnection::Received { connection, payload } => Some(Input::Received { connection, payload }),
             FromConnection::LeftOpen { connection } => Some(Input::LeftOpen { connection }),
             FromConnection::Ended { connection, ending } => {
-                self.guests.outboxes.remove(&connection);
+                self.clients.outboxes.remove(&connection);
                 ending.map(|ending| Input::Closed { connection, ending })
             }
             FromConnection::WebhookAnswered { webhook, answer } => Some(Input::WebhookAnswered { webhook, answer }),
@@ -195,8 +195,8 @@ impl Pump {
     }
 
     /// Lets the lines of servers go on that hung, or bars those of servers that hang now, and of networks that lose everything.
-    fn set_lines(&mut self, barred: bool) {
-        for (connection, outbox) in &mut self.guests.outboxes {
+    fn set_passages(&mut self, barred: bool) {
+        for (connection, outbox) in &mut self.clients.outboxes {
             let passage = if self.zoom.is_void(*connection) {
                 Passage::Lost
             } else if self.zoom.is_frozen(*connection) {
@@ -216,13 +216,13 @@ impl Pump {
 
     async fn carry_out(&mut self) {
         // What is said now was said by a server that goes on, or before it hung.
-        self.set_lines(false);
+        self.set_passages(false);
         while let Some(output) = self.zoom.poll_output() {
             match output {
                 Output::Send { connection, text } => self.send(connection, Message::text(text)),
                 Output::SendBinary { connection, payload } => self.send(connection, Message::binary(payload)),
                 Output::Cut { connection } => {
-                    if let Some(outbox) = self.guests.outboxes.remove(&connection) {
+                    if let Some(outbox) = self.clients.outboxes.remove(&connection) {
                         outbox.task.abort();
                         // The connections that are closed because of it must end after it.
                         while !outbox.task.is_finished() {
@@ -231,7 +231,7 @@ impl Pump {
                     }
                 }
                 Output::Close { connection, code } => {
-                    if let Some(outbox) = self.guests.outboxes.get(&connection) {
+                    if let Some(outbox) = self.clients.outboxes.get(&connection) {
                         // It fails only when the connection has ended already.
                         let _ = outbox.queue.send(Outgoing::Close(code));
                     }
@@ -245,15 +245,15 @@ impl Pump {
                 }
             }
         }
-        self.set_lines(true);
+        self.set_passages(true);
         let mut seen = lock(&self.seen);
         while let Some(sent) = self.zoom.poll_sent() {
             // What is only printed was not sent.
             if self.target.is_some() || !matches!(sent.what, What::Webhook { .. }) {
                 seen.counts.count(&sent.what);
             }
-            if let Some(story) = &mut self.story {
-                story.witness.see(&sent);
+            if let Some(played) = &mut self.played {
+                played.witness.see(&sent);
             }
             if let Some(record) = &self.record
                 && let Err(error) = write_line(record, self.zoom.stream(), &sent)
@@ -276,17 +276,17 @@ impl Pump {
     }
 
     fn send(&mut self, connection: ConnectionId, message: Message) {
-        let Some(outbox) = self.guests.outboxes.get(&connection) else { return };
+        let Some(outbox) = self.clients.outboxes.get(&connection) else { return };
         let length = message.as_payload().len();
         let waiting_bytes = outbox.waiting_bytes.fetch_add(length, Ordering::Relaxed) + length;
         if waiting_bytes > self.limits.waiting_bytes {
             outbox.task.abort();
-            self.guests.outboxes.remove(&connection);
+            self.clients.outboxes.remove(&connection);
             let ending = Ending::TooSlow { waiting_bytes };
             self.zoom.handle(Input::Closed { connection, ending }, self.clock.now());
         } else {
             // It fails only when the connection has ended already.
-            let _ = outbox.queue.send(Outgoing::Say(message));
+            let _ = outbox.queue.send(Outgoing::Send(message));
         }
     }
 
@@ -308,14 +308,14 @@ impl Pump {
     }
 
     /// Gives the connections a moment for their close frames, and hears of each how it ended. No newcomer is let in.
-    async fn say_goodbye(&mut self, events: &mut mpsc::Receiver<FromConnection>) {
+    async fn drain(&mut self, events: &mut mpsc::Receiver<FromConnection>) {
         let patience = tokio::time::sleep(connection::CLOSE_WITHIN * 2);
         tokio::pin!(patience);
         loop {
             tokio::select! {
                 biased;
-                Some(event) = events.recv() => self.hear_the_end(event),
-                ended = self.guests.tasks.join_next() => if ended.is_none() { break },
+                Some(event) = events.recv() => self.take_last_event(event),
+                ended = self.clients.tasks.join_next() => if ended.is_none() { break },
                 () = &mut patience => {
                     tracing::debug!("some connections did not close in time");
                     break;
@@ -324,17 +324,17 @@ impl Pump {
         }
         events.close();
         while let Ok(event) = events.try_recv() {
-            self.hear_the_end(event);
+            self.take_last_event(event);
         }
     }
 
-    fn hear_the_end(&mut self, event: FromConnection) {
+    fn take_last_event(&mut self, event: FromConnection) {
         let input = match event {
             FromConnection::LeftOpen { .. } | FromConnection::Ended { .. } => self.arrived(event),
             // An answer that is dropped turns the newcomer away.
-            FromConnection::Knocked { .. }
-            | FromConnection::Entered { .. }
-            | FromConnection::Said { .. }
+            FromConnection::UpgradeAsked { .. }
+            | FromConnection::Upgraded { .. }
+            | FromConnection::Received { .. }
             | FromConnection::WebhookAnswered { .. }
             | FromConnection::WebhookAnsweredLate { .. } => None,
         };
@@ -353,14 +353,14 @@ async fn wait_until(deadline: Option<Instant>) {
 
 /// One thing that was sent, and for which stream.
 #[derive(Serialize)]
-struct Line<'a> {
+struct RecordLine<'a> {
     rtms_stream_id: &'a StreamId,
     #[serde(flatten)]
     sent: &'a Sent,
 }
 
 fn write_line(record: &Record, rtms_stream_id: &StreamId, sent: &Sent) -> std::io::Result<()> {
-    let mut line = serde_json::to_vec(&Line { rtms_stream_id, sent })?;
+    let mut line = serde_json::to_vec(&RecordLine { rtms_stream_id, sent })?;
     line.push(b'\n');
     record.lock().unwrap_or_else(PoisonError::into_inner).write_all(&line)
 }

@@ -1,6 +1,6 @@
 //! A wire log on real sockets: [`Replaying`] plays one [`Replay`] in real time, faster, or as fast as the client reads.
 
-mod guest;
+mod client;
 
 use std::{
     collections::BTreeMap,
@@ -17,7 +17,7 @@ use rtms_sim::{
     config::App,
     replay::{
         Absence, Act, Played, Replay, Step,
-        tape::{Contents, Lines, TapeError},
+        wire_log::{Contents, Lines, WireLogError},
     },
     webhook::{WebhookAnswer, WebhookPost},
     zoom::{Admission, ConnectionId, Endpoint},
@@ -33,17 +33,17 @@ use tokio_websockets::Message;
 use crate::{
     abort_on_drop::AbortOnDrop,
     clock::Clock,
-    door::{Door, Places},
+    door::{Addresses, Door},
     from_connection::FromConnection,
-    guest::Arrival,
     limits::Limits,
     post,
-    replay::guest::Outgoing,
+    replay::client::Outgoing,
+    socket::Destination,
     start_error::StartError,
     tls::Tls,
 };
 
-/// Frames that wait for one client. Whoever reads slowly makes the tape wait, and no memory fills.
+/// Frames that wait for one client. Whoever reads slowly makes the wire log wait, and no memory fills.
 const QUEUE: usize = 64;
 
 /// How long a client may not read at all before its connection is cut.
@@ -62,7 +62,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 #[derive(Clone, Debug)]
 pub struct ReplayConfig {
     /// The wire log.
-    pub tape: PathBuf,
+    pub wire_log: PathBuf,
     /// How fast it is played.
     pub speed: Speed,
     /// Whose handshakes are granted, and who signs the webhooks.
@@ -85,9 +85,9 @@ pub struct ReplayConfig {
 
 impl ReplayConfig {
     /// Plays this as it was, on free ports of loopback, for the test app.
-    pub fn new(tape: impl Into<PathBuf>) -> Self {
+    pub fn new(wire_log: impl Into<PathBuf>) -> Self {
         Self {
-            tape: tape.into(),
+            wire_log: wire_log.into(),
             speed: Speed::Times(1.0),
             app: App::default(),
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
@@ -101,7 +101,7 @@ impl ReplayConfig {
     }
 }
 
-/// How fast a tape is played.
+/// How fast a wire log is played.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Speed {
     /// So many times as fast as it was.
@@ -127,7 +127,7 @@ impl FromStr for Speed {
 #[error("{0:?} is no speed; use a number such as 0.5 or 10, or max")]
 pub struct NotASpeed(String);
 
-/// Why a tape cannot be played.
+/// Why a wire log cannot be played.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
     /// The file cannot be opened.
@@ -140,11 +140,11 @@ pub enum ReplayError {
     },
     /// Something in it is wrong.
     #[error("{}, {source}", path.display())]
-    Tape {
+    WireLog {
         /// Which file.
         path: PathBuf,
         /// What is wrong.
-        source: TapeError,
+        source: WireLogError,
     },
     /// There is no server to play it on.
     #[error(transparent)]
@@ -165,7 +165,7 @@ pub enum ReplayError {
 /// How a replay ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Summary {
-    /// How far it came, in milliseconds of the tape.
+    /// How far it came, in milliseconds of the wire log.
     pub at_ms: u64,
     /// Why it ended there.
     pub ending: ReplayEnding,
@@ -178,7 +178,7 @@ pub struct Summary {
 /// Why a replay ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReplayEnding {
-    /// All of the tape was played.
+    /// All of the wire log was played.
     Played,
     /// The client was missing.
     Absent(Absence),
@@ -186,7 +186,7 @@ pub enum ReplayEnding {
     Stopped,
 }
 
-/// A tape that is being played. Dropping it ends that at once.
+/// A wire log that is being played. Dropping it ends that at once.
 #[derive(Debug)]
 pub struct Replaying {
     signaling_url: String,
@@ -199,12 +199,12 @@ pub struct Replaying {
 }
 
 impl Replaying {
-    /// Reads the tape through, listens, posts the start webhook if there is a URL, and plays in a task of the current runtime.
+    /// Reads the wire log through, listens, posts the start webhook if there is a URL, and plays in a task of the current runtime.
     ///
     /// # Errors
-    /// [`ReplayError`] if the tape or an address cannot be used; nothing runs then.
+    /// [`ReplayError`] if the wire log or an address cannot be used; nothing runs then.
     pub async fn start(config: ReplayConfig) -> Result<Self, ReplayError> {
-        let contents = read(&config.tape)?;
+        let contents = read(&config.wire_log)?;
         let target = config.webhook_url.clone().map(post::Target::new).transpose()?;
         let hosts: Vec<_> = config.host.clone().into_iter().collect();
         let tls = match config.tls {
@@ -214,8 +214,13 @@ impl Replaying {
             }
             false => None,
         };
-        let places =
-            Places { signaling: config.listen, media: config.media_listen, servers: 1, hosts: &hosts, tls: config.tls };
+        let places = Addresses {
+            signaling: config.listen,
+            media: config.media_listen,
+            servers: 1,
+            hosts: &hosts,
+            tls: config.tls,
+        };
         let door = Door::bind(places).await?;
         if let (Some(tls), Some(path)) = (&tls, &config.ca_out) {
             let cannot = |source| StartError::CaOut { path: path.clone(), source };
@@ -235,7 +240,7 @@ impl Replaying {
         let (stop, stopped) = mpsc::channel(1);
         let conductor = Conductor {
             replay,
-            tape: config.tape,
+            wire_log: config.wire_log,
             clock,
             speed: config.speed,
             anchor: (clock.instant_now(), 0),
@@ -243,7 +248,7 @@ impl Replaying {
             target,
             events_in,
             events,
-            guests: BTreeMap::new(),
+            clients: BTreeMap::new(),
             tasks: JoinSet::new(),
             last_id: 0,
             last_endpoint: None,
@@ -266,12 +271,12 @@ impl Replaying {
         &self.start_webhook
     }
 
-    /// What is on the tape.
+    /// What is in the wire log.
     pub fn contents(&self) -> &Contents {
         &self.contents
     }
 
-    /// How far it has come, in milliseconds of the tape.
+    /// How far it has come, in milliseconds of the wire log.
     pub fn progress_ms(&self) -> u64 {
         *self.progress_ms.borrow()
     }
@@ -292,7 +297,7 @@ impl Replaying {
 }
 
 fn read(path: &PathBuf) -> Result<Contents, ReplayError> {
-    Contents::read(open(path)?).map_err(|source| ReplayError::Tape { path: path.clone(), source })
+    Contents::read(open(path)?).map_err(|source| ReplayError::WireLog { path: path.clone(), source })
 }
 
 fn open(path: &PathBuf) -> Result<BufReader<File>, ReplayError> {
@@ -308,19 +313,19 @@ struct Seat {
     task: AbortHandle,
 }
 
-/// Carries the lines of the tape to the machine, and what they ask for to the clients.
+/// Carries the lines of the wire log to the machine, and what they ask for to the clients.
 struct Conductor {
     replay: Replay,
-    tape: PathBuf,
+    wire_log: PathBuf,
     clock: Clock,
     speed: Speed,
-    /// This time of the tape was at this moment.
+    /// This time of the wire log was at this moment.
     anchor: (Instant, u64),
     limits: Limits,
     target: Option<post::Target>,
     events_in: mpsc::Sender<FromConnection>,
     events: mpsc::Receiver<FromConnection>,
-    guests: BTreeMap<ConnectionId, Seat>,
+    clients: BTreeMap<ConnectionId, Seat>,
     tasks: JoinSet<()>,
     last_id: u64,
     /// Where the last frame went.
@@ -346,7 +351,7 @@ impl Conductor {
                 Some(self.attending(async move { post::post_once(&target, stop).await }).await)
             }
         };
-        self.say_goodbye().await;
+        self.drain().await;
         Ok(Summary { at_ms: self.at_ms, ending, played: self.replay.played().clone(), stop_webhook })
     }
 
@@ -358,8 +363,8 @@ impl Conductor {
                 return Err(ReplayError::NotAccepted { url, why: why_not(&answer) });
             }
         }
-        let path = self.tape.clone();
-        let bad = |source| ReplayError::Tape { path: path.clone(), source };
+        let path = self.wire_log.clone();
+        let bad = |source| ReplayError::WireLog { path: path.clone(), source };
         // A line takes microseconds to read from a file that was just read through; a thread for it would cost more.
         let (_, mut lines) = Lines::open(open(&path)?).map_err(bad)?;
         self.anchor = (self.clock.instant_now(), 0);
@@ -383,7 +388,7 @@ impl Conductor {
         }
     }
 
-    /// Plays one line, when the client has come far enough. The time that this takes is none on the tape.
+    /// Plays one line, when the client has come far enough. The time that this takes is none in the wire log.
     async fn play(&mut self, line: &Line<'_>) -> Option<Absence> {
         loop {
             match self.replay.play(line, self.clock.now()) {
@@ -421,20 +426,20 @@ impl Conductor {
 
     fn arrived(&mut self, event: FromConnection) {
         match event {
-            FromConnection::Knocked { answer, .. } => {
+            FromConnection::UpgradeAsked { answer, .. } => {
                 // It fails only when they have gone again.
                 let _ = answer.send(Admission::Welcome);
             }
-            FromConnection::Entered { arrival: Arrival { endpoint, .. }, guest } => {
+            FromConnection::Upgraded { destination: Destination { endpoint, .. }, socket } => {
                 self.last_id += 1;
                 let connection = ConnectionId(self.last_id);
                 let (queue, outgoing) = mpsc::channel(QUEUE);
-                let guest = guest::run(connection, guest, self.limits.clone(), outgoing, self.events_in.clone());
-                let task = self.tasks.spawn(guest);
-                self.guests.insert(connection, Seat { endpoint, queue, task });
+                let serving = client::run(connection, socket, self.limits.clone(), outgoing, self.events_in.clone());
+                let task = self.tasks.spawn(serving);
+                self.clients.insert(connection, Seat { endpoint, queue, task });
                 self.replay.connected(connection, endpoint);
             }
-            FromConnection::Said { connection, payload } => {
+            FromConnection::Received { connection, payload } => {
                 for act in self.replay.received(connection, &payload, self.clock.now()) {
                     self.answer(act);
                 }
@@ -451,7 +456,7 @@ impl Conductor {
     /// An answer to a handshake: nothing was said on the connection before, so there is room.
     fn answer(&mut self, act: Act) {
         let Some((connection, outgoing)) = written(act) else { return };
-        if let Some(seat) = self.guests.get(&connection) {
+        if let Some(seat) = self.clients.get(&connection) {
             // It fails only when the connection has ended already.
             let _ = seat.queue.try_send(outgoing);
         }
@@ -459,7 +464,7 @@ impl Conductor {
 
     async fn carry_out(&mut self, act: Act) {
         let (Act::Send { connection, .. } | Act::Close { connection, .. } | Act::Cut { connection }) = act;
-        let Some(endpoint) = self.guests.get(&connection).map(|seat| seat.endpoint) else { return };
+        let Some(endpoint) = self.clients.get(&connection).map(|seat| seat.endpoint) else { return };
         // What was said on media before a word on signaling is to be read before it, and the other way round: they are
         // different sockets, and at high speed an end would overtake what came before it.
         if let Some(last) = self.last_endpoint.replace(endpoint).filter(|last| *last != endpoint) {
@@ -473,7 +478,7 @@ impl Conductor {
 
     /// Queues it as soon as there is room.
     async fn say(&mut self, connection: ConnectionId, outgoing: Outgoing) {
-        let Some(queue) = self.guests.get(&connection).map(|seat| seat.queue.clone()) else { return };
+        let Some(queue) = self.clients.get(&connection).map(|seat| seat.queue.clone()) else { return };
         let room = timeout(READ_WITHIN, queue.reserve_owned());
         match self.attending(room).await {
             Ok(Ok(room)) => {
@@ -490,7 +495,7 @@ impl Conductor {
 
     /// Waits until clients have read everything that was said on these connections.
     async fn settle(&mut self, endpoint: Endpoint) {
-        let connections = self.guests.iter().filter(|(_, seat)| seat.endpoint == endpoint);
+        let connections = self.clients.iter().filter(|(_, seat)| seat.endpoint == endpoint);
         let connections: Vec<_> = connections.map(|(connection, _)| *connection).collect();
         let mut reading = Vec::new();
         for connection in connections {
@@ -510,27 +515,27 @@ impl Conductor {
     }
 
     fn forget(&mut self, connection: ConnectionId) {
-        if let Some(seat) = self.guests.remove(&connection) {
+        if let Some(seat) = self.clients.remove(&connection) {
             seat.task.abort();
             self.replay.closed(connection, self.clock.now());
         }
     }
 
     /// Gives clients a moment to leave by themselves, then closes what is left.
-    async fn say_goodbye(&mut self) {
+    async fn drain(&mut self) {
         let leave_by = self.clock.instant_now() + LEAVE_WITHIN;
         let is_told = self.target.is_some();
-        while is_told && !self.guests.is_empty() && self.clock.instant_now() < leave_by {
+        while is_told && !self.clients.is_empty() && self.clock.instant_now() < leave_by {
             tokio::select! {
                 Some(event) = self.events.recv() => self.arrived(event),
                 () = sleep_until(leave_by) => {}
             }
         }
-        for connection in self.guests.keys().copied().collect::<Vec<_>>() {
+        for connection in self.clients.keys().copied().collect::<Vec<_>>() {
             self.answer(Act::Close { connection, code: 1000 });
         }
         let leave_by = self.clock.instant_now() + LEAVE_WITHIN;
-        while !self.guests.is_empty() && self.clock.instant_now() < leave_by {
+        while !self.clients.is_empty() && self.clock.instant_now() < leave_by {
             tokio::select! {
                 Some(event) = self.events.recv() => self.arrived(event),
                 () = sleep_until(leave_by) => {}
@@ -545,17 +550,17 @@ fn written(act: Act) -> Option<(ConnectionId, Outgoing)> {
         Act::Send { connection, is_text: true, payload } => {
             // What the log has as text is text.
             let text = String::from_utf8_lossy(&payload).into_owned();
-            Some((connection, Outgoing::Say(Message::text(text))))
+            Some((connection, Outgoing::Send(Message::text(text))))
         }
         Act::Send { connection, is_text: false, payload } => {
-            Some((connection, Outgoing::Say(Message::binary(payload))))
+            Some((connection, Outgoing::Send(Message::binary(payload))))
         }
         Act::Close { connection, code } => Some((connection, Outgoing::Close(code))),
         Act::Cut { .. } => None,
     }
 }
 
-/// How long this time of the tape lasts, so many times as fast.
+/// How long this time of the wire log lasts, so many times as fast.
 fn lasts(time: Duration, times: f64) -> Duration {
     Duration::try_from_secs_f64(time.as_secs_f64() / times).map_or(LONGEST_WAIT, |time| time.min(LONGEST_WAIT))
 }

@@ -28,12 +28,12 @@ use crate::{
     abort_on_drop::AbortOnDrop,
     clock::Clock,
     config::SimulatorConfig,
-    door::{self, Door, Places},
+    door::{self, Addresses, Door},
     from_connection::FromConnection,
+    observed::{Observed, lock},
     post,
-    pump::{Guests, Pump, Record, Story},
+    pump::{Clients, PlayedScenario, Pump, Record},
     run_number::run_number,
-    seen::{Seen, lock},
     start_error::StartError,
     tls::Tls,
 };
@@ -50,7 +50,7 @@ pub struct Simulator {
     start: UnixMillis,
     instance: InstanceId,
     stream: StreamId,
-    seen: Arc<Mutex<Seen>>,
+    seen: Arc<Mutex<Observed>>,
     stop: mpsc::Sender<StopReason>,
     finished: watch::Receiver<bool>,
     /// Aborts the pump, and with it all connections, when the simulator is dropped.
@@ -95,7 +95,7 @@ impl Simulator {
             true => Some(Tls::new(config.listen.ip(), &config.hosts, config.ca_dir.as_deref())?),
             false => None,
         };
-        let door = Door::bind(Places {
+        let door = Door::bind(Addresses {
             signaling: config.listen,
             media: config.media_listen,
             servers: config.servers,
@@ -116,11 +116,11 @@ impl Simulator {
             let zoom_config = zoom_config(&config, &servers, number, target.is_some());
             let clock = Clock::start();
             let zoom = Zoom::new(zoom_config, clock.now());
-            let story = config.scenario.clone().map(|scenario| Story::new(scenario, zoom.start()));
+            let played = config.scenario.clone().map(|scenario| PlayedScenario::new(scenario, zoom.start()));
             let pump = Pump {
                 zoom,
                 clock,
-                story,
+                played,
                 limits: config.limits.clone(),
                 keep_sent: config.keep_sent,
                 linger: config.linger,
@@ -130,7 +130,7 @@ impl Simulator {
                 events_in,
                 seen: Arc::default(),
                 _door: Arc::clone(&opened),
-                guests: Guests::default(),
+                clients: Clients::default(),
             };
             Self::run(pump, events, &servers, number, ca_pem.clone())
         });

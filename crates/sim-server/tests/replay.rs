@@ -1,4 +1,4 @@
-//! A tape over real sockets: at its speed, in its order, no faster than the client reads.
+//! A wire log over real sockets: at its speed, in its order, no faster than the client reads.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 #![expect(clippy::disallowed_methods, reason = "how fast it is played shows in real time alone")]
 
@@ -27,12 +27,12 @@ use tokio_websockets::{ClientBuilder, MaybeTlsStream, Message as Frame, WebSocke
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 #[tokio::test]
-async fn a_tape_is_played_as_many_times_as_fast_as_it_is_told() {
-    let tape = tape(&[
+async fn a_wire_log_is_played_as_many_times_as_fast_as_it_is_told() {
+    let wire_log = wire_log(&[
         json!({ "ms": 0, "what": "received", "connection": 0, "on": "signaling", "text": WELCOME }),
         json!({ "ms": 100_000, "what": "received", "connection": 0, "on": "signaling", "binary": "{\"msg_type\":6}" }),
     ]);
-    let config = ReplayConfig { speed: Speed::Times(1_000.0), ..ReplayConfig::new(tape.path()) };
+    let config = ReplayConfig { speed: Speed::Times(1_000.0), ..ReplayConfig::new(wire_log.path()) };
     let mut replaying = Replaying::start(config).await.unwrap();
 
     let begun = Instant::now();
@@ -61,8 +61,8 @@ async fn at_the_highest_speed_nothing_is_lost_and_the_end_does_not_overtake_what
     }
     let end = json!({ "msg_type": 8, "state": 4, "reason": 6 }).to_string();
     lines.push(json!({ "ms": FRAMES, "what": "received", "connection": 0, "on": "signaling", "text": end }));
-    let tape = tape(&lines);
-    let config = ReplayConfig { speed: Speed::Max, ..ReplayConfig::new(tape.path()) };
+    let wire_log = wire_log(&lines);
+    let config = ReplayConfig { speed: Speed::Max, ..ReplayConfig::new(wire_log.path()) };
     let mut replaying = Replaying::start(config).await.unwrap();
 
     let (mut signaling, media_url) = join(&replaying).await;
@@ -92,7 +92,7 @@ async fn at_the_highest_speed_nothing_is_lost_and_the_end_does_not_overtake_what
 const WELCOME: &str = r#"{"msg_type":2,"status_code":0,"media_server":{"server_urls":{"audio":"wss://z/a"}}}"#;
 const OPEN: &str = r#"{"msg_type":4,"status_code":0,"media_params":{"audio":{"sample_rate":1}}}"#;
 
-fn tape(lines: &[Value]) -> NamedTempFile {
+fn wire_log(lines: &[Value]) -> NamedTempFile {
     let header = json!({
         "format": "rtms-capture", "version": 1, "product": "meeting", "rtms_stream_id": "s", "program": "test",
         "instance": { "field": "meeting_uuid", "value": "m==" }, "started_at": 1_795_428_000_000_u64,

@@ -112,9 +112,9 @@ pub enum Trouble {
     Stop {
         /// Why.
         reason: StopReason,
-        /// By which ways it is told.
-        #[serde(default)]
-        told: Told,
+        /// By which ways the client is told.
+        #[serde(default, rename = "told")]
+        notice: EndNotice,
     },
     /// The first start webhook comes again, byte for byte: Zoom missed the answer.
     StartRepeated,
@@ -180,7 +180,7 @@ impl Trouble {
 /// By which ways the end is told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Told {
+pub enum EndNotice {
     /// State 4, closed connections, and the stop webhook.
     #[default]
     Everywhere,

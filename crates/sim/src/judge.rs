@@ -1,6 +1,6 @@
 //! The judge: what a client did well and badly in a run.
 
-pub(crate) mod conduct;
+pub(crate) mod client_record;
 pub(crate) mod report;
 pub(crate) mod tally;
 

@@ -13,8 +13,8 @@ use rtms_wire::{
 use crate::{
     config::{Server, ZoomConfig, granted_by_default},
     fault::{
-        Answer, CloseAnswer, EventCode, Incident, KeepAliveForm, MediaUrlForm, Nonsense, OrMask, Refused, Request,
-        SecondSignaling, Target, Temper, Told, Trouble,
+        Answer, CloseAnswer, EndNotice, EventCode, Incident, KeepAliveForm, MediaUrlForm, Nonsense, OrMask, Refused,
+        Request, SecondSignaling, Target, Temper, Trouble,
     },
     meeting::options::{MediaDetail, MeetingOptions},
     seed::Seed,
@@ -452,9 +452,9 @@ fn trouble(chance: &mut Seed) -> Trouble {
         },
         28..30 => Trouble::Stop {
             reason: *chance.pick(&STOPS).unwrap_or(&StopReason::MeetingEnded),
-            told: *chance
-                .pick(&[Told::Everywhere, Told::WebhookFirst, Told::StateOnly, Told::WebhookOnly])
-                .unwrap_or(&Told::Everywhere),
+            notice: *chance
+                .pick(&[EndNotice::Everywhere, EndNotice::WebhookFirst, EndNotice::StateOnly, EndNotice::WebhookOnly])
+                .unwrap_or(&EndNotice::Everywhere),
         },
         30 => Trouble::StartRepeated,
         31 => Trouble::StartOutdated,
@@ -597,10 +597,10 @@ fn kind(trouble: &Trouble) -> &'static str {
         Trouble::Resume => "resume",
         Trouble::SessionStarts => "session starts",
         Trouble::SessionStops { .. } => "session stops",
-        Trouble::Stop { told: Told::Everywhere, .. } => "stop told everywhere",
-        Trouble::Stop { told: Told::WebhookFirst, .. } => "stop told by webhook first",
-        Trouble::Stop { told: Told::StateOnly, .. } => "stop told by state only",
-        Trouble::Stop { told: Told::WebhookOnly, .. } => "stop told by webhook only",
+        Trouble::Stop { notice: EndNotice::Everywhere, .. } => "stop told everywhere",
+        Trouble::Stop { notice: EndNotice::WebhookFirst, .. } => "stop told by webhook first",
+        Trouble::Stop { notice: EndNotice::StateOnly, .. } => "stop told by state only",
+        Trouble::Stop { notice: EndNotice::WebhookOnly, .. } => "stop told by webhook only",
         Trouble::StartRepeated => "start repeated",
         Trouble::StartOutdated => "start outdated",
         Trouble::StartRepeatedLate => "start repeated late",

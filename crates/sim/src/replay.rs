@@ -1,13 +1,13 @@
 //! Zoom's half of a stream, played back from a wire log ([`rtms_wire::capture`]). Time is an argument, effects come out as
 //! values.
 //!
-//! There is one tape and one place on it. [`Replay::play`] takes its lines in order and says what each one asks for: that a
-//! frame be sent, a connection be closed, or that the tape wait until the client has come far enough. What was one
+//! There is one wire log and one place on it. [`Replay::play`] takes its lines in order and says what each one asks for: that a
+//! frame be sent, a connection be closed, or that the wire log wait until the client has come far enough. What was one
 //! connection then may be several now and the other way round, since a frame goes by its medium and not by its connection.
 //! Handshakes are checked as [`crate::zoom`] checks them, and answered with what was answered then; nothing else that a
 //! client says has an effect, but for message 7, before which no media flows.
 
-pub mod tape;
+pub mod wire_log;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -27,7 +27,7 @@ use rtms_wire::{
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use self::tape::Contents;
+use self::wire_log::Contents;
 use crate::{
     checks::{expected::Expected, incomplete::incomplete, kinds, refusal::Refusal},
     config::{App, Timing},
@@ -43,7 +43,7 @@ const SETTLED_AFTER: Duration = Duration::from_secs(2);
 /// Refusals that are kept for a summary.
 const MAX_REFUSALS: usize = 100;
 
-/// The close code for everything that the tape has none for.
+/// The close code for everything that the wire log has none for.
 const CLOSE_NORMAL: u16 = 1000;
 
 /// Something to be done on a connection.
@@ -72,7 +72,7 @@ pub enum Act {
     },
 }
 
-/// What a line of the tape asks for.
+/// What a line of the wire log asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Do this, and go on with the next line.
@@ -83,7 +83,7 @@ pub enum Step {
     Over(Absence),
 }
 
-/// Why a tape ends before its end.
+/// Why a wire log ends before its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Absence {
     /// No client ever joined.
@@ -143,7 +143,7 @@ pub struct Replay {
     /// Places in `contents.connections` whose answers were not given yet, and of each channel the one that was given last.
     signaling_answers: VecDeque<usize>,
     media_answers: BTreeMap<Medium, VecDeque<usize>>,
-    /// Connections on the tape whose answer the tape has passed.
+    /// Connections in the wire log whose answer the wire log has passed.
     answered: BTreeSet<u32>,
     clients: BTreeMap<ConnectionId, Client>,
     begun: UnixMillis,
@@ -200,7 +200,7 @@ impl Replay {
         }
     }
 
-    /// What is on the tape.
+    /// What is in the wire log.
     pub fn contents(&self) -> &Contents {
         &self.contents
     }
@@ -304,7 +304,7 @@ impl Replay {
         let answer = next_answer(&mut self.signaling_answers).and_then(|place| self.contents.connections.get(place));
         let answer = answer.map(|known| known.answer.clone());
         if let Some(answer) = answer.as_ref().filter(|answer| !is_granted(answer)) {
-            self.note_refusal("a signaling handshake, as on the tape".to_owned());
+            self.note_refusal("a signaling handshake, as in the wire log".to_owned());
             return self.turn_away(connection, answer.clone());
         }
         // A log that begins late has no answer, and then Zoom's usual one is given.
@@ -333,7 +333,7 @@ impl Replay {
             .collect();
         let refusal = answers.values().find(|answer| !is_granted(answer)).map(|answer| Bytes::clone(answer));
         if let Some(answer) = refusal {
-            self.note_refusal("a data handshake, as on the tape".to_owned());
+            self.note_refusal("a data handshake, as in the wire log".to_owned());
             return self.turn_away(connection, answer);
         }
         let payload = together(&answers);
@@ -356,9 +356,9 @@ impl Replay {
         }
     }
 
-    // --- What the tape says ---
+    // --- What the wire log says ---
 
-    /// What a line of the tape asks for, now that its time has come.
+    /// What a line of the wire log asks for, now that its time has come.
     pub fn play(&mut self, line: &Line<'_>, now: UnixMillis) -> Step {
         match &line.what {
             What::Received { connection, on, frame } => self.said(*connection, *on, frame, now),
@@ -368,7 +368,7 @@ impl Replay {
             }
             What::Cut { connection, on, .. } => self.end(*connection, *on, now, |connection| Act::Cut { connection }),
             What::Closed { connection, on, by: Side::Client, .. } => {
-                // It was wanted anew then, for a reason that is not on the tape; now it is asked to come anew.
+                // It was wanted anew then, for a reason that is not in the wire log; now it is asked to come anew.
                 if !self.comes_again(*connection, *on) {
                     return Step::Do(Vec::new());
                 }
@@ -385,7 +385,7 @@ impl Replay {
     }
 
     /// Zoom said something. The first on a connection is the answer to its handshake, which the client got when it asked; the
-    /// tape waits here until it has.
+    /// wire log waits here until it has.
     fn said(&mut self, connection: u32, on: Channel, frame: &Frame<'_>, now: UnixMillis) -> Step {
         let Ok(payload) = frame.payload() else { return Step::Do(Vec::new()) };
         let is_answer = !self.answered.contains(&connection);
@@ -467,7 +467,7 @@ impl Replay {
         Target::PassOver
     }
 
-    /// A connection on the tape ends, and those with it that the client has for the same.
+    /// A connection in the wire log ends, and those with it that the client has for the same.
     fn end(&mut self, connection: u32, on: Channel, now: UnixMillis, act: impl Fn(ConnectionId) -> Act) -> Step {
         if !self.answered.contains(&connection) || self.is_followed(connection, on) {
             return Step::Do(Vec::new());
@@ -525,12 +525,12 @@ impl Replay {
         let mut body = self.start_body();
         let payload = payload_of(&mut body);
         payload.insert("server_urls".into(), signaling_url.into());
-        // The tape has none, and an empty one proves nothing.
+        // The wire log has none, and an empty one proves nothing.
         payload.remove("signature");
         self.post(1, body, now)
     }
 
-    /// The stop webhook. It happened when the tape ends.
+    /// The stop webhook. It happened when the wire log ends.
     pub fn stop_webhook(&self, now: UnixMillis) -> WebhookPost {
         let start = self.start_body();
         let header = &self.contents.header;

@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 use anyhow::Context;
 use clap::Args;
 use rtms_sim::{
-    replay::{Absence, Played, tape::Contents},
+    replay::{Absence, Played, wire_log::Contents},
     webhook::WebhookAnswer,
 };
 use rtms_sim_server::{
@@ -20,7 +20,7 @@ use crate::{logging::note, signals::Signals};
 /// How often it is said how far it has come.
 const TELL_EVERY: Duration = Duration::from_secs(5);
 
-/// A tape in place of a meeting.
+/// A wire log in place of a meeting.
 #[derive(Args, Debug)]
 pub(crate) struct ReplayArgs {
     /// Play back a wire log that `rtms serve --capture` wrote, in place of a meeting: the same frames, at the same distances in
@@ -38,13 +38,13 @@ pub(crate) struct ReplayArgs {
 }
 
 impl ReplayArgs {
-    /// Whether a tape is to be played.
+    /// Whether a wire log is to be played.
     pub(super) fn is_asked(&self) -> bool {
         self.replay.is_some()
     }
 }
 
-/// Runs until the tape is over or a signal asks to stop.
+/// Runs until the wire log is over or a signal asks to stop.
 pub(super) async fn run(args: SimulateArgs, mut signals: Signals) -> anyhow::Result<ExitCode> {
     let print = args.print_webhook;
     let mut replaying = Replaying::start(config(args)?).await?;
@@ -81,8 +81,8 @@ pub(super) async fn run(args: SimulateArgs, mut signals: Signals) -> anyhow::Res
 
 fn config(args: SimulateArgs) -> anyhow::Result<ReplayConfig> {
     let app = args.app.app()?;
-    let tape = args.replay.replay.context("--replay names a file")?;
-    let as_it_was = ReplayConfig::new(tape);
+    let wire_log = args.replay.replay.context("--replay names a file")?;
+    let as_it_was = ReplayConfig::new(wire_log);
     let mut places = SimulatorConfig::default();
     args.servers.configure(&mut places);
     Ok(ReplayConfig {
@@ -153,7 +153,7 @@ fn why_not(answer: &WebhookAnswer) -> String {
     }
 }
 
-/// Minutes and seconds of the tape.
+/// Minutes and seconds of the wire log.
 fn clock(ms: u64) -> String {
     format!("{:02}:{:02}.{:03}", ms / 60_000, ms / 1000 % 60, ms % 1000)
 }

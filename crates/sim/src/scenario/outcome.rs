@@ -182,7 +182,7 @@ impl Scenario {
         // A packet that the end cuts short is never complete.
         let end_ms = zoom.over().map_or(meeting.duration_ms, |(at, _)| case.since_start(at));
         let end_ms = end_ms.min(meeting.duration_ms).saturating_sub(witness.packet_ms + 100);
-        let untold = self.untold(witness.packet_ms + 100);
+        let unsent = self.unsent(witness.packet_ms + 100);
         let mut slots: BTreeMap<u64, Vec<&UserId>> = BTreeMap::new();
         for said in &meeting.utterances {
             // A channel of a Phone call is heard, not each person on it.
@@ -197,7 +197,7 @@ impl Scenario {
         let missing: Vec<u64> = slots
             .into_iter()
             .filter(|(slot, speakers)| (from_ms..end_ms).contains(slot) && speakers.len() <= 3)
-            .filter(|(slot, _)| !untold.iter().any(|(from, to)| (*from..*to).contains(slot)))
+            .filter(|(slot, _)| !unsent.iter().any(|(from, to)| (*from..*to).contains(slot)))
             .filter(|(slot, speakers)| !witness.heard_all(*slot, speakers))
             .map(|(slot, _)| slot)
             .collect();
@@ -209,18 +209,18 @@ impl Scenario {
 
     /// Stretches of time whose sound Zoom itself has not, with so many milliseconds around them: a packet that is half in one is
     /// not sent.
-    fn untold(&self, around: u64) -> Vec<(u64, u64)> {
-        let mut untold = Vec::new();
+    fn unsent(&self, around: u64) -> Vec<(u64, u64)> {
+        let mut unsent = Vec::new();
         let mut paused = None;
         for incident in &self.incidents {
             let at = millis(incident.at);
             match &incident.what {
                 Trouble::Pause | Trouble::Stop { .. } => paused = paused.or(Some(at)),
                 Trouble::Resume | Trouble::StartsAgain => {
-                    untold.extend(paused.take().map(|from| (from.saturating_sub(around), at + around)))
+                    unsent.extend(paused.take().map(|from| (from.saturating_sub(around), at + around)))
                 }
                 Trouble::Gap { medium: Medium::Audio, lasts } => {
-                    untold.push((at.saturating_sub(around), at + millis(*lasts) + around));
+                    unsent.push((at.saturating_sub(around), at + millis(*lasts) + around));
                 }
                 Trouble::Cut { .. }
                 | Trouble::Close { .. }
@@ -240,8 +240,8 @@ impl Scenario {
                 | Trouble::Repeat { .. } => {}
             }
         }
-        untold.extend(paused.map(|from| (from.saturating_sub(around), u64::MAX)));
-        untold
+        unsent.extend(paused.map(|from| (from.saturating_sub(around), u64::MAX)));
+        unsent
     }
 
     /// Losses of connections after which the next handshake was late.

@@ -33,7 +33,7 @@ impl Zoom {
         }
         let hung = self.connections.drop_waiting(connection);
         let Some(known) = self.connections.remove(connection) else {
-            let is_judged = self.notes.conduct.ended_by_itself(connection);
+            let is_judged = self.notes.client.ended_by_itself(connection);
             if is_judged && ending == Ending::Cut && !self.faults.is_client_away(now) {
                 self.notes.find(now, Some(connection), Mistake::AbruptClose);
             }
@@ -54,7 +54,7 @@ impl Zoom {
             // A client that leaves a server that hangs does it for that reason.
             Role::Signaling(_) if hung => self.signaling_lost(StopReason::AwaitReconnectionTimeout, now),
             Role::Signaling(_) => {
-                self.notes.conduct.left(now);
+                self.notes.client.left(now);
                 self.signaling_left(now);
             }
             Role::Media(media) => {
@@ -93,7 +93,7 @@ impl Zoom {
         let reason = StopReason::AwaitReconnectionTimeout;
         if !self.is_over() {
             for connection in self.connections.media_ids() {
-                self.notes.conduct.leaves_behind(connection);
+                self.notes.client.leaves_behind(connection);
                 if let Some(Role::Media(media)) = self.close(connection) {
                     self.open_media_window(&media, reason, now);
                     self.goes_without(*media, now);
@@ -191,7 +191,7 @@ impl Zoom {
     pub(super) fn finish(&mut self, reason: StopReason, now: UnixMillis) {
         self.is_over_from(now, reason);
         self.phase = Phase::Ended;
-        self.notes.conduct.ended(now);
+        self.notes.client.ended(now);
         self.signaling.connection = None;
         self.nobody_is_awaited();
         for connection in self.connections.ids() {

@@ -64,7 +64,7 @@ impl Zoom {
             }
             for replaced in [first].into_iter().chain(self.connections.media_ids()) {
                 self.close(replaced);
-                self.notes.conduct.leaves_behind(replaced);
+                self.notes.client.leaves_behind(replaced);
             }
         }
 
@@ -94,7 +94,7 @@ impl Zoom {
             return self.answer_no_to_data(connection, &Refusal::in_zooms_words(StatusCode::InvalidRtmsStreamId), now);
         }
         self.notes.version(connection, request.protocol_version, now);
-        self.notes.conduct.tally.asked.extend(request.media_type.iter());
+        self.notes.client.tally.asked.extend(request.media_type.iter());
         let carried: Vec<_> = self
             .connections
             .media()
@@ -127,7 +127,7 @@ impl Zoom {
                 {
                     audio.data_opt = Some(MediaDataOption::AudioMixedStream);
                 }
-                self.notes.conduct.opened_media(connection, now);
+                self.notes.client.opened_media(connection, now);
                 let media = Media::new(request.media_type, carries, params.clone());
                 self.greet(connection, Role::Media(Box::new(media)), now);
                 let what = What::DataHandshake { status: StatusCode::Ok, media_params: Some(params.clone()) };
@@ -168,13 +168,13 @@ impl Zoom {
     pub(super) fn answer_no_to_signaling(&mut self, connection: ConnectionId, refusal: &Refusal, now: UnixMillis) {
         let what = What::SignalingHandshake { status: refusal.status };
         self.send(connection, &handshake::signaling_refused(refusal.status, &refusal.reason), what, now);
-        self.notes.conduct.signaling_in_vain(now);
+        self.notes.client.signaling_in_vain(now);
     }
 
     pub(super) fn answer_no_to_data(&mut self, connection: ConnectionId, refusal: &Refusal, now: UnixMillis) {
         let what = What::DataHandshake { status: refusal.status, media_params: None };
         self.send(connection, &handshake::data_refused(refusal.status, &refusal.reason), what, now);
-        self.notes.conduct.media_was_refused(refusal.status);
+        self.notes.client.media_was_refused(refusal.status);
     }
 
     /// Whether a handshake is for the stream of a start webhook that was forged. It is refused without another finding.

@@ -129,7 +129,7 @@ impl Zoom {
                 }
             }
             Input::LeftOpen { connection } => {
-                if let Some(mistake) = self.notes.conduct.left_open(connection) {
+                if let Some(mistake) = self.notes.client.left_open(connection) {
                     self.notes.find(now, Some(connection), mistake);
                 }
             }
@@ -171,8 +171,8 @@ impl Zoom {
             };
             change.into_iter().chain(next).chain([self.at(self.meeting.duration_ms)]).min()
         });
-        let conduct = self.notes.conduct.next_at();
-        let all = [connections, incident, missed, webhooks, signaling_window, media_window, conduct, meeting.flatten()];
+        let watch = self.notes.client.next_at();
+        let all = [connections, incident, missed, webhooks, signaling_window, media_window, watch, meeting.flatten()];
         all.into_iter().flatten().min()
     }
 

@@ -17,7 +17,7 @@ use crate::{
         finding::{Finding, Findings},
         mistake::{KeepAliveFault, Mistake},
     },
-    judge::conduct::{Conduct, Doubt},
+    judge::client_record::{ClientRecord, Doubt},
     keep_alive::{KeepAlive, Unexpected},
     sent::{Sent, What},
     webhook::post::{Purpose, WebhookPost},
@@ -30,7 +30,7 @@ pub(super) struct Notes {
     sent: VecDeque<Sent>,
     findings: Findings,
     /// What is remembered of the client.
-    pub(super) conduct: Conduct,
+    pub(super) client: ClientRecord,
     /// Whether the network lost the close of the connection that was given up last, so that the client may not know.
     pub(super) is_close_lost: bool,
 }
@@ -48,12 +48,12 @@ impl Notes {
 
     /// Records a message that was sent.
     pub(super) fn record(&mut self, sent: Sent, is_over: bool) {
-        self.conduct.tally.counts.count(&sent.what);
+        self.client.tally.counts.count(&sent.what);
         // What a server that hung sends late may be of the stream before.
         if let What::StreamState { state: StreamState::Terminated, .. } = sent.what
             && is_over
         {
-            self.conduct.state_4_was_sent(sent.at);
+            self.client.state_4_was_sent(sent.at);
         }
         self.sent.push_back(sent);
     }
@@ -61,9 +61,9 @@ impl Notes {
     /// Records a webhook that was posted.
     pub(super) fn record_post(&mut self, post: &WebhookPost, now: UnixMillis) {
         let what = What::Webhook { event: post.event.clone(), attempt: post.attempt };
-        self.conduct.tally.counts.count(&what);
+        self.client.tally.counts.count(&what);
         if (post.purpose == Purpose::Again || post.attempt > 1) && post.event.ends_with("rtms_started") {
-            self.conduct.repeated(now);
+            self.client.repeated(now);
         }
         self.sent.push_back(Sent { at: now, connection: None, medium: "webhook".to_owned(), what });
     }
@@ -82,14 +82,14 @@ impl Notes {
 
     /// Records that something is late, unless Zoom got in the way, which is not the client's mistake.
     pub(super) fn find_unless_hindered(&mut self, now: UnixMillis, mistake: Mistake) {
-        if !self.conduct.is_hindered(now) {
+        if !self.client.is_hindered(now) {
             self.find(now, None, mistake);
         }
     }
 
     /// Notes that a client got a WebSocket.
     pub(super) fn connected(&mut self, connection: ConnectionId, endpoint: Endpoint, now: UnixMillis) {
-        let found = [self.conduct.attempt(endpoint, now), self.conduct.arrived(now)];
+        let found = [self.client.attempt(endpoint, now), self.client.arrived(now)];
         for mistake in found.into_iter().flatten() {
             self.find(now, Some(connection), mistake);
         }
@@ -97,14 +97,14 @@ impl Notes {
 
     /// Notes that a client asked for a WebSocket in vain.
     pub(super) fn turned_away(&mut self, endpoint: Endpoint, now: UnixMillis) {
-        if let Some(mistake) = self.conduct.attempt(endpoint, now) {
+        if let Some(mistake) = self.client.attempt(endpoint, now) {
             self.find(now, None, mistake);
         }
         match endpoint {
-            Endpoint::Signaling => self.conduct.signaling_in_vain(now),
-            Endpoint::Media => self.conduct.media_was_hindered(),
+            Endpoint::Signaling => self.client.signaling_in_vain(now),
+            Endpoint::Media => self.client.media_was_hindered(),
         }
-        self.conduct.hindered(now);
+        self.client.hindered(now);
     }
 
     /// Notes a signaling handshake that has succeeded. `first_after` is given for the first one: how long after the start webhook
@@ -116,12 +116,12 @@ impl Notes {
         join_within: Duration,
         now: UnixMillis,
     ) {
-        if let Some(mistake) = self.conduct.joined(connection, now) {
+        if let Some(mistake) = self.client.joined(connection, now) {
             self.find(now, Some(connection), mistake);
         }
         if let Some(after) = first_after
             && after > join_within / 2
-            && !self.conduct.is_hindered(now)
+            && !self.client.is_hindered(now)
         {
             let after_ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
             self.find(now, Some(connection), Mistake::JoinedLate { after_ms });
@@ -136,11 +136,11 @@ impl Notes {
         refused: bool,
         now: UnixMillis,
     ) {
-        let mistake = self.conduct.second_signaling(refused, now);
+        let mistake = self.client.second_signaling(refused, now);
         if refused {
-            self.conduct.doubled(connection, vec![first], mistake, now);
+            self.client.doubled(connection, vec![first], mistake, now);
         } else {
-            self.conduct.replaced(connection, first, mistake, now);
+            self.client.replaced(connection, first, mistake, now);
         }
     }
 
@@ -160,7 +160,7 @@ impl Notes {
         now: UnixMillis,
     ) {
         let Leniency { odd_id, l16_as_rtp } = leniency;
-        if let Some(how) = odd_id.filter(|_| !self.conduct.ids_were_refused) {
+        if let Some(how) = odd_id.filter(|_| !self.client.ids_were_refused) {
             self.find_once(now, connection, Mistake::OddInstanceId { request, how });
         }
         if l16_as_rtp {
@@ -201,8 +201,8 @@ impl Notes {
         how: Option<&'static str>,
         now: UnixMillis,
     ) {
-        self.conduct.refused_anyhow(connection, request);
-        self.conduct.enough_of(connection);
+        self.client.refused_anyhow(connection, request);
+        self.client.enough_of(connection);
         if let Some(how) = how {
             self.find(now, Some(connection), Mistake::ForgedStartJoined { request, how });
         }
@@ -222,7 +222,7 @@ impl Notes {
             Ok(took) => {
                 let after_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
                 let is_late = keep_alive.is_late(took);
-                self.conduct.tally.keep_alives.answered(after_ms);
+                self.client.tally.keep_alives.answered(after_ms);
                 if is_late {
                     self.find(now, Some(connection), Mistake::KeepAliveLate { after_ms });
                 }
@@ -234,7 +234,7 @@ impl Notes {
                 let is_awaited = connections.others_that_await(connection, answer).next().is_some();
                 match unexpected {
                     // For whom it was shows when the other connection has its own answer, or has none.
-                    Unexpected::Again if is_awaited => self.conduct.doubt(connection, answer, now),
+                    Unexpected::Again if is_awaited => self.client.doubt(connection, answer, now),
                     Unexpected::Again => self.find(now, Some(connection), Mistake::KeepAliveTwice),
                     Unexpected::Wrong(_) if is_awaited => {
                         self.answered_elsewhere(connections, connection, answer, now);
@@ -259,7 +259,7 @@ impl Notes {
 
     /// Decides of second answers that are old enough for whom they were; of all of them when the stream ends.
     pub(super) fn judge_doubts(&mut self, connections: &mut Connections, is_end: bool, now: UnixMillis) {
-        let doubts = if is_end { self.conduct.last_doubts() } else { self.conduct.due_doubts(now) };
+        let doubts = if is_end { self.client.last_doubts() } else { self.client.due_doubts(now) };
         for Doubt { connection, answer, .. } in doubts {
             if connections.others_that_await(connection, &answer).next().is_some() {
                 self.answered_elsewhere(connections, connection, &answer, now);
@@ -271,7 +271,7 @@ impl Notes {
 
     /// Looks for second connections that were opened while the first stood.
     pub(super) fn judge_doubles(&mut self, connections: &Connections, now: UnixMillis) {
-        for double in self.conduct.due_doubles(now) {
+        for double in self.client.due_doubles(now) {
             if double.is_instead || double.first.iter().any(|first| connections.is_sound(*first)) {
                 self.find(now, Some(double.connection), double.mistake);
             }

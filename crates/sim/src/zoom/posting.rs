@@ -17,7 +17,7 @@ impl Zoom {
     /// Posts the start webhook, with the URLs of the server that is the stream's now.
     pub(super) fn announce_start(&mut self, now: UnixMillis) {
         let signaling_url = self.faults.server().signaling_url;
-        self.notes.conduct.has_news();
+        self.notes.client.has_news();
         self.announce(News::Started { signaling_url: &signaling_url }, now);
     }
 
@@ -37,7 +37,7 @@ impl Zoom {
     /// Takes what became of a webhook.
     pub(super) fn webhook_answered(&mut self, webhook: WebhookId, answer: &WebhookAnswer, now: UnixMillis) {
         if self.webhooks.are_posted() && answer.is_accepted() && self.webhooks.posts.tells_the_end(webhook) {
-            self.notes.conduct.end_was_told(now);
+            self.notes.client.end_was_told(now);
         }
         let mistakes = self.webhooks.posts.answered(webhook, answer, now);
         // Where its process was killed, nobody listens.

@@ -71,7 +71,7 @@ impl Zoom {
                 | MessageType::StreamCloseReq
                 | MessageType::VideoSubscriptionReq
         ) {
-            self.notes.conduct.asks(payload);
+            self.notes.client.asks(payload);
         }
         match (message, &known.role) {
             (Message::SignalingHandShakeReq(request), Role::SignalingNew) => {
@@ -114,7 +114,7 @@ impl Zoom {
 
     /// What has an answer is refused with the status of the field; anything else is noted and ignored.
     fn ill_typed(&mut self, connection: ConnectionId, payload: &[u8], ill_typed: IllTyped, now: UnixMillis) {
-        self.notes.conduct.asks(payload);
+        self.notes.client.asks(payload);
         let IllTyped { msg_type, refusal } = ill_typed;
         let Refusal { status, reason } = &refusal;
         let role = self.connections.role(connection);
@@ -157,7 +157,7 @@ impl Zoom {
         error: &DecodeError,
         now: UnixMillis,
     ) {
-        self.notes.conduct.asks(payload);
+        self.notes.client.asks(payload);
         let is_new_signaling = matches!(self.connections.role(connection), Some(Role::SignalingNew));
         let is_new_media = matches!(self.connections.role(connection), Some(Role::MediaNew));
         match error {
@@ -199,16 +199,16 @@ impl Zoom {
 
     pub(super) fn client_ready(&mut self, connection: ConnectionId, ready: &ClientReadyAck, now: UnixMillis) {
         if ready.rtms_stream_id != self.identity.stream {
-            self.notes.conduct.ready_in_vain();
+            self.notes.client.ready_in_vain();
             return self.notes.find(now, Some(connection), Mistake::ReadyForAnotherStream);
         }
         if self.connections.media().next().is_none() {
-            if let Some(mistake) = self.notes.conduct.ready_without_media() {
+            if let Some(mistake) = self.notes.client.ready_without_media() {
                 self.notes.find(now, Some(connection), mistake);
             }
             return;
         }
-        self.notes.conduct.ready();
+        self.notes.client.ready();
         if self.faults.ignores_ready() {
             return;
         }
@@ -221,9 +221,9 @@ impl Zoom {
             self.stream_state_is(StreamState::Active, None, now);
         }
 
-        let missed = &mut self.notes.conduct.tally.missed;
+        let missed = &mut self.notes.client.tally.missed;
         if self.media.start(&mut self.connections, now, missed).contains(&true) {
-            self.notes.conduct.has_video_of_choice();
+            self.notes.client.has_video_of_choice();
         }
         if self.signaling.state() == StreamState::Interrupted && self.media.windows().next().is_none() {
             self.stream_state_is(StreamState::Active, None, now);
@@ -262,7 +262,7 @@ impl Zoom {
             if known { (StatusCode::Ok, "OK") } else { (StatusCode::InvalidRtmsStreamId, "unknown rtms_stream_id") };
         let stream = request.rtms_stream_id.clone();
         if known {
-            self.notes.conduct.asks_to_close();
+            self.notes.client.asks_to_close();
         }
         let how = self.config.temper.close_answer;
         if !known || how == CloseAnswer::First {
@@ -299,7 +299,7 @@ impl Zoom {
 
     pub(super) fn choose_video(&mut self, connection: ConnectionId, request: VideoSubscriptionReq, now: UnixMillis) {
         if request.subscribe {
-            self.notes.conduct.chooses_a_camera();
+            self.notes.client.chooses_a_camera();
         }
         if let Some(Answer::Status(status_code) | Answer::StatusAndClose(status_code)) =
             self.faults.refuse(Request::Video, now)

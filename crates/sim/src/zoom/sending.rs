@@ -134,7 +134,7 @@ impl Zoom {
         let known = self.connections.remove(connection)?;
         // The network loses the close frame, too.
         if !known.is_void {
-            self.notes.conduct.told_to_close(connection);
+            self.notes.client.told_to_close(connection);
             self.put(connection, Output::Close { connection, code: CLOSE_NORMAL }, None);
         }
         Some(known.role)

@@ -26,8 +26,8 @@ impl Zoom {
         if self.phase == Phase::Announced && now >= self.webhooks.announced_at() + self.config.timing.join_within {
             // The stream is gone. No document says which reason its webhook carries; this is the one that fits.
             if !self.faults.was_down_until(now)
-                && !self.notes.conduct.was_refused()
-                && !self.notes.conduct.was_turned_away_for_good()
+                && !self.notes.client.was_refused()
+                && !self.notes.client.was_turned_away_for_good()
             {
                 self.notes.find_unless_hindered(now, Mistake::NeverJoined);
             }
@@ -39,7 +39,7 @@ impl Zoom {
         self.pass_handshakes(now);
         self.pass_media(now);
         self.pass_keep_alives(now);
-        self.pass_conduct(now);
+        self.pass_watch(now);
         match self.phase {
             Phase::Announced | Phase::Joined if self.since_start(now) >= self.meeting.duration_ms => {
                 self.tell_everybody_leaves(now);
@@ -67,7 +67,7 @@ impl Zoom {
     }
 
     fn window_missed(&mut self, medium: Option<Medium>, until: UnixMillis, reason: StopReason, now: UnixMillis) {
-        if !self.faults.was_down_until(until) && !self.notes.conduct.asked_to_close() {
+        if !self.faults.was_down_until(until) && !self.notes.client.asked_to_close() {
             self.notes.find_unless_hindered(now, Mistake::WindowMissed { medium });
         }
         self.nobody_is_awaited();
@@ -104,7 +104,7 @@ impl Zoom {
             // What the network loses is nobody's mistake.
             if !self.connections.is_void(connection)
                 && !self.is_over()
-                && let Some(mistake) = self.notes.conduct.idle(connection)
+                && let Some(mistake) = self.notes.client.idle(connection)
             {
                 self.notes.find(now, Some(connection), mistake);
             }
@@ -117,7 +117,7 @@ impl Zoom {
             return;
         }
         let now_ms = self.since_start(now).min(self.meeting.duration_ms);
-        self.media.miss(now_ms, &mut self.notes.conduct.tally.missed);
+        self.media.miss(now_ms, &mut self.notes.client.tally.missed);
         for Packet { connection, due: (message, what), is_repeated } in
             self.media.due(&mut self.connections, now_ms, now)
         {
@@ -148,7 +148,7 @@ impl Zoom {
                         sequence: (form == KeepAliveForm::Both).then(|| sequence.into()),
                         extra: Extra::new(),
                     });
-                    self.notes.conduct.tally.keep_alives.asked += 1;
+                    self.notes.client.tally.keep_alives.asked += 1;
                     self.send(connection, &request, What::KeepAlive { sequence, timestamp: now }, now);
                 }
                 Some(keep_alive::Due::GiveUp(missed)) => {
@@ -168,7 +168,7 @@ impl Zoom {
     }
 
     /// Notes what only time shows.
-    fn pass_conduct(&mut self, now: UnixMillis) {
+    fn pass_watch(&mut self, now: UnixMillis) {
         self.notes.judge_doubles(&self.connections, now);
         self.notes.judge_doubts(&mut self.connections, false, now);
         self.watch_ready(now);

@@ -16,7 +16,7 @@ use rtms_wire::{
 use crate::{
     checks::words,
     connection::ConnectionId,
-    fault::{Answer, Nonsense, Request, Target, Told, Trouble},
+    fault::{Answer, EndNotice, Nonsense, Request, Target, Trouble},
     handshake,
     sent::{Sent, What},
     webhook::webhooks::News,
@@ -36,7 +36,7 @@ impl Zoom {
             self.cut(connection);
         }
         while let Some(trouble) = self.faults.due(self.phase, now) {
-            self.happen(&trouble, now);
+            self.run_incident(&trouble, now);
         }
     }
 
@@ -56,7 +56,7 @@ impl Zoom {
         }
     }
 
-    fn happen(&mut self, what: &Trouble, now: UnixMillis) {
+    fn run_incident(&mut self, what: &Trouble, now: UnixMillis) {
         match what {
             Trouble::Cut { target } => self.lose(*target, None, now),
             Trouble::Close { target, code } => self.lose(*target, Some(*code), now),
@@ -96,17 +96,17 @@ impl Zoom {
             Trouble::SessionStops { session, reason } => {
                 self.session_state_is(*session, SessionState::Stopped, Some(*reason), now);
             }
-            Trouble::Stop { reason, told } => self.stop(*reason, *told, now),
+            Trouble::Stop { reason, notice } => self.stop(*reason, *notice, now),
             Trouble::StartRepeatedLate if self.phase != Phase::Ended => {}
             Trouble::StartRepeated | Trouble::StartRepeatedLate => {
-                self.notes.conduct.repeated(now);
+                self.notes.client.repeated(now);
                 self.webhooks.posts.repeat_start(now);
                 self.pass_webhooks(now);
             }
             Trouble::StartOutdated => {
                 // As long as nobody has joined it may be read first, and then the real start is news of a failover.
                 if self.phase != Phase::Announced {
-                    self.notes.conduct.repeated(now);
+                    self.notes.client.repeated(now);
                 }
                 let url = self.config.signaling_url.clone();
                 let news = News::Started { signaling_url: &url };
@@ -191,7 +191,7 @@ impl Zoom {
         self.media.restart(now);
         self.phase = Phase::Announced;
         self.over = None;
-        self.notes.conduct.starts_again();
+        self.notes.client.starts_again();
         self.announce_start(now);
     }
 
@@ -201,19 +201,19 @@ impl Zoom {
         }
     }
 
-    fn stop(&mut self, reason: StopReason, told: Told, now: UnixMillis) {
-        match told {
-            Told::Everywhere => self.begin_end(reason, now),
-            Told::StateOnly => {
+    fn stop(&mut self, reason: StopReason, notice: EndNotice, now: UnixMillis) {
+        match notice {
+            EndNotice::Everywhere => self.begin_end(reason, now),
+            EndNotice::StateOnly => {
                 self.webhooks.leave_out_the_end();
                 self.begin_end(reason, now);
             }
-            Told::WebhookFirst => {
+            EndNotice::WebhookFirst => {
                 self.webhooks.leave_out_the_end();
                 self.announce(News::Stopped { reason }, now);
                 self.begin_end_within(Duration::from_secs(1), reason, now);
             }
-            Told::WebhookOnly => {
+            EndNotice::WebhookOnly => {
                 for connection in self.connections.of(Target::Everything) {
                     self.cut(connection);
                 }
@@ -224,26 +224,26 @@ impl Zoom {
 
     /// Refuses a handshake that is right.
     pub(super) fn turn_away(&mut self, connection: ConnectionId, request: Request, answer: Answer, now: UnixMillis) {
-        self.notes.conduct.hindered(now);
+        self.notes.client.hindered(now);
         let is_signaling = request == Request::Signaling;
         let asked = if is_signaling { MessageType::SignalingHandShakeReq } else { MessageType::DataHandShakeReq };
-        self.notes.conduct.refused_anyhow(connection, asked);
+        self.notes.client.refused_anyhow(connection, asked);
         if let Answer::Status(status) | Answer::StatusAndClose(status) = answer {
             let is_about_ids = matches!(status, StatusCode::InvalidRtmsStreamId | StatusCode::InvalidSignature);
-            self.notes.conduct.ids_were_refused |= is_about_ids;
+            self.notes.client.ids_were_refused |= is_about_ids;
         }
         match answer {
             // Whoever gives up waiting has waited.
-            _ if !is_signaling => self.notes.conduct.media_was_hindered(),
+            _ if !is_signaling => self.notes.client.media_was_hindered(),
             Answer::Silence => {}
             Answer::Status(_) | Answer::StatusAndClose(_) | Answer::Http(_) | Answer::Close | Answer::Cut => {
-                self.notes.conduct.signaling_in_vain(now);
+                self.notes.client.signaling_in_vain(now);
             }
         }
         let refuse = |zoom: &mut Self, status: StatusCode| {
             let reason = words::of(status);
             if is_signaling {
-                zoom.notes.conduct.turned_away(status);
+                zoom.notes.client.turned_away(status);
                 let what = What::SignalingHandshake { status };
                 zoom.send(connection, &handshake::signaling_refused(status, &reason), what, now);
             } else {

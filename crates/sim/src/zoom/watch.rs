@@ -13,7 +13,7 @@ use crate::{
     fault::MediaUrlForm,
     findings::{advice::Severity, mistake::Mistake, suspect},
     judge::{
-        conduct::{ASKED_WITHIN, BACK_WITHIN, READY_WITHIN},
+        client_record::{ASKED_WITHIN, BACK_WITHIN, READY_WITHIN},
         report::{Evidence, StreamReport},
         tally::Tally,
     },
@@ -28,7 +28,7 @@ impl Zoom {
             product: self.product(),
             start: self.start(),
             stop_reason: self.over().map(|(_, reason)| reason),
-            tally: &self.notes.conduct.tally,
+            tally: &self.notes.client.tally,
             findings: self.findings(),
             deliveries: self.deliveries(),
         })
@@ -36,7 +36,7 @@ impl Zoom {
 
     /// What is counted of the client.
     pub(crate) fn tally(&self) -> &Tally {
-        &self.notes.conduct.tally
+        &self.notes.client.tally
     }
 
     /// Whether the client wants the sound from before it came.
@@ -76,19 +76,19 @@ impl Zoom {
         }
         if is_double {
             let first = self.connections.media().map(|(connection, _)| connection).collect();
-            return self.notes.conduct.doubled(connection, first, Mistake::SecondMedia { status }, now);
+            return self.notes.client.doubled(connection, first, Mistake::SecondMedia { status }, now);
         }
         if self.is_between_connections(now) {
-            return self.notes.conduct.refused_anyhow(connection, request);
+            return self.notes.client.refused_anyhow(connection, request);
         }
-        let mistake = match self.notes.conduct.refused_rightly(connection, request) {
+        let mistake = match self.notes.client.refused_rightly(connection, request) {
             None => return,
             Some(times) if times > 1 => Mistake::AskedAgain { request, status, times },
             Some(_) if self.is_found_out_by_asking(status) => return,
             Some(_) => self.first_refusal(request, status, reason),
         };
         if !matches!(mistake, Mistake::Refused { .. }) {
-            self.notes.conduct.enough_of(connection);
+            self.notes.client.enough_of(connection);
         }
         self.notes.find(now, Some(connection), mistake);
     }
@@ -133,7 +133,7 @@ impl Zoom {
         if self.is_over() {
             return;
         }
-        let mistake = match self.notes.conduct.refused_rightly(connection, request) {
+        let mistake = match self.notes.client.refused_rightly(connection, request) {
             None => return,
             Some(1) => {
                 let (app, identity) = (&self.config.app, &self.identity);
@@ -143,21 +143,20 @@ impl Zoom {
             }
             Some(times) => Mistake::AskedAgain { request, status: StatusCode::InvalidSignature, times },
         };
-        self.notes.conduct.enough_of(connection);
+        self.notes.client.enough_of(connection);
         self.notes.find(now, Some(connection), mistake);
     }
 
     /// What only the end of the stream shows, because no window is over.
     pub(super) fn watch_end(&mut self, now: UnixMillis) {
         self.notes.judge_doubts(&mut self.connections, true, now);
-        self.media.miss_for_good(&mut self.notes.conduct.tally.missed);
+        self.media.miss_for_good(&mut self.notes.client.tally.missed);
         let is_client_away = self.faults.is_client_away(now);
         self.notes.judge_silence(&self.connections, self.config.timing.keep_alive, is_client_away, now);
-        if self.notes.conduct.never_chose_a_camera() {
+        if self.notes.client.never_chose_a_camera() {
             self.notes.find(now, None, Mistake::NoCameraChosen);
         }
-        if self.notes.conduct.asked_to_close() || self.notes.conduct.is_hindered(now) || self.faults.was_down_until(now)
-        {
+        if self.notes.client.asked_to_close() || self.notes.client.is_hindered(now) || self.faults.was_down_until(now) {
             return;
         }
         self.watch_absence(now);
@@ -180,9 +179,7 @@ impl Zoom {
         let joined =
             medium.and(self.signaling.connection).and_then(|it| self.connections.get(it)).map(|known| known.opened);
         let since = joined.into_iter().chain(self.faults.client_back_after(lost)).fold(lost, UnixMillis::max);
-        if now.since(since) >= BACK_WITHIN
-            && !self.notes.conduct.has_tried(endpoint, since)
-            && !self.notes.is_close_lost
+        if now.since(since) >= BACK_WITHIN && !self.notes.client.has_tried(endpoint, since) && !self.notes.is_close_lost
         {
             let after_ms = u64::try_from(now.since(since).as_millis()).unwrap_or(u64::MAX);
             self.notes.find(now, None, Mistake::StayedAway { medium, after_ms });
@@ -191,7 +188,7 @@ impl Zoom {
 
     /// No media at all, although some was granted.
     fn watch_missing_media(&mut self, now: UnixMillis) {
-        let Some((joined_at, refused)) = self.notes.conduct.without_media() else { return };
+        let Some((joined_at, refused)) = self.notes.client.without_media() else { return };
         let is_opening = self.connections.has_new_media();
         let is_joined = self.signaling.connection.is_some_and(|it| self.connections.is_sound(it));
         if !is_joined || is_opening && refused.is_none() || self.config.granted.iter().next().is_none() {
@@ -201,7 +198,7 @@ impl Zoom {
         let is_explained =
             refused.is_some() && self.notes.findings().iter().any(|it| it.mistake.severity() == Severity::Fault);
         // An attempt that is under way takes its time.
-        let is_decided = refused.is_some() || !self.notes.conduct.has_tried(Endpoint::Media, joined_at);
+        let is_decided = refused.is_some() || !self.notes.client.has_tried(Endpoint::Media, joined_at);
         let within = if is_decided { ASKED_WITHIN } else { BACK_WITHIN };
         if now.since(joined_at) >= within && !is_explained {
             let after_ms = u64::try_from(now.since(joined_at).as_millis()).unwrap_or(u64::MAX);
@@ -211,13 +208,13 @@ impl Zoom {
 
     /// Looks for media connections whose message 7 is overdue.
     pub(super) fn watch_ready(&mut self, now: UnixMillis) {
-        for connection in self.notes.conduct.unready(now) {
+        for connection in self.notes.client.unready(now) {
             let has_signaling = self.signaling.connection.is_some_and(|it| self.connections.is_sound(it));
             if !self.connections.is_sound(connection) || !has_signaling {
                 continue;
             }
-            if self.connections.has_new_media() || self.notes.conduct.is_hindered(now) {
-                self.notes.conduct.wait_for_ready(connection, now);
+            if self.connections.has_new_media() || self.notes.client.is_hindered(now) {
+                self.notes.client.wait_for_ready(connection, now);
             } else {
                 let after_ms = u64::try_from(READY_WITHIN.as_millis()).unwrap_or(u64::MAX);
                 self.notes.find(now, Some(connection), Mistake::NoReady { after_ms });

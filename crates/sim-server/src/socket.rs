@@ -15,7 +15,7 @@ impl<S: AsyncRead + AsyncWrite + Debug + Send + Unpin> Io for S {}
 
 /// Where somebody came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Arrival {
+pub(crate) struct Destination {
     pub(crate) endpoint: Endpoint,
     /// Which of the servers; 0 is the first.
     pub(crate) server: usize,
@@ -23,7 +23,7 @@ pub(crate) struct Arrival {
 
 /// A connection after its upgrade. Dropping it makes room for another.
 #[derive(Debug)]
-pub(crate) struct Guest {
+pub(crate) struct UpgradedSocket {
     pub(crate) io: Box<dyn Io>,
     pub(crate) room: OwnedSemaphorePermit,
 }

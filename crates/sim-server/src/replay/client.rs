@@ -1,4 +1,4 @@
-//! One client's WebSocket while a tape is played: its queue is short, so that the tape goes no faster than the client reads.
+//! One client's WebSocket while a wire log is played: its queue is short, so that the wire log goes no faster than the client reads.
 
 use std::collections::VecDeque;
 
@@ -14,8 +14,8 @@ use tokio_websockets::{Limits as WebSocketLimits, Message, ServerBuilder, WebSoc
 use crate::{
     connection::{self, CLOSE_WITHIN},
     from_connection::FromConnection,
-    guest::{Guest, Io},
     limits::Limits,
+    socket::{Io, UpgradedSocket},
 };
 
 /// Frames written before they are flushed and the client is listened to again.
@@ -25,7 +25,7 @@ const AT_ONCE: usize = 64;
 #[derive(Debug)]
 pub(crate) enum Outgoing {
     /// A text or binary frame.
-    Say(Message),
+    Send(Message),
     /// Word when the client has read all that was said before: a WebSocket ping, which every client answers in order.
     WhenRead(oneshot::Sender<()>),
     /// A close frame with this code, and then the end.
@@ -35,13 +35,13 @@ pub(crate) enum Outgoing {
 /// Serves one connection from its upgrade to its last byte.
 pub(crate) async fn run(
     connection: ConnectionId,
-    guest: Guest,
+    socket: UpgradedSocket,
     limits: Limits,
     outgoing: mpsc::Receiver<Outgoing>,
     events: mpsc::Sender<FromConnection>,
 ) {
     let websocket = WebSocketLimits::default().max_payload_len(Some(limits.message_bytes));
-    let Guest { io, room: _room } = guest;
+    let UpgradedSocket { io, room: _room } = socket;
     let socket = ServerBuilder::new().limits(websocket).serve(io);
     let ending = converse(connection, socket, outgoing, &events).await;
     // It fails only when the conductor has ended.
@@ -66,7 +66,7 @@ async fn converse(
                 }
                 Some(Ok(message)) if message.is_text() || message.is_binary() => {
                     let payload = Bytes::from(message.into_payload());
-                    if events.send(FromConnection::Said { connection, payload }).await.is_err() {
+                    if events.send(FromConnection::Received { connection, payload }).await.is_err() {
                         return Ending::Cut;
                     }
                 }
@@ -111,7 +111,7 @@ async fn write(
     let mut written = 0;
     while let Some(wanted) = next.take() {
         match wanted {
-            Outgoing::Say(message) => socket.feed(message).await?,
+            Outgoing::Send(message) => socket.feed(message).await?,
             Outgoing::WhenRead(read) => {
                 socket.feed(Message::ping(Bytes::new())).await?;
                 unread.push_back(read);

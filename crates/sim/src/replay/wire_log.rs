@@ -10,7 +10,7 @@ use rtms_wire::{
 
 /// Why a wire log cannot be played.
 #[derive(Debug, thiserror::Error)]
-pub enum TapeError {
+pub enum WireLogError {
     /// The file cannot be read on.
     #[error("line {line}: it cannot be read: {source}")]
     Read {
@@ -60,24 +60,24 @@ impl<R: BufRead> Lines<R> {
     /// Reads the first line.
     ///
     /// # Errors
-    /// [`TapeError`] if it is not that of a wire log, or of a newer one.
-    pub fn open(input: R) -> Result<(Header, Self), TapeError> {
+    /// [`WireLogError`] if it is not that of a wire log, or of a newer one.
+    pub fn open(input: R) -> Result<(Header, Self), WireLogError> {
         let mut lines = Self { input, text: Vec::new(), number: 0, is_torn: false };
         if !lines.read()? {
-            return Err(TapeError::NotACapture { why: "the file is empty".to_owned() });
+            return Err(WireLogError::NotACapture { why: "the file is empty".to_owned() });
         }
         #[derive(serde::Deserialize)]
         struct Version {
             format: String,
             version: u32,
         }
-        let not_a_capture = |error: serde_json::Error| TapeError::NotACapture { why: told(&error) };
+        let not_a_capture = |error: serde_json::Error| WireLogError::NotACapture { why: told(&error) };
         let Version { format, version } = serde_json::from_slice(&lines.text).map_err(not_a_capture)?;
         if format != FORMAT {
-            return Err(TapeError::NotACapture { why: format!("its format is {format:?}") });
+            return Err(WireLogError::NotACapture { why: format!("its format is {format:?}") });
         }
         if version > VERSION {
-            return Err(TapeError::TooNew { found: version });
+            return Err(WireLogError::TooNew { found: version });
         }
         let header = serde_json::from_slice(&lines.text).map_err(not_a_capture)?;
         Ok((header, lines))
@@ -86,12 +86,12 @@ impl<R: BufRead> Lines<R> {
     /// The next line; none at the end. A last line that is cut off, as a killed process leaves it, counts as the end.
     ///
     /// # Errors
-    /// [`TapeError`], with the number of the line.
+    /// [`WireLogError`], with the number of the line.
     #[expect(
         clippy::should_implement_trait,
         reason = "an iterator of results goes on after an error, and this does not"
     )]
-    pub fn next(&mut self) -> Result<Option<Line<'static>>, TapeError> {
+    pub fn next(&mut self) -> Result<Option<Line<'static>>, WireLogError> {
         if !self.read()? {
             return Ok(None);
         }
@@ -101,7 +101,7 @@ impl<R: BufRead> Lines<R> {
                 self.is_torn = true;
                 Ok(None)
             }
-            Err(error) => Err(TapeError::NotALine { line: self.number, why: told(&error) }),
+            Err(error) => Err(WireLogError::NotALine { line: self.number, why: told(&error) }),
         }
     }
 
@@ -115,14 +115,14 @@ impl<R: BufRead> Lines<R> {
         self.is_torn
     }
 
-    fn read(&mut self) -> Result<bool, TapeError> {
+    fn read(&mut self) -> Result<bool, WireLogError> {
         self.number += 1;
         self.text.clear();
         let most = MAX_LINE_BYTES as u64 + 1;
         let read = self.input.by_ref().take(most).read_until(b'\n', &mut self.text);
-        let read = read.map_err(|source| TapeError::Read { line: self.number, source })?;
+        let read = read.map_err(|source| WireLogError::Read { line: self.number, source })?;
         if self.text.len() > MAX_LINE_BYTES {
-            return Err(TapeError::TooLong { line: self.number });
+            return Err(WireLogError::TooLong { line: self.number });
         }
         Ok(read > 0)
     }
@@ -135,7 +135,7 @@ fn told(error: &serde_json::Error) -> String {
     format!("{what}, column {}", error.column())
 }
 
-/// What is on a wire log, gathered before it is played.
+/// What is in a wire log, gathered before it is played.
 #[derive(Clone, Debug)]
 pub struct Contents {
     /// The first line.
@@ -152,7 +152,7 @@ pub struct Contents {
     pub is_whole: bool,
 }
 
-/// A connection on a wire log.
+/// A connection in a wire log.
 #[derive(Clone, Debug)]
 pub struct Recorded {
     /// Its number there.
@@ -167,8 +167,8 @@ impl Contents {
     /// Reads all of a wire log.
     ///
     /// # Errors
-    /// [`TapeError`] for the first line that is none.
-    pub fn read(input: impl BufRead) -> Result<Self, TapeError> {
+    /// [`WireLogError`] for the first line that is none.
+    pub fn read(input: impl BufRead) -> Result<Self, WireLogError> {
         let (header, mut lines) = Lines::open(input)?;
         let (connections, stop_reason) = (Vec::new(), None);
         let mut contents = Self { header, connections, length_ms: 0, lost: 0, stop_reason, is_whole: false };
@@ -177,7 +177,7 @@ impl Contents {
             match what {
                 What::Received { connection, on, frame } => {
                     let not_base64 =
-                        |error| TapeError::NotALine { line: lines.number(), why: format!("binary_base64: {error}") };
+                        |error| WireLogError::NotALine { line: lines.number(), why: format!("binary_base64: {error}") };
                     let payload = frame.payload().map_err(not_base64)?;
                     if contents.connections.iter().all(|known| known.connection != connection) {
                         let answer = Bytes::copy_from_slice(&payload);
@@ -236,7 +236,7 @@ mod tests {
 
         let error = Contents::read(std::io::BufReader::new(endless)).unwrap_err();
 
-        assert!(matches!(error, TapeError::TooLong { line: 2 }), "{error}");
+        assert!(matches!(error, WireLogError::TooLong { line: 2 }), "{error}");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::guest::Io;
+use crate::socket::Io;
 
 /// What becomes of what is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub(crate) enum Passage {
 /// A write that fails ends nothing either. The client may have sent its last messages and a close frame before it went, and
 /// only reading on finds them; the end of what can be read is the end of the connection.
 #[derive(Debug)]
-pub(crate) struct Line {
+pub(crate) struct Transport {
     io: Box<dyn Io>,
     passage: Passage,
     /// What waits to go out.
@@ -37,7 +37,7 @@ pub(crate) struct Line {
     is_broken: bool,
 }
 
-impl Line {
+impl Transport {
     /// Bytes that are held at most. Only answers to pings and close frames are written meanwhile.
     const MOST: usize = 64 * 1_024;
 
@@ -77,7 +77,7 @@ impl Line {
     }
 }
 
-impl AsyncRead for Line {
+impl AsyncRead for Transport {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -87,7 +87,7 @@ impl AsyncRead for Line {
     }
 }
 
-impl AsyncWrite for Line {
+impl AsyncWrite for Transport {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match self.passage {
             _ if self.is_broken => Poll::Ready(Ok(bytes.len())),
@@ -141,7 +141,7 @@ mod tests {
             let (ours, mut theirs) = duplex(64);
             theirs.write_all(b"the end").await.unwrap();
             drop(theirs);
-            let mut line = Line::new(Box::new(ours));
+            let mut line = Transport::new(Box::new(ours));
             line.set(passage);
 
             line.write_all(b"a packet").await.unwrap();

@@ -11,7 +11,7 @@ use rtms_sim::{
 
 /// What the pump leaves for the owner to look at.
 #[derive(Debug, Default)]
-pub(crate) struct Seen {
+pub(crate) struct Observed {
     pub(crate) sent: Vec<Sent>,
     pub(crate) counts: SentCounts,
     pub(crate) findings: Findings,
@@ -19,7 +19,7 @@ pub(crate) struct Seen {
     pub(crate) report: Option<StreamReport>,
 }
 
-pub(crate) fn lock(seen: &Mutex<Seen>) -> MutexGuard<'_, Seen> {
+pub(crate) fn lock(seen: &Mutex<Observed>) -> MutexGuard<'_, Observed> {
     // What is behind the lock is whole after every statement, so a panic elsewhere does not spoil it.
     seen.lock().unwrap_or_else(PoisonError::into_inner)
 }

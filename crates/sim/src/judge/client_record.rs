@@ -57,7 +57,7 @@ const SAME_REFUSED: u32 = 3;
 
 /// What is remembered of one client.
 #[derive(Debug, Default)]
-pub(crate) struct Conduct {
+pub(crate) struct ClientRecord {
     pub(crate) tally: Tally,
     /// When Zoom last got in the way on purpose.
     hindered_at: Option<UnixMillis>,
@@ -159,7 +159,7 @@ impl Attempts {
     }
 }
 
-impl Conduct {
+impl ClientRecord {
     /// Entries of each memory that a client can fill.
     const MOST: usize = 1_000;
 
