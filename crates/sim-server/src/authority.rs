@@ -13,7 +13,8 @@ use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 /// In the folder of an authority that is kept: what clients trust.
 const CERTIFICATE: &str = "ca.pem";
 
-/// The same: what certificates are signed with. Whoever has it can be anybody to those who trust the certificate.
+/// The file with the key that certificates are signed with. Its holder can be anybody to those who trust the
+/// certificate.
 const KEY: &str = "ca-key.pem";
 
 /// Why there is no authority.
@@ -25,9 +26,9 @@ pub enum AuthorityError {
     /// Its folder or a file in it cannot be read or written.
     #[error("cannot keep an authority in {}", path.display())]
     Io {
-        /// Which.
+        /// The path of the file.
         path: PathBuf,
-        /// Why not.
+        /// The error of the operating system.
         #[source]
         source: io::Error,
     },
@@ -64,7 +65,8 @@ impl Authority {
         Ok(Self::of(KeyPair::generate()?, "rtms simulator: made for one run")?)
     }
 
-    /// The one in this folder, which is made together with it if it is not there. Nobody but its owner can read the key.
+    /// The one in this folder, which is made together with it if it is not there. Nobody but its owner can read the
+    /// key.
     pub(crate) fn kept(folder: &Path) -> Result<Self, AuthorityError> {
         let (certificate, key) = (folder.join(CERTIFICATE), folder.join(KEY));
         let failed = |path: &Path| {

@@ -28,14 +28,14 @@ use crate::{
 /// How long a client has to answer a close frame.
 pub(crate) const CLOSE_WITHIN: Duration = Duration::from_secs(1);
 
-/// What the pump wants written.
+/// What is to be written to a client.
 #[derive(Debug)]
 pub(crate) enum Outgoing {
     /// A text or binary frame.
     Send(Message),
     /// A close frame with this code, and then the end.
     Close(u16),
-    /// Nothing, but what is written from now on goes this way.
+    /// Nothing; the passage of what is written from now on changes.
     Pass(Passage),
 }
 
@@ -117,7 +117,8 @@ async fn converse(
     }
 }
 
-/// Answers a client's close frame, after what was said until it was known: that counts as sent, and the client still reads.
+/// Answers a client's close frame, after what was said until it was known: that counts as sent, and the client still
+/// reads.
 async fn answer_close(transport: &mut Transport, mut outgoing: mpsc::UnboundedReceiver<Outgoing>) {
     // The library says nothing more on a socket whose close frame it has read, so this is a new one on the same line.
     let mut socket = ServerBuilder::new().serve(transport);

@@ -29,7 +29,8 @@ use crate::{
 /// Where signaling is served.
 const SIGNALING_PATH: &str = "/signaling";
 
-/// Below here media is served, a path for each key of message 2. The paths are one server: message 3 says what is wanted.
+/// Below here media is served, a path for each key of message 2. The paths are one server: message 3 says what is
+/// wanted.
 const MEDIA_PATH: &str = "/media";
 
 /// How long somebody who is sent away may take to notice.
@@ -125,7 +126,7 @@ impl Door {
         self.listeners.into_iter().map(|(listener, _, serves)| (listener, serves))
     }
 
-    /// Lets people in, until what is returned is dropped. With one stream, paths name none.
+    /// Accepts connections until what is returned is dropped. With one stream, paths name none.
     pub(crate) fn open(
         self,
         streams: Vec<mpsc::Sender<FromConnection>>,

@@ -12,15 +12,15 @@ use crate::socket::{Destination, UpgradedSocket};
 /// What a task tells the pump.
 #[derive(Debug)]
 pub(crate) enum FromConnection {
-    /// Somebody asks for a WebSocket.
+    /// A client asks for a WebSocket.
     UpgradeAsked { destination: Destination, answer: oneshot::Sender<Admission> },
-    /// They have it.
+    /// A client got its WebSocket.
     Upgraded { destination: Destination, socket: UpgradedSocket },
     /// A text or binary message came.
     Received { connection: ConnectionId, payload: Bytes },
     /// The client did not answer our close frame in time.
     LeftOpen { connection: ConnectionId },
-    /// The connection is gone; no ending if it ended by our wish, in order.
+    /// The connection has ended; without an ending if we closed it and the client answered.
     Ended { connection: ConnectionId, ending: Option<Ending> },
     /// A webhook was answered, or not.
     WebhookAnswered { webhook: WebhookId, answer: WebhookAnswer },

@@ -1,4 +1,5 @@
-//! Zoom's event WebSocket on loopback: a token endpoint, and a server that pushes webhook bodies to whoever holds a token.
+//! Zoom's event WebSocket on loopback: a token endpoint, and a server that pushes webhook bodies to whoever holds a
+//! token.
 
 use std::{
     collections::BTreeMap,
@@ -72,7 +73,8 @@ pub struct EventServerCounts {
     pub heartbeats: u64,
 }
 
-/// A running event server. A subscription has one connection: a new one closes the former. Dropping the server cuts it off.
+/// A running event server. A subscription has one connection: a new one closes the former. Dropping the server cuts it
+/// off.
 #[derive(Debug)]
 pub struct EventServer {
     events: SocketAddr,

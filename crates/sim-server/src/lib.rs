@@ -1,8 +1,8 @@
 //! The simulated Zoom on real sockets: [`Simulator`] runs a [`Zoom`](rtms_sim::zoom::Zoom) in real time.
 //!
-//! What Zoom does is in `rtms-sim`. Here are the servers: sockets, TLS, HTTP for webhooks, and the loops that carry what comes in to the
-//! model and what goes out away from it. [`load`] serves thousands of streams, [`replay`] plays a wire log, and [`intake`] serves webhooks
-//! over Zoom's event WebSocket.
+//! What Zoom does is in `rtms-sim`. Here are the servers: sockets, TLS, HTTP for webhooks, and the loops that carry
+//! what comes in to the model and what goes out away from it. [`load`] serves thousands of streams, [`replay`] plays a
+//! wire log, and [`intake`] serves webhooks over Zoom's event WebSocket.
 //!
 //! ```
 //! use std::time::Duration;

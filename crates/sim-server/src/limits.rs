@@ -5,17 +5,18 @@ use std::time::Duration;
 /// Bounds on what clients can make the simulator hold.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// WebSockets at a time for each stream; a rightful client has six at most. Who finds no room waits for it as long as an upgrade
-    /// may take.
+    /// WebSockets at a time for each stream; a rightful client has six at most. A client that finds no room waits for
+    /// it as long as an upgrade may take.
     pub connections: usize,
-    /// TCP connections at a time that have not asked for a WebSocket yet; with more the oldest is closed. As many as there may be
-    /// WebSockets are let wait in any case.
+    /// TCP connections at a time that have not asked for a WebSocket yet; with more the oldest is closed. As many as
+    /// there may be WebSockets are let wait in any case.
     pub without_upgrade: usize,
     /// Bytes of one message from a client; the longest rightful one is about a kilobyte.
     pub message_bytes: usize,
     /// From a TCP connection to the end of its WebSocket upgrade.
     pub upgrade_within: Duration,
-    /// Bytes that wait for a client that reads slowly; with more it is cut off. A minute of 48 kHz stereo from three people fits.
+    /// Bytes that wait for a client that reads slowly; with more it is cut off. A minute of 48 kHz stereo from three
+    /// people fits.
     pub waiting_bytes: usize,
 }
 

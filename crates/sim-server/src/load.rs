@@ -1,8 +1,8 @@
-//! Thousands of streams that cost little: every stream is told the same sound, from WebSocket frames that are made once and
-//! written to all, so that the client is what is measured.
+//! Thousands of streams that cost little: every stream is told the same sound, from WebSocket frames that are made once
+//! and written to all, so that the client is what is measured.
 //!
-//! Handshakes, signatures and keep-alives are checked as ever. There is nothing else: no other media, no events but the first, no
-//! windows for coming back (one may at any time), and webhooks are posted once.
+//! Handshakes, signatures and keep-alives are checked as ever. There is nothing else: no other media, no events but the
+//! first, no windows for coming back (one may at any time), and webhooks are posted once.
 
 mod frame;
 mod pipe;
@@ -87,7 +87,7 @@ pub struct LoadConfig {
     pub rate: u32,
     /// How long sound is sent.
     pub duration: Duration,
-    /// Where webhooks are posted (`http` only); none means that nobody is told and the caller reads
+    /// Where webhooks are posted (`http` only); none means that nothing is posted and the caller reads
     /// [`LoadServer::start_webhooks`].
     pub webhook_url: Option<Uri>,
     /// Which product streams.
@@ -96,7 +96,7 @@ pub struct LoadConfig {
     pub app: App,
     /// The streams' ids follow from it, from the time, and from what no other run has.
     pub seed: u64,
-    /// How often every connection is asked whether it is alive.
+    /// The time between two keep-alive requests on a connection.
     pub keep_alive: Duration,
 }
 
@@ -140,7 +140,7 @@ pub struct LoadCounts {
     pub delayed: u64,
     /// The longest such delay, however short. Packets that are due together are sent together.
     pub behind: Duration,
-    /// Requests for a sign of life.
+    /// The number of keep-alive requests.
     pub keep_alives: u64,
     /// Connections that ended before the end of their stream, whoever ended them.
     pub ended_early: u64,
@@ -165,7 +165,7 @@ struct Shared {
     streams: Vec<Stream>,
     clock: Clock,
     rate: u32,
-    /// Who is sent the sound, in turns.
+    /// The connections that are sent the sound, by turn.
     turns: Vec<Mutex<Vec<Arc<Pipe>>>>,
     totals: Totals,
     findings: Mutex<BTreeMap<String, u64>>,
@@ -364,8 +364,8 @@ async fn announce(shared: Arc<Shared>, target: post::Target, posts: Vec<WebhookP
     }
 }
 
-/// Sends the sound of `duration` to whoever is ready. Whoever's time has come more than once gets all that is due in one go, so
-/// that the simulator catches up when it was held up itself.
+/// Sends the sound of `duration` to whoever is ready. Whoever's time has come more than once gets all that is due in
+/// one go, so that the simulator catches up when it was held up itself.
 async fn play(shared: &Shared, duration: Duration) {
     let sound = Sound::new();
     let zero = shared.clock.zero;
@@ -403,7 +403,7 @@ async fn play(shared: &Shared, duration: Duration) {
     sleep_until(zero + duration).await;
 }
 
-/// Asks whether the connections are alive.
+/// Sends keep-alive requests.
 async fn keep_alive(shared: Arc<Shared>) {
     loop {
         sleep(LOOK_EVERY).await;
@@ -467,7 +467,7 @@ async fn serve(shared: Arc<Shared>, mut socket: TcpStream, serves: Serves) {
 }
 
 impl Shared {
-    /// Sends so many packets to these, and forgets those that are gone.
+    /// Sends packets to these connections, and forgets those that are gone.
     fn send(&self, frames: &Bytes, packets: u64, pipes: &mut Vec<Arc<Pipe>>, behind: Duration) {
         let (mut offered, mut sent, mut held_back, mut lost) = (0, 0, 0, 0);
         pipes.retain(|pipe| {

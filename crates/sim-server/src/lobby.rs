@@ -1,5 +1,5 @@
-//! Where connections wait that have asked for nothing yet. It is never closed: whoever finds it full takes the place of whoever has
-//! been there longest, so that no crowd of silent connections keeps a client out.
+//! Where connections wait that have asked for nothing yet. It is never closed: whoever finds it full takes the place of
+//! whoever has been there longest, so that no crowd of silent connections keeps a client out.
 
 use std::{
     collections::VecDeque,
@@ -32,7 +32,7 @@ impl Lobby {
         Self { most: most.max(1), waiting: Mutex::default() }
     }
 
-    /// Takes a place, from whoever has been there longest if there is no other.
+    /// Takes a place. When all are taken, the oldest holder is evicted.
     pub(crate) fn enter(&self) -> Place {
         let (place, taken) = oneshot::channel();
         // What is behind the lock is whole after every statement, so a panic elsewhere does not spoil it.

@@ -58,19 +58,19 @@ pub(crate) struct Pump {
     pub(crate) played: Option<PlayedScenario>,
     pub(crate) limits: Limits,
     pub(crate) keep_sent: bool,
-    /// How long to stay after the end.
+    /// How long the servers stay after the end.
     pub(crate) linger: Duration,
     pub(crate) record: Option<Record>,
     pub(crate) target: Option<post::Target>,
     pub(crate) unposted: Option<mpsc::UnboundedSender<WebhookPost>>,
     pub(crate) events_in: mpsc::Sender<FromConnection>,
     pub(crate) seen: Arc<Mutex<Observed>>,
-    /// Nobody is let in any more when the last stream is over.
+    /// No connection is accepted any more when the last stream is over.
     pub(crate) _door: Arc<Vec<AbortOnDrop>>,
     pub(crate) clients: Clients,
 }
 
-/// A scenario that is played, and what is remembered for its sake.
+/// A scenario that is played, and the witness of what is sent meanwhile.
 pub(crate) struct PlayedScenario {
     scenario: Arc<Scenario>,
     witness: Witness,
@@ -194,7 +194,8 @@ impl Pump {
         }
     }
 
-    /// Lets the lines of servers go on that hung, or bars those of servers that hang now, and of networks that lose everything.
+    /// Opens the transports of servers that go on, or bars those of servers that hang and of networks that lose
+    /// everything.
     fn set_passages(&mut self, barred: bool) {
         for (connection, outbox) in &mut self.clients.outboxes {
             let passage = if self.zoom.is_void(*connection) {
@@ -307,7 +308,8 @@ impl Pump {
         }
     }
 
-    /// Gives the connections a moment for their close frames, and hears of each how it ended. No newcomer is let in.
+    /// Waits a moment for the close frames of the connections, and notes how each of them ended. Newcomers are turned
+    /// away.
     async fn drain(&mut self, events: &mut mpsc::Receiver<FromConnection>) {
         let patience = tokio::time::sleep(connection::CLOSE_WITHIN * 2);
         tokio::pin!(patience);

@@ -104,7 +104,7 @@ impl ReplayConfig {
 /// How fast a wire log is played.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Speed {
-    /// So many times as fast as it was.
+    /// This many times as fast as it was.
     Times(f64),
     /// As fast as the client reads.
     Max,
@@ -133,15 +133,15 @@ pub enum ReplayError {
     /// The file cannot be opened.
     #[error("cannot open {}: {source}", path.display())]
     Open {
-        /// Which.
+        /// The path of the file.
         path: PathBuf,
-        /// Why not.
+        /// The error of the operating system.
         source: std::io::Error,
     },
     /// Something in it is wrong.
     #[error("{}, {source}", path.display())]
     WireLog {
-        /// Which file.
+        /// The path of the file.
         path: PathBuf,
         /// What is wrong.
         source: WireLogError,
@@ -199,7 +199,8 @@ pub struct Replaying {
 }
 
 impl Replaying {
-    /// Reads the wire log through, listens, posts the start webhook if there is a URL, and plays in a task of the current runtime.
+    /// Reads the wire log through, listens, posts the start webhook if there is a URL, and plays in a task of the
+    /// current runtime.
     ///
     /// # Errors
     /// [`ReplayError`] if the wire log or an address cannot be used; nothing runs then.
@@ -521,7 +522,7 @@ impl Conductor {
         }
     }
 
-    /// Gives clients a moment to leave by themselves, then closes what is left.
+    /// Waits a moment for clients to leave by themselves, then closes the rest.
     async fn drain(&mut self) {
         let leave_by = self.clock.instant_now() + LEAVE_WITHIN;
         let is_told = self.target.is_some();

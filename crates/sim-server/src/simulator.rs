@@ -38,7 +38,8 @@ use crate::{
     tls::Tls,
 };
 
-/// A running stream. Dropping it ends it at once, without a word to clients; the servers are gone with the last of their streams.
+/// A running stream. Dropping it ends it at once, without a word to clients; the servers are gone with the last of
+/// their streams.
 #[derive(Debug)]
 pub struct Simulator {
     address: SocketAddr,
@@ -66,7 +67,7 @@ impl Simulator {
         Self::start_recording(config, None).await
     }
 
-    /// The same, and writes everything that is sent to `record`, a JSON object a line.
+    /// Starts as [`Simulator::start`] does, and writes everything that is sent to `record`, a JSON object a line.
     ///
     /// # Errors
     /// As [`Simulator::start`]. A record that cannot be written is given up with a warning.
@@ -79,8 +80,9 @@ impl Simulator {
         Ok(only)
     }
 
-    /// Starts this many meetings, at least one, on the same servers: each has its own seed, which follows from the first one's, its
-    /// own ids, its own path in the URLs, and its own webhooks. What goes wrong goes wrong in each of them.
+    /// Starts this many meetings, at least one, on the same servers: each has its own seed, which follows from the
+    /// first one's, its own ids, its own path in the URLs, and its own webhooks. What goes wrong goes wrong in each of
+    /// them.
     ///
     /// # Errors
     /// As [`Simulator::start_recording`].
@@ -182,77 +184,77 @@ impl Simulator {
         }
     }
 
-    /// Where the first server listens for signaling.
+    /// Returns the address where the first server listens for signaling.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Where the first server listens for media.
+    /// Returns the address where the first server listens for media.
     pub fn media_address(&self) -> SocketAddr {
         self.media_address
     }
 
-    /// The certificate of the authority that clients have to trust, as PEM; none without TLS.
+    /// Returns the certificate of the authority that clients have to trust, as PEM; none without TLS.
     pub fn ca_pem(&self) -> Option<&str> {
         self.ca_pem.as_deref()
     }
 
-    /// Where signaling is; the same that the webhook says.
+    /// Returns the URL of signaling, as in the webhook.
     pub fn signaling_url(&self) -> &str {
         &self.signaling_url
     }
 
-    /// The body of the start webhook, byte for byte.
+    /// Returns the body of the start webhook, byte for byte.
     pub fn start_webhook(&self) -> &Bytes {
         &self.start_webhook.body
     }
 
-    /// The headers of the start webhook's first attempt.
+    /// Returns the headers of the start webhook's first attempt.
     pub fn start_webhook_headers(&self) -> &[(&'static str, String)] {
         &self.start_webhook.headers
     }
 
-    /// What is true in the meeting, past and future.
+    /// Returns the meeting, past and future.
     pub fn meeting(&self) -> &Arc<Meeting> {
         &self.meeting
     }
 
-    /// Time zero of the meeting.
+    /// Returns time zero of the meeting.
     pub fn start_time(&self) -> UnixMillis {
         self.start
     }
 
-    /// What is streamed.
+    /// Returns the id of what is streamed.
     pub fn instance(&self) -> &InstanceId {
         &self.instance
     }
 
-    /// The stream.
+    /// Returns the id of the stream.
     pub fn stream(&self) -> &StreamId {
         &self.stream
     }
 
-    /// Everything that was sent so far, in order; empty unless `keep_sent` is on.
+    /// Returns everything that was sent so far, in order; empty unless `keep_sent` is on.
     pub fn sent(&self) -> Vec<Sent> {
         lock(&self.seen).sent.clone()
     }
 
-    /// How much was sent so far.
+    /// Returns how much was sent so far.
     pub fn counts(&self) -> SentCounts {
         lock(&self.seen).counts
     }
 
-    /// What clients did wrong so far.
+    /// Returns the findings so far.
     pub fn findings(&self) -> Findings {
         lock(&self.seen).findings.clone()
     }
 
-    /// What was posted so far, attempt by attempt; empty without a URL.
+    /// Returns what was posted so far, attempt by attempt; empty without a URL.
     pub fn deliveries(&self) -> Deliveries {
         lock(&self.seen).deliveries.clone()
     }
 
-    /// How the stream went and what clients did wrong; none before [`Simulator::finished`].
+    /// Returns the report on the stream; none before [`Simulator::finished`].
     pub fn report(&self) -> Option<StreamReport> {
         lock(&self.seen).report.clone()
     }

@@ -14,7 +14,7 @@ pub enum StartError {
     Listen {
         /// The address.
         address: SocketAddr,
-        /// Why not.
+        /// The error of the operating system.
         #[source]
         source: std::io::Error,
     },
@@ -32,9 +32,9 @@ pub enum StartError {
     /// The authority's certificate cannot be written.
     #[error("cannot write the certificate of the authority to {}", path.display())]
     CaOut {
-        /// Where to.
+        /// The path of the file.
         path: PathBuf,
-        /// Why not.
+        /// The error of the operating system.
         #[source]
         source: std::io::Error,
     },

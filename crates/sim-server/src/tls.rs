@@ -8,7 +8,8 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::authority::{Authority, AuthorityError};
 
-/// Names that always are this machine. Many clients take no wildcard right below a top-level name, so hosts are listed as well.
+/// Names that always are this machine. Many clients take no wildcard right below a top-level name, so hosts are listed
+/// as well.
 const LOCAL_NAMES: [&str; 4] = ["localhost", "*.localhost", "127.0.0.1", "::1"];
 
 /// Why no certificate could be made.
@@ -34,8 +35,8 @@ pub(crate) struct Tls {
 }
 
 impl Tls {
-    /// For loopback, everything below `localhost`, this address and these names. The authority is kept in a folder, or made for this
-    /// run if none is named.
+    /// For loopback, everything below `localhost`, this address and these names. The authority is kept in a folder, or
+    /// made for this run if none is named.
     pub(crate) fn new(address: IpAddr, hosts: &[String], kept_in: Option<&Path>) -> Result<Self, TlsError> {
         let Authority { pem: ca_pem, issuer } = kept_in.map_or_else(Authority::made, Authority::kept)?;
 

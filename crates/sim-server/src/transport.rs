@@ -1,5 +1,6 @@
-//! The line to a client, below its WebSocket: what is written may wait, or be lost on the way. Without it the library, which
-//! answers pings and close frames by itself, would speak for a server that hangs or a network that loses everything.
+//! The line to a client, below its WebSocket: what is written may wait, or be lost on the way. Without it the library,
+//! which answers pings and close frames by itself, would speak for a server that hangs or a network that loses
+//! everything.
 
 use std::{
     io,
@@ -25,8 +26,8 @@ pub(crate) enum Passage {
 
 /// A client's bytes. What is read always comes: the machine decides what is heard of it.
 ///
-/// A write that fails ends nothing either. The client may have sent its last messages and a close frame before it went, and
-/// only reading on finds them; the end of what can be read is the end of the connection.
+/// A write that fails ends nothing either. The client may have sent its last messages and a close frame before it went,
+/// and only reading on finds them; the end of what can be read is the end of the connection.
 #[derive(Debug)]
 pub(crate) struct Transport {
     io: Box<dyn Io>,

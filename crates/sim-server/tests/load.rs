@@ -1,4 +1,5 @@
-//! Many streams at little cost: joined properly, told the same sound at the same rate, ended properly; strangers are refused.
+//! Many streams at little cost: joined properly, told the same sound at the same rate, ended properly; strangers are
+//! refused.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
 use std::time::Duration;

@@ -23,9 +23,9 @@ pub enum Ending {
     CloseFrame,
     /// The connection was cut.
     Cut,
-    /// The driver gave it up because so many bytes were waiting to be read.
+    /// The driver gave it up because too many bytes waited to be read.
     TooSlow {
-        /// How many.
+        /// The number of bytes that waited.
         waiting_bytes: usize,
     },
 }

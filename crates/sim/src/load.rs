@@ -1,7 +1,7 @@
 //! One stream under load: its handshakes and keep-alives are Zoom's, its sound comes from elsewhere.
 //!
-//! It is what [`Zoom`](crate::zoom::Zoom) is, made small enough to run thousands of them: one meeting without events, sound alone, no
-//! trouble. Like it, it has no clock and no socket.
+//! It is what [`Zoom`](crate::zoom::Zoom) is, made small enough to run thousands of them: one meeting without events,
+//! sound alone, no trouble. Like it, it has no clock and no socket.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -300,8 +300,8 @@ impl LoadStream {
         was_known
     }
 
-    /// Sends the keep-alive requests that are due, and cuts connections that left too many unanswered. Returns how many were asked
-    /// and how many cut.
+    /// Sends the keep-alive requests that are due, and cuts connections that left too many unanswered. Returns how many
+    /// were asked and how many cut.
     pub fn keep_alive(&mut self, now: UnixMillis) -> (u64, u64) {
         let (mut asked, mut given_up) = (0, 0);
         for known in [&mut self.signaling, &mut self.media] {
@@ -389,7 +389,8 @@ impl LoadStream {
         }
     }
 
-    /// A handshake that lacks something is refused with its status; anything else that cannot be read is noted and ignored.
+    /// A handshake that lacks something is refused with its status; anything else that cannot be read is noted and
+    /// ignored.
     fn undecodable(
         &mut self,
         connection: ConnectionId,
@@ -436,7 +437,8 @@ fn stream_state(state: StreamState, reason: Option<StopReason>, now: UnixMillis)
     Message::StreamStateUpdate(StreamStateUpdate { state, reason, timestamp: Some(now), extra: Extra::new() })
 }
 
-/// Whether a medium is refused that there is none of here: a load is sound alone, and whoever wants more cannot know that.
+/// Whether a medium is refused that there is none of here: a load is sound alone, and whoever wants more cannot know
+/// that.
 fn is_of_a_medium_without_load(status: StatusCode) -> bool {
     use StatusCode::{
         MediaTypeChatNotSupport, MediaTypeDeskshareNotSupport, MediaTypeTranscriptNotSupport, MediaTypeVideoNotSupport,

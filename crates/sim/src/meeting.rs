@@ -1,7 +1,8 @@
-//! What is true in the meeting: who is there, who says what when, who shares, what is written. A plan that follows from a seed.
+//! What is true in the meeting: who is there, who says what when, who shares, what is written. A plan that follows from
+//! a seed.
 //!
-//! All times are milliseconds since the stream started. The plan is finished before the first byte is sent, so whoever compares
-//! what a client received with what happened needs nothing but the seed and the options.
+//! All times are milliseconds since the stream started. The plan is finished before the first byte is sent, so whoever
+//! compares what a client received with what happened needs nothing but the seed and the options.
 
 pub mod call;
 pub mod chat;

@@ -1,7 +1,8 @@
-//! Random trouble: a whole run drawn from one number. It can be told in words, repeated, and made smaller piece by piece.
+//! Random trouble: a whole run drawn from one number. It can be told in words, repeated, and made smaller piece by
+//! piece.
 //!
-//! What is drawn are the values of [`config`](crate::config), [`fault`](crate::fault) and [`world`](crate::world), and beside
-//! them how webhooks arrive and what a client is to do. Whoever runs it makes its client behave so.
+//! What is drawn are the values of [`config`](crate::config), [`fault`](crate::fault) and [`world`](crate::world), and
+//! beside them how webhooks arrive and what a client is to do. Whoever runs it makes its client behave so.
 
 use std::{collections::BTreeSet, fmt, time::Duration};
 
@@ -36,7 +37,8 @@ pub struct Plan {
     pub conduct: Conduct,
 }
 
-/// How webhooks reach a client, beyond the network's delay: each was answered at once and is read later, as from an inbox.
+/// How webhooks reach a client, beyond the network's delay: each was answered at once and is read later, as from an
+/// inbox.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Post {
     /// How late the first ones are read, in the order of their arrival; those after them are read at once.

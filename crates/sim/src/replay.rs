@@ -1,11 +1,11 @@
-//! Zoom's half of a stream, played back from a wire log ([`rtms_wire::capture`]). Time is an argument, effects come out as
-//! values.
+//! Zoom's half of a stream, played back from a wire log ([`rtms_wire::capture`]). Time is an argument, effects come out
+//! as values.
 //!
-//! There is one wire log and one place on it. [`Replay::play`] takes its lines in order and says what each one asks for: that a
-//! frame be sent, a connection be closed, or that the wire log wait until the client has come far enough. What was one
-//! connection then may be several now and the other way round, since a frame goes by its medium and not by its connection.
-//! Handshakes are checked as [`crate::zoom`] checks them, and answered with what was answered then; nothing else that a
-//! client says has an effect, but for message 7, before which no media flows.
+//! There is one wire log and one place on it. [`Replay::play`] takes its lines in order and says what each one asks
+//! for: that a frame be sent, a connection be closed, or that the wire log wait until the client has come far enough.
+//! What was one connection then may be several now and the other way round, since a frame goes by its medium and not by
+//! its connection. Handshakes are checked as [`crate::zoom`] checks them, and answered with what was answered then;
+//! nothing else that a client says has an effect, but for message 7, before which no media flows.
 
 pub mod wire_log;
 
@@ -36,8 +36,8 @@ use crate::{
     webhook::post::{Purpose, WebhookId, WebhookPost},
 };
 
-/// So long after its last handshake a client that is ready is given for one more. Media that it has not asked for by then is
-/// passed over.
+/// So long after its last handshake a client that is ready is given for one more. Media that it has not asked for by
+/// then is passed over.
 const SETTLED_AFTER: Duration = Duration::from_secs(2);
 
 /// Refusals that are kept for a summary.
@@ -60,14 +60,14 @@ pub enum Act {
     },
     /// Close with a close frame.
     Close {
-        /// Which.
+        /// The connection.
         connection: ConnectionId,
         /// The code.
         code: u16,
     },
     /// Cut, without a close frame.
     Cut {
-        /// Which.
+        /// The connection.
         connection: ConnectionId,
     },
 }
@@ -77,7 +77,8 @@ pub enum Act {
 pub enum Step {
     /// Do this, and go on with the next line.
     Do(Vec<Act>),
-    /// The client is not there yet: ask again about the same line when it has done something, and at this time at the latest.
+    /// The client is not there yet: ask again about the same line when it has done something, and at this time at the
+    /// latest.
     Wait(UnixMillis),
     /// Nobody is there to go on for.
     Over(Absence),
@@ -99,7 +100,7 @@ pub struct Played {
     pub signaling: u64,
     /// Frames of media connections by medium; a keep-alive counts for the medium of its connection.
     pub media: BTreeMap<Medium, u64>,
-    /// The same of media that the client had no connection for.
+    /// The number of frames of media that the client had no connection for.
     pub passed_over: BTreeMap<Medium, u64>,
     /// Signaling handshakes that were granted.
     pub joins: u64,
@@ -140,7 +141,8 @@ pub struct Replay {
     timing: Timing,
     /// What the app was granted then.
     granted: MediaTypes,
-    /// Places in `contents.connections` whose answers were not given yet, and of each channel the one that was given last.
+    /// Places in `contents.connections` whose answers were not given yet, and of each channel the one that was given
+    /// last.
     signaling_answers: VecDeque<usize>,
     media_answers: BTreeMap<Medium, VecDeque<usize>>,
     /// Connections in the wire log whose answer the wire log has passed.
@@ -384,8 +386,8 @@ impl Replay {
         }
     }
 
-    /// Zoom said something. The first on a connection is the answer to its handshake, which the client got when it asked; the
-    /// wire log waits here until it has.
+    /// Zoom said something. The first on a connection is the answer to its handshake, which the client got when it
+    /// asked; the wire log waits here until it has.
     fn said(&mut self, connection: u32, on: Channel, frame: &Frame<'_>, now: UnixMillis) -> Step {
         let Ok(payload) = frame.payload() else { return Step::Do(Vec::new()) };
         let is_answer = !self.answered.contains(&connection);
@@ -519,8 +521,8 @@ impl Replay {
 
     // --- Webhooks ---
 
-    /// The start webhook, which says that signaling is here; everything else as it was then, the time included: media is
-    /// placed by it.
+    /// The start webhook, which says that signaling is here; everything else as it was then, the time included: media
+    /// is placed by it.
     pub fn start_webhook(&self, signaling_url: &str, now: UnixMillis) -> WebhookPost {
         let mut body = self.start_body();
         let payload = payload_of(&mut body);
@@ -617,7 +619,8 @@ fn is_granted(answer: &[u8]) -> bool {
     }
 }
 
-/// Which of the media that were asked for an answer to message 3 grants: those that it has parameters for, or all if it has none.
+/// Which of the media that were asked for an answer to message 3 grants: those that it has parameters for, or all if it
+/// has none.
 fn granted_by(answer: &[u8], asked: MediaTypes) -> MediaTypes {
     let Ok(Message::DataHandShakeResp(answer)) = Message::decode(answer) else { return MediaTypes::default() };
     if answer.status_code != StatusCode::Ok {

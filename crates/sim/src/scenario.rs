@@ -1,8 +1,9 @@
-//! Stories as files: what happens in a meeting and to its connections, what a client should do, and what holds at the end.
+//! Stories as files: what happens in a meeting and to its connections, what a client should do, and what holds at the
+//! end.
 //!
-//! A [`Scenario`] is read from TOML; the [`catalogue`](Scenario::catalogue) is in the program. What must hold is said of Zoom's side
-//! alone, so that it can be asked of any client: how often it joined, whether all sound of the meeting was sent to it, why the stream
-//! ended, and which findings the judge has.
+//! A [`Scenario`] is read from TOML; the [`catalogue`](Scenario::catalogue) is in the program. What must hold is said
+//! of Zoom's side alone, so that it can be asked of any client: how often it joined, whether all sound of the meeting
+//! was sent to it, why the stream ended, and which findings the judge has.
 //!
 //! ```
 //! use rtms_sim::scenario::Scenario;

@@ -36,7 +36,8 @@ impl Signaling {
     pub(crate) fn subscribe(&mut self, product: Product, change: EventChange) -> Result<bool, Mistake> {
         let refuse = |why| Err(Mistake::BadSubscription { event_type: change.event_type, why });
         let known = if product.has_voice_events() {
-            // 30 to 34 exist without names. 2 to 4 do not exist here, but Zoom's SDK asks for them whatever the product is.
+            // 30 to 34 exist without names. 2 to 4 do not exist here, but Zoom's SDK asks for them whatever the product
+            // is.
             matches!(change.event_type, 2..=4 | 8..=34)
         } else {
             match EventType::from_code(change.event_type) {
@@ -246,8 +247,8 @@ fn voice_change(meeting: &Meeting, what: Change, at: UnixMillis) -> Option<Event
     })
 }
 
-/// A call event of Phone. They have an `event_code` alone, and neither its numbers nor other fields are published: all but
-/// the name of the code is ours.
+/// A call event of Phone. They have an `event_code` alone, and neither its numbers nor other fields are published: all
+/// but the name of the code is ours.
 fn phone_change(what: Change, at: UnixMillis) -> Option<EventBody> {
     let (code, index) = match what {
         Change::Join(index) => (910_001, index),

@@ -1,4 +1,5 @@
-//! Zoom's voice over HTTP: webhooks as they are posted, when they are posted again, and what Zoom thinks of the answers.
+//! Zoom's voice over HTTP: webhooks as they are posted, when they are posted again, and what Zoom thinks of the
+//! answers.
 
 pub(crate) mod answer;
 pub(crate) mod delivery;

@@ -1,13 +1,15 @@
 //! Zoom as one machine: one stream of one meeting, its webhooks, signaling and media, without a socket or a clock.
 //!
-//! The driver tells it what happens by [`Zoom::handle`], asks what to do by [`Zoom::poll_output`] until there is nothing left, and
-//! calls again no later than [`Zoom::next_deadline`]. The same inputs at the same times give the same outputs, byte for byte.
+//! The driver tells it what happens by [`Zoom::handle`], asks what to do by [`Zoom::poll_output`] until there is
+//! nothing left, and calls again no later than [`Zoom::next_deadline`]. The same inputs at the same times give the same
+//! outputs, byte for byte.
 //!
-//! `Zoom` in `machine.rs` takes inputs, gives outputs, and holds the parts, which do not know one another: `connections.rs`,
-//! `stream_signaling.rs`, `stream_media.rs`, `stream_webhooks.rs`, `faults.rs` for what goes wrong, and `notes.rs` for what was sent and
-//! found. What takes several parts is a method of `Zoom`: `requests.rs` and `handshakes.rs` for what clients ask, `time.rs` for what is due,
-//! `trouble.rs` for incidents, `endings.rs` for losses and the end, `sending.rs` and `posting.rs` for the ways out, `watch.rs` for
-//! what only several parts together show of a client.
+//! `Zoom` in `machine.rs` takes inputs, gives outputs, and holds the parts: `connections.rs`, `stream_signaling.rs`,
+//! `stream_media.rs`, `stream_webhooks.rs`, `faults.rs` for what goes wrong, and `notes.rs` for what was sent and found.
+//! A part knows no other, but that media and notes look at the connections. What takes several parts is a method of
+//! `Zoom`: `requests.rs` and `handshakes.rs` for what clients ask, `time.rs` for what is due, `trouble.rs` for
+//! incidents, `endings.rs` for losses and the end, `sending.rs` and `posting.rs` for the ways out, `watch.rs` for what
+//! only several parts together show of a client.
 
 mod connections;
 mod endings;

@@ -1,4 +1,5 @@
-//! How the simulator delivers webhooks: Zoom's schedule, time-out, statuses, validations, repeats, and what it says of receivers.
+//! How the simulator delivers webhooks: Zoom's schedule, time-out, statuses, validations, repeats, and what it says of
+//! receivers.
 #![allow(clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "in a test, a panic is the answer")]
 
 mod common;

@@ -1,4 +1,5 @@
-//! WebSocket frames by hand: a server's are plain bytes, the same for everybody, so they are made once and sent to thousands.
+//! WebSocket frames by hand: a server's are plain bytes, the same for everybody, so they are made once and sent to
+//! thousands.
 
 use bytes::{Buf, Bytes, BytesMut};
 
@@ -61,7 +62,7 @@ fn frame(opcode: u8, payload: &[u8]) -> Bytes {
     frame.into()
 }
 
-/// Takes one whole frame of a client out of what has come; none if there is more to come.
+/// Takes one whole frame of a client out of the buffer; none if its end has not come yet.
 pub(crate) fn take(buffer: &mut BytesMut) -> Result<Option<Said>, Malformed> {
     let mut head = &buffer[..];
     let (Ok(first), Ok(second)) = (head.try_get_u8(), head.try_get_u8()) else { return Ok(None) };

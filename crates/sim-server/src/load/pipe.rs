@@ -37,7 +37,7 @@ pub(crate) enum Written {
     Whole,
     /// It waits, or its end does, because the client has not read what came before.
     Later,
-    /// So many bytes waited that the connection is given up.
+    /// The connection is given up because this many bytes waited.
     TooSlow(usize),
     /// The connection is gone.
     Gone,
@@ -88,7 +88,7 @@ impl Pipe {
         waiting.frames.is_empty()
     }
 
-    /// Takes no more.
+    /// Ends the connection. Nothing more is written.
     pub(crate) fn end(&self) {
         self.end_now(&mut self.waiting());
     }

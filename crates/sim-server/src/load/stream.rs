@@ -38,12 +38,12 @@ impl Stream {
         Self { state: Mutex::new(State { stream, pipes: BTreeMap::new() }) }
     }
 
-    /// The start webhook, signed now.
+    /// Returns the start webhook, signed now.
     pub(crate) fn start_webhook(&self, now: UnixMillis) -> Option<WebhookPost> {
         self.state().stream.start_webhook(now)
     }
 
-    /// The stop webhook, signed now.
+    /// Returns the stop webhook, signed now.
     pub(crate) fn stop_webhook(&self, reason: StopReason, now: UnixMillis) -> Option<WebhookPost> {
         self.state().stream.stop_webhook(reason, now)
     }
@@ -57,19 +57,19 @@ impl Stream {
         event
     }
 
-    /// The connection of this number, if it has not ended.
+    /// Returns the connection with this number, if it has not ended.
     pub(crate) fn pipe(&self, connection: ConnectionId) -> Option<Arc<Pipe>> {
         self.state().pipes.get(&connection).cloned()
     }
 
-    /// Forgets a connection; true if it had shaken hands.
+    /// Forgets a connection. Returns whether its handshake had succeeded.
     pub(crate) fn closed(&self, pipe: &Pipe) -> bool {
         let mut state = self.state();
         state.pipes.remove(&pipe.id);
         state.stream.closed(pipe.id)
     }
 
-    /// Sends the keep-alive requests that are due; gives how many there were and how many connections were given up.
+    /// Sends the keep-alive requests that are due. Returns how many there were and how many connections were given up.
     pub(crate) fn keep_alive(&self, now: UnixMillis) -> (u64, u64) {
         let mut state = self.state();
         let counts = state.stream.keep_alive(now);
@@ -84,7 +84,7 @@ impl Stream {
         state.carry_out();
     }
 
-    /// Ends it.
+    /// Ends the stream and closes its connections.
     pub(crate) fn end(&self, reason: StopReason, now: UnixMillis) {
         let mut state = self.state();
         state.stream.end(reason, now);

@@ -1,4 +1,5 @@
-//! One client's WebSocket while a wire log is played: its queue is short, so that the wire log goes no faster than the client reads.
+//! One client's WebSocket while a wire log is played: its queue is short, so that the wire log goes no faster than the
+//! client reads.
 
 use std::collections::VecDeque;
 

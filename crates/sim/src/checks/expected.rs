@@ -1,4 +1,5 @@
-//! What Zoom checks of handshakes, and the status it answers. The order of the checks is ours where no document gives one.
+//! What Zoom checks of handshakes, and the status it answers. The order of the checks is ours where no document gives
+//! one.
 
 use rtms_wire::{
     codes::{
@@ -55,7 +56,7 @@ impl Expected {
         Self { product, is_strict: false, instance: instance.clone(), stream: stream.clone(), signature }
     }
 
-    /// The same, read by the letter of the documents or not.
+    /// Sets whether requests are read by the letter of the documents.
     pub(crate) fn strict(self, is_strict: bool) -> Self {
         Self { is_strict, ..self }
     }
@@ -100,8 +101,9 @@ impl Expected {
         Ok(Granted { carries: given, params: negotiated, leniency: Leniency { odd_id, l16_as_rtp } })
     }
 
-    /// Whether L16 is asked for as RTP; it is raw audio from here on. Zoom's boilerplates and samples ask so and have sound, while
-    /// the matrix does not have it. Basis: reconstructed from vendor code; for the phone's refusal, observed in vendor code.
+    /// Whether L16 is asked for as RTP; it is raw audio from here on. Zoom's boilerplates and samples ask so and have
+    /// sound, while the matrix does not have it. Basis: reconstructed from vendor code; for the phone's refusal,
+    /// observed in vendor code.
     fn takes_l16_as_rtp(&self, asked: &mut MediaParams) -> Result<bool, Refusal> {
         let Some(audio) = &mut asked.audio else { return Ok(false) };
         let format = audio.format();
@@ -117,7 +119,7 @@ impl Expected {
         Ok(!self.is_strict)
     }
 
-    /// Gives what is odd about the ids, if they are accepted all the same.
+    /// Returns what is odd about the ids, if they are accepted all the same.
     fn check_ids(
         &self,
         ids: &InstanceIds,
@@ -148,8 +150,8 @@ impl Expected {
         if !self.signature.matches(signature.as_str()) {
             return Err(Refusal::new(StatusCode::InvalidSignature, "signature does not match"));
         }
-        // Zoom's SDK sends `meeting_uuid` whatever is streamed, and works; the webhook's own key is what documents ask for. The value
-        // must be the webhook's in any case.
+        // Zoom's SDK sends `meeting_uuid` whatever is streamed, and works; the webhook's own key is what documents ask
+        // for. The value must be the webhook's in any case.
         let is_right_key = |id: InstanceId| [self.instance.field, InstanceIdField::MeetingUuid].contains(&id.field);
         if !ids.iter().all(|id| is_the_webhooks(&id)) || !ids.iter().any(is_right_key) {
             return Err(Refusal::new(StatusCode::InvalidPayload, "the instance id is not that of the stream"));
@@ -162,7 +164,7 @@ impl Expected {
     }
 }
 
-/// So many characters of a wrong value are told at most.
+/// The most characters of a wrong value that are repeated in the answer.
 const MOST_TOLD: usize = 64;
 
 /// Codecs that Zoom has and the simulator lacks are refused as if Zoom did not have them either.

@@ -5,7 +5,8 @@ use serde_json::Value;
 
 use crate::checks::{kinds, refusal::Refusal};
 
-/// The status for a message 1 or 3 of which a field is missing. What is of the wrong kind, [`kinds::check`] has found before.
+/// The status for a message 1 or 3 of which a field is missing. What is of the wrong kind, [`kinds::check`] has found
+/// before.
 pub(crate) fn incomplete(payload: &[u8], error: &DecodeError) -> Refusal {
     let fields = kinds::fields(payload);
     let reason = match error {

@@ -27,7 +27,8 @@ impl Severity {
     }
 }
 
-/// Makes [`Kind`] of a line for each kind of mistake: its name, how bad it is, and what is right with the place where it is written.
+/// Makes [`Kind`] of a line for each kind of mistake: its name, how bad it is, and what is right with the place where
+/// it is written.
 macro_rules! kinds {
     ($($kind:ident = $name:literal, $severity:ident, $advice:literal;)+) => {
         /// A kind of mistake, without the details of a [`Mistake`].

@@ -8,7 +8,8 @@ use serde::{Serialize, Serializer};
 
 use crate::{findings::suspect::Suspect, webhook::answer::ANSWER_WITHIN};
 
-/// The kinds of mistakes. Their text says what was seen and fits after "the client …"; [`Mistake::advice`] says what is right.
+/// The kinds of mistakes. Their text says what was seen and fits after "the client …"; [`Mistake::advice`] says what is
+/// right.
 #[derive(Clone, Debug, PartialEq, Serialize, thiserror::Error)]
 #[serde(tag = "mistake", rename_all = "snake_case")]
 pub enum Mistake {
@@ -104,7 +105,7 @@ pub enum Mistake {
         request: MessageType,
         /// What was answered.
         status: StatusCode,
-        /// How often.
+        /// The number of times.
         times: u32,
     },
     /// A refused handshake after which the client went on as if nothing had happened.
@@ -214,7 +215,7 @@ pub enum Mistake {
     /// One attempt after the other without a pause, though each was in vain.
     #[error("tried {attempts} times to connect with hardly a pause between")]
     RetriedTooFast {
-        /// How often.
+        /// The number of attempts.
         attempts: usize,
     },
     /// A connection that was opened after the client was told that the stream is over.
@@ -258,13 +259,13 @@ pub enum Mistake {
     /// More bytes were waiting for this client than the simulator keeps.
     #[error("read too slowly: {waiting_bytes} bytes were waiting")]
     ReadTooSlowly {
-        /// How many.
+        /// The number of bytes that waited.
         waiting_bytes: usize,
     },
     /// There was no answer to the webhook: no connection, or one that broke.
     #[error("did not answer the webhook {event}: {why}")]
     WebhookNotAnswered {
-        /// Which one.
+        /// The event name of the webhook.
         event: String,
         /// What happened instead.
         why: String,
@@ -272,7 +273,7 @@ pub enum Mistake {
     /// The webhook was refused, or answered with an error.
     #[error("answered the webhook {event} badly: {why}")]
     WebhookNotAccepted {
-        /// Which one.
+        /// The event name of the webhook.
         event: String,
         /// The status.
         why: String,
@@ -282,7 +283,7 @@ pub enum Mistake {
         "answered the webhook {event} with status {status}: Zoom follows no redirect and does not try again, the event is lost"
     )]
     WebhookRedirected {
-        /// Which one.
+        /// The event name of the webhook.
         event: String,
         /// The status.
         status: u16,
@@ -290,7 +291,7 @@ pub enum Mistake {
     /// The webhook was answered after Zoom's three seconds, or never.
     #[error("{}", TooLate { event, status, after_ms, needlessly: *repeated_needlessly })]
     WebhookAnsweredTooLate {
-        /// Which one.
+        /// The event name of the webhook.
         event: String,
         /// The status; none if nothing came.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -304,7 +305,7 @@ pub enum Mistake {
     /// All attempts failed.
     #[error("did not take the webhook {event} in {attempts} attempts: Zoom has given it up, the event is lost")]
     WebhookLost {
-        /// Which one.
+        /// The event name of the webhook.
         event: String,
         /// How many were made.
         attempts: u32,
@@ -312,7 +313,7 @@ pub enum Mistake {
     /// A webhook that came a second time was not accepted.
     #[error("answered a repeat of the webhook {event} badly: {why}; a repeat is known already, and is accepted")]
     RepeatNotAccepted {
-        /// Which one.
+        /// The event name of the webhook.
         event: String,
         /// The status.
         why: String,

@@ -1,4 +1,4 @@
-//! What a client does over time: habits that no single message shows. [`Zoom`](crate::zoom::Zoom) tells it what happens.
+//! What a client does over time: habits that no single message shows. [`Zoom`](crate::zoom::Zoom) reports what happens.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -27,32 +27,32 @@ pub(crate) const BACK_WITHIN: Duration = Duration::from_secs(10);
 /// Within this time after the signaling handshake a client has asked for media at least once.
 pub(crate) const ASKED_WITHIN: Duration = Duration::from_secs(2);
 
-/// From state 4 on signaling to the moment when no connection can arrive that was dialed before the client had read it: a way
-/// there and one back of 200 ms each, and some room.
+/// From state 4 on signaling to the moment when no connection can arrive that was dialed before the client had read it:
+/// a way there and one back of 200 ms each, and some room.
 const AFTER_STATE_4: Duration = Duration::from_millis(500);
 
-/// The same for the end of a stream that the client knows of by the webhook alone: what comes of an answer takes its time.
+/// The same time for a client that knows of the end by the webhook alone, which takes longer to act on.
 const AFTER_THE_END: Duration = Duration::from_secs(2);
 
-/// So long the first of two connections must still live for the second to be one too many: a close may be on its way.
+/// How long the first of two connections must still stand for the second to be one too many: a close may be on its way.
 const OVERLAP: Duration = Duration::from_millis(500);
 
-/// So soon after a repeated webhook a second join is because of it.
+/// A second join within this time after a repeated webhook is because of it.
 const BY_A_REPEAT: Duration = Duration::from_secs(5);
 
-/// Whoever was refused on purpose so lately is waiting for the next attempt.
+/// A client that was refused on purpose waits this long at most for its next attempt.
 const HINDERED_FOR: Duration = Duration::from_secs(30);
 
 /// An attempt so soon after the one before came to nothing was made without a pause. The first may be.
 const WITHOUT_A_PAUSE: Duration = Duration::from_millis(250);
 
-/// So many attempts without a pause, one after the other, are too many.
+/// The number of attempts without a pause, one after the other, that is too many.
 const HAMMERING: usize = 3;
 
 /// From a second answer that may be meant for another connection to the moment when that one must have its own.
 const MEANT_FOR_ANOTHER: Duration = Duration::from_secs(1);
 
-/// So many right refusals of one and the same request are two too many.
+/// The number of right refusals of one and the same request that earns a finding.
 const SAME_REFUSED: u32 = 3;
 
 /// What is remembered of one client.
@@ -101,8 +101,8 @@ pub(crate) struct ClientRecord {
     pub(crate) ids_were_refused: bool,
     /// Connections that Zoom has closed, and nothing has kept the client from knowing.
     told_to_close: BTreeSet<ConnectionId>,
-    /// Connections that Zoom has closed because the client had ended or replaced its signaling. How they end is still judged:
-    /// the end of signaling may be seen first although the client ended all of them together.
+    /// Connections that Zoom has closed because the client had ended or replaced its signaling. How they end is still
+    /// judged: the end of signaling may be seen first although the client ended all of them together.
     left_behind: BTreeSet<ConnectionId>,
 }
 
@@ -118,8 +118,8 @@ pub(crate) struct Double {
     pub(crate) mistake: Mistake,
 }
 
-/// A second answer to a request like which another connection has one, too: connections that were opened together are asked
-/// together, with the same fields.
+/// A second answer to a request like which another connection has one, too: connections that were opened together are
+/// asked together, with the same fields.
 #[derive(Debug)]
 pub(crate) struct Doubt {
     due: UnixMillis,
@@ -163,7 +163,7 @@ impl ClientRecord {
     /// Entries of each memory that a client can fill.
     const MOST: usize = 1_000;
 
-    /// Somebody has connected, or asked in vain.
+    /// Notes that a client connected, or asked in vain.
     pub(crate) fn attempt(&mut self, endpoint: Endpoint, now: UnixMillis) -> Option<Mistake> {
         self.tally.attempts += 1;
         match endpoint {
@@ -205,7 +205,7 @@ impl ClientRecord {
         Some(Mistake::CameBackAfterTheEnd { after_ms })
     }
 
-    /// Zoom got in the way on purpose.
+    /// Notes that Zoom got in the way on purpose.
     pub(crate) fn hindered(&mut self, now: UnixMillis) {
         self.hindered_at = Some(now);
     }
@@ -229,7 +229,8 @@ impl ClientRecord {
         self.asking = hasher.finish();
     }
 
-    /// What was asked is refused, and rightly so. Gives how often the same was refused by now; none if it was once too often before.
+    /// What was asked is refused, and rightly so. Gives how often the same was refused by now; none if it was once too
+    /// often before.
     pub(crate) fn refused_rightly(&mut self, connection: ConnectionId, request: MessageType) -> Option<u32> {
         self.tally.refused += 1;
         self.note_refusal(connection, request, true);
@@ -259,18 +260,18 @@ impl ClientRecord {
         self.turned_away_for_good
     }
 
-    /// It wants the stream to end, and need not come back.
+    /// Notes that the client asked for the end of the stream, and need not come back.
     pub(crate) fn asks_to_close(&mut self) {
         self.asked_to_close = true;
     }
 
-    /// Whether it does.
+    /// Whether the client asked for the end of the stream.
     pub(crate) fn asked_to_close(&self) -> bool {
         self.asked_to_close
     }
 
-    /// The handshake of a connection is refused through no fault of the client's. It may wait until the connection is closed, as
-    /// Zoom may do that.
+    /// The handshake of a connection is refused through no fault of the client's. It may wait until the connection is
+    /// closed, as Zoom may do that.
     pub(crate) fn refused_anyhow(&mut self, connection: ConnectionId, request: MessageType) {
         self.note_refusal(connection, request, false);
     }
@@ -301,7 +302,7 @@ impl ClientRecord {
         }
     }
 
-    /// A signaling handshake has succeeded. Gives what is wrong with that.
+    /// Notes that a signaling handshake has succeeded. Returns what is wrong with that.
     pub(crate) fn joined(&mut self, connection: ConnectionId, now: UnixMillis) -> Option<Mistake> {
         self.signaling_attempts = Attempts::default();
         self.refused.remove(&connection);
@@ -322,7 +323,8 @@ impl ClientRecord {
         self.media_refused = Some(status);
     }
 
-    /// Since when the client has joined and has never had media, for no reason that is Zoom's, and what it was refused with last.
+    /// Since when the client has joined and has never had media, for no reason that is Zoom's, and what it was refused
+    /// with last.
     pub(crate) fn without_media(&self) -> Option<(UnixMillis, Option<StatusCode>)> {
         self.joined_at.filter(|_| !self.media_is_settled).map(|at| (at, self.media_refused))
     }
@@ -371,7 +373,7 @@ impl ClientRecord {
         if self.ready_was_early { Vec::new() } else { due }
     }
 
-    /// Asks again a little later about this connection.
+    /// Has this connection looked at again a little later.
     pub(crate) fn wait_for_ready(&mut self, connection: ConnectionId, now: UnixMillis) {
         self.ready_due.insert(connection, now + Duration::from_secs(1));
     }
@@ -488,8 +490,8 @@ impl ClientRecord {
         self.left_behind.insert(connection);
     }
 
-    /// A connection that Zoom had closed already was ended by the client, which did not know of that. Gives whether the manner of
-    /// its end is to be judged.
+    /// A connection that Zoom had closed already was ended by the client, which did not know of that. Gives whether the
+    /// manner of its end is to be judged.
     pub(crate) fn ended_by_itself(&mut self, connection: ConnectionId) -> bool {
         self.doubles.retain(|double| !(double.is_instead && double.first.contains(&connection)));
         self.left_behind.remove(&connection)

@@ -29,7 +29,8 @@ pub const REPORT_VERSION: u32 = 1;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// Somebody joined every stream, nothing was against the protocol, and all was as the scenario expects, if one was played.
+    /// Every stream was joined, nothing was against the protocol, and all was as the scenario expects, if one was
+    /// played.
     Pass,
     /// Nobody joined a stream that can be joined, a finding is a [`Severity::Fault`], or something was not as expected.
     Fail,
@@ -124,7 +125,8 @@ pub struct Summary {
     pub webhooks: Vec<WebhookLine>,
     /// What was sent, joins and media connections among it.
     pub sent: SentCounts,
-    /// What was not sent because the client had ended the connection itself and was not back; absent if that is nothing.
+    /// What was not sent because the client had ended the connection itself and was not back; absent if that is
+    /// nothing.
     #[serde(skip_serializing_if = "Missed::is_nothing")]
     pub missed: Missed,
 }
@@ -210,8 +212,8 @@ impl StreamReport {
         report
     }
 
-    /// Judges the stream as part of a story: what the scenario expects has to hold, and findings that it brings about, listed by
-    /// name in `excused`, do not count.
+    /// Judges the stream as part of a story: what the scenario expects has to hold, and findings that it brings about,
+    /// listed by name in `excused`, do not count.
     pub(crate) fn judge_by(&mut self, excused: &[String], outcome: ScenarioReport) {
         for finding in &mut self.findings {
             finding.excused = excused.iter().any(|name| name == finding.mistake.name());

@@ -24,15 +24,15 @@ pub(crate) struct Tally {
 /// Media that a client missed by its own disconnects. Sound that Zoom kept and sent later is not among it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Missed {
-    /// Packets of sound.
+    /// The number of packets of sound.
     pub audio: u64,
-    /// Pictures of cameras.
+    /// The number of pictures of cameras.
     pub video: u64,
-    /// Pictures of a screen.
+    /// The number of pictures of a screen.
     pub deskshare: u64,
-    /// Lines of transcript.
+    /// The number of lines of transcript.
     pub transcript: u64,
-    /// Lines of chat.
+    /// The number of lines of chat.
     pub chat: u64,
 }
 
@@ -68,9 +68,9 @@ impl fmt::Display for Missed {
 /// Keep-alive requests and their answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct KeepAlives {
-    /// Messages 12.
+    /// The number of messages 12.
     pub asked: u64,
-    /// Messages 13 that repeat one of them.
+    /// The number of messages 13 that repeat one of them.
     pub answered: u64,
     /// The mean time to the answer, in milliseconds.
     pub mean_ms: u64,

@@ -83,7 +83,8 @@ impl AudioTrack {
         let mut bite_ms = 0;
         loop {
             let next = studio.meeting.next_sound(self.sent_ms()).map(|sound_ms| sound_ms / packet_ms);
-            // Silence is passed over, but no further than to now: there may be more packets before the next sound after a change of rate.
+            // Silence is passed over, but no further than to now: there may be more packets before the next sound after
+            // a change of rate.
             self.slot = self.slot.max(next.unwrap_or(u64::MAX).min(now_ms / packet_ms));
             // A packet is complete when its time is over.
             self.wake_ms = next.map(|slot| (slot + 1) * packet_ms);

@@ -13,7 +13,7 @@ use crate::{
 pub struct ChatLine {
     /// Who, as an index into [`Meeting::participants`](crate::meeting::Meeting::participants).
     pub author: usize,
-    /// When.
+    /// When it happens, in milliseconds since the stream started.
     pub at_ms: u64,
     /// What is done to the message.
     pub operation: ChatOperation,

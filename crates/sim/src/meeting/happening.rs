@@ -3,13 +3,14 @@
 /// Something that those who subscribed are told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Happening {
-    /// When.
+    /// When it happens, in milliseconds since the stream started.
     pub at_ms: u64,
-    /// What.
+    /// What changes.
     pub what: Change,
 }
 
-/// What changes in a meeting. Numbers are indices into [`Meeting::participants`](crate::meeting::Meeting::participants) where nothing else is said.
+/// What changes in a meeting. Numbers are indices into [`Meeting::participants`](crate::meeting::Meeting::participants)
+/// where nothing else is said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Change {
     /// Somebody comes.

@@ -100,7 +100,8 @@ impl Meeting {
         meeting
     }
 
-    /// The lines of transcript, by time. `updates` is whether corrections are sent; without language detection Zoom sends none.
+    /// The lines of transcript, by time. `updates` is whether corrections are sent; without language detection Zoom
+    /// sends none.
     pub fn transcript(&self, updates: bool) -> Vec<TranscriptLine> {
         transcript::lines(&self.utterances, self.options.transcript, updates)
     }
@@ -152,7 +153,8 @@ fn plan_participants(seed: &Seed, count: usize, duration_ms: u64) -> Vec<Partici
             let mut chance = seed.fork("participant", index as u64);
             let round = index / SPEAKERS.len();
             let name = if round == 0 { speaker.name.to_owned() } else { format!("{} ({})", speaker.name, round + 1) };
-            // The last of the cast always comes later and the one before leaves early, so that even the shortest meeting has both.
+            // The last of the cast always comes later and the one before leaves early, so that even the shortest
+            // meeting has both.
             let comes_later = count > 1 && (index == count - 1 || index > 3 && chance.one_in(3));
             let leaves_early =
                 count > 2 && index == count - 2 || count == 2 && index == 1 || index > 3 && chance.one_in(4);

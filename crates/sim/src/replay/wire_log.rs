@@ -28,7 +28,7 @@ pub enum WireLogError {
     /// The file is of a newer program.
     #[error("line 1: the format has version {found}, and this program knows {VERSION}: use a newer one")]
     TooNew {
-        /// Its version.
+        /// The version that was found.
         found: u32,
     },
     /// A line is longer than any that is written.

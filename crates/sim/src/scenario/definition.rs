@@ -69,8 +69,8 @@ pub struct Story {
     pub duration: Duration,
     /// How many people take part.
     pub participants: u16,
-    /// Whether there is everything that can be in a meeting: corrected lines of transcript, chat in every form, cameras that change
-    /// their size.
+    /// Whether there is everything that can be in a meeting: corrected lines of transcript, chat in every form, cameras
+    /// that change their size.
     pub everything: bool,
 }
 
@@ -148,7 +148,8 @@ pub struct Operator {
     /// … and when it is started again.
     #[serde(with = "humantime_serde")]
     pub restart_at: Option<Duration>,
-    /// Whose camera is wanted from when on, each in place of the one before. With any, video is asked for as one person's of choice.
+    /// Whose camera is wanted from when on, each in place of the one before. With any, video is asked for as one
+    /// person's of choice.
     pub cameras: Vec<Camera>,
 }
 
@@ -169,7 +170,7 @@ pub enum ScenarioError {
     /// The file cannot be read.
     #[error("{file}: {why}")]
     Unreadable {
-        /// Which.
+        /// The name of the file.
         file: String,
         /// What the system said.
         why: String,
@@ -177,7 +178,7 @@ pub enum ScenarioError {
     /// Its text is no TOML, or a key or value is not known.
     #[error("{file}:{line}: {why}")]
     Wrong {
-        /// Which file.
+        /// The name of the file.
         file: String,
         /// The line, from 1.
         line: usize,

@@ -1,8 +1,9 @@
 //! Whether that holds what a scenario expects.
 //!
-//! It is asked in two ways. Of our own client in virtual time everything is meant to the letter ([`Scenario::unmet`]). Of a client
-//! of any make on real sockets ([`Scenario::outcome`]) time is measured with a leeway, what the client never asked for cannot be
-//! missing, and the findings that are named are those that the story brings about: who has none of them is the better client.
+//! It is asked in two ways. Of our own client in virtual time everything is meant to the letter ([`Scenario::unmet`]).
+//! Of a client of any make on real sockets ([`Scenario::outcome`]) time is measured with a leeway, what the client
+//! never asked for cannot be missing, and the findings that are named are those that the story brings about: who has
+//! none of them is the better client.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -57,7 +58,8 @@ impl Case<'_> {
 }
 
 impl Scenario {
-    /// What does not hold of a stream that has ended, in words, every word of it meant; nothing if all is as the scenario says.
+    /// What does not hold of a stream that has ended, in words, every word of it meant; nothing if all is as the
+    /// scenario says.
     pub fn unmet(&self, zoom: &Zoom, sent: &[Sent]) -> Vec<String> {
         let witness = Witness::of(sent, zoom.start());
         let mut unmet = self.unmet_in(Case { zoom, witness: &witness, is_anybodys: false });
@@ -65,8 +67,8 @@ impl Scenario {
         unmet
     }
 
-    /// Returns the report on a client of any make that has played this scenario in memory: findings that the story brings about do not
-    /// count, and what it expects does, as far as it can be asked of that client.
+    /// Returns the report on a client of any make that has played this scenario in memory: findings that the story
+    /// brings about do not count, and what it expects does, as far as it can be asked of that client.
     pub fn judge(&self, zoom: &Zoom, sent: &[Sent]) -> StreamReport {
         self.judge_visited(zoom, &Witness::of(sent, zoom.start()), is_heard(zoom))
     }
@@ -84,7 +86,8 @@ impl Scenario {
         report
     }
 
-    /// What holds and does not of a stream with a client of any make. `is_visited` says whether there was a client at all.
+    /// What holds and does not of a stream with a client of any make. `is_visited` says whether there was a client at
+    /// all.
     fn outcome(&self, zoom: &Zoom, witness: &Witness, is_visited: bool) -> ScenarioReport {
         let case = Case { zoom, witness, is_anybodys: true };
         let (unmet, unchecked) = if witness.is_cut_short {
@@ -207,8 +210,8 @@ impl Scenario {
         Some(format!("{lost:?} of speech were never sent, the first at {:?}", Duration::from_millis(*first)))
     }
 
-    /// Stretches of time whose sound Zoom itself has not, with so many milliseconds around them: a packet that is half in one is
-    /// not sent.
+    /// Stretches of time whose sound Zoom itself has not, with so many milliseconds around them: a packet that is half
+    /// in one is not sent.
     fn unsent(&self, around: u64) -> Vec<(u64, u64)> {
         let mut unsent = Vec::new();
         let mut paused = None;

@@ -23,7 +23,8 @@ pub struct Witness {
     pub(super) opened: Vec<UnixMillis>,
     /// How long the last format makes a packet of sound.
     pub(super) packet_ms: u64,
-    /// Stretches of [`GRID_MS`] whose sound was sent, by whose it was, and those of everybody mixed. Milliseconds since the start.
+    /// Stretches of [`GRID_MS`] whose sound was sent, by whose it was, and those of everybody mixed. Milliseconds since
+    /// the start.
     heard: BTreeMap<UserId, BTreeSet<u64>>,
     mixed: BTreeSet<u64>,
     /// Whether somebody ended the stream before the scenario did.

@@ -6,12 +6,12 @@ use bytes::Bytes;
 
 use crate::webhook::delivery::Outcome;
 
-/// What became of an attempt.
+/// The result of an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WebhookAnswer {
     /// The receiver answered with this status within [`ANSWER_WITHIN`].
     Status(u16),
-    /// The same with what else is looked at in the answer to a validation.
+    /// The receiver answered a validation, of which header and body matter too.
     Body {
         /// The status.
         status: u16,

@@ -9,7 +9,7 @@ use crate::webhook::post::{Purpose, WebhookId};
 /// One attempt, from its posting to what is known of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delivery {
-    /// Which webhook.
+    /// The webhook.
     pub webhook: WebhookId,
     /// Its event name.
     pub event: String,

@@ -15,9 +15,9 @@ pub enum Purpose {
     Event,
     /// The same once more, at once: Zoom's internal code -10. It is never tried again itself.
     Again,
-    /// Zoom wants to know whether the receiver still has the secret.
+    /// Zoom checks whether the receiver still has the secret.
     Validation,
-    /// A stranger wants to know whether the receiver signs for anybody.
+    /// A stranger checks whether the receiver signs for anybody.
     Probe(Probe),
     /// A stranger wants the receiver to connect.
     Forged(Forgery),
@@ -26,7 +26,7 @@ pub enum Purpose {
 /// One attempt at delivering a webhook: to be posted as it stands.
 #[derive(Clone, Debug)]
 pub struct WebhookPost {
-    /// Which webhook.
+    /// The webhook that it is an attempt of.
     pub id: WebhookId,
     /// Its event name, such as `meeting.rtms_started`.
     pub event: String,

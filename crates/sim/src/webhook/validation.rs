@@ -105,7 +105,7 @@ impl Question {
         }
     }
 
-    /// Says which usual mistake would have made a wrong one.
+    /// Names the usual mistake that would explain a wrong one.
     fn check_encrypted(&self, encrypted: &str, app: &App) -> Result<(), String> {
         let plain = self.plain_token.as_bytes();
         let right = hmac_hex(app.secret_token.expose(), plain);

@@ -1,5 +1,5 @@
-//! The webhooks of one stream: their bodies, the headers that sign them, when they are posted again, and what Zoom thinks of the
-//! answers.
+//! The webhooks of one stream: their bodies, the headers that sign them, when they are posted again, and what Zoom
+//! thinks of the answers.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -27,7 +27,8 @@ use crate::{
     },
 };
 
-/// Pauses before the second, third and fourth attempt, so 5, 25 and 85 minutes after the first; then Zoom gives up. Basis: documented.
+/// Pauses before the second, third and fourth attempt, so 5, 25 and 85 minutes after the first; then Zoom gives up.
+/// Basis: documented.
 pub const RETRY_AFTER: [Duration; 3] =
     [Duration::from_secs(5 * 60), Duration::from_secs(20 * 60), Duration::from_secs(60 * 60)];
 
@@ -39,7 +40,7 @@ fn event_name(product: Product, what: &str) -> String {
     }
 }
 
-/// What a webhook tells.
+/// What a webhook reports.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum News<'a> {
     /// A stream starts; signaling is at this URL.
@@ -138,7 +139,7 @@ impl Webhooks {
         webhooks
     }
 
-    /// A new webhook, due at once.
+    /// Adds a webhook that is due at once.
     pub(crate) fn announce(&mut self, news: News<'_>, identity: &Identity, event_ts: UnixMillis, now: UnixMillis) {
         let (what, payload) = match news {
             News::Started { signaling_url } => ("started", self.started(identity, signaling_url)),
@@ -169,8 +170,8 @@ impl Webhooks {
         json!({ "event": event, "event_ts": event_ts.0, "payload": payload }).to_string().into()
     }
 
-    /// Has forged start webhooks posted a little later, if that is wanted and was not done yet. They lead here, so that it shows
-    /// whether somebody follows.
+    /// Has forged start webhooks posted a little later, if that is wanted and was not done yet. They lead here, so that
+    /// it shows whether somebody follows.
     fn forge_starts(&mut self, signaling_url: &str, now: UnixMillis) {
         if !self.options.forged_starts || !self.forged.is_empty() {
             return;
@@ -214,7 +215,7 @@ impl Webhooks {
         }
     }
 
-    /// The next attempt whose time has come. The signature is made anew: whether Zoom does so is not documented.
+    /// Returns the next attempt that is due. The signature is made anew: whether Zoom does so is not documented.
     pub(crate) fn due(&mut self, now: UnixMillis) -> Option<WebhookPost> {
         self.validate(now);
         let (id, undelivered) = self.open.iter_mut().find(|(_, it)| it.again_at.is_some_and(|at| at <= now))?;
@@ -265,7 +266,7 @@ impl Webhooks {
         })
     }
 
-    /// Takes what became of an attempt; gives what the receiver did wrong.
+    /// Takes the result of an attempt. Returns the receiver's mistakes.
     pub(crate) fn answered(&mut self, id: WebhookId, answer: &WebhookAnswer, now: UnixMillis) -> Vec<Mistake> {
         let Some(undelivered) = self.open.get_mut(&id).filter(|it| it.again_at.is_none()) else { return Vec::new() };
         let (event, attempt, purpose) = (undelivered.event.clone(), undelivered.attempts, undelivered.purpose);
@@ -372,7 +373,7 @@ impl Webhooks {
         Some((posted, Mistake::WebhookAnsweredTooLate { event, status, after_ms, repeated_needlessly: false }))
     }
 
-    /// Retries are not waited for any more.
+    /// Stops waiting for retries.
     pub(crate) fn wait_no_longer(&mut self) {
         self.options.wait_for_retries = false;
     }
@@ -504,7 +505,7 @@ impl Webhooks {
     }
 }
 
-/// What is wrong with an answer to an event; what came too late is told when it is known how late.
+/// Returns what is wrong with an answer to an event. An answer that came too late is found when it is known how late.
 fn refusal(event: &str, answer: &WebhookAnswer) -> Option<Mistake> {
     let event = event.to_owned();
     match answer {
@@ -522,7 +523,7 @@ fn refusal(event: &str, answer: &WebhookAnswer) -> Option<Mistake> {
     }
 }
 
-/// The same for the answer to a repeat.
+/// Returns what is wrong with the answer to a repeat.
 fn refused_repeat(event: &str, answer: &WebhookAnswer) -> Option<Mistake> {
     let event = event.to_owned();
     match answer {

@@ -51,7 +51,8 @@ pub(super) struct Frozen {
     until: UnixMillis,
     /// Messages that the server has not read.
     pub(super) unread: Vec<Bytes>,
-    /// Outputs that the server has not sent, with their records. The last may be the close; the connection is the stream's no more then.
+    /// Outputs that the server has not sent, with their records. The last may be the close; the connection is the
+    /// stream's no more then.
     pub(super) unsent: Vec<(Output, Option<Sent>)>,
 }
 
@@ -278,8 +279,9 @@ impl Connections {
         sound.filter_map(|(id, known)| Some((*id, known.keep_alive.as_ref()?)))
     }
 
-    /// Returns when something is due on a connection: a handshake's end, a keep-alive request, a cut, the end of a server's hanging. If
-    /// `media_from` is given, media flows, and is due in the milliseconds of a stream that started then.
+    /// Returns when something is due on a connection: a handshake's end, a keep-alive request, a cut, the end of a
+    /// server's hanging. If `media_from` is given, media flows, and is due in the milliseconds of a stream that started
+    /// then.
     pub(super) fn next_at(&self, handshake_within: Duration, media_from: Option<UnixMillis>) -> Option<UnixMillis> {
         let waiting = |(id, known): (&ConnectionId, &Connection)| match (&known.keep_alive, &known.role, media_from) {
             _ if self.frozen.contains_key(id) => None,

@@ -20,8 +20,9 @@ use crate::{
     zoom::{connections::Role, machine::Zoom, phase::Phase},
 };
 
-/// From state 4 to the close frames, for those who do not close by themselves when they are told. Not documented; ours. What is
-/// told on signaling can be overtaken by a close frame on another socket, and Zoom's SDK takes that for a failure (leave 960).
+/// From state 4 to the close frames, for those who do not close by themselves when they are told. Not documented; ours.
+/// What is told on signaling can be overtaken by a close frame on another socket, and Zoom's SDK takes that for a
+/// failure (leave 960).
 const PARTING: Duration = Duration::from_secs(1);
 
 impl Zoom {
@@ -66,7 +67,8 @@ impl Zoom {
         }
     }
 
-    /// Both kinds of connection are interrupted; signaling has a window to come back. `reason` is why the stream ends if it does not.
+    /// Both kinds of connection are interrupted; signaling has a window to come back. `reason` is why the stream ends
+    /// if it does not.
     pub(super) fn signaling_lost(&mut self, reason: StopReason, now: UnixMillis) {
         if !self.is_over() {
             self.signaling_lost_silently(reason, now);
@@ -74,7 +76,7 @@ impl Zoom {
         }
     }
 
-    /// The same without a webhook.
+    /// Interrupts both kinds of connection without a webhook.
     pub(super) fn signaling_lost_silently(&mut self, reason: StopReason, now: UnixMillis) {
         if self.is_over() {
             return;
@@ -87,8 +89,8 @@ impl Zoom {
         }
     }
 
-    /// The client has ended its signaling, and with it the stream loses its media. Signaling and media may have ended together, in
-    /// whatever order that is seen, so the end of each media connection is judged when it is seen.
+    /// The client has ended its signaling, and with it the stream loses its media. Signaling and media may have ended
+    /// together, in whatever order that is seen, so the end of each media connection is judged when it is seen.
     pub(super) fn signaling_left(&mut self, now: UnixMillis) {
         let reason = StopReason::AwaitReconnectionTimeout;
         if !self.is_over() {
@@ -103,8 +105,8 @@ impl Zoom {
         self.signaling_lost(reason, now);
     }
 
-    /// From now on these media may come back for a while; a window that is open already stays as it is. `reason` is why the stream
-    /// ends if they do not.
+    /// From now on these media may come back for a while; a window that is open already stays as it is. `reason` is why
+    /// the stream ends if they do not.
     pub(super) fn open_media_window(&mut self, media: &Media, reason: StopReason, now: UnixMillis) {
         // Nobody can use what is encrypted, so nobody need come back for it.
         for medium in media.carries.iter().filter(|medium| !self.config.temper.encrypted_unasked.contains(medium)) {
@@ -125,7 +127,7 @@ impl Zoom {
     }
 
     /// People who are still there leave when the meeting ends. Basis: documented.
-    pub(super) fn tell_everybody_leaves(&mut self, now: UnixMillis) {
+    pub(super) fn publish_departures(&mut self, now: UnixMillis) {
         let meeting = Arc::clone(&self.meeting);
         let last_moment = meeting.duration_ms.saturating_sub(1);
         for (index, _) in meeting.participants.iter().enumerate().filter(|(_, who)| who.is_present(last_moment)) {
@@ -141,7 +143,7 @@ impl Zoom {
         self.begin_end_within(self.config.timing.farewell, reason, now);
     }
 
-    /// The same, with another time for the goodbye.
+    /// Ends the stream with another time between the last media and the end.
     pub(super) fn begin_end_within(&mut self, farewell: Duration, reason: StopReason, now: UnixMillis) {
         match self.phase {
             Phase::Announced => self.end(reason, now),
@@ -163,7 +165,8 @@ impl Zoom {
         matches!(self.phase, Phase::Ending { .. }) && self.signaling.state() == StreamState::Terminated
     }
 
-    /// The stream ends from Zoom's side: the end is told at once, and connections are closed when there was time to hear it.
+    /// The stream ends from Zoom's side: the end is told at once, and connections are closed when there was time to
+    /// hear it.
     pub(super) fn end(&mut self, reason: StopReason, now: UnixMillis) {
         if self.phase == Phase::Ended || self.is_parting() {
             return;
@@ -182,7 +185,7 @@ impl Zoom {
         }
         if self.signaling.connection.is_some_and(|connection| self.connections.get(connection).is_some()) {
             self.phase = Phase::Ending { until: now + PARTING, reason };
-            self.nobody_is_awaited();
+            self.close_windows();
         } else {
             self.finish(reason, now);
         }
@@ -193,7 +196,7 @@ impl Zoom {
         self.phase = Phase::Ended;
         self.notes.client.ended(now);
         self.signaling.connection = None;
-        self.nobody_is_awaited();
+        self.close_windows();
         for connection in self.connections.ids() {
             self.close(connection);
         }
@@ -211,7 +214,7 @@ impl Zoom {
     }
 
     /// No connection has a window any more.
-    pub(super) fn nobody_is_awaited(&mut self) {
+    pub(super) fn close_windows(&mut self) {
         self.signaling.close_window();
         self.media.close_windows();
     }

@@ -55,7 +55,7 @@ impl Zoom {
             }
         };
         if let Some(answer) = self.faults.refuse(Request::Signaling, now) {
-            return self.turn_away(connection, Request::Signaling, answer, now);
+            return self.refuse_on_purpose(connection, Request::Signaling, answer, now);
         }
         self.notes.leniency(connection, MessageType::SignalingHandShakeReq, leniency, now);
         if let Some(first) = self.signaling.connection.take() {
@@ -78,13 +78,13 @@ impl Zoom {
         self.phase = Phase::Joined;
         self.signaling.connection = Some(connection);
         self.signaling.close_window();
-        self.greet(connection, Role::Signaling(Signaling::default()), now);
+        self.accept_handshake(connection, Role::Signaling(Signaling::default()), now);
         let welcome = handshake::signaling_granted(
             self.config.granted,
             &self.faults.server().media_url,
             self.config.temper.media_urls,
         );
-        self.stray(connection);
+        self.send_stray_frame(connection);
         self.send(connection, &welcome, What::SignalingHandshake { status: StatusCode::Ok }, now);
         self.send_event(connection, signaling::first_packet(self.start), now);
     }
@@ -119,7 +119,7 @@ impl Zoom {
                 let medium = carries.iter().next().filter(|_| !asked.is_all());
                 let refused = medium.and_then(|medium| self.faults.refuse(Request::Data(medium), now));
                 if let Some(answer) = refused.or_else(|| self.faults.refuse(Request::AnyData, now)) {
-                    return self.turn_away(connection, Request::AnyData, answer, now);
+                    return self.refuse_on_purpose(connection, Request::AnyData, answer, now);
                 }
                 self.notes.leniency(connection, MessageType::DataHandShakeReq, leniency, now);
                 if self.config.temper.downgrade_to_mixed
@@ -129,16 +129,16 @@ impl Zoom {
                 }
                 self.notes.client.opened_media(connection, now);
                 let media = Media::new(request.media_type, carries, params.clone());
-                self.greet(connection, Role::Media(Box::new(media)), now);
+                self.accept_handshake(connection, Role::Media(Box::new(media)), now);
                 let what = What::DataHandshake { status: StatusCode::Ok, media_params: Some(params.clone()) };
                 let welcome = handshake::data_granted(params, self.encrypts_any_of(carries));
-                self.stray(connection);
+                self.send_stray_frame(connection);
                 self.send(connection, &welcome, what, now);
             }
         }
     }
 
-    pub(super) fn greet(&mut self, connection: ConnectionId, role: Role, now: UnixMillis) {
+    pub(super) fn accept_handshake(&mut self, connection: ConnectionId, role: Role, now: UnixMillis) {
         let timing = &self.config.timing;
         self.notes.is_close_lost = false;
         if let Some(known) = self.connections.get_mut(connection) {
@@ -147,8 +147,8 @@ impl Zoom {
         }
     }
 
-    /// The connection stays open: whether Zoom closes it is not documented. It may try again until the handshake is overdue, unless
-    /// there is nothing left to join.
+    /// The connection stays open: whether Zoom closes it is not documented. It may try again until the handshake is
+    /// overdue, unless there is nothing left to join.
     pub(super) fn refuse_signaling(&mut self, connection: ConnectionId, refusal: &Refusal, now: UnixMillis) {
         self.answer_no_to_signaling(connection, refusal, now);
         self.find_refused(connection, MessageType::SignalingHandShakeReq, refusal.status, &refusal.reason, now);

@@ -15,48 +15,48 @@ pub enum Input {
     Connected {
         /// The new connection.
         connection: ConnectionId,
-        /// Where.
+        /// The server that the client connected to.
         endpoint: Endpoint,
     },
-    /// The payload of a text or binary frame came.
+    /// A text or binary frame came.
     Received {
-        /// On which connection.
+        /// The connection.
         connection: ConnectionId,
-        /// What.
+        /// The payload of the frame.
         payload: Bytes,
     },
-    /// A connection ended by the client, be it one that was told to close and had not heard of it, or did not answer by a close
-    /// frame.
+    /// The client ended a connection. Zoom may have closed it already, if the client did not know or did not answer
+    /// with a close frame.
     Closed {
-        /// Which.
+        /// The connection.
         connection: ConnectionId,
-        /// How.
+        /// How the connection ended.
         ending: Ending,
     },
-    /// It is known what became of a webhook.
+    /// The result of a webhook is known.
     WebhookAnswered {
-        /// Which.
+        /// The webhook.
         webhook: WebhookId,
-        /// What.
+        /// The result.
         answer: WebhookAnswer,
     },
-    /// The answer to a webhook came after [`WebhookAnswer::TimedOut`] was said of that attempt.
+    /// The answer to a webhook came after [`WebhookAnswer::TimedOut`] was reported for that attempt.
     WebhookAnsweredLate {
-        /// Which.
+        /// The webhook.
         webhook: WebhookId,
-        /// Which attempt.
+        /// The number of the attempt.
         attempt: u32,
-        /// What came.
+        /// The status of the answer.
         status: u16,
     },
     /// The close frame that a connection was told to close with had no answer, for as long as the driver waits.
     LeftOpen {
-        /// Which.
+        /// The connection.
         connection: ConnectionId,
     },
-    /// Somebody ends the stream before the meeting's time is over, or does not want to wait for the retries of its webhooks.
+    /// The stream is ended before the meeting's time is over, or the retries of its webhooks are not waited for.
     Stop {
-        /// Why.
+        /// The stop reason.
         reason: StopReason,
     },
     /// Nothing but time passed.

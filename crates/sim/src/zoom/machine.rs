@@ -57,8 +57,8 @@ pub struct Zoom {
 }
 
 impl Zoom {
-    /// Starts the stream: the meeting's clock runs from `now`, and the first outputs are the start webhook and, before it, the
-    /// validation and the probes that were asked for.
+    /// Starts the stream: the meeting's clock runs from `now`, and the first outputs are the start webhook and, before
+    /// it, the validation and the probes that were asked for.
     pub fn new(config: ZoomConfig, now: UnixMillis) -> Self {
         let meeting = Arc::new(Meeting::plan(&config.meeting));
         let ids = config.ids();
@@ -113,14 +113,14 @@ impl Zoom {
         }
     }
 
-    /// Takes what happened, and does everything whose time has come.
+    /// Takes an input, and does everything that is due.
     pub fn handle(&mut self, input: Input, now: UnixMillis) {
         match input {
             Input::Connected { connection, endpoint } => {
                 self.connections.add(connection, endpoint, now);
                 self.notes.connected(connection, endpoint, now);
             }
-            Input::Received { connection, payload } => self.heard(connection, payload, now),
+            Input::Received { connection, payload } => self.message_arrived(connection, payload, now),
             Input::Closed { connection, ending } => self.closed(connection, ending, now),
             Input::WebhookAnswered { webhook, answer } => self.webhook_answered(webhook, &answer, now),
             Input::WebhookAnsweredLate { webhook, attempt, status } => {
@@ -143,17 +143,17 @@ impl Zoom {
         self.pass_time(now);
     }
 
-    /// The next thing to do; to be asked until there is none.
+    /// Returns the next output; to be asked until there is none.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }
 
-    /// The next record of what was sent; belongs to the outputs that were given out so far.
+    /// Returns the next record of what was sent. It belongs to the outputs that were returned so far.
     pub fn poll_sent(&mut self) -> Option<Sent> {
         self.notes.poll_sent()
     }
 
-    /// When [`Input::Time`] is due if nothing else happens; none when it is over.
+    /// Returns when [`Input::Time`] is due if nothing else happens; none when the stream is over.
     pub fn next_deadline(&self) -> Option<UnixMillis> {
         let media_from = (self.phase == Phase::Joined).then_some(self.start);
         let connections = self.connections.next_at(self.config.timing.handshake_within, media_from);
@@ -176,8 +176,8 @@ impl Zoom {
         all.into_iter().flatten().min()
     }
 
-    /// Whether the stream is over, all its connections are told to close, nothing is to happen after its end, and no webhook waits for
-    /// its answer, or for its next attempt if that is wanted.
+    /// Whether the stream is over, all its connections are told to close, nothing is to happen after its end, and no
+    /// webhook waits for its answer, or for its next attempt if that is wanted.
     ///
     /// Clients that come later are told that the stream is over, but nobody has to wait for them.
     pub fn is_finished(&self) -> bool {
@@ -185,37 +185,37 @@ impl Zoom {
         self.phase == Phase::Ended && is_all_said && self.faults.next_at(self.phase).is_none()
     }
 
-    /// Since when the stream is over, and why. No more media is sent from that moment on.
+    /// Returns since when the stream is over, and why. No more media is sent from that moment on.
     pub fn over(&self) -> Option<(UnixMillis, StopReason)> {
         self.over
     }
 
-    /// What the client did wrong so far.
+    /// Returns the findings so far.
     pub fn findings(&self) -> &Findings {
         self.notes.findings()
     }
 
-    /// What was posted so far, attempt by attempt.
+    /// Returns what was posted so far, attempt by attempt.
     pub fn deliveries(&self) -> &Deliveries {
         self.webhooks.posts.deliveries()
     }
 
-    /// What is true in the meeting.
+    /// Returns the meeting.
     pub fn meeting(&self) -> &Arc<Meeting> {
         &self.meeting
     }
 
-    /// When the stream started: time zero of the meeting.
+    /// Returns when the stream started: time zero of the meeting.
     pub fn start(&self) -> UnixMillis {
         self.start
     }
 
-    /// What is streamed, as the webhook names it.
+    /// Returns the id of what is streamed, as the webhook names it.
     pub fn instance(&self) -> &InstanceId {
         &self.identity.instance
     }
 
-    /// The stream, as the webhook names it.
+    /// Returns the id of the stream, as the webhook names it.
     pub fn stream(&self) -> &StreamId {
         &self.identity.stream
     }

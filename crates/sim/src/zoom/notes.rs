@@ -107,8 +107,8 @@ impl Notes {
         self.client.hindered(now);
     }
 
-    /// Notes a signaling handshake that has succeeded. `first_after` is given for the first one: how long after the start webhook
-    /// it came.
+    /// Notes a signaling handshake that has succeeded. `first_after` is given for the first one: how long after the
+    /// start webhook it came.
     pub(super) fn joined(
         &mut self,
         connection: ConnectionId,
@@ -193,7 +193,8 @@ impl Notes {
         self.find(now, Some(connection), mistake);
     }
 
-    /// Notes a handshake for the stream of a start webhook that was forged. `how` is what is wrong with that, if it is to be found.
+    /// Notes a handshake for the stream of a start webhook that was forged. `how` is what is wrong with that, if it is
+    /// to be found.
     pub(super) fn joins_forged(
         &mut self,
         connection: ConnectionId,
@@ -278,7 +279,8 @@ impl Notes {
         }
     }
 
-    /// Looks at the end of a stream for connections on which no keep-alive request was ever answered, or the last ones were not.
+    /// Looks at the end of a stream for connections on which no keep-alive request was ever answered, or the last ones
+    /// were not.
     pub(super) fn judge_silence(
         &mut self,
         connections: &Connections,

@@ -9,27 +9,27 @@ use crate::{connection::ConnectionId, webhook::post::WebhookPost};
 pub enum Output {
     /// Sends one message as a text frame.
     Send {
-        /// On which connection.
+        /// The connection.
         connection: ConnectionId,
         /// The JSON text.
         text: String,
     },
     /// Sends one message as a binary frame.
     SendBinary {
-        /// On which connection.
+        /// The connection.
         connection: ConnectionId,
         /// The payload.
         payload: Bytes,
     },
-    /// Cuts a connection, without a close frame. Nothing is said about it any more afterwards.
+    /// Cuts a connection, without a close frame. Nothing is reported about it afterwards.
     Cut {
-        /// Which.
+        /// The connection.
         connection: ConnectionId,
     },
-    /// Closes a connection with a close frame. Nothing is sent on it any more afterwards; if the client ends it without an answer,
-    /// or had ended it before, [`Input::Closed`](crate::zoom::Input::Closed) says so.
+    /// Closes a connection with a close frame. Nothing is sent on it any more afterwards; if the client ends it without
+    /// an answer, or had ended it before, [`Input::Closed`](crate::zoom::Input::Closed) says so.
     Close {
-        /// Which.
+        /// The connection.
         connection: ConnectionId,
         /// The close code.
         code: u16,

@@ -7,13 +7,13 @@ use rtms_wire::{codes::stop_reason::StopReason, time::UnixMillis};
 pub(super) enum Phase {
     /// The start webhook is out and nobody has come yet.
     Announced,
-    /// Somebody has joined.
+    /// A client has joined.
     Joined,
     /// No more media is sent; the end follows when what was sent has had time to be read.
     Ending {
-        /// When.
+        /// When it follows.
         until: UnixMillis,
-        /// Why.
+        /// The stop reason.
         reason: StopReason,
     },
     /// It is over.

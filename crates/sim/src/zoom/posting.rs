@@ -34,7 +34,7 @@ impl Zoom {
         }
     }
 
-    /// Takes what became of a webhook.
+    /// Takes the result of a webhook.
     pub(super) fn webhook_answered(&mut self, webhook: WebhookId, answer: &WebhookAnswer, now: UnixMillis) {
         if self.webhooks.are_posted() && answer.is_accepted() && self.webhooks.posts.tells_the_end(webhook) {
             self.notes.client.end_was_told(now);

@@ -41,7 +41,7 @@ use crate::{
 
 impl Zoom {
     /// Takes a message from a client, if its server does not hang and the network does not lose it.
-    pub(super) fn heard(&mut self, connection: ConnectionId, payload: Bytes, now: UnixMillis) {
+    pub(super) fn message_arrived(&mut self, connection: ConnectionId, payload: Bytes, now: UnixMillis) {
         if !self.connections.is_void(connection)
             && let Some(payload) = self.connections.hold_unread(connection, payload)
         {
@@ -149,7 +149,8 @@ impl Zoom {
         self.notes.find(now, Some(connection), Mistake::NotAMessage { why });
     }
 
-    /// A handshake that lacks something is refused with its status; anything else that cannot be read is noted and ignored.
+    /// A handshake that lacks something is refused with its status; anything else that cannot be read is noted and
+    /// ignored.
     pub(super) fn undecodable(
         &mut self,
         connection: ConnectionId,

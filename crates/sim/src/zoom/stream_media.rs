@@ -1,4 +1,5 @@
-//! The media of a stream: what flows on its connections, what a client misses that left, what is lost and may come back.
+//! The media of a stream: what flows on its connections, what a client misses that left, what is lost and may come
+//! back.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -46,8 +47,8 @@ struct Absent {
     media: Media,
     /// What was not opened again since.
     without: BTreeSet<Medium>,
-    /// When each packet of sound was said, in milliseconds since the start: what Zoom keeps of it is still sent to a client that
-    /// comes back.
+    /// When each packet of sound was said, in milliseconds since the start: what Zoom keeps of it is still sent to a
+    /// client that comes back.
     sound: Vec<u64>,
 }
 
@@ -101,7 +102,8 @@ impl StreamMedia {
         self.repeats.push((medium, until));
     }
 
-    /// Lets media flow on the connections that wait for message 7. Returns whether each of them is for one person's video.
+    /// Lets media flow on the connections that wait for message 7. Returns whether each of them is for one person's
+    /// video.
     pub(super) fn start(&mut self, connections: &mut Connections, now: UnixMillis, missed: &mut Missed) -> Vec<bool> {
         let now_ms = self.since_start(now);
         let audio_from_ms = self.audio_from_ms(now_ms);
@@ -199,12 +201,13 @@ impl StreamMedia {
         }
     }
 
-    /// Lets a medium come back until then; a window that is open already stays as it is. `reason` is why the stream ends if it does not.
+    /// Lets a medium come back until then; a window that is open already stays as it is. `reason` is why the stream
+    /// ends if it does not.
     pub(super) fn open_window(&mut self, medium: Medium, until: UnixMillis, reason: StopReason) {
         self.windows.entry(medium).or_insert((until, reason));
     }
 
-    /// The same in place of a window that is open already.
+    /// Lets a medium come back until then, in place of a window that is open already.
     pub(super) fn replace_window(&mut self, medium: Medium, until: UnixMillis, reason: StopReason) {
         self.windows.insert(medium, (until, reason));
     }

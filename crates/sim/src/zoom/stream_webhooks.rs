@@ -16,7 +16,8 @@ use crate::{
 pub(super) struct StreamWebhooks {
     /// Those that were posted or are to be.
     pub(super) posts: Webhooks,
-    /// When the first start webhook of the stream was posted: with the meeting's start, unless the stream is not its first.
+    /// When the first start webhook of the stream was posted: with the meeting's start, unless the stream is not its
+    /// first.
     announced_at: UnixMillis,
     /// Whether the end is still to be posted.
     is_end_due: bool,
@@ -62,7 +63,8 @@ impl StreamWebhooks {
         self.is_end_due = false;
     }
 
-    /// Ends the validations, and prepares the webhook of the stream's end, unless that is left out. Returns whether there is one.
+    /// Ends the validations, and prepares the webhook of the stream's end, unless that is left out. Returns whether
+    /// there is one.
     pub(super) fn finish(&mut self, reason: StopReason, identity: &Identity, now: UnixMillis) -> bool {
         self.posts.finish();
         let is_due = std::mem::replace(&mut self.is_end_due, false);

@@ -39,10 +39,10 @@ impl Zoom {
         self.pass_handshakes(now);
         self.pass_media(now);
         self.pass_keep_alives(now);
-        self.pass_watch(now);
+        self.watch_time(now);
         match self.phase {
             Phase::Announced | Phase::Joined if self.since_start(now) >= self.meeting.duration_ms => {
-                self.tell_everybody_leaves(now);
+                self.publish_departures(now);
                 self.begin_end(StopReason::MeetingEnded, now);
             }
             Phase::Ending { reason, .. } if self.is_parting() && self.connections.is_empty() => {
@@ -70,7 +70,7 @@ impl Zoom {
         if !self.faults.was_down_until(until) && !self.notes.client.asked_to_close() {
             self.notes.find_unless_hindered(now, Mistake::WindowMissed { medium });
         }
-        self.nobody_is_awaited();
+        self.close_windows();
         self.end(reason, now);
     }
 
@@ -168,7 +168,7 @@ impl Zoom {
     }
 
     /// Notes what only time shows.
-    fn pass_watch(&mut self, now: UnixMillis) {
+    fn watch_time(&mut self, now: UnixMillis) {
         self.notes.judge_doubles(&self.connections, now);
         self.notes.judge_doubts(&mut self.connections, false, now);
         self.watch_ready(now);

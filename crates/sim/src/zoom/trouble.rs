@@ -51,7 +51,7 @@ impl Zoom {
                 }
             }
             for payload in unread {
-                self.heard(connection, payload, now);
+                self.message_arrived(connection, payload, now);
             }
         }
     }
@@ -223,7 +223,13 @@ impl Zoom {
     }
 
     /// Refuses a handshake that is right.
-    pub(super) fn turn_away(&mut self, connection: ConnectionId, request: Request, answer: Answer, now: UnixMillis) {
+    pub(super) fn refuse_on_purpose(
+        &mut self,
+        connection: ConnectionId,
+        request: Request,
+        answer: Answer,
+        now: UnixMillis,
+    ) {
         self.notes.client.hindered(now);
         let is_signaling = request == Request::Signaling;
         let asked = if is_signaling { MessageType::SignalingHandShakeReq } else { MessageType::DataHandShakeReq };
@@ -257,7 +263,7 @@ impl Zoom {
                 refuse(self, status);
                 self.close(connection);
             }
-            Answer::Silence => self.fall_silent(connection),
+            Answer::Silence => self.silence(connection),
             Answer::Http(_) | Answer::Close => {
                 self.close(connection);
             }
@@ -268,7 +274,7 @@ impl Zoom {
     }
 
     /// Nothing more is heard on this connection; it is the client that must give it up.
-    fn fall_silent(&mut self, connection: ConnectionId) {
+    fn silence(&mut self, connection: ConnectionId) {
         if let Some(known) = self.connections.get_mut(connection) {
             known.is_void = true;
         }

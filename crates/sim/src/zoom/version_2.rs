@@ -1,5 +1,5 @@
-//! What may come of version 2 of the protocol to a client of version 1: each is a switch of [`Temper`], off unless it is
-//! asked for. Numbers and names that no document has are ours.
+//! What may come of version 2 of the protocol to a client of version 1: each is a switch of [`Temper`], off unless it
+//! is asked for. Numbers and names that no document has are ours.
 
 use std::borrow::Cow;
 
@@ -41,7 +41,7 @@ impl Zoom {
     }
 
     /// A frame that is no JSON, if such frames come.
-    pub(super) fn stray(&mut self, connection: ConnectionId) {
+    pub(super) fn send_stray_frame(&mut self, connection: ConnectionId) {
         if self.config.temper.stray_binary && !self.connections.is_void(connection) {
             self.put(connection, Output::SendBinary { connection, payload: Bytes::from_static(PROTOBUF) }, None);
         }

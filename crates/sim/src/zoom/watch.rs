@@ -1,4 +1,4 @@
-//! What is told to the judge, and what the judge finds.
+//! Findings that take several parts of the stream to see.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ use crate::{
 };
 
 impl Zoom {
-    /// What the client did well and badly so far, and how the stream went.
+    /// Returns the report on the client so far.
     pub fn report(&self) -> StreamReport {
         StreamReport::new(Evidence {
             stream: self.stream(),
@@ -122,7 +122,7 @@ impl Zoom {
         }
     }
 
-    /// The same for a signature, which can be looked into.
+    /// A handshake that is refused for its signature, which can be explained.
     pub(super) fn watch_signature(
         &mut self,
         connection: ConnectionId,
