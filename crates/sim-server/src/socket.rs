@@ -13,7 +13,7 @@ pub(crate) trait Io: AsyncRead + AsyncWrite + Debug + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Debug + Send + Unpin> Io for S {}
 
-/// Where somebody came in.
+/// Where a client asks for a WebSocket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Destination {
     pub(crate) endpoint: Endpoint,
