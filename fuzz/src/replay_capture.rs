@@ -1,9 +1,9 @@
 //! Wire logs: any bytes as a file of `rtms serve --capture`, read, cleaned of secrets, and played.
 //!
 //! Reading comes to an end. What was read comes back the same when it is written. What was cleaned has no secret left and is
-//! otherwise what it was. A tape is played to a client that does what the tape's own client did: nothing is said on a
+//! otherwise what it was. A wire log is played to a client that does what the wire log's own client did: nothing is said on a
 //! connection that does not stand, nothing is waited for that has passed, and the end comes. Bytes alone can never be a signed
-//! handshake, so empty signatures in what the client says are replaced by right ones, as they are empty on every tape.
+//! handshake, so empty signatures in what the client says are replaced by right ones, as they are empty in every wire log.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use rtms_sim::{
     config::App,
     replay::{
         Act, Played, Replay, Step,
-        tape::{Contents, Lines, TapeError},
+        wire_log::{Contents, Lines, WireLogError},
     },
     zoom::{ConnectionId, Endpoint},
 };
@@ -22,7 +22,7 @@ use rtms_wire::{
 };
 use serde_json::Value;
 
-/// When the tape is played.
+/// When the wire log is played.
 const NOW: UnixMillis = UnixMillis(1_795_428_000_000);
 
 /// The longest time that passes from one line to the next.
@@ -51,7 +51,7 @@ pub fn play(input: &[u8]) -> Option<Played> {
 }
 
 /// Each line as it was; why they end before the end.
-fn comes_back(input: &[u8]) -> Option<TapeError> {
+fn comes_back(input: &[u8]) -> Option<WireLogError> {
     let (header, mut lines) = match Lines::open(input) {
         Ok(opened) => opened,
         Err(error) => return Some(error),
@@ -125,7 +125,7 @@ fn is_cleaned_value(before: &Value, after: &Value, is_secret: bool) {
     }
 }
 
-/// A tape, and the client that it is played to.
+/// A wire log, and the client that it is played to.
 struct Stage {
     replay: Replay,
     signed: String,

@@ -6,11 +6,12 @@ use serde_json::Value;
 use crate::workspace::Workspace;
 
 /// Each package with those of ours that it may depend on.
-const FLOORS: [(&str, &[&str]); 14] = [
+const FLOORS: [(&str, &[&str]); 15] = [
     ("rtms-private", &[]),
     ("rtms-wire", &[]),
     ("rtms-proto", &["rtms-wire"]),
     ("rtms-sim", &["rtms-wire"]),
+    ("rtms-sim-server", &["rtms-wire", "rtms-sim"]),
     ("rtms-store", &["rtms-private", "rtms-wire"]),
     ("rtms-record", &["rtms-private", "rtms-wire"]),
     ("rtms-sink", &["rtms-wire"]),
@@ -35,6 +36,7 @@ const FLOORS: [(&str, &[&str]); 14] = [
             "rtms-wire",
             "rtms-proto",
             "rtms-sim",
+            "rtms-sim-server",
             "rtms-client",
             "rtms-store",
             "rtms-record",
@@ -43,13 +45,13 @@ const FLOORS: [(&str, &[&str]); 14] = [
             "rtms-gateway",
         ],
     ),
-    ("bench-simulator", &["rtms-wire", "rtms-sim"]),
+    ("bench-simulator", &["rtms-wire", "rtms-sim", "rtms-sim-server"]),
     ("bench-webhooks", &["rtms-wire"]),
     ("xtask", &[]),
 ];
 
-/// What any test may use besides: Zoom's half of the conversation.
-const FOR_TESTS: &str = "rtms-sim";
+/// What any test may use besides: Zoom's half of the conversation, in memory and on sockets.
+const FOR_TESTS: [&str; 2] = ["rtms-sim", "rtms-sim-server"];
 
 /// What the tests of one crate may use besides. The model plays a gateway in small: its client folds webhooks and keeps a ledger.
 const FOR_TESTS_OF: (&str, &[&str]) = ("rtms-proto", &["rtms-record", "rtms-store"]);
@@ -76,7 +78,7 @@ fn check_packages(packages: &[Value]) -> anyhow::Result<Vec<String>> {
         for dependency in package["dependencies"].as_array().context("a package without a list of dependencies")? {
             let on = text(dependency, "name")?;
             let of_one = FOR_TESTS_OF.0 == name && FOR_TESTS_OF.1.contains(&on);
-            let for_tests = dependency["kind"] == "dev" && (on == FOR_TESTS || of_one);
+            let for_tests = dependency["kind"] == "dev" && (FOR_TESTS.contains(&on) || of_one);
             if ours.contains(&on) && !allowed.contains(&on) && !for_tests {
                 findings.push(format!("{name} must not depend on {on}"));
             }
@@ -106,12 +108,14 @@ mod tests {
         assert!(found("rtms-proto", "rtms-wire", None).is_empty());
         assert_eq!(found("rtms-wire", "rtms-proto", None), ["rtms-wire must not depend on rtms-proto"]);
         assert_eq!(found("rtms-sim", "rtms-proto", None), ["rtms-sim must not depend on rtms-proto"]);
+        assert_eq!(found("rtms-sim", "rtms-sim-server", None), ["rtms-sim must not depend on rtms-sim-server"]);
         assert_eq!(found("rtms-gateway", "rtms-sim", Some("build")), ["rtms-gateway must not depend on rtms-sim"]);
     }
 
     #[test]
     fn a_test_may_use_the_simulator_from_anywhere() {
         assert!(found("rtms-client", "rtms-sim", Some("dev")).is_empty());
+        assert!(found("rtms-client", "rtms-sim-server", Some("dev")).is_empty());
         assert_eq!(found("rtms-client", "rtms-store", Some("dev")), ["rtms-client must not depend on rtms-store"]);
     }
 

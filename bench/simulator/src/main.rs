@@ -15,10 +15,8 @@ use std::{
 use anyhow::Context;
 use cpu_time::ProcessTime;
 use futures_util::{SinkExt, StreamExt};
-use rtms_sim::{
-    config::App,
-    serve::load::{LoadConfig, LoadServer},
-};
+use rtms_sim::config::App;
+use rtms_sim_server::load::{LoadConfig, LoadServer};
 use rtms_wire::{
     ids::{InstanceId, InstanceIdField, StreamId},
     secret::ClientSecret,

@@ -14,6 +14,7 @@ use std::{
 };
 
 use anyhow::{Context, anyhow};
+use captions::Captions;
 use clap::Args;
 use cpu_time::ThreadTime;
 use rtms_gateway::{
@@ -22,18 +23,14 @@ use rtms_gateway::{
     server::{Server, StartError},
     telemetry::Metrics,
 };
-use rtms_sim::{
-    config::App as SimApp,
-    meeting::MeetingOptions,
-    serve::{Simulator, SimulatorConfig},
-};
+use rtms_sim::{config::App as SimApp, meeting::MeetingOptions};
+use rtms_sim_server::{Simulator, SimulatorConfig};
 use rtms_sink::delivery::{DEFAULT_QUEUE, Delivery};
 use rtms_store::error::StoreError;
+use screen::Screen;
 use tokio::sync::{oneshot, watch};
 
 use crate::{logging::note, signals::Signals};
-use captions::Captions;
-use screen::Screen;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -22,12 +22,8 @@ use std::{
 
 use anyhow::Context;
 use clap::{ArgGroup, Args, error::ErrorKind};
-use rtms_sim::{
-    config::Timing,
-    fault::Temper,
-    serve::{Simulator, SimulatorConfig, load::LoadConfig, replay::ReplayConfig},
-    webhook::WebhookPost,
-};
+use rtms_sim::{config::Timing, fault::Temper, webhook::WebhookPost};
+use rtms_sim_server::{Simulator, SimulatorConfig, load::LoadConfig, replay::ReplayConfig};
 use rtms_wire::{Uri, codes::stop_reason::StopReason};
 use tokio::sync::mpsc;
 

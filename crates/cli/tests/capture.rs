@@ -19,11 +19,8 @@ use common::{
 };
 use rtms_gateway::server::RECORDINGS;
 use rtms_record::{Manifest, check::check, layout};
-use rtms_sim::{
-    config::App,
-    meeting::MeetingOptions,
-    serve::{Simulator, SimulatorConfig},
-};
+use rtms_sim::{config::App, meeting::MeetingOptions};
+use rtms_sim_server::{Simulator, SimulatorConfig};
 use rtms_wire::{
     codes::{message_type::MessageType, stop_reason::StopReason},
     ids::StreamId,

@@ -22,7 +22,7 @@ use common::{
     door::{Kept, signed, stop_of},
     finish, get, rtms, until, with_secrets,
 };
-use rtms_sim::serve::intake::{EventServer, EventServerConfig};
+use rtms_sim_server::intake::{EventServer, EventServerConfig};
 use rtms_store::{Inbox, ReceiptFilter, Receipts, SqliteStore, Store};
 use tokio::time::{Instant, sleep};
 

@@ -21,10 +21,8 @@ use common::{
     door::{Kept, signed, stop_of},
     get, until, with_secrets,
 };
-use rtms_sim::{
-    meeting::MeetingOptions,
-    serve::{Simulator, SimulatorConfig},
-};
+use rtms_sim::meeting::MeetingOptions;
+use rtms_sim_server::{Simulator, SimulatorConfig};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,

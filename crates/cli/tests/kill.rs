@@ -16,11 +16,8 @@ use std::{
 use common::{Serving, exchange, until};
 use rtms_gateway::server::RECORDINGS;
 use rtms_record::{Manifest, layout, manifest::RecordingState};
-use rtms_sim::{
-    config::App,
-    meeting::MeetingOptions,
-    serve::{Simulator, SimulatorConfig},
-};
+use rtms_sim::{config::App, meeting::MeetingOptions};
+use rtms_sim_server::{Simulator, SimulatorConfig};
 use rtms_wire::{codes::stop_reason::StopReason, media::medium::Medium, signature::webhook_signature};
 use serde_json::Value;
 use tokio::{

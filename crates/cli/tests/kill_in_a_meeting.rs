@@ -31,8 +31,8 @@ use rtms_sim::{
     findings::Mistake,
     meeting::MeetingOptions,
     sent::{self, Payload, Sent},
-    serve::{Simulator, SimulatorConfig},
 };
+use rtms_sim_server::{Simulator, SimulatorConfig};
 use rtms_wire::{
     codes::{status_code::StatusCode, stop_reason::StopReason},
     ids::UserId,

@@ -14,14 +14,20 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use common::{Finished, PATIENCE, door::Kept, door::signed, finish, get, pipes::signal, rtms, until, with_secrets};
+use common::{
+    Finished, PATIENCE,
+    door::{Kept, signed},
+    finish, get,
+    pipes::signal,
+    rtms, until, with_secrets,
+};
 use rtms_gateway::server::RECORDINGS;
 use rtms_record::{Loss, Manifest, layout, loss::LostPart};
 use rtms_sim::{
     fault::{Answer, Refused, Request, Temper},
     meeting::MeetingOptions,
-    serve::{Simulator, SimulatorConfig},
 };
+use rtms_sim_server::{Simulator, SimulatorConfig};
 use rtms_wire::{codes::status_code::StatusCode, ids::StreamId, media::medium::Medium};
 use serde_json::{Value, json};
 use tokio::{

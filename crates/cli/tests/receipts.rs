@@ -11,11 +11,8 @@ use std::{
 };
 
 use common::{Finished, Serving, exchange, finish, rtms, until};
-use rtms_sim::{
-    config::App,
-    meeting::MeetingOptions,
-    serve::{Simulator, SimulatorConfig},
-};
+use rtms_sim::{config::App, meeting::MeetingOptions};
+use rtms_sim_server::{Simulator, SimulatorConfig};
 use rtms_wire::signature::webhook_signature;
 use serde_json::{Value, json};
 

@@ -16,8 +16,8 @@ use rtms_sim::{
     fault::{Incident, Trouble},
     meeting::{MeetingOptions, Participant},
     sent::What,
-    serve::{Simulator, SimulatorConfig},
 };
+use rtms_sim_server::{Simulator, SimulatorConfig};
 use rtms_wire::{codes::stop_reason::StopReason, signature::webhook_signature};
 use serde_json::{Value, json};
 

@@ -21,10 +21,8 @@ use common::{
     rtms, until, with_secrets,
 };
 use rtms_record::Manifest;
-use rtms_sim::{
-    meeting::MeetingOptions,
-    serve::{Simulator, SimulatorConfig},
-};
+use rtms_sim::meeting::MeetingOptions;
+use rtms_sim_server::{Simulator, SimulatorConfig};
 use rusqlite::Connection;
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, BufReader},

@@ -22,11 +22,8 @@ use rtms_record::{
     ledger::{Cause, What},
     manifest::RecordingState,
 };
-use rtms_sim::{
-    findings::Mistake,
-    meeting::MeetingOptions,
-    serve::{Simulator, SimulatorConfig},
-};
+use rtms_sim::{findings::Mistake, meeting::MeetingOptions};
+use rtms_sim_server::{Simulator, SimulatorConfig};
 use rtms_wire::{codes::stop_reason::StopReason, media::medium::Medium};
 
 #[tokio::test]

@@ -7,10 +7,8 @@ mod common;
 use std::{collections::BTreeSet, time::Duration};
 
 use common::{Gateway, config, http::exchange, simulator, told::Told, until};
-use rtms_sim::{
-    fault::{Incident, Nonsense, Target, Temper, Trouble},
-    serve::{Simulator, SimulatorConfig},
-};
+use rtms_sim::fault::{Incident, Nonsense, Target, Temper, Trouble};
+use rtms_sim_server::{Simulator, SimulatorConfig};
 use rtms_sink::envelope::Body;
 use rtms_wire::media::medium::Medium;
 use serde_json::json;

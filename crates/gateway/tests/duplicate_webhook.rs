@@ -14,10 +14,8 @@ use common::{
     recording::{Truth, json_lines},
     simulator, until,
 };
-use rtms_sim::{
-    config::App as SimApp,
-    serve::{Simulator, SimulatorConfig},
-};
+use rtms_sim::config::App as SimApp;
+use rtms_sim_server::{Simulator, SimulatorConfig};
 use rtms_store::{Class, Step, receipts::Receipt};
 use rtms_wire::codes::stop_reason::StopReason;
 use serde_json::{Value, json};

@@ -20,10 +20,8 @@ use rtms_record::{
     Manifest, Who,
     manifest::{RecordingState, TrackSource},
 };
-use rtms_sim::{
-    sent::Payload,
-    serve::{Simulator, SimulatorConfig},
-};
+use rtms_sim::sent::Payload;
+use rtms_sim_server::{Simulator, SimulatorConfig};
 use rtms_wire::{codes::stop_reason::StopReason, media::medium::Medium};
 
 /// A meeting of six seconds with three languages, two people who talk at once, and chat that looks like JSON.

@@ -20,7 +20,8 @@ use common::{
 };
 use rtms_gateway::server::RECORDINGS;
 use rtms_record::{Manifest, manifest::RecordingState};
-use rtms_sim::{sent::What, serve::Simulator};
+use rtms_sim::sent::What;
+use rtms_sim_server::Simulator;
 use rtms_wire::codes::stop_reason::StopReason;
 use serde_json::json;
 use tokio::{

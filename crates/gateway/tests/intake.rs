@@ -27,10 +27,8 @@ use rtms_gateway::{
     server::{Server, StartError},
     telemetry::IntakeResult,
 };
-use rtms_sim::{
-    config::App as SimApp,
-    serve::intake::{EventServer, EventServerConfig},
-};
+use rtms_sim::config::App as SimApp;
+use rtms_sim_server::intake::{EventServer, EventServerConfig};
 use rtms_store::{
     Class,
     receipts::{Receipt, ReceiptFilter, Receipts, Step},

@@ -15,8 +15,8 @@ use rtms_record::ledger::What;
 use rtms_sim::{
     fault::{Incident, Trouble},
     sent::{Sent, What as Sending},
-    serve::{Simulator, SimulatorConfig},
 };
+use rtms_sim_server::{Simulator, SimulatorConfig};
 use rtms_wire::{
     codes::{product::Product, state::StreamState},
     media::medium::Medium,

@@ -26,12 +26,10 @@ use rtms_gateway::{
     server::Server,
     telemetry::IntakeResult,
 };
-use rtms_sim::{
-    config::App as SimApp,
-    serve::{
-        Simulator, SimulatorConfig,
-        intake::{EventServer, EventServerConfig},
-    },
+use rtms_sim::config::App as SimApp;
+use rtms_sim_server::{
+    Simulator, SimulatorConfig,
+    intake::{EventServer, EventServerConfig},
 };
 use rtms_store::{MemoryStore, Store};
 use rtms_wire::{base64, secret::SecretToken, signature::HandshakeSignature};

@@ -27,8 +27,8 @@ use rtms_sim::{
     fault::{Answer, Incident, Refused, Request, Target, Temper, Trouble},
     meeting::options::Scene,
     sent::{SentCounts, What},
-    serve::{Simulator, SimulatorConfig},
 };
+use rtms_sim_server::{Simulator, SimulatorConfig};
 use rtms_sink::envelope::{Body, Next};
 use rtms_wire::{
     codes::{status_code::StatusCode, stop_reason::StopReason},
@@ -161,7 +161,7 @@ async fn a_minute_of_three_voices_at_48_khz_stereo_comes_with_the_join() {
 #[tokio::test]
 async fn an_end_says_what_is_to_be_done() {
     let ends_with = async |reason, next| {
-        let run = Play { reason, ..Play::of(Trouble::Stop { reason, told: Default::default() }) }.run().await;
+        let run = Play { reason, ..Play::of(Trouble::Stop { reason, notice: Default::default() }) }.run().await;
 
         let ends = run.told.envelopes().into_iter().filter_map(|envelope| match envelope.body {
             Body::Ended { stop_reason, next, .. } => Some((stop_reason, next)),

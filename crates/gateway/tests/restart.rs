@@ -12,7 +12,7 @@ use rtms_gateway::{
     server::{Server, StartError},
 };
 use rtms_record::{Manifest, Recorder, RecordingAbout, check::check, layout, manifest::RecordingState};
-use rtms_sim::serve::{Simulator, SimulatorConfig};
+use rtms_sim_server::{Simulator, SimulatorConfig};
 use rtms_store::{Inbox, MemoryStore, NewEntry, Operations, error::StoreError, folding::FoldInput};
 use rtms_wire::{
     codes::{product::Product, stop_reason::StopReason},

@@ -9,21 +9,19 @@ use std::{fs, path::Path, time::Duration};
 use common::{Gateway, config, meeting, simulator, told::Told, until};
 use rtms_gateway::server::RECORDINGS;
 use rtms_record::deletion::{self, Deletion, DeletionRecord};
-use rtms_sim::{
-    fault::{Incident, Told as ToldBy, Trouble},
-    serve::{Simulator, SimulatorConfig},
-};
+use rtms_sim::fault::{EndNotice, Incident, Trouble};
+use rtms_sim_server::{Simulator, SimulatorConfig};
 use rtms_sink::envelope::{Body, Next};
 use rtms_wire::{codes::stop_reason::StopReason, ids::StreamId, time::UnixMillis};
 use serde_json::{Value, json};
 
 #[tokio::test]
 async fn a_stream_that_is_revoked_while_it_runs_is_deleted_at_once() {
-    for by in [ToldBy::Everywhere, ToldBy::StateOnly, ToldBy::WebhookOnly] {
+    for by in [EndNotice::Everywhere, EndNotice::StateOnly, EndNotice::WebhookOnly] {
         let data_dir = tempfile::tempdir().unwrap();
         let told = Told::default();
         let gateway = Gateway::start_telling(config(data_dir.path()), vec![told.delivery()]).await;
-        let revoked = Trouble::Stop { reason: StopReason::StreamRevoked, told: by };
+        let revoked = Trouble::Stop { reason: StopReason::StreamRevoked, notice: by };
         let simulator = Simulator::start(SimulatorConfig {
             webhook_url: Some(gateway.webhook_url().parse().unwrap()),
             incidents: vec![Incident { at: Duration::from_secs(3), what: revoked }],

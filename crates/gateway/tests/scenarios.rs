@@ -14,12 +14,8 @@ use rtms_gateway::config::{
     media::{Layout, VideoStreams},
 };
 use rtms_record::{Manifest, check::check};
-use rtms_sim::{
-    fault::Trouble,
-    judge::Verdict,
-    scenario::Scenario,
-    serve::{Simulator, SimulatorConfig},
-};
+use rtms_sim::{fault::Trouble, judge::Verdict, scenario::Scenario};
+use rtms_sim_server::{Simulator, SimulatorConfig};
 use rtms_wire::codes::stop_reason::StopReason;
 use tokio::{
     task::LocalSet,

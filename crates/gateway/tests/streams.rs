@@ -18,7 +18,8 @@ use rtms_api::{
 };
 use rtms_gateway::config::media::VideoStreams;
 use rtms_record::manifest::RecordingState;
-use rtms_sim::{meeting::Participant, sent::What, serve::Simulator};
+use rtms_sim::{meeting::Participant, sent::What};
+use rtms_sim_server::Simulator;
 use rtms_store::{
     Operations, entry::NewEntry, folding::FoldInput, inbox::Inbox, lease::OwnerId, memory::MemoryStore,
     outcome::Outcome, streams::Streams,

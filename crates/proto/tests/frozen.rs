@@ -10,7 +10,7 @@ use rtms_proto::{
 };
 use rtms_sim::{
     config::ZoomConfig,
-    fault::{Incident, Target, Told, Trouble},
+    fault::{EndNotice, Incident, Target, Trouble},
     meeting::options::{MediaDetail, MeetingOptions},
     world::{Link, Network, Step, ToClient},
 };
@@ -56,8 +56,8 @@ fn a_server_that_hangs_for_longer_than_65_s_is_left_and_the_stream_goes_on() {
 
 #[test]
 fn an_end_that_only_a_hanging_server_tells_is_heard_when_it_goes_on() {
-    let (reason, told) = (StopReason::HostDisabledApp, Told::StateOnly);
-    let stop = Incident { at: Duration::from_secs(20), what: Trouble::Stop { reason, told } };
+    let (reason, notice) = (StopReason::HostDisabledApp, EndNotice::StateOnly);
+    let stop = Incident { at: Duration::from_secs(20), what: Trouble::Stop { reason, notice } };
     let hung = Hung::for_(SHORT, vec![stop]);
 
     assert_eq!(hung.came_between(AT + ON_THE_WAY, AT + SHORT), 0);

@@ -1,4 +1,4 @@
-//! What the simulator is told to be: which app it serves, what it grants, how long it waits.
+//! The configuration of the simulated Zoom: which app it serves, what it grants, how long it waits.
 
 use std::time::Duration;
 
@@ -10,11 +10,11 @@ use rtms_wire::{
 
 use crate::{
     fault::{Incident, Temper},
-    meeting::MeetingOptions,
+    meeting::options::MeetingOptions,
     seed::Seed,
 };
 
-/// Everything that [`Zoom`](crate::zoom::Zoom) is told before it starts.
+/// Everything that [`Zoom`](crate::zoom::Zoom) is configured with.
 #[derive(Clone, Debug)]
 pub struct ZoomConfig {
     /// Which of Zoom's products streams; decides ids, webhook names and events.
@@ -38,14 +38,15 @@ pub struct ZoomConfig {
     /// When, since the start, the client's process is gone because its operator kills it: what it leaves undone then is
     /// no mistake of its own.
     pub client_away: Option<std::ops::Range<Duration>>,
-    /// How long things take.
+    /// Zoom's deadlines and intervals.
     pub timing: Timing,
     /// What is posted beside the stream's webhooks, and how fast time runs between posts.
     pub webhooks: WebhookOptions,
-    /// Whether anybody gets the webhooks, so that the client can know what only they tell.
+    /// Whether anybody gets the webhooks, so that the client can know what only they report.
     pub webhooks_are_posted: bool,
-    /// Tells this run from another one with the same seed that starts in the same millisecond, as two programs on one
-    /// machine may: the ids follow from it too, and nothing else does. Without it, virtual time gives the same bytes.
+    /// Distinguishes this run from another one with the same seed that starts in the same millisecond, as two programs
+    /// on one machine may: the ids follow from it too, and nothing else does. Without it, virtual time gives the same
+    /// bytes.
     pub run: u64,
 }
 
@@ -89,7 +90,8 @@ pub struct Server {
 /// What is posted beside the stream's webhooks, and how fast time runs between posts.
 #[derive(Clone, Debug)]
 pub struct WebhookOptions {
-    /// By how much the waits before a webhook's next attempt and before the next validation are shortened; nothing else is. Zoom's is 1.
+    /// By how much the waits before a webhook's next attempt and before the next validation are shortened; nothing else
+    /// is. Zoom's is 1.
     pub time_compression: u32,
     /// Whether the URL is validated at the start and every 72 hours, as Zoom does.
     pub validate_url: bool,
@@ -97,8 +99,8 @@ pub struct WebhookOptions {
     pub deliver_twice: bool,
     /// Whether validations that Zoom did not sign are sent at the start, to see whether they are answered.
     pub probe_oracle: bool,
-    /// Whether start webhooks that Zoom did not send are posted a second after the start, each of a stream of its own: unsigned,
-    /// wrongly signed, stale. It shows whether the receiver accepts them and joins.
+    /// Whether start webhooks that Zoom did not send are posted a second after the start, each of a stream of its own:
+    /// unsigned, wrongly signed, stale. It shows whether the receiver accepts them and joins.
     pub forged_starts: bool,
     /// Whether the end of the stream waits until each webhook is delivered or given up.
     pub wait_for_retries: bool,

@@ -1,6 +1,8 @@
-//! What may go wrong, as values: [`Incident`]s happen at a moment of the stream, a [`Temper`] is how Zoom behaves throughout.
+//! What may go wrong, as values: [`Incident`]s happen at a moment of the stream, a [`Temper`] is how Zoom behaves
+//! throughout.
 //!
-//! Nothing here is chance. Whoever wants random trouble draws these values from a seed, so that a run can be told and repeated.
+//! Nothing here is chance. Whoever wants random trouble draws these values from a seed, so that a run can be told and
+//! repeated.
 
 use std::time::Duration;
 
@@ -17,7 +19,7 @@ pub struct Incident {
     /// When, since the stream started.
     #[serde(with = "humantime_serde")]
     pub at: Duration,
-    /// What.
+    /// What goes wrong.
     pub what: Trouble,
 }
 
@@ -41,21 +43,21 @@ pub enum Target {
 pub enum Trouble {
     /// Connections are cut, without a close frame.
     Cut {
-        /// Which.
+        /// The connections it happens to.
         target: Target,
     },
     /// Connections are closed in order.
     Close {
-        /// Which.
+        /// The connections it happens to.
         target: Target,
         /// The close code; 1000 was seen for success and failure alike.
         #[serde(default = "normal_closure")]
         code: u16,
     },
-    /// Zoom's server hangs: it sends nothing on these connections and reads nothing, and then goes on where it was. What it had to
-    /// say meanwhile comes then, unless the connection is gone.
+    /// Zoom's server hangs: it sends nothing on these connections and reads nothing, and then goes on where it was.
+    /// What it had to say meanwhile comes then, unless the connection is gone.
     Freeze {
-        /// Which.
+        /// The connections it happens to.
         target: Target,
         /// For how long.
         #[serde(rename = "for", with = "humantime_serde")]
@@ -63,12 +65,12 @@ pub enum Trouble {
     },
     /// The network loses everything on these connections, both ways, and nobody is told.
     Vanish {
-        /// Which.
+        /// The connections it happens to.
         target: Target,
     },
     /// No keep-alive request is sent on these connections; media goes on.
     SkipKeepAlive {
-        /// Which.
+        /// The connections it happens to.
         target: Target,
         /// For how long.
         #[serde(rename = "for", with = "humantime_serde")]
@@ -105,36 +107,36 @@ pub enum Trouble {
     SessionStops {
         /// Which, in the order of their start; 0 is the first.
         session: usize,
-        /// Why.
+        /// The stop reason.
         reason: StopReason,
     },
     /// The stream ends.
     Stop {
-        /// Why.
+        /// The stop reason.
         reason: StopReason,
-        /// By which ways it is told.
-        #[serde(default)]
-        told: Told,
+        /// By which ways the client is told.
+        #[serde(default, rename = "told")]
+        notice: EndNotice,
     },
     /// The first start webhook comes again, byte for byte: Zoom missed the answer.
     StartRepeated,
-    /// The same after the end of the stream. While the stream runs it does nothing.
+    /// The first start webhook comes again after the end of the stream. While the stream runs it does nothing.
     StartRepeatedLate,
     /// An old start webhook of this stream comes late: `event_ts` before that of the first.
     StartOutdated,
-    /// The stream has ended and streaming starts anew: a start webhook of the same meeting, with another stream id. What was said
-    /// meanwhile is in neither stream. While the stream runs it does nothing.
+    /// The stream has ended and streaming starts anew: a start webhook of the same meeting, with another stream id.
+    /// What was said meanwhile is in neither stream. While the stream runs it does nothing.
     StartsAgain,
     /// Something that is no proper message comes on these connections.
     Nonsense {
-        /// Which.
+        /// The connections it happens to.
         target: Target,
-        /// What.
+        /// What is sent.
         kind: Nonsense,
     },
     /// Media of one kind is lost inside Zoom and never sent.
     Gap {
-        /// Which.
+        /// The medium.
         medium: Medium,
         /// For how long.
         #[serde(rename = "for", with = "humantime_serde")]
@@ -142,7 +144,7 @@ pub enum Trouble {
     },
     /// Media of one kind is sent twice.
     Repeat {
-        /// Which.
+        /// The medium.
         medium: Medium,
         /// For how long.
         #[serde(rename = "for", with = "humantime_serde")]
@@ -180,7 +182,7 @@ impl Trouble {
 /// By which ways the end is told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Told {
+pub enum EndNotice {
     /// State 4, closed connections, and the stop webhook.
     #[default]
     Everywhere,
@@ -224,8 +226,8 @@ pub enum Nonsense {
 pub struct Temper {
     /// Requests that are not granted although they are right, in this order.
     pub refusals: Vec<Refused>,
-    /// Whether nothing is accepted that the documents do not allow, where Zoom was seen to be lenient: L16 as RTP is refused with 19,
-    /// and an instance id under several keys with 4.
+    /// Whether nothing is accepted that the documents do not allow, where Zoom was seen to be lenient: L16 as RTP is
+    /// refused with 19, and an instance id under several keys with 4.
     pub strict: bool,
     /// What happens to a second signaling connection while the first lives.
     pub second_signaling: SecondSignaling,
@@ -239,8 +241,8 @@ pub struct Temper {
     pub keep_alive_when_idle: bool,
     /// Whether sound of each speaker is granted as mixed sound.
     pub downgrade_to_mixed: bool,
-    /// Media whose message 4 says that payloads are encrypted, though nobody asked for it; what is sent of them is noise.
-    /// Basis: the field is documented, the rest reconstructed.
+    /// Media whose message 4 says that payloads are encrypted, though nobody asked for it; what is sent of them is
+    /// noise. Basis: the field is documented, the rest reconstructed.
     pub encrypted_unasked: Vec<Medium>,
     /// What becomes of a `media_type` of several media that is not 32.
     pub or_mask: OrMask,
@@ -248,13 +250,14 @@ pub struct Temper {
     pub event_code: EventCode,
     /// Whether messages 2 and 4 name version 2, whatever the client asked for. Basis: reconstructed.
     pub answers_version_2: bool,
-    /// Whether binary frames that are no JSON come before messages 2 and 4. Basis: Zoom's SDK was observed to pass them over.
+    /// Whether binary frames that are no JSON come before messages 2 and 4. Basis: Zoom's SDK was observed to pass them
+    /// over.
     pub stray_binary: bool,
-    /// Whether people, packets and message 2 have fields that nobody knows, those of SRT among them. Basis: documented that
-    /// there are some; but for the two of SRT the names are ours.
+    /// Whether people, packets and message 2 have fields that nobody knows, those of SRT among them. Basis: documented
+    /// that there are some; but for the two of SRT the names are ours.
     pub extra_fields: bool,
-    /// Media whose own key in message 2 names an `srt://` URL; `all` stays. Zoom's SDK dials it again and again, so only a
-    /// client that is told of it should meet it. Basis: reconstructed.
+    /// Media whose own key in message 2 names an `srt://` URL; `all` stays. Zoom's SDK dials it again and again, so
+    /// only a client that is told of it should meet it. Basis: reconstructed.
     pub srt_url: Vec<Medium>,
     /// How many of the client's messages 7 get lost.
     pub ready_ignored: u32,
@@ -270,11 +273,11 @@ pub struct Temper {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Refused {
-    /// Which request.
+    /// The request that is refused.
     pub request: Request,
     /// What comes of it.
     pub answer: Answer,
-    /// How often.
+    /// The number of times.
     #[serde(default = "once")]
     pub times: u32,
     /// From when on, since the stream started.
@@ -348,8 +351,8 @@ pub enum MediaUrlForm {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OrMask {
-    /// Phone refuses it, every other product takes it. Basis: Phone's refusal was observed in vendor code, the rest is not
-    /// known.
+    /// Phone refuses it, every other product takes it. Basis: Phone's refusal was observed in vendor code, the rest is
+    /// not known.
     #[default]
     ByProduct,
     /// It is taken.

@@ -4,7 +4,7 @@ use std::{collections::VecDeque, time::Duration};
 
 use rtms_wire::{message::keep_alive::KeepAliveResp, time::UnixMillis};
 
-use crate::{fault::KeepAliveForm, findings::KeepAliveFault};
+use crate::{fault::KeepAliveForm, findings::mistake::KeepAliveFault};
 
 /// The keep-alive of one connection.
 #[derive(Clone, Debug)]
@@ -22,12 +22,12 @@ pub(crate) struct KeepAlive {
     excused_until: UnixMillis,
 }
 
-/// What is to be done when the time has come.
+/// What is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Due {
-    /// Ask, with this number.
+    /// A request with this number.
     Ask(u64),
-    /// So many requests in a row had no answer: the connection is lost.
+    /// Too many requests in a row had no answer, this number: the connection is lost.
     GiveUp(usize),
 }
 
@@ -71,7 +71,7 @@ impl KeepAlive {
         Some(Due::Ask(self.sequence))
     }
 
-    /// Lets the time for a request go by without one.
+    /// Skips the requests that are due.
     pub(crate) fn skip(&mut self, now: UnixMillis) -> Option<Due> {
         while self.next_at <= now {
             self.next_at = self.next_at + self.interval;
@@ -79,8 +79,8 @@ impl KeepAlive {
         None
     }
 
-    /// Takes an answer, and gives how long it took. `form` says what the requests carry; whoever leaves `sequence` out follows
-    /// the documents.
+    /// Takes an answer, and gives how long it took. `form` says what the requests carry; whoever leaves `sequence` out
+    /// follows the documents.
     pub(crate) fn answered(
         &mut self,
         answer: &KeepAliveResp,
@@ -102,12 +102,13 @@ impl KeepAlive {
         self.open.iter().any(|asked| repeats(answer, *asked, KeepAliveForm::Both) && answer.timestamp.is_some())
     }
 
-    /// Requests that are open for so long at least, if none was ever answered, rightly or wrongly.
+    /// Returns the number of requests that are open for at least this long, if none was ever answered, rightly or
+    /// wrongly.
     pub(crate) fn never_answered(&self, for_long: Duration, now: UnixMillis) -> usize {
         if self.answered.is_some() { 0 } else { self.unanswered(for_long, now) }
     }
 
-    /// Requests that are open for so long at least, if nobody has tried to answer them.
+    /// Returns the number of requests that are open for at least this long, if none of them was answered wrongly.
     pub(crate) fn unanswered(&self, for_long: Duration, now: UnixMillis) -> usize {
         if self.wrong_answers > 0 {
             return 0;
@@ -131,7 +132,7 @@ impl KeepAlive {
         self.excused_until = now;
     }
 
-    /// Whether an answer that takes so long comes when the next request is out already.
+    /// Whether an answer that took this long came after the next request.
     pub(crate) fn is_late(&self, took: Duration) -> bool {
         took > self.interval
     }

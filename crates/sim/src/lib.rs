@@ -1,9 +1,9 @@
 //! Zoom's half of Realtime Media Streams, for tests and for trying things out.
 //!
-//! A seed and a few options make a [`meeting`]: who is there, who says what when, who shares, what is written. From it [`zoom::Zoom`]
-//! plays everything that a client sees: signed webhooks, the signaling connection, media connections with real payloads, keep-alives,
-//! windows, statuses and the end. It is written from the protocol's documents alone and shares nothing with our own client but the
-//! types of `rtms-wire`, so that it can prove our client wrong.
+//! A seed and a few options make a [`meeting`]: who is there, who says what when, who shares, what is written. From it
+//! [`zoom::Zoom`] plays everything that a client sees: signed webhooks, the signaling connection, media connections
+//! with real payloads, keep-alives, windows, statuses and the end. It is written from the protocol's documents alone
+//! and shares nothing with our own client but the types of `rtms-wire`, so that it can prove our client wrong.
 //!
 //! The core has no clock, socket or randomness. Time goes in as an argument, effects come out as values:
 //!
@@ -23,15 +23,18 @@
 //! assert_eq!(post.event, "meeting.rtms_stopped");
 //! ```
 //!
-//! With the feature `serve`, [`serve::Simulator`] is the same machine on real sockets; with `opus` it can send Opus. What was sent is
-//! kept in [`sent`], what the client did wrong in [`findings`].
+//! With the feature `opus` it can send Opus. What was sent is kept in [`sent`], what the client did wrong in
+//! [`findings`]. The crate `rtms-sim-server` puts the same machine on real sockets.
 
 mod checks;
 pub mod config;
+mod connection;
 pub mod fault;
 pub mod findings;
+mod handshake;
 pub mod judge;
 mod keep_alive;
+pub mod load;
 mod media;
 pub mod meeting;
 pub mod plan;
@@ -39,8 +42,6 @@ pub mod replay;
 pub mod scenario;
 pub mod seed;
 pub mod sent;
-#[cfg(feature = "serve")]
-pub mod serve;
 mod signaling;
 pub mod source;
 pub mod webhook;

@@ -1,7 +1,8 @@
-//! Random trouble: a whole run drawn from one number. It can be told in words, repeated, and made smaller piece by piece.
+//! Random trouble: a whole run drawn from one number. It can be told in words, repeated, and made smaller piece by
+//! piece.
 //!
-//! What is drawn are the values of [`config`](crate::config), [`fault`](crate::fault) and [`world`](crate::world), and beside
-//! them how webhooks arrive and what a client is to do. Whoever runs it makes its client behave so.
+//! What is drawn are the values of [`config`](crate::config), [`fault`](crate::fault) and [`world`](crate::world), and
+//! beside them how webhooks arrive and what a client is to do. Whoever runs it makes its client behave so.
 
 use std::{collections::BTreeSet, fmt, time::Duration};
 
@@ -13,8 +14,8 @@ use rtms_wire::{
 use crate::{
     config::{Server, ZoomConfig, granted_by_default},
     fault::{
-        Answer, CloseAnswer, EventCode, Incident, KeepAliveForm, MediaUrlForm, Nonsense, OrMask, Refused, Request,
-        SecondSignaling, Target, Temper, Told, Trouble,
+        Answer, CloseAnswer, EndNotice, EventCode, Incident, KeepAliveForm, MediaUrlForm, Nonsense, OrMask, Refused,
+        Request, SecondSignaling, Target, Temper, Trouble,
     },
     meeting::options::{MediaDetail, MeetingOptions},
     seed::Seed,
@@ -36,7 +37,8 @@ pub struct Plan {
     pub conduct: Conduct,
 }
 
-/// How webhooks reach a client, beyond the network's delay: each was answered at once and is read later, as from an inbox.
+/// How webhooks reach a client, beyond the network's delay: each was answered at once and is read later, as from an
+/// inbox.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Post {
     /// How late the first ones are read, in the order of their arrival; those after them are read at once.
@@ -452,9 +454,9 @@ fn trouble(chance: &mut Seed) -> Trouble {
         },
         28..30 => Trouble::Stop {
             reason: *chance.pick(&STOPS).unwrap_or(&StopReason::MeetingEnded),
-            told: *chance
-                .pick(&[Told::Everywhere, Told::WebhookFirst, Told::StateOnly, Told::WebhookOnly])
-                .unwrap_or(&Told::Everywhere),
+            notice: *chance
+                .pick(&[EndNotice::Everywhere, EndNotice::WebhookFirst, EndNotice::StateOnly, EndNotice::WebhookOnly])
+                .unwrap_or(&EndNotice::Everywhere),
         },
         30 => Trouble::StartRepeated,
         31 => Trouble::StartOutdated,
@@ -597,10 +599,10 @@ fn kind(trouble: &Trouble) -> &'static str {
         Trouble::Resume => "resume",
         Trouble::SessionStarts => "session starts",
         Trouble::SessionStops { .. } => "session stops",
-        Trouble::Stop { told: Told::Everywhere, .. } => "stop told everywhere",
-        Trouble::Stop { told: Told::WebhookFirst, .. } => "stop told by webhook first",
-        Trouble::Stop { told: Told::StateOnly, .. } => "stop told by state only",
-        Trouble::Stop { told: Told::WebhookOnly, .. } => "stop told by webhook only",
+        Trouble::Stop { notice: EndNotice::Everywhere, .. } => "stop told everywhere",
+        Trouble::Stop { notice: EndNotice::WebhookFirst, .. } => "stop told by webhook first",
+        Trouble::Stop { notice: EndNotice::StateOnly, .. } => "stop told by state only",
+        Trouble::Stop { notice: EndNotice::WebhookOnly, .. } => "stop told by webhook only",
         Trouble::StartRepeated => "start repeated",
         Trouble::StartOutdated => "start outdated",
         Trouble::StartRepeatedLate => "start repeated late",

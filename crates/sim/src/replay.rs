@@ -1,13 +1,13 @@
-//! Zoom's half of a stream, played back from a wire log ([`rtms_wire::wire_log`]). Time is an argument, effects come out as
-//! values.
+//! Zoom's half of a stream, played back from a wire log ([`rtms_wire::wire_log`]). Time is an argument, effects come out
+//! as values.
 //!
-//! There is one tape and one place on it. [`Replay::play`] takes its lines in order and says what each one asks for: that a
-//! frame be sent, a connection be closed, or that the tape wait until the client has come far enough. What was one
-//! connection then may be several now and the other way round, since a frame goes by its medium and not by its connection.
-//! Handshakes are checked as [`crate::zoom`] checks them, and answered with what was answered then; nothing else that a
-//! client says has an effect, but for message 7, before which no media flows.
+//! There is one wire log and one place on it. [`Replay::play`] takes its lines in order and says what each one asks
+//! for: that a frame be sent, a connection be closed, or that the wire log wait until the client has come far enough.
+//! What was one connection then may be several now and the other way round, since a frame goes by its medium and not by
+//! its connection. Handshakes are checked as [`crate::zoom`] checks them, and answered with what was answered then;
+//! nothing else that a client says has an effect, but for message 7, before which no media flows.
 
-pub mod tape;
+pub mod wire_log;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -27,24 +27,23 @@ use rtms_wire::{
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use self::wire_log::Contents;
 use crate::{
-    checks::{self, Expected, Refusal, kinds},
+    checks::{expected::Expected, incomplete::incomplete, kinds, refusal::Refusal},
     config::{App, Timing},
-    media, signaling,
-    webhook::{Purpose, WebhookId, WebhookPost},
-    zoom::{ConnectionId, Endpoint},
+    connection::{ConnectionId, Endpoint},
+    handshake,
+    webhook::post::{Purpose, WebhookId, WebhookPost},
 };
 
-use self::tape::Contents;
-
-/// So long after its last handshake a client that is ready is given for one more. Media that it has not asked for by then is
-/// passed over.
+/// So long after its last handshake a client that is ready is given for one more. Media that it has not asked for by
+/// then is passed over.
 const SETTLED_AFTER: Duration = Duration::from_secs(2);
 
 /// Refusals that are kept for a summary.
 const MAX_REFUSALS: usize = 100;
 
-/// The close code for everything that the tape has none for.
+/// The close code for everything that the wire log has none for.
 const CLOSE_NORMAL: u16 = 1000;
 
 /// Something to be done on a connection.
@@ -61,30 +60,31 @@ pub enum Act {
     },
     /// Close with a close frame.
     Close {
-        /// Which.
+        /// The connection.
         connection: ConnectionId,
         /// The code.
         code: u16,
     },
     /// Cut, without a close frame.
     Cut {
-        /// Which.
+        /// The connection.
         connection: ConnectionId,
     },
 }
 
-/// What a line of the tape asks for.
+/// What a line of the wire log asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Do this, and go on with the next line.
     Do(Vec<Act>),
-    /// The client is not there yet: ask again about the same line when it has done something, and at this time at the latest.
+    /// The client is not there yet: ask again about the same line when it has done something, and at this time at the
+    /// latest.
     Wait(UnixMillis),
     /// Nobody is there to go on for.
     Over(Absence),
 }
 
-/// Why a tape ends before its end.
+/// Why a wire log ends before its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Absence {
     /// No client ever joined.
@@ -100,7 +100,7 @@ pub struct Played {
     pub signaling: u64,
     /// Frames of media connections by medium; a keep-alive counts for the medium of its connection.
     pub media: BTreeMap<Medium, u64>,
-    /// The same of media that the client had no connection for.
+    /// The number of frames of media that the client had no connection for.
     pub passed_over: BTreeMap<Medium, u64>,
     /// Signaling handshakes that were granted.
     pub joins: u64,
@@ -141,10 +141,11 @@ pub struct Replay {
     timing: Timing,
     /// What the app was granted then.
     granted: MediaTypes,
-    /// Places in `contents.connections` whose answers were not given yet, and of each channel the one that was given last.
+    /// Places in `contents.connections` whose answers were not given yet, and of each channel the one that was given
+    /// last.
     signaling_answers: VecDeque<usize>,
     media_answers: BTreeMap<Medium, VecDeque<usize>>,
-    /// Connections on the tape whose answer the tape has passed.
+    /// Connections in the wire log whose answer the wire log has passed.
     answered: BTreeSet<u32>,
     clients: BTreeMap<ConnectionId, Client>,
     begun: UnixMillis,
@@ -201,7 +202,7 @@ impl Replay {
         }
     }
 
-    /// What is on the tape.
+    /// What is in the wire log.
     pub fn contents(&self) -> &Contents {
         &self.contents
     }
@@ -224,8 +225,8 @@ impl Replay {
             (self.clients.get(&connection), kinds::check(&kinds::fields(payload)))
         {
             let message = match endpoint {
-                Endpoint::Signaling => signaling::refusal,
-                Endpoint::Media => media::refusal,
+                Endpoint::Signaling => handshake::signaling_refused,
+                Endpoint::Media => handshake::data_refused,
             };
             return self.refuse(connection, &ill_typed.refusal, message);
         }
@@ -236,20 +237,20 @@ impl Replay {
                     let checked = self.expected.check_signaling(&request).and_then(|_| self.check_only_signaling());
                     match checked {
                         Ok(()) => self.join(connection, now),
-                        Err(refusal) => self.refuse(connection, &refusal, signaling::refusal),
+                        Err(refusal) => self.refuse(connection, &refusal, handshake::signaling_refused),
                     }
                 }
                 (Endpoint::Media, Ok(Message::DataHandShakeReq(request))) => {
                     match self.expected.check_data(&request, self.granted, &self.carried()) {
                         Ok(granted) => self.open_media(connection, granted.carries, now),
-                        Err(refusal) => self.refuse(connection, &refusal, media::refusal),
+                        Err(refusal) => self.refuse(connection, &refusal, handshake::data_refused),
                     }
                 }
                 (Endpoint::Signaling, Err(error @ DecodeError::BadField { .. })) => {
-                    self.refuse(connection, &checks::incomplete(payload, &error), signaling::refusal)
+                    self.refuse(connection, &incomplete(payload, &error), handshake::signaling_refused)
                 }
                 (Endpoint::Media, Err(error @ DecodeError::BadField { .. })) => {
-                    self.refuse(connection, &checks::incomplete(payload, &error), media::refusal)
+                    self.refuse(connection, &incomplete(payload, &error), handshake::data_refused)
                 }
                 (Endpoint::Signaling | Endpoint::Media, Ok(_) | Err(_)) => Vec::new(),
             },
@@ -305,14 +306,14 @@ impl Replay {
         let answer = next_answer(&mut self.signaling_answers).and_then(|place| self.contents.connections.get(place));
         let answer = answer.map(|known| known.answer.clone());
         if let Some(answer) = answer.as_ref().filter(|answer| !is_granted(answer)) {
-            self.note_refusal("a signaling handshake, as on the tape".to_owned());
+            self.note_refusal("a signaling handshake, as in the wire log".to_owned());
             return self.turn_away(connection, answer.clone());
         }
         // A log that begins late has no answer, and then Zoom's usual one is given.
         let payload = match answer {
             Some(answer) => with_urls(&answer, &self.media_url),
             None => Bytes::from(
-                signaling::welcome(self.granted, &self.media_url, crate::fault::MediaUrlForm::Keys).encode(),
+                handshake::signaling_granted(self.granted, &self.media_url, crate::fault::MediaUrlForm::Keys).encode(),
             ),
         };
         self.clients.insert(connection, Client::Signaling);
@@ -334,7 +335,7 @@ impl Replay {
             .collect();
         let refusal = answers.values().find(|answer| !is_granted(answer)).map(|answer| Bytes::clone(answer));
         if let Some(answer) = refusal {
-            self.note_refusal("a data handshake, as on the tape".to_owned());
+            self.note_refusal("a data handshake, as in the wire log".to_owned());
             return self.turn_away(connection, answer);
         }
         let payload = together(&answers);
@@ -357,9 +358,9 @@ impl Replay {
         }
     }
 
-    // --- What the tape says ---
+    // --- What the wire log says ---
 
-    /// What a line of the tape asks for, now that its time has come.
+    /// What a line of the wire log asks for, now that its time has come.
     pub fn play(&mut self, line: &WireLogLine<'_>, now: UnixMillis) -> Step {
         match &line.what {
             What::Received { connection, on, frame } => self.said(*connection, *on, frame, now),
@@ -369,7 +370,7 @@ impl Replay {
             }
             What::Cut { connection, on, .. } => self.end(*connection, *on, now, |connection| Act::Cut { connection }),
             What::Closed { connection, on, by: Side::Client, .. } => {
-                // It was wanted anew then, for a reason that is not on the tape; now it is asked to come anew.
+                // It was wanted anew then, for a reason that is not in the wire log; now it is asked to come anew.
                 if !self.comes_again(*connection, *on) {
                     return Step::Do(Vec::new());
                 }
@@ -385,8 +386,8 @@ impl Replay {
         }
     }
 
-    /// Zoom said something. The first on a connection is the answer to its handshake, which the client got when it asked; the
-    /// tape waits here until it has.
+    /// Zoom said something. The first on a connection is the answer to its handshake, which the client got when it
+    /// asked; the wire log waits here until it has.
     fn said(&mut self, connection: u32, on: Channel, frame: &Frame<'_>, now: UnixMillis) -> Step {
         let Ok(payload) = frame.payload() else { return Step::Do(Vec::new()) };
         let is_answer = !self.answered.contains(&connection);
@@ -468,7 +469,7 @@ impl Replay {
         Target::PassOver
     }
 
-    /// A connection on the tape ends, and those with it that the client has for the same.
+    /// A connection in the wire log ends, and those with it that the client has for the same.
     fn end(&mut self, connection: u32, on: Channel, now: UnixMillis, act: impl Fn(ConnectionId) -> Act) -> Step {
         if !self.answered.contains(&connection) || self.is_followed(connection, on) {
             return Step::Do(Vec::new());
@@ -520,18 +521,18 @@ impl Replay {
 
     // --- Webhooks ---
 
-    /// The start webhook, which says that signaling is here; everything else as it was then, the time included: media is
-    /// placed by it.
+    /// The start webhook, which says that signaling is here; everything else as it was then, the time included: media
+    /// is placed by it.
     pub fn start_webhook(&self, signaling_url: &str, now: UnixMillis) -> WebhookPost {
         let mut body = self.start_body();
         let payload = payload_of(&mut body);
         payload.insert("server_urls".into(), signaling_url.into());
-        // The tape has none, and an empty one proves nothing.
+        // The wire log has none, and an empty one proves nothing.
         payload.remove("signature");
         self.post(1, body, now)
     }
 
-    /// The stop webhook. It happened when the tape ends.
+    /// The stop webhook. It happened when the wire log ends.
     pub fn stop_webhook(&self, now: UnixMillis) -> WebhookPost {
         let start = self.start_body();
         let header = &self.contents.header;
@@ -618,7 +619,8 @@ fn is_granted(answer: &[u8]) -> bool {
     }
 }
 
-/// Which of the media that were asked for an answer to message 3 grants: those that it has parameters for, or all if it has none.
+/// Which of the media that were asked for an answer to message 3 grants: those that it has parameters for, or all if it
+/// has none.
 fn granted_by(answer: &[u8], asked: MediaTypes) -> MediaTypes {
     let Ok(Message::DataHandShakeResp(answer)) = Message::decode(answer) else { return MediaTypes::default() };
     if answer.status_code != StatusCode::Ok {

@@ -18,7 +18,7 @@ use rtms_wire::{
 };
 use serde::{Serialize, Serializer, ser::SerializeStruct as _};
 
-use crate::zoom::ConnectionId;
+use crate::connection::ConnectionId;
 
 /// One thing that was sent. As JSON it is one flat object with `kind` and the fields of that kind.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -72,7 +72,7 @@ pub enum What {
     StreamState {
         /// Where the stream stands.
         state: StreamState,
-        /// Why.
+        /// The stop reason.
         #[serde(skip_serializing_if = "Option::is_none")]
         reason: Option<StopReason>,
     },
@@ -134,7 +134,7 @@ pub enum What {
         user_name: String,
         /// The words alone, whatever form they were sent in.
         text: String,
-        /// When.
+        /// When it was written.
         timestamp: UnixMillis,
         /// What else was sent with it; none for words alone.
         #[serde(flatten, skip_serializing_if = "Option::is_none")]
@@ -245,19 +245,19 @@ pub struct SentCounts {
     pub joins: u64,
     /// Successful data handshakes.
     pub media_connections: u64,
-    /// Messages 14.
+    /// The number of messages 14.
     pub audio: u64,
-    /// Messages 15.
+    /// The number of messages 15.
     pub video: u64,
-    /// Messages 16.
+    /// The number of messages 16.
     pub deskshare: u64,
-    /// Messages 17.
+    /// The number of messages 17.
     pub transcript: u64,
-    /// Messages 18.
+    /// The number of messages 18.
     pub chat: u64,
-    /// Messages 6.
+    /// The number of messages 6.
     pub events: u64,
-    /// Messages 12.
+    /// The number of messages 12.
     pub keep_alives: u64,
     /// Webhooks, each attempt counted.
     pub webhooks: u64,

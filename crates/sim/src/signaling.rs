@@ -1,31 +1,27 @@
 //! Zoom's side of a signaling connection: what it says there, and which events were asked for.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use rtms_wire::{
     codes::{
         chat::ChatGroupType,
         event_type::{EventType, VoiceEventType},
         product::Product,
-        status_code::StatusCode,
     },
     extra::Extra,
     ids::ChannelId,
-    media::medium::MediaTypes,
     message::{
         Message,
         event_subscription::EventChange,
         event_update::{EventBody, EventUpdate, Participant, VoiceParticipant},
-        signaling_handshake::{MediaServer, MediaUrls, PROTOCOL_VERSION, Reason, SignalingHandShakeResp},
     },
     time::UnixMillis,
 };
 use serde_json::json;
 
 use crate::{
-    fault::MediaUrlForm,
-    findings::Mistake,
-    meeting::{Change, Meeting, groups::GroupChange},
+    findings::mistake::Mistake,
+    meeting::{groups::GroupChange, happening::Change, story::Meeting},
 };
 
 /// A signaling connection whose handshake succeeded.
@@ -41,7 +37,8 @@ impl Signaling {
     pub(crate) fn subscribe(&mut self, product: Product, change: EventChange) -> Result<bool, Mistake> {
         let refuse = |why| Err(Mistake::BadSubscription { event_type: change.event_type, why });
         let known = if product.has_voice_events() {
-            // 30 to 34 exist without names. 2 to 4 do not exist here, but Zoom's SDK asks for them whatever the product is.
+            // 30 to 34 exist without names. 2 to 4 do not exist here, but Zoom's SDK asks for them whatever the product
+            // is.
             matches!(change.event_type, 2..=4 | 8..=34)
         } else {
             match EventType::from_code(change.event_type) {
@@ -77,39 +74,6 @@ impl Signaling {
     pub(crate) fn wants(&self, event_type: i64) -> bool {
         self.subscribed.contains(&event_type)
     }
-}
-
-/// Message 2 on success: where the media is, only for what the app was granted, and `all`.
-pub(crate) fn welcome(granted: MediaTypes, media_url: &str, form: MediaUrlForm) -> Message {
-    let url_of = |key: &str| (key.to_owned(), format!("{media_url}/{key}"));
-    let own = granted.iter().map(|medium| url_of(medium.as_str()));
-    let all = url_of(MediaUrls::ALL);
-    let urls = match form {
-        MediaUrlForm::Keys => own.chain([all]).collect(),
-        MediaUrlForm::WithoutAll => own.collect(),
-        // The decoder of `rtms-wire` reads a string as `all`; `say` puts the string in place of the object.
-        MediaUrlForm::OnlyAll | MediaUrlForm::Text => BTreeMap::from([all]),
-    };
-    Message::SignalingHandShakeResp(SignalingHandShakeResp {
-        protocol_version: Some(PROTOCOL_VERSION),
-        sequence: Some(0),
-        status_code: StatusCode::Ok,
-        reason: Some(Reason::default()),
-        media_server: Some(MediaServer { server_urls: MediaUrls(urls), extra: Extra::new() }),
-        extra: Extra::new(),
-    })
-}
-
-/// Message 2 on failure.
-pub(crate) fn refusal(status: StatusCode, reason: &str) -> Message {
-    Message::SignalingHandShakeResp(SignalingHandShakeResp {
-        protocol_version: Some(PROTOCOL_VERSION),
-        sequence: Some(0),
-        status_code: status,
-        reason: Some(Reason::from(reason)),
-        media_server: None,
-        extra: Extra::new(),
-    })
 }
 
 /// Event 1: time zero of the stream.
@@ -284,8 +248,8 @@ fn voice_change(meeting: &Meeting, what: Change, at: UnixMillis) -> Option<Event
     })
 }
 
-/// A call event of Phone. They have an `event_code` alone, and neither its numbers nor other fields are published: all but
-/// the name of the code is ours.
+/// A call event of Phone. They have an `event_code` alone, and neither its numbers nor other fields are published: all
+/// but the name of the code is ours.
 fn phone_change(what: Change, at: UnixMillis) -> Option<EventBody> {
     let (code, index) = match what {
         Change::Join(index) => (910_001, index),

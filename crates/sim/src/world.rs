@@ -1,7 +1,8 @@
-//! A world in memory: one [`Zoom`], one client, a network between them, and a clock that jumps from one event to the next.
+//! A world in memory: one [`Zoom`], one client, a network between them, and a clock that jumps from one event to the
+//! next.
 //!
-//! An hour of meeting takes milliseconds, and the same seed gives the same bytes. The client is anything that implements
-//! [`Client`]: the world knows nothing of how it is made.
+//! An hour of meeting takes milliseconds, and the same seed gives the same bytes. The client is anything that
+//! implements [`Client`]: the world knows nothing of how it is made.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,18 +14,26 @@ use rtms_wire::time::UnixMillis;
 
 use crate::{
     config::{Server, ZoomConfig},
+    connection::{ConnectionId, Ending, Endpoint},
     seed::Seed,
     sent::Sent,
-    webhook::{ANSWER_WITHIN, WebhookAnswer, WebhookId, WebhookPost},
-    zoom::{Admission, ConnectionId, Ending, Endpoint, Input, Output, Zoom},
+    webhook::{
+        answer::{ANSWER_WITHIN, WebhookAnswer},
+        post::{WebhookId, WebhookPost},
+    },
+    zoom::{
+        input::Input,
+        machine::Zoom,
+        output::{Admission, Output},
+    },
 };
 
-/// Whoever is to be tried against Zoom. It lives in the world's time and on the world's network.
+/// A client to be tried against Zoom, in the world's time and on the world's network.
 pub trait Client {
-    /// Takes what happened.
+    /// Takes an event.
     fn handle(&mut self, event: ToClient, now: UnixMillis);
 
-    /// The next thing it does; asked until there is none.
+    /// Returns the next action; asked until there is none.
     fn poll(&mut self) -> Option<FromClient>;
 
     /// When [`ToClient::Time`] is due at the latest.
@@ -36,7 +45,8 @@ pub trait Client {
     }
 }
 
-/// One attempt of the client's to connect, and the connection it becomes. The client chooses numbers and never uses one twice.
+/// One attempt of the client's to connect, and the connection it becomes. The client chooses numbers and never uses one
+/// twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Link(pub u64);
 
@@ -47,7 +57,7 @@ pub enum ToClient {
     Webhook(WebhookPost),
     /// The WebSocket upgrade succeeded.
     Opened(Link),
-    /// It failed.
+    /// The WebSocket upgrade failed, for this reason.
     Refused(Link, String),
     /// A message came.
     Message(Link, Bytes),
@@ -172,22 +182,22 @@ impl World {
         }
     }
 
-    /// What time it is.
+    /// Returns the time.
     pub fn now(&self) -> UnixMillis {
         self.now
     }
 
-    /// Zoom, to be looked at.
+    /// Returns Zoom.
     pub fn zoom(&self) -> &Zoom {
         &self.zoom
     }
 
-    /// Connections that neither side has ended.
+    /// Returns the connections that neither side has ended.
     pub fn open(&self) -> &BTreeSet<Link> {
         &self.open
     }
 
-    /// Lets the next thing happen, and everything that follows from it at once. False if nothing ever happens any more.
+    /// Runs the next event, and everything that follows from it at once. Returns false if nothing is left to happen.
     pub fn step(&mut self, client: &mut dyn Client, look: &mut dyn FnMut(UnixMillis, Step)) -> bool {
         self.carry_out(look);
         self.listen(client, look);
@@ -323,7 +333,7 @@ impl World {
         self.send(link, Way::ToClient, answer);
     }
 
-    /// Takes what Zoom does.
+    /// Carries out Zoom's outputs.
     fn carry_out(&mut self, look: &mut dyn FnMut(UnixMillis, Step)) {
         while let Some(sent) = self.zoom.poll_sent() {
             look(self.now, Step::Sent(sent));
@@ -356,7 +366,7 @@ impl World {
         }
     }
 
-    /// Takes what the client does.
+    /// Carries out the client's actions.
     fn listen(&mut self, client: &mut dyn Client, look: &mut dyn FnMut(UnixMillis, Step)) {
         while let Some(done) = client.poll() {
             look(self.now, Step::Did(done.clone()));

@@ -1,4 +1,5 @@
-//! What scenarios expect, asked of small clients of another make: a good one passes, a bad one is told what did not hold.
+//! What scenarios expect, asked of small clients of another make: a good one passes, a bad one is told what did not
+//! hold.
 
 #[allow(dead_code, reason = "not every fault is of interest here")]
 mod little;

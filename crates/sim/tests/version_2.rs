@@ -1,4 +1,5 @@
-//! The switches for what may come of version 2: each does what it is for, and none does anything unless it is asked for.
+//! The switches for what may come of version 2: each does what it is for, and none does anything unless it is asked
+//! for.
 
 #![allow(clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "in a test, a panic is the answer")]
 

@@ -6,12 +6,15 @@ use std::{convert::Infallible, io, net::Ipv4Addr, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use http_body_util::{BodyExt, Empty};
-use hyper::{Request, Response, body::Bytes, body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::TokioIo;
-use rtms_sim::{
-    config::App,
-    serve::intake::{EventServer, EventServerConfig},
+use hyper::{
+    Request, Response,
+    body::{Bytes, Incoming},
+    server::conn::http1,
+    service::service_fn,
 };
+use hyper_util::rt::TokioIo;
+use rtms_sim::config::App;
+use rtms_sim_server::intake::{EventServer, EventServerConfig};
 use rtms_wire::Uri;
 use tokio::{
     net::TcpListener,

@@ -4,10 +4,8 @@ use std::{fs::File, io::Write, path::PathBuf, process::ExitCode, time::Duration}
 
 use anyhow::Context;
 use clap::Args;
-use rtms_sim::{
-    judge::{Report, Verdict},
-    serve::Simulator,
-};
+use rtms_sim::judge::{Report, Verdict};
+use rtms_sim_server::Simulator;
 
 use crate::logging::note;
 

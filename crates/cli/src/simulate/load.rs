@@ -5,7 +5,7 @@ use std::{process::ExitCode, time::Duration};
 use anyhow::Context;
 use clap::Args;
 use cpu_time::ProcessTime;
-use rtms_sim::serve::load::{LoadConfig, LoadCounts, LoadServer};
+use rtms_sim_server::load::{LoadConfig, LoadCounts, LoadServer};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::{logging::note, signals::Signals};

@@ -5,10 +5,10 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 use anyhow::Context;
 use clap::Args;
 use rtms_sim::{
-    replay::{Absence, Played, tape::Contents},
-    serve::replay::{ReplayConfig, ReplayEnding, Replaying, Speed, Summary},
+    replay::{Absence, Played, wire_log::Contents},
     webhook::WebhookAnswer,
 };
+use rtms_sim_server::replay::{ReplayConfig, ReplayEnding, Replaying, Speed, Summary};
 use rtms_wire::media::medium::Medium;
 
 use crate::{logging::note, signals::Signals};

@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, process::ExitCode};
 use rtms_sim::{
     judge::StreamReport,
     sent::SentCounts,
-    serve::Simulator,
     webhook::{Outcome, Probe, Purpose, WebhookId},
 };
+use rtms_sim_server::Simulator;
 
 use crate::logging::note;
 

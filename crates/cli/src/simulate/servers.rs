@@ -6,7 +6,7 @@ use std::{
 };
 
 use clap::Args;
-use rtms_sim::serve::SimulatorConfig;
+use rtms_sim_server::SimulatorConfig;
 
 /// The servers.
 #[derive(Args, Debug)]

@@ -22,11 +22,8 @@ use rtms_gateway::{
     server::{RECORDINGS, Server},
 };
 use rtms_record::{Manifest, layout};
-use rtms_sim::{
-    config::App as SimApp,
-    meeting::MeetingOptions,
-    serve::{Simulator, SimulatorConfig},
-};
+use rtms_sim::{config::App as SimApp, meeting::MeetingOptions};
+use rtms_sim_server::{Simulator, SimulatorConfig};
 use rtms_sink::delivery::Delivery;
 use rtms_store::{
     receipts::{Receipt, ReceiptFilter},

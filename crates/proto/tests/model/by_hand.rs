@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rtms_sim::{
-    fault::{Answer, Incident, Refused, Request, Target, Temper, Told, Trouble},
+    fault::{Answer, EndNotice, Incident, Refused, Request, Target, Temper, Trouble},
     plan::{Plan, Post},
     world::Network,
 };
@@ -83,7 +83,7 @@ fn leaving_a_server_that_hangs_is_not_acting_on_a_repeat() {
 /// A stream that ends by state 4 alone, and whose first start webhook comes again when the killed process is there again.
 fn killed_at(at: Duration) -> Verdict {
     let mut plan = calm();
-    let stop = Trouble::Stop { reason: StopReason::HostDisabledApp, told: Told::StateOnly };
+    let stop = Trouble::Stop { reason: StopReason::HostDisabledApp, notice: EndNotice::StateOnly };
     plan.zoom.incidents = vec![
         Incident { at: STOP_AT, what: stop },
         Incident { at: STOP_AT + AWAY * 2, what: Trouble::StartRepeatedLate },

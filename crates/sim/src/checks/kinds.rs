@@ -1,8 +1,8 @@
 //! What kind of JSON stands in each field of what clients send.
 //!
-//! Decoders read Zoom leniently: names for numbers, digits in quotes, lists for objects. Zoom reads its clients by the letter, and so
-//! is done here, before anything is decoded. Null is as if the field were not there. Message 13 is not in these tables, because its
-//! fields are held against those of its request.
+//! Decoders read Zoom leniently: names for numbers, digits in quotes, lists for objects. Zoom reads its clients by the
+//! letter, and so is done here, before anything is decoded. Null is as if the field were not there. Message 13 is not
+//! in these tables, because its fields are held against those of its request.
 
 use rtms_wire::{
     codes::{message_type::MessageType, status_code::StatusCode},
@@ -12,7 +12,7 @@ use rtms_wire::{
 use serde::Deserialize as _;
 use serde_json::Value;
 
-use crate::checks::Refusal;
+use crate::checks::refusal::Refusal;
 
 /// A field of another kind than Zoom takes.
 #[derive(Clone, Debug, PartialEq, Eq)]

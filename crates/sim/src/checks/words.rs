@@ -1,7 +1,7 @@
 //! The words that go with a status: `reason` of messages 2, 4, 22 and 29.
 //!
-//! Programs read them: Zoom's own libraries try again when they find "duplicate signal request". The words of 8, 14 and 22 were
-//! observed; those of the others are reconstructed from the constants' names by the same pattern.
+//! Programs read them: Zoom's own libraries try again when they find "duplicate signal request". The words of 8, 14 and
+//! 22 were observed; those of the others are reconstructed from the constants' names by the same pattern.
 
 use rtms_wire::codes::status_code::StatusCode;
 

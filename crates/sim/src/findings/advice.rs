@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::Mistake;
+use crate::findings::mistake::Mistake;
 
 /// How bad a mistake is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -27,7 +27,8 @@ impl Severity {
     }
 }
 
-/// Makes [`Kind`] of a line for each kind of mistake: its name, how bad it is, and what is right with the place where it is written.
+/// Makes [`Kind`] of a line for each kind of mistake: its name, how bad it is, and what is right with the place where
+/// it is written.
 macro_rules! kinds {
     ($($kind:ident = $name:literal, $severity:ident, $advice:literal;)+) => {
         /// A kind of mistake, without the details of a [`Mistake`].

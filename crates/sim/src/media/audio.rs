@@ -13,7 +13,7 @@ use rtms_wire::{
 #[cfg(feature = "opus")]
 use crate::source::audio_codec::OpusPackets;
 use crate::{
-    media::{Due, studio::Studio},
+    media::{due::Due, studio::Studio},
     sent::{Payload, What},
     source::audio_codec::{self, G722Packets},
 };
@@ -83,7 +83,8 @@ impl AudioTrack {
         let mut bite_ms = 0;
         loop {
             let next = studio.meeting.next_sound(self.sent_ms()).map(|sound_ms| sound_ms / packet_ms);
-            // Silence is passed over, but no further than to now: there may be more packets before the next sound after a change of rate.
+            // Silence is passed over, but no further than to now: there may be more packets before the next sound after
+            // a change of rate.
             self.slot = self.slot.max(next.unwrap_or(u64::MAX).min(now_ms / packet_ms));
             // A packet is complete when its time is over.
             self.wake_ms = next.map(|slot| (slot + 1) * packet_ms);

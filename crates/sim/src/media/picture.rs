@@ -8,7 +8,7 @@ use rtms_wire::{
 };
 
 use crate::{
-    media::{Due, studio::Studio},
+    media::{due::Due, studio::Studio},
     meeting::options::Scene,
     sent::{Payload, What},
     source::{h264::Film, slide::Slide},

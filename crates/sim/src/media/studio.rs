@@ -14,8 +14,8 @@ use rtms_wire::{
 
 use crate::{
     meeting::{
-        MOST_SPEAKERS, Meeting,
         options::{MediaDetail, Scene},
+        story::{MOST_SPEAKERS, Meeting},
     },
     seed::Seed,
     signaling::{channel_id, phone_channel_id, phone_party},
@@ -89,7 +89,8 @@ impl Studio {
 
     /// The sound of utterances in a stretch of time.
     ///
-    /// Mono samples for the whole stretch, silent where nothing is said. The stretch is whole milliseconds at a rate that divides them.
+    /// Mono samples for the whole stretch, silent where nothing is said. The stretch is whole milliseconds at a rate
+    /// that divides them.
     pub(super) fn record(&mut self, utterances: &[usize], from_ms: u64, to_ms: u64, rate_hz: u32) -> Vec<i16> {
         let meeting = Arc::clone(&self.meeting);
         let per_ms = (rate_hz / 1000) as usize;
@@ -140,8 +141,8 @@ impl Studio {
         Some(voice.speak(seed, duration_ms, syllables, rate_hz))
     }
 
-    /// Who speaks as packets have it: in a Phone call each of its two channels, whatever form was asked for, and otherwise
-    /// each person, or all mixed together. Basis: observed in vendor code for Phone.
+    /// Who speaks as packets have it: in a Phone call each of its two channels, whatever form was asked for, and
+    /// otherwise each person, or all mixed together. Basis: observed in vendor code for Phone.
     pub(super) fn voices(&self, from_ms: u64, to_ms: u64, is_mixed: bool) -> Vec<(Option<usize>, Vec<usize>)> {
         let mut voices: Vec<(Option<usize>, Vec<usize>)> = Vec::new();
         for (speaker, utterances) in self.speakers(from_ms, to_ms) {
@@ -158,9 +159,10 @@ impl Studio {
         voices
     }
 
-    /// A packet of sound; of everybody where nobody is named. In the Contact Center it names its channel, with `user_id` 0 beside it:
-    /// Zoom's sample reads the one and Zoom's SDK the other. Basis: documented for the channel of a party; `channel_id` in mixed form
-    /// observed in vendor code, with which value is not known. Sound of Phone names its channel likewise.
+    /// A packet of sound; of everybody where nobody is named. In the Contact Center it names its channel, with
+    /// `user_id` 0 beside it: Zoom's sample reads the one and Zoom's SDK the other. Basis: documented for the channel
+    /// of a party; `channel_id` in mixed form observed in vendor code, with which value is not known. Sound of Phone
+    /// names its channel likewise.
     pub(super) fn sound_data(&self, whose: Option<usize>, data: Bytes, timestamp: UnixMillis) -> MediaData {
         let mut sound = self.media_data(whose, data, timestamp);
         if self.product == Product::ContactCenter {

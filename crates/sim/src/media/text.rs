@@ -20,11 +20,11 @@ use rtms_wire::{
 use serde_json::{Value, json};
 
 use crate::{
-    media::{Due, studio::Studio},
+    media::{due::Due, studio::Studio},
     meeting::{
-        Utterance,
         chat::{Audience, ChatForm, ChatLine},
         transcript::TranscriptLine,
+        utterance::Utterance,
     },
     sent::{ChatSent, What},
 };

@@ -1,15 +1,16 @@
-//! What happens to a Contact Center call beside people coming and going: hold, monitoring, takeover, conference, transfer.
+//! What happens to a Contact Center call beside people coming and going: hold, monitoring, takeover, conference,
+//! transfer.
 
 use rtms_wire::codes::event_type::VoiceEventType;
 
-use crate::meeting::{GRID_MS, Participant};
+use crate::meeting::{participant::Participant, utterance::GRID_MS};
 
 /// One step of a call's story.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CallStep {
-    /// When.
+    /// When it happens, in milliseconds since the stream started.
     pub at_ms: u64,
-    /// What.
+    /// The event that tells of it.
     pub event: VoiceEventType,
     /// Whom it is about, as an index into the participants.
     pub party: usize,
@@ -24,9 +25,9 @@ enum Part {
     Second,
 }
 
-/// The story: the agent puts the customer on hold, a supervisor listens and takes over, a conference is tried in every way that it
-/// can fail until somebody joins it, and the call is handed on in the end. The customer's and the agents' coming and going is told apart
-/// from it.
+/// The story: the agent puts the customer on hold, a supervisor listens and takes over, a conference is tried in every
+/// way that it can fail until somebody joins it, and the call is handed on in the end. The customer's and the agents'
+/// coming and going is told apart from it.
 const STORY: [(VoiceEventType, Part); 26] = [
     (VoiceEventType::UserHold, Part::Agent),
     (VoiceEventType::UserUnhold, Part::Agent),

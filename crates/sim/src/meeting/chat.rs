@@ -3,7 +3,7 @@
 use rtms_wire::codes::chat::ChatOperation;
 
 use crate::{
-    meeting::{Participant, groups::GroupChange, options::ChatStyle},
+    meeting::{groups::GroupChange, options::ChatStyle, participant::Participant},
     seed::Seed,
     source::phrases::CHAT_LINES,
 };
@@ -13,7 +13,7 @@ use crate::{
 pub struct ChatLine {
     /// Who, as an index into [`Meeting::participants`](crate::meeting::Meeting::participants).
     pub author: usize,
-    /// When.
+    /// When it happens, in milliseconds since the stream started.
     pub at_ms: u64,
     /// What is done to the message.
     pub operation: ChatOperation,

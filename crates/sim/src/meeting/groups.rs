@@ -2,12 +2,12 @@
 
 use rtms_wire::codes::{chat::ChatGroupMemberStatus, event_type::EventType};
 
-use crate::meeting::{GRID_MS, Participant};
+use crate::meeting::{participant::Participant, utterance::GRID_MS};
 
 /// A change to a chat group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupChange {
-    /// When.
+    /// When it happens, in milliseconds since the stream started.
     pub at_ms: u64,
     /// Which of the events 10 to 14 tells of it.
     pub event: EventType,

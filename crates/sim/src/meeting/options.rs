@@ -44,7 +44,8 @@ impl Default for MeetingOptions {
 }
 
 impl MeetingOptions {
-    /// The same meeting with all that can be in one: corrected lines of transcript, chat in every form, cameras that change their size.
+    /// The same meeting with all that can be in one: corrected lines of transcript, chat in every form, cameras that
+    /// change their size.
     #[must_use]
     pub fn with_everything(self) -> Self {
         Self {
@@ -62,11 +63,11 @@ pub enum Scene {
     /// People talk, mostly in turns, come and go, and one of them shares a screen.
     #[default]
     Conversation,
-    /// To measure sync by: the first participant beeps (1 kHz, 100 ms) at every full second after the stream's start, and every camera
-    /// and screen shows one white picture with exactly that timestamp and dark ones between.
+    /// To measure sync by: the first participant beeps (1 kHz, 100 ms) at every full second after the stream's start,
+    /// and every camera and screen shows one white picture with exactly that timestamp and dark ones between.
     FlashAndBeep,
-    /// The most sound that Zoom sends: three people, or as many as there are, all talk at once and without a pause. Nobody knows the
-    /// words.
+    /// The most sound that Zoom sends: three people, or as many as there are, all talk at once and without a pause.
+    /// Nobody knows the words.
     AllTalkAtOnce,
 }
 
@@ -87,8 +88,9 @@ pub enum TranscriptStyle {
     /// One message for every line, when it has been said.
     #[default]
     WholeLines,
-    /// A line appears half-heard while it is being said (NEW) and is put right afterwards (UPDATE), or taken back (DELETE, without
-    /// words) and written again under a new `sentence_id`. A client that switches language detection off gets whole lines only.
+    /// A line appears half-heard while it is being said (NEW) and is put right afterwards (UPDATE), or taken back
+    /// (DELETE, without words) and written again under a new `sentence_id`. A client that switches language detection
+    /// off gets whole lines only.
     Corrected,
 }
 
@@ -108,17 +110,18 @@ pub enum CameraStyle {
     /// What was asked for, all the time.
     #[default]
     SteadySize,
-    /// HD at first, SD for the middle third of the meeting as if the network were poor, HD again; never more than was asked for.
+    /// HD at first, SD for the middle third of the meeting as if the network were poor, HD again; never more than was
+    /// asked for.
     ChangingSizes,
 }
 
 /// Sound and pictures that the user brought, in place of those that the simulator makes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sources {
-    /// What the first participant says without a pause, from the start of the stream, again and again; nobody else speaks. There is no
-    /// transcript of it, as nobody knows the words.
+    /// What the first participant says without a pause, from the start of the stream, again and again; nobody else
+    /// speaks. There is no transcript of it, as nobody knows the words.
     pub sound: Option<Arc<Sound>>,
-    /// What every camera shows when H.264 is asked for: one access unit for each picture that is due, from the first on for every new
-    /// viewer, again and again. Its size is what it is.
+    /// What every camera shows when H.264 is asked for: one access unit for each picture that is due, from the first on
+    /// for every new viewer, again and again. Its size is what it is.
     pub film: Option<Arc<Film>>,
 }

@@ -2,7 +2,7 @@
 
 use rtms_wire::codes::media::DataMessageAttribute;
 
-use crate::meeting::{Utterance, options::TranscriptStyle};
+use crate::meeting::{options::TranscriptStyle, utterance::Utterance};
 
 /// One message of transcript.
 #[derive(Clone, Debug, PartialEq, Eq)]

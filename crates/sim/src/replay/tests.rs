@@ -1,4 +1,4 @@
-//! What a tape does, line by line, to clients of several makes.
+//! What a wire log does, line by line, to clients of several makes.
 
 use rtms_wire::{
     extra::Extra,
@@ -22,7 +22,7 @@ const SIGNALING: ConnectionId = ConnectionId(1);
 const MEDIA: ConnectionId = ConnectionId(2);
 const OTHER_MEDIA: ConnectionId = ConnectionId(3);
 
-/// A tape being played to a client that a test moves by hand.
+/// A wire log being played to a client that a test moves by hand.
 struct Stage {
     replay: Replay,
     lines: VecDeque<WireLogLine<'static>>,
@@ -37,7 +37,7 @@ impl Stage {
         Self { replay: Replay::new(contents, App::default(), "ws://here/media", START), lines, now: START }
     }
 
-    /// Plays until the tape waits or ends; gives what was done, the payloads as text.
+    /// Plays until the wire log waits or ends; gives what was done, the payloads as text.
     fn play(&mut self) -> (Vec<(ConnectionId, String)>, Option<Step>) {
         let mut done = Vec::new();
         while let Some(line) = self.lines.front() {
@@ -196,7 +196,7 @@ fn media_that_the_client_does_not_want_is_passed_over_once_that_is_known() {
 }
 
 #[test]
-fn a_tape_waits_for_nobody_longer_than_zoom_does() {
+fn a_wire_log_waits_for_nobody_longer_than_zoom_does() {
     let mut stage = Stage::new(&meeting());
     stage.now = START + Duration::from_secs(60);
     assert_eq!(stage.play(), (vec![], Some(Step::Over(Absence::NobodyCame))));

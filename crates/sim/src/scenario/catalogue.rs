@@ -1,6 +1,6 @@
 //! The scenarios that are in the program, in the order in which they are told.
 
-use super::Scenario;
+use crate::scenario::definition::Scenario;
 
 impl Scenario {
     /// All of them, from the plain to the bad.

@@ -14,8 +14,8 @@ pub struct Expect {
     /// How often signaling was joined.
     #[serde(default)]
     pub joins: Option<Count>,
-    /// Media of which nothing is missing: every packet of sound from the first join on, or from `complete_from`; every line of
-    /// transcript or chat.
+    /// Media of which nothing is missing: every packet of sound from the first join on, or from `complete_from`; every
+    /// line of transcript or chat.
     #[serde(default)]
     pub media_complete: Vec<Medium>,
     /// From when on the sound has to be complete, since the start of the stream.
@@ -33,8 +33,8 @@ pub struct Expect {
     /// In which time after each loss of a connection there was the next handshake of its kind.
     #[serde(default, with = "humantime_serde")]
     pub back_within: Option<Duration>,
-    /// Findings that the story brings about. In virtual time our own client has each of them and no other; a client on real sockets
-    /// is not charged with them, and need not have them.
+    /// Findings that the story brings about. In virtual time our own client has each of them and no other; a client on
+    /// real sockets is not charged with them, and need not have them.
     #[serde(default)]
     pub findings: Vec<String>,
 }

@@ -1,8 +1,9 @@
 //! Whether that holds what a scenario expects.
 //!
-//! It is asked in two ways. Of our own client in virtual time everything is meant to the letter ([`Scenario::unmet`]). Of a client
-//! of any make on real sockets ([`Scenario::outcome`]) time is measured with a leeway, what the client never asked for cannot be
-//! missing, and the findings that are named are those that the story brings about: who has none of them is the better client.
+//! It is asked in two ways. Of our own client in virtual time everything is meant to the letter ([`Scenario::unmet`]).
+//! Of a client of any make on real sockets ([`Scenario::outcome`]) time is measured with a leeway, what the client
+//! never asked for cannot be missing, and the findings that are named are those that the story brings about: who has
+//! none of them is the better client.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,15 +12,15 @@ use std::{
 
 use rtms_wire::{codes::product::Product, ids::UserId, media::medium::Medium, time::UnixMillis};
 
-use super::{Scenario, Witness};
 use crate::{
     fault::{Target, Trouble},
-    judge::{ScenarioReport, StreamReport},
-    meeting::GRID_MS,
+    judge::report::{ScenarioReport, StreamReport},
+    meeting::utterance::GRID_MS,
+    scenario::{definition::Scenario, witness::Witness},
     sent::Sent,
     signaling::phone_party,
-    webhook::Delivery,
-    zoom::Zoom,
+    webhook::delivery::Delivery,
+    zoom::machine::Zoom,
 };
 
 /// What expectations are held against, and how closely.
@@ -57,7 +58,8 @@ impl Case<'_> {
 }
 
 impl Scenario {
-    /// What does not hold of a stream that has ended, in words, every word of it meant; nothing if all is as the scenario says.
+    /// What does not hold of a stream that has ended, in words, every word of it meant; nothing if all is as the
+    /// scenario says.
     pub fn unmet(&self, zoom: &Zoom, sent: &[Sent]) -> Vec<String> {
         let witness = Witness::of(sent, zoom.start());
         let mut unmet = self.unmet_in(Case { zoom, witness: &witness, is_anybodys: false });
@@ -65,26 +67,30 @@ impl Scenario {
         unmet
     }
 
-    /// The report on a client of any make that has played this scenario in memory: findings that the story brings about do not count,
-    /// and what it expects does, as far as it can be asked of that client.
+    /// Returns the report on a client of any make that has played this scenario in memory: findings that the story
+    /// brings about do not count, and what it expects does, as far as it can be asked of that client.
     pub fn judge(&self, zoom: &Zoom, sent: &[Sent]) -> StreamReport {
+        self.judge_visited(zoom, &Witness::of(sent, zoom.start()), is_heard(zoom))
+    }
+
+    /// Returns the same for a stream whose witness saw everything that was sent while it was sent.
+    pub fn judge_witnessed(&self, zoom: &Zoom, witness: &Witness) -> StreamReport {
+        self.judge_visited(zoom, witness, zoom.webhooks_are_posted() && is_heard(zoom))
+    }
+
+    /// `is_heard` says whether a webhook was accepted.
+    fn judge_visited(&self, zoom: &Zoom, witness: &Witness, is_heard: bool) -> StreamReport {
+        let is_visited = is_heard || zoom.tally().attempts > 0;
         let mut report = zoom.report();
-        let is_visited = zoom.tally().attempts > 0 || zoom.deliveries().iter().any(Delivery::is_accepted);
-        report.judge_by(self, self.outcome(zoom, &Witness::of(sent, zoom.start()), is_visited, false));
+        report.judge_by(&self.expect.findings, self.outcome(zoom, witness, is_visited));
         report
     }
 
-    /// What holds and does not of a stream with a client of any make. `is_visited` says whether there was a client at all, and
-    /// `is_cut_short` whether somebody ended the stream before the scenario did.
-    pub(crate) fn outcome(
-        &self,
-        zoom: &Zoom,
-        witness: &Witness,
-        is_visited: bool,
-        is_cut_short: bool,
-    ) -> ScenarioReport {
+    /// What holds and does not of a stream with a client of any make. `is_visited` says whether there was a client at
+    /// all.
+    fn outcome(&self, zoom: &Zoom, witness: &Witness, is_visited: bool) -> ScenarioReport {
         let case = Case { zoom, witness, is_anybodys: true };
-        let (unmet, unchecked) = if is_cut_short {
+        let (unmet, unchecked) = if witness.is_cut_short {
             (Vec::new(), vec!["anything: the stream was ended before the scenario was over".to_owned()])
         } else if !is_visited {
             (vec!["nobody came: no connection was tried, and no webhook was accepted".to_owned()], Vec::new())
@@ -93,11 +99,6 @@ impl Scenario {
         };
         let nobody_joins = self.expect.joins.is_some_and(|joins| joins.holds(0));
         ScenarioReport { name: self.name.clone(), unmet, unchecked, nobody_joins }
-    }
-
-    /// Whether the story brings this finding about, so that it says nothing of the client.
-    pub(crate) fn excuses(&self, finding: &str) -> bool {
-        self.expect.findings.iter().any(|it| it == finding)
     }
 
     fn unmet_in(&self, case: Case<'_>) -> Vec<String> {
@@ -184,7 +185,7 @@ impl Scenario {
         // A packet that the end cuts short is never complete.
         let end_ms = zoom.over().map_or(meeting.duration_ms, |(at, _)| case.since_start(at));
         let end_ms = end_ms.min(meeting.duration_ms).saturating_sub(witness.packet_ms + 100);
-        let untold = self.untold(witness.packet_ms + 100);
+        let unsent = self.unsent(witness.packet_ms + 100);
         let mut slots: BTreeMap<u64, Vec<&UserId>> = BTreeMap::new();
         for said in &meeting.utterances {
             // A channel of a Phone call is heard, not each person on it.
@@ -199,7 +200,7 @@ impl Scenario {
         let missing: Vec<u64> = slots
             .into_iter()
             .filter(|(slot, speakers)| (from_ms..end_ms).contains(slot) && speakers.len() <= 3)
-            .filter(|(slot, _)| !untold.iter().any(|(from, to)| (*from..*to).contains(slot)))
+            .filter(|(slot, _)| !unsent.iter().any(|(from, to)| (*from..*to).contains(slot)))
             .filter(|(slot, speakers)| !witness.heard_all(*slot, speakers))
             .map(|(slot, _)| slot)
             .collect();
@@ -209,20 +210,20 @@ impl Scenario {
         Some(format!("{lost:?} of speech were never sent, the first at {:?}", Duration::from_millis(*first)))
     }
 
-    /// Stretches of time whose sound Zoom itself has not, with so many milliseconds around them: a packet that is half in one is
-    /// not sent.
-    fn untold(&self, around: u64) -> Vec<(u64, u64)> {
-        let mut untold = Vec::new();
+    /// Stretches of time whose sound Zoom itself has not, with so many milliseconds around them: a packet that is half
+    /// in one is not sent.
+    fn unsent(&self, around: u64) -> Vec<(u64, u64)> {
+        let mut unsent = Vec::new();
         let mut paused = None;
         for incident in &self.incidents {
             let at = millis(incident.at);
             match &incident.what {
                 Trouble::Pause | Trouble::Stop { .. } => paused = paused.or(Some(at)),
                 Trouble::Resume | Trouble::StartsAgain => {
-                    untold.extend(paused.take().map(|from| (from.saturating_sub(around), at + around)))
+                    unsent.extend(paused.take().map(|from| (from.saturating_sub(around), at + around)))
                 }
                 Trouble::Gap { medium: Medium::Audio, lasts } => {
-                    untold.push((at.saturating_sub(around), at + millis(*lasts) + around));
+                    unsent.push((at.saturating_sub(around), at + millis(*lasts) + around));
                 }
                 Trouble::Cut { .. }
                 | Trouble::Close { .. }
@@ -242,8 +243,8 @@ impl Scenario {
                 | Trouble::Repeat { .. } => {}
             }
         }
-        untold.extend(paused.map(|from| (from.saturating_sub(around), u64::MAX)));
-        untold
+        unsent.extend(paused.map(|from| (from.saturating_sub(around), u64::MAX)));
+        unsent
     }
 
     /// Losses of connections after which the next handshake was late.
@@ -302,4 +303,9 @@ fn missing_lines(due: impl Iterator<Item = u64>, sent: u64, of: &str, case: Case
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Whether the client accepted a webhook.
+fn is_heard(zoom: &Zoom) -> bool {
+    zoom.deliveries().iter().any(Delivery::is_accepted)
 }

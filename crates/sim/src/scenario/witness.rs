@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use rtms_wire::{codes::status_code::StatusCode, ids::UserId, media::medium::Medium, time::UnixMillis};
 
 use crate::{
-    meeting::GRID_MS,
+    meeting::utterance::GRID_MS,
     sent::{Payload, Sent, SentCounts, What},
 };
 
-/// Looks on while things are sent.
+/// Sees what is sent on a stream while it is sent.
 #[derive(Clone, Debug)]
-pub(crate) struct Witness {
+pub struct Witness {
     start: UnixMillis,
     /// How much was sent.
     pub(super) counts: SentCounts,
@@ -23,14 +23,17 @@ pub(crate) struct Witness {
     pub(super) opened: Vec<UnixMillis>,
     /// How long the last format makes a packet of sound.
     pub(super) packet_ms: u64,
-    /// Stretches of [`GRID_MS`] whose sound was sent, by whose it was, and those of everybody mixed. Milliseconds since the start.
+    /// Stretches of [`GRID_MS`] whose sound was sent, by whose it was, and those of everybody mixed. Milliseconds since
+    /// the start.
     heard: BTreeMap<UserId, BTreeSet<u64>>,
     mixed: BTreeSet<u64>,
+    /// Whether somebody ended the stream before the scenario did.
+    pub(super) is_cut_short: bool,
 }
 
 impl Witness {
-    /// Of a stream that starts now.
-    pub(crate) fn new(start: UnixMillis) -> Self {
+    /// Returns the witness of a stream that starts at `start`, of which nothing was sent yet.
+    pub fn new(start: UnixMillis) -> Self {
         Self {
             start,
             counts: SentCounts::default(),
@@ -40,6 +43,7 @@ impl Witness {
             packet_ms: GRID_MS,
             heard: BTreeMap::new(),
             mixed: BTreeSet::new(),
+            is_cut_short: false,
         }
     }
 
@@ -50,8 +54,8 @@ impl Witness {
         witness
     }
 
-    /// Takes notice of one more thing.
-    pub(crate) fn see(&mut self, one: &Sent) {
+    /// Takes notice of one more thing that was sent.
+    pub fn see(&mut self, one: &Sent) {
         self.counts.count(&one.what);
         self.media.extend(one.what.medium());
         match &one.what {
@@ -76,6 +80,11 @@ impl Witness {
             | What::Transcript { .. }
             | What::Chat { .. } => {}
         }
+    }
+
+    /// Notes that somebody ended the stream before the scenario did, so that nothing can be asked of it.
+    pub fn cut_short(&mut self) {
+        self.is_cut_short = true;
     }
 
     fn hear(&mut self, payload: &Payload) {

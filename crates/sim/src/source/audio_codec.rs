@@ -1,6 +1,7 @@
 //! PCM into the payloads that Zoom can send: L16, G.711 A-law, G.722 and, with the feature `opus`, Opus.
 //!
-//! For `content_type` 1 (RTP) the same payloads are sent: whether Zoom puts an RTP header before them is not documented.
+//! For `content_type` 1 (RTP) the same payloads are sent: whether Zoom puts an RTP header before them is not
+//! documented.
 
 use audio_codec::Encoder as _;
 
@@ -24,7 +25,8 @@ fn a_law_byte(sample: i16) -> u8 {
     (sign | code) ^ 0x55
 }
 
-/// Encodes one speaker's sound as G.722 at 64 kbit/s: two samples of 16 kHz mono a byte, the lower band in the low six bits.
+/// Encodes one speaker's sound as G.722 at 64 kbit/s: two samples of 16 kHz mono a byte, the lower band in the low six
+/// bits.
 pub struct G722Packets(audio_codec::g722::G722Encoder);
 
 impl G722Packets {
@@ -56,8 +58,8 @@ impl std::fmt::Debug for G722Packets {
 
 /// Encodes one speaker's sound into raw Opus packets, one per message, each decodable after the ones before it.
 ///
-/// The same sound gives the same packets on one machine. Between processors of different kinds they may differ in their last bits,
-/// because the encoder calculates with floating-point vectors; all other media is the same everywhere.
+/// The same sound gives the same packets on one machine. Between processors of different kinds they may differ in their
+/// last bits, because the encoder calculates with floating-point vectors; all other media is the same everywhere.
 #[cfg(feature = "opus")]
 pub struct OpusPackets {
     encoder: opus_pure::OpusEncoder,

@@ -12,15 +12,15 @@ pub enum ReadError {
     /// It cannot be opened or read.
     #[error("cannot read {}", path.display())]
     Io {
-        /// Which.
+        /// The path of the file.
         path: PathBuf,
-        /// Why.
+        /// The error of the operating system.
         source: std::io::Error,
     },
     /// It is larger than what is held in memory.
     #[error("{} is larger than {most_bytes} bytes", path.display())]
     TooLarge {
-        /// Which.
+        /// The path of the file.
         path: PathBuf,
         /// The limit.
         most_bytes: u64,

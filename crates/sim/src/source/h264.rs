@@ -92,8 +92,8 @@ impl Film {
         Ok(Self { access_units })
     }
 
-    /// The film of somebody at a camera: in SD if that is asked for, otherwise in HD. There are four; who comes fifth looks like the
-    /// first.
+    /// The film of somebody at a camera: in SD if that is asked for, otherwise in HD. There are four; who comes fifth
+    /// looks like the first.
     pub fn of_person(person: usize, resolution: MediaResolution) -> &'static Self {
         by_size(resolution, &FILMS.persons[person % FILMS.persons.len()])
     }

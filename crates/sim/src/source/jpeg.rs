@@ -1,8 +1,8 @@
 //! JPEG for pictures whose 8×8 blocks are each of one colour.
 //!
 //! Such a block is one number per component, so there is nothing to transform and the picture costs next to nothing; a
-//! meeting's worth of slides must not take the machine away from the client that is tested with them. The result is plain
-//! baseline JPEG (ITU-T T.81), exact to the rounding of colours.
+//! meeting's worth of slides must not take the machine away from the client that is tested with them. The result is
+//! plain baseline JPEG (ITU-T T.81), exact to the rounding of colours.
 
 /// Puts bits into bytes, the first bit highest, with the stuffing that JPEG wants after 0xFF.
 struct Bits {

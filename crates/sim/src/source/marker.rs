@@ -2,8 +2,8 @@
 
 /// What stands in for one payload of media: 16 bytes that nothing else in the meeting has.
 ///
-/// Layout: a letter for the medium, a 1 for a key frame or else a 0, the participant and the slot in big-endian, the seed in big-endian
-/// (1, 1, 2, 4 and 8 bytes).
+/// Layout: a letter for the medium, a 1 for a key frame or else a 0, the participant and the slot in big-endian, the
+/// seed in big-endian (1, 1, 2, 4 and 8 bytes).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Marker {
     /// `A` for sound, `V` for a camera, `S` for a shared screen.

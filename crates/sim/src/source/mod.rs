@@ -1,4 +1,5 @@
-//! What people in the meeting say and show: made from the seed (speech, lines of transcript, pictures) or brought by the user.
+//! What people in the meeting say and show: made from the seed (speech, lines of transcript, pictures) or brought by
+//! the user.
 
 pub mod audio_codec;
 pub mod file;

@@ -13,7 +13,8 @@ pub struct Speaker {
     pub lines: &'static [&'static str],
 }
 
-/// Everybody there is. Neighbours differ in language and often in script, so that even two people are a test of text handling.
+/// Everybody there is. Neighbours differ in language and often in script, so that even two people are a test of text
+/// handling.
 pub const SPEAKERS: &[Speaker] = &[
     Speaker {
         name: "Ines Okafor",

@@ -33,7 +33,8 @@ pub struct Slide {
 impl Slide {
     /// Draws a title, some lines below it and a number in the corner, in colours that follow from `hue`.
     ///
-    /// Characters that the built-in font lacks (it has Latin, Greek, hiragana) become question marks; what does not fit is cut off.
+    /// Characters that the built-in font lacks (it has Latin, Greek, hiragana) become question marks; what does not fit
+    /// is cut off.
     pub fn draw(resolution: MediaResolution, hue: u64, title: &str, lines: &[String], frame: u64) -> Self {
         let mut slide = Self::blank(resolution, palette(hue));
         let (columns, rows) = (usize::from(slide.width), usize::from(slide.height));

@@ -80,10 +80,12 @@ impl Sound {
         self.samples.len() as u64 * 1000 / u64::from(self.rate_hz)
     }
 
-    /// The sound of a stretch of time, at a rate, exactly `duration_ms * rate_hz / 1000` samples; after its end it starts again.
+    /// The sound of a stretch of time, at a rate, exactly `duration_ms * rate_hz / 1000` samples; after its end it
+    /// starts again.
     ///
-    /// Neighbouring samples are joined by straight lines when there are too few of them and averaged when there are too many: good enough
-    /// to listen to, and the same on every machine, because only whole numbers are used. At its own rate it is exact.
+    /// Neighbouring samples are joined by straight lines when there are too few of them and averaged when there are too
+    /// many: good enough to listen to, and the same on every machine, because only whole numbers are used. At its own
+    /// rate it is exact.
     pub fn play(&self, from_ms: u64, duration_ms: u64, rate_hz: u32) -> Vec<i16> {
         let (own, wanted) = (u64::from(self.rate_hz), u64::from(rate_hz.max(1)));
         let first = from_ms * wanted / 1000;

@@ -1,7 +1,7 @@
 //! Speech-like sound: no words, but the pitch, syllables, formants and pauses of somebody talking.
 //!
-//! A glottal pulse and some breath go through three resonators (the classical source and filter). Only additions, multiplications and
-//! divisions are used, no library sine, so the same seed gives the same samples on every machine.
+//! A glottal pulse and some breath go through three resonators (the classical source and filter). Only additions,
+//! multiplications and divisions are used, no library sine, so the same seed gives the same samples on every machine.
 
 use crate::seed::Seed;
 
@@ -109,7 +109,8 @@ impl Voice {
 
 /// A pure tone of 1 kHz, as loud as speech: what goes with a flash to measure sync by.
 ///
-/// Mono samples, exactly `duration_ms * rate_hz / 1000` of them; every rate of Zoom has a whole number of samples in a period.
+/// Mono samples, exactly `duration_ms * rate_hz / 1000` of them; every rate of Zoom has a whole number of samples in a
+/// period.
 pub fn beep(duration_ms: u64, rate_hz: u32) -> Vec<i16> {
     let count = usize::try_from(duration_ms * u64::from(rate_hz) / 1000).unwrap_or(usize::MAX);
     let period = (rate_hz / 1000).max(1);

@@ -4,12 +4,12 @@ use std::{fmt, time::Duration};
 
 use rtms_wire::time::UnixMillis;
 
-use crate::webhook::{Purpose, WebhookId};
+use crate::webhook::post::{Purpose, WebhookId};
 
 /// One attempt, from its posting to what is known of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delivery {
-    /// Which webhook.
+    /// The webhook.
     pub webhook: WebhookId,
     /// Its event name.
     pub event: String,
@@ -122,8 +122,7 @@ impl Deliveries {
     }
 
     /// A number that grows with every change, so that a driver knows when to look again.
-    #[cfg(feature = "serve")]
-    pub(crate) fn changes(&self) -> u64 {
+    pub fn changes(&self) -> u64 {
         self.changes
     }
 }

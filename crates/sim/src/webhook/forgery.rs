@@ -1,4 +1,5 @@
-//! Start webhooks that Zoom did not send, each of a stream of its own: a receiver that accepts one connects wherever anybody wants.
+//! Start webhooks that Zoom did not send, each of a stream of its own: a receiver that accepts one connects wherever
+//! anybody wants.
 
 use std::time::Duration;
 
@@ -8,7 +9,8 @@ use rtms_wire::{ids::StreamId, secret::SecretToken, signature::webhook_signature
 /// From the real start webhook to the forged ones, so that a client has joined the real stream first.
 pub(super) const AFTER_THE_START: Duration = Duration::from_secs(1);
 
-/// How old a stale one is. Zoom tries again for up to 85 minutes, perhaps with the first signature; a day is beyond all doubt.
+/// How old a stale one is. Zoom tries again for up to 85 minutes, perhaps with the first signature; a day is beyond all
+/// doubt.
 const STALE_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What is wrong with a forged start webhook.

@@ -10,7 +10,12 @@ use serde_json::{Value, json};
 use crate::{
     config::App,
     seed::Seed,
-    webhook::{ANSWER_WITHIN, WebhookAnswer},
+    webhook::{
+        answer::{ANSWER_WITHIN, WebhookAnswer},
+        identity::base64_text,
+        post::Purpose,
+        probe::Probe,
+    },
 };
 
 /// The event name of a validation.
@@ -25,22 +30,6 @@ pub const WARN_AFTER: [u32; 2] = [2, 4];
 /// After so many failures in a row Zoom disables the subscription. Basis: documented.
 pub const DISABLE_AFTER: u32 = 6;
 
-/// A validation that Zoom never sends: a receiver that answers it with an HMAC signs for strangers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Probe {
-    /// An ordinary token without any signature.
-    Unsigned,
-    /// An ordinary token with a signature that no secret made.
-    WronglySigned,
-    /// Without a signature, and the token is the base string of a webhook: its HMAC is that webhook's signature.
-    SigningOracle,
-}
-
-impl Probe {
-    /// All of them, mildest first.
-    pub const ALL: [Self; 3] = [Self::Unsigned, Self::WronglySigned, Self::SigningOracle];
-}
-
 /// A validation as it is posted.
 #[derive(Clone, Debug)]
 pub(super) struct Question {
@@ -51,7 +40,7 @@ pub(super) struct Question {
 impl Question {
     /// With a token like Zoom's example: 22 characters of base64url.
     pub(super) fn ordinary(chance: &mut Seed, now: UnixMillis) -> Self {
-        let token = super::identity::base64_text(chance, 22).replace('+', "-").replace('/', "_");
+        let token = base64_text(chance, 22).replace('+', "-").replace('/', "_");
         Self::new(token, now)
     }
 
@@ -77,11 +66,11 @@ impl Question {
     }
 
     /// The signature that a probe carries, if any.
-    pub(super) fn signature(&self, purpose: super::Purpose, secret: &SecretToken, timestamp: &str) -> Option<String> {
+    pub(super) fn signature(&self, purpose: Purpose, secret: &SecretToken, timestamp: &str) -> Option<String> {
         match purpose {
-            super::Purpose::Probe(Probe::Unsigned | Probe::SigningOracle) => None,
-            super::Purpose::Probe(Probe::WronglySigned) => Some(format!("v0={}", "5".repeat(64))),
-            super::Purpose::Event | super::Purpose::Again | super::Purpose::Validation | super::Purpose::Forged(_) => {
+            Purpose::Probe(Probe::Unsigned | Probe::SigningOracle) => None,
+            Purpose::Probe(Probe::WronglySigned) => Some(format!("v0={}", "5".repeat(64))),
+            Purpose::Event | Purpose::Again | Purpose::Validation | Purpose::Forged(_) => {
                 Some(webhook_signature(secret, timestamp, &self.body))
             }
         }
@@ -116,7 +105,7 @@ impl Question {
         }
     }
 
-    /// Says which usual mistake would have made a wrong one.
+    /// Names the usual mistake that would explain a wrong one.
     fn check_encrypted(&self, encrypted: &str, app: &App) -> Result<(), String> {
         let plain = self.plain_token.as_bytes();
         let right = hmac_hex(app.secret_token.expose(), plain);

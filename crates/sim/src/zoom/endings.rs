@@ -1,13 +1,74 @@
 //! How connections are lost and how the stream ends.
 
-use super::*;
+use std::{sync::Arc, time::Duration};
 
-/// From state 4 to the close frames, for those who do not close by themselves when they are told. Not documented; ours. What is
-/// told on signaling can be overtaken by a close frame on another socket, and Zoom's SDK takes that for a failure (leave 960).
+use rtms_wire::{
+    codes::{
+        state::{SessionState, StreamState},
+        stop_reason::StopReason,
+    },
+    time::UnixMillis,
+};
+
+use crate::{
+    connection::{ConnectionId, Ending},
+    findings::mistake::Mistake,
+    media::flow::Media,
+    meeting::happening::Change,
+    signaling,
+    webhook::webhooks::News,
+    zoom::{connections::Role, machine::Zoom, phase::Phase},
+};
+
+/// From state 4 to the close frames, for those who do not close by themselves when they are told. Not documented; ours.
+/// What is told on signaling can be overtaken by a close frame on another socket, and Zoom's SDK takes that for a
+/// failure (leave 960).
 const PARTING: Duration = Duration::from_secs(1);
 
 impl Zoom {
-    /// Both kinds of connection are interrupted; signaling has a window to come back. `reason` is why the stream ends if it does not.
+    /// A connection has ended by the client.
+    pub(super) fn closed(&mut self, connection: ConnectionId, ending: Ending, now: UnixMillis) {
+        // The network loses the goodbye, too.
+        if self.connections.is_void(connection) {
+            return;
+        }
+        let hung = self.connections.drop_waiting(connection);
+        let Some(known) = self.connections.remove(connection) else {
+            let is_judged = self.notes.client.ended_by_itself(connection);
+            if is_judged && ending == Ending::Cut && !self.faults.is_client_away(now) {
+                self.notes.find(now, Some(connection), Mistake::AbruptClose);
+            }
+            return;
+        };
+        match ending {
+            Ending::CloseFrame => {}
+            // Whoever was told that the stream is over may go as they like.
+            Ending::Cut if known.cut_at.is_some() || self.faults.is_client_away(now) || self.is_parting() => {}
+            Ending::Cut => self.notes.find(now, Some(connection), Mistake::AbruptClose),
+            Ending::TooSlow { waiting_bytes } => {
+                self.notes.find(now, Some(connection), Mistake::ReadTooSlowly { waiting_bytes })
+            }
+        }
+        match known.role {
+            Role::SignalingNew | Role::MediaNew => {}
+            Role::Signaling(_) | Role::Media(_) if known.cut_at.is_some() => {}
+            // A client that leaves a server that hangs does it for that reason.
+            Role::Signaling(_) if hung => self.signaling_lost(StopReason::AwaitReconnectionTimeout, now),
+            Role::Signaling(_) => {
+                self.notes.client.left(now);
+                self.signaling_left(now);
+            }
+            Role::Media(media) => {
+                self.media_lost(&media, StopReason::AwaitReconnectionTimeout, now);
+                if !hung {
+                    self.goes_without(*media, now);
+                }
+            }
+        }
+    }
+
+    /// Both kinds of connection are interrupted; signaling has a window to come back. `reason` is why the stream ends
+    /// if it does not.
     pub(super) fn signaling_lost(&mut self, reason: StopReason, now: UnixMillis) {
         if !self.is_over() {
             self.signaling_lost_silently(reason, now);
@@ -15,28 +76,26 @@ impl Zoom {
         }
     }
 
-    /// The same without a webhook.
+    /// Interrupts both kinds of connection without a webhook.
     pub(super) fn signaling_lost_silently(&mut self, reason: StopReason, now: UnixMillis) {
         if self.is_over() {
             return;
         }
-        self.signaling = None;
-        self.stream_state = StreamState::Interrupted;
-        self.signaling_window = Some((now + self.config.timing.signaling_window, reason));
-        for connection in self.media_connections() {
+        self.signaling.interrupt(now + self.config.timing.signaling_window, reason);
+        for connection in self.connections.media_ids() {
             if let Some(Role::Media(media)) = self.close(connection) {
                 self.open_media_window(&media, reason, now);
             }
         }
     }
 
-    /// The client has ended its signaling, and with it the stream loses its media. Signaling and media may have ended together, in
-    /// whatever order that is seen, so the end of each media connection is judged when it is seen.
+    /// The client has ended its signaling, and with it the stream loses its media. Signaling and media may have ended
+    /// together, in whatever order that is seen, so the end of each media connection is judged when it is seen.
     pub(super) fn signaling_left(&mut self, now: UnixMillis) {
         let reason = StopReason::AwaitReconnectionTimeout;
         if !self.is_over() {
-            for connection in self.media_connections() {
-                self.conduct.leaves_behind(connection);
+            for connection in self.connections.media_ids() {
+                self.notes.client.leaves_behind(connection);
                 if let Some(Role::Media(media)) = self.close(connection) {
                     self.open_media_window(&media, reason, now);
                     self.goes_without(*media, now);
@@ -46,12 +105,12 @@ impl Zoom {
         self.signaling_lost(reason, now);
     }
 
-    /// From now on these media may come back for a while; a window that is open already stays as it is. `reason` is why the stream
-    /// ends if they do not.
+    /// From now on these media may come back for a while; a window that is open already stays as it is. `reason` is why
+    /// the stream ends if they do not.
     pub(super) fn open_media_window(&mut self, media: &Media, reason: StopReason, now: UnixMillis) {
         // Nobody can use what is encrypted, so nobody need come back for it.
         for medium in media.carries.iter().filter(|medium| !self.config.temper.encrypted_unasked.contains(medium)) {
-            self.media_windows.entry(medium).or_insert((now + self.config.timing.media_window, reason));
+            self.media.open_window(medium, now + self.config.timing.media_window, reason);
         }
     }
 
@@ -61,14 +120,14 @@ impl Zoom {
             return;
         }
         self.open_media_window(media, reason, now);
-        if let Some(connection) = self.signaling {
+        if let Some(connection) = self.signaling.connection {
             self.send_event(connection, signaling::media_interrupted(now), now);
         }
         self.stream_state_is(StreamState::Interrupted, Some(StopReason::DataConnectionInterrupted), now);
     }
 
     /// People who are still there leave when the meeting ends. Basis: documented.
-    pub(super) fn tell_everybody_leaves(&mut self, now: UnixMillis) {
+    pub(super) fn publish_departures(&mut self, now: UnixMillis) {
         let meeting = Arc::clone(&self.meeting);
         let last_moment = meeting.duration_ms.saturating_sub(1);
         for (index, _) in meeting.participants.iter().enumerate().filter(|(_, who)| who.is_present(last_moment)) {
@@ -84,7 +143,7 @@ impl Zoom {
         self.begin_end_within(self.config.timing.farewell, reason, now);
     }
 
-    /// The same, with another time for the goodbye.
+    /// Ends the stream with another time between the last media and the end.
     pub(super) fn begin_end_within(&mut self, farewell: Duration, reason: StopReason, now: UnixMillis) {
         match self.phase {
             Phase::Announced => self.end(reason, now),
@@ -103,10 +162,11 @@ impl Zoom {
 
     /// The end has been told, and connections stay for another moment.
     pub(super) fn is_parting(&self) -> bool {
-        matches!(self.phase, Phase::Ending { .. }) && self.stream_state == StreamState::Terminated
+        matches!(self.phase, Phase::Ending { .. }) && self.signaling.state() == StreamState::Terminated
     }
 
-    /// The stream ends from Zoom's side: the end is told at once, and connections are closed when there was time to hear it.
+    /// The stream ends from Zoom's side: the end is told at once, and connections are closed when there was time to
+    /// hear it.
     pub(super) fn end(&mut self, reason: StopReason, now: UnixMillis) {
         if self.phase == Phase::Ended || self.is_parting() {
             return;
@@ -117,17 +177,15 @@ impl Zoom {
         if stream_first {
             self.stream_state_is(StreamState::Terminated, Some(reason), now);
         }
-        for session in 0..self.sessions.len() {
-            if !matches!(self.session_state(session), SessionState::Inactive | SessionState::Stopped) {
-                self.session_state_is(session, SessionState::Stopped, Some(reason), now);
-            }
+        for session in self.signaling.running_sessions() {
+            self.session_state_is(session, SessionState::Stopped, Some(reason), now);
         }
         if !stream_first {
             self.stream_state_is(StreamState::Terminated, Some(reason), now);
         }
-        if self.signaling.is_some_and(|connection| self.connections.contains_key(&connection)) {
+        if self.signaling.connection.is_some_and(|connection| self.connections.get(connection).is_some()) {
             self.phase = Phase::Ending { until: now + PARTING, reason };
-            self.nobody_is_awaited();
+            self.close_windows();
         } else {
             self.finish(reason, now);
         }
@@ -136,16 +194,14 @@ impl Zoom {
     pub(super) fn finish(&mut self, reason: StopReason, now: UnixMillis) {
         self.is_over_from(now, reason);
         self.phase = Phase::Ended;
-        self.conduct.ended(now);
-        self.signaling = None;
-        self.nobody_is_awaited();
-        let connections: Vec<_> = self.connections.keys().copied().collect();
-        for connection in connections {
+        self.notes.client.ended(now);
+        self.signaling.connection = None;
+        self.close_windows();
+        for connection in self.connections.ids() {
             self.close(connection);
         }
-        self.webhooks.finish();
-        if std::mem::replace(&mut self.stop_webhook_due, false) {
-            self.announce(News::Stopped { reason }, now);
+        if self.webhooks.finish(reason, &self.identity, now) {
+            self.pass_webhooks(now);
         }
     }
 
@@ -158,8 +214,15 @@ impl Zoom {
     }
 
     /// No connection has a window any more.
-    pub(super) fn nobody_is_awaited(&mut self) {
-        self.signaling_window = None;
-        self.media_windows.clear();
+    pub(super) fn close_windows(&mut self) {
+        self.signaling.close_window();
+        self.media.close_windows();
+    }
+
+    /// The client has ended a media connection itself.
+    fn goes_without(&mut self, media: Media, now: UnixMillis) {
+        if self.phase == Phase::Joined && !self.faults.is_client_away(now) {
+            self.media.goes_without(media);
+        }
     }
 }

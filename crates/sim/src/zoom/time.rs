@@ -1,14 +1,36 @@
 //! What time brings: webhooks, windows, the meeting's course, media, keep-alives.
 
-use super::*;
+use std::sync::Arc;
+
+use rtms_wire::{
+    codes::stop_reason::StopReason,
+    extra::Extra,
+    media::medium::Medium,
+    message::{Message, keep_alive::KeepAliveReq},
+    time::UnixMillis,
+};
+
+use crate::{
+    fault::KeepAliveForm,
+    findings::mistake::Mistake,
+    keep_alive,
+    meeting::happening::Change,
+    sent::What,
+    signaling,
+    zoom::{connections::Role, machine::Zoom, phase::Phase, stream_media::Packet},
+};
 
 impl Zoom {
+    /// Does everything whose time has come.
     pub(super) fn pass_time(&mut self, now: UnixMillis) {
         self.pass_webhooks(now);
-        if self.phase == Phase::Announced && now >= self.announced_at + self.config.timing.join_within {
+        if self.phase == Phase::Announced && now >= self.webhooks.announced_at() + self.config.timing.join_within {
             // The stream is gone. No document says which reason its webhook carries; this is the one that fits.
-            if !self.was_down_until(now) && !self.conduct.was_refused() && !self.conduct.was_turned_away_for_good() {
-                self.find_unless_hindered(Mistake::NeverJoined, now);
+            if !self.faults.was_down_until(now)
+                && !self.notes.client.was_refused()
+                && !self.notes.client.was_turned_away_for_good()
+            {
+                self.notes.find_unless_hindered(now, Mistake::NeverJoined);
             }
             self.end(StopReason::ConnectionTimeout, now);
         }
@@ -18,10 +40,10 @@ impl Zoom {
         self.pass_handshakes(now);
         self.pass_media(now);
         self.pass_keep_alives(now);
-        self.pass_conduct(now);
+        self.watch_time(now);
         match self.phase {
             Phase::Announced | Phase::Joined if self.since_start(now) >= self.meeting.duration_ms => {
-                self.tell_everybody_leaves(now);
+                self.publish_departures(now);
                 self.begin_end(StopReason::MeetingEnded, now);
             }
             Phase::Ending { reason, .. } if self.is_parting() && self.connections.is_empty() => {
@@ -33,46 +55,34 @@ impl Zoom {
         }
     }
 
-    pub(super) fn pass_webhooks(&mut self, now: UnixMillis) {
-        while let Some((posted, mistake)) = self.webhooks.never_answered(now) {
-            if !self.is_client_away(posted) {
-                self.find(now, None, mistake);
-            }
-        }
-        while let Some(post) = self.webhooks.due(now) {
-            self.post(post, now);
-        }
-    }
-
-    pub(super) fn pass_windows(&mut self, now: UnixMillis) {
-        if let Some((until, reason)) = self.signaling_window
+    fn pass_windows(&mut self, now: UnixMillis) {
+        if let Some((until, reason)) = self.signaling.window()
             && now >= until
         {
-            if !self.was_down_until(until) && !self.conduct.asked_to_close() {
-                self.find_unless_hindered(Mistake::WindowMissed { medium: None }, now);
-            }
-            self.nobody_is_awaited();
-            self.end(reason, now);
+            self.window_missed(None, until, reason, now);
         }
-        let missed = self.media_windows.iter().find(|(_, (until, _))| now >= *until);
-        if let Some((medium, (until, reason))) = missed.map(|(medium, window)| (*medium, *window)) {
-            if !self.was_down_until(until) && !self.conduct.asked_to_close() {
-                self.find_unless_hindered(Mistake::WindowMissed { medium: Some(medium) }, now);
-            }
-            self.nobody_is_awaited();
-            self.end(reason, now);
+        let missed = self.media.windows().find(|(_, until, _)| now >= *until);
+        if let Some((medium, until, reason)) = missed {
+            self.window_missed(Some(medium), until, reason, now);
         }
     }
 
-    pub(super) fn pass_meeting(&mut self, now: UnixMillis) {
+    fn window_missed(&mut self, medium: Option<Medium>, until: UnixMillis, reason: StopReason, now: UnixMillis) {
+        if !self.faults.was_down_until(until) && !self.notes.client.asked_to_close() {
+            self.notes.find_unless_hindered(now, Mistake::WindowMissed { medium });
+        }
+        self.close_windows();
+        self.end(reason, now);
+    }
+
+    fn pass_meeting(&mut self, now: UnixMillis) {
         let meeting = Arc::clone(&self.meeting);
         let now_ms = self.since_start(now).min(meeting.duration_ms);
-        while let Some(happening) = meeting.happenings.get(self.told).filter(|it| it.at_ms <= now_ms) {
-            self.told += 1;
+        while let Some(happening) = self.signaling.due_change(&meeting, now_ms) {
             match happening.what {
                 // Who goes or switches off is nobody's choice any more. Basis: documented.
                 Change::Leave(index) | Change::CameraOff(index) => {
-                    self.selected = self.selected.filter(|it| *it != index)
+                    self.media.selected = self.media.selected.filter(|it| *it != index)
                 }
                 Change::Join(_)
                 | Change::CameraOn(_)
@@ -89,65 +99,42 @@ impl Zoom {
         }
     }
 
-    pub(super) fn pass_handshakes(&mut self, now: UnixMillis) {
+    fn pass_handshakes(&mut self, now: UnixMillis) {
         let within = self.config.timing.handshake_within;
-        let late: Vec<_> = self
-            .connections
-            .iter()
-            .filter(|(connection, known)| known.keep_alive.is_none() && !self.frozen.contains_key(connection))
-            .filter(|(_, known)| now >= known.opened + within)
-            .map(|(connection, _)| *connection)
-            .collect();
-        for connection in late {
+        for connection in self.connections.overdue_handshakes(within, now) {
             // What the network loses is nobody's mistake.
-            if !self.is_void(connection)
+            if !self.connections.is_void(connection)
                 && !self.is_over()
-                && let Some(mistake) = self.conduct.idle(connection)
+                && let Some(mistake) = self.notes.client.idle(connection)
             {
-                self.find(now, Some(connection), mistake);
+                self.notes.find(now, Some(connection), mistake);
             }
             self.close(connection);
         }
     }
 
-    pub(super) fn pass_media(&mut self, now: UnixMillis) {
+    fn pass_media(&mut self, now: UnixMillis) {
         if self.phase != Phase::Joined {
             return;
         }
         let now_ms = self.since_start(now).min(self.meeting.duration_ms);
-        self.pass_missed(now_ms);
-        let mut due = Vec::new();
-        for (connection, known) in &mut self.connections {
-            if let Role::Media(media) = &mut known.role
-                && !self.frozen.contains_key(connection)
-            {
-                due.extend(media.due(&mut self.studio, now_ms, self.selected).into_iter().map(|it| (*connection, it)));
-                self.audio_sent_ms = self.audio_sent_ms.max(media.audio_sent_ms());
-            }
-        }
-        self.gaps.retain(|(_, until)| *until > now);
-        self.repeats.retain(|(_, until)| *until > now);
-        for (connection, (message, what)) in due {
-            let medium = what.medium();
-            let is_in = |times: &[(Medium, UnixMillis)]| times.iter().any(|(it, _)| Some(*it) == medium);
-            // What happens while the stream is paused is not taken down.
-            if self.is_paused || is_in(&self.gaps) {
-                continue;
-            }
-            if is_in(&self.repeats) {
+        self.media.miss(now_ms, &mut self.notes.client.tally.missed);
+        for Packet { connection, due: (message, what), is_repeated } in
+            self.media.due(&mut self.connections, now_ms, now)
+        {
+            if is_repeated {
                 self.send(connection, &message, what.clone(), now);
             }
             self.send(connection, &message, what, now);
         }
     }
 
-    pub(super) fn pass_keep_alives(&mut self, now: UnixMillis) {
-        let connections: Vec<_> = self.connections.keys().copied().collect();
-        for connection in connections {
-            if self.frozen.contains_key(&connection) {
+    fn pass_keep_alives(&mut self, now: UnixMillis) {
+        for connection in self.connections.ids() {
+            if self.connections.is_frozen(connection) {
                 continue;
             }
-            let Some(known) = self.connections.get_mut(&connection) else { continue };
+            let Some(known) = self.connections.get_mut(connection) else { continue };
             let is_busy =
                 self.config.temper.keep_alive_when_idle && now < known.sent_at + self.config.timing.keep_alive;
             let is_mute = is_busy || known.mute_until.is_some_and(|until| now < until);
@@ -162,15 +149,15 @@ impl Zoom {
                         sequence: (form == KeepAliveForm::Both).then(|| sequence.into()),
                         extra: Extra::new(),
                     });
-                    self.conduct.tally.keep_alives.asked += 1;
+                    self.notes.client.tally.keep_alives.asked += 1;
                     self.send(connection, &request, What::KeepAlive { sequence, timestamp: now }, now);
                 }
                 Some(keep_alive::Due::GiveUp(missed)) => {
                     // Whoever answers wrongly has that finding already.
-                    if !self.is_void(connection) && !is_answered_wrongly {
-                        self.find(now, Some(connection), Mistake::KeepAliveMissed { missed });
+                    if !self.connections.is_void(connection) && !is_answered_wrongly {
+                        self.notes.find(now, Some(connection), Mistake::KeepAliveMissed { missed });
                     }
-                    self.lost_unheard = self.is_void(connection);
+                    self.notes.is_close_lost = self.connections.is_void(connection);
                     match self.close(connection) {
                         Some(Role::Signaling(_)) => self.signaling_lost(StopReason::KeepAliveTimeout, now),
                         Some(Role::Media(media)) => self.media_lost(&media, StopReason::KeepAliveTimeout, now),
@@ -179,5 +166,12 @@ impl Zoom {
                 }
             }
         }
+    }
+
+    /// Notes what only time shows.
+    fn watch_time(&mut self, now: UnixMillis) {
+        self.notes.judge_doubles(&self.connections, now);
+        self.notes.judge_doubts(&mut self.connections, false, now);
+        self.watch_ready(now);
     }
 }

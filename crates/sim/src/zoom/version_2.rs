@@ -1,13 +1,21 @@
-//! What may come of version 2 of the protocol to a client of version 1: each is a switch of [`Temper`], off unless it is
-//! asked for. Numbers and names that no document has are ours.
+//! What may come of version 2 of the protocol to a client of version 1: each is a switch of [`Temper`], off unless it
+//! is asked for. Numbers and names that no document has are ours.
 
 use std::borrow::Cow;
 
-use rtms_wire::{codes::product::Product, media::medium::MediaTypes};
+use bytes::Bytes;
+use rtms_wire::{
+    codes::product::Product,
+    media::medium::{MediaTypes, Medium},
+    message::{Message, event_update::EventBody},
+};
 use serde_json::json;
 
-use super::*;
-use crate::fault::{EventCode, OrMask};
+use crate::{
+    connection::ConnectionId,
+    fault::{EventCode, OrMask},
+    zoom::{machine::Zoom, output::Output},
+};
 
 /// Bytes that begin like a Protobuf message, with a field of text.
 pub(super) const PROTOBUF: &[u8] =
@@ -33,9 +41,9 @@ impl Zoom {
     }
 
     /// A frame that is no JSON, if such frames come.
-    pub(super) fn stray(&mut self, connection: ConnectionId) {
-        if self.config.temper.stray_binary && !self.is_void(connection) {
-            self.say(connection, Output::SendBinary { connection, payload: Bytes::from_static(PROTOBUF) }, None);
+    pub(super) fn send_stray_frame(&mut self, connection: ConnectionId) {
+        if self.config.temper.stray_binary && !self.connections.is_void(connection) {
+            self.put(connection, Output::SendBinary { connection, payload: Bytes::from_static(PROTOBUF) }, None);
         }
     }
 

@@ -1,0 +1,279 @@
+//! Where clients come in: the listeners of all servers, TLS, the upgrade, and the way to the stream that a path names.
+
+use std::{
+    fmt::Debug,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use rtms_sim::zoom::{Admission, Endpoint};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
+    task::JoinSet,
+    time::timeout,
+};
+use tokio_rustls::TlsAcceptor;
+
+use crate::{
+    abort_on_drop::AbortOnDrop,
+    from_connection::FromConnection,
+    limits::Limits,
+    lobby::{Lobby, Place},
+    socket::{Destination, Io, UpgradedSocket},
+    start_error::StartError,
+    upgrade,
+};
+
+/// Where signaling is served.
+const SIGNALING_PATH: &str = "/signaling";
+
+/// Below here media is served, a path for each key of message 2. The paths are one server: message 3 says what is
+/// wanted.
+const MEDIA_PATH: &str = "/media";
+
+/// How long somebody who is sent away may take to notice.
+const REFUSE_WITHIN: Duration = Duration::from_secs(1);
+
+/// One of Zoom's servers: where it listens, and its URLs without what names a stream.
+#[derive(Clone, Debug)]
+pub(crate) struct Server {
+    pub(crate) signaling: SocketAddr,
+    pub(crate) media: SocketAddr,
+    scheme: &'static str,
+    host: String,
+}
+
+impl Server {
+    /// The URL of signaling for this stream; none means that there is one stream only.
+    pub(crate) fn signaling_url(&self, stream: Option<usize>) -> String {
+        self.url(self.signaling.port(), SIGNALING_PATH, stream)
+    }
+
+    /// The URL below which the stream's media is.
+    pub(crate) fn media_url(&self, stream: Option<usize>) -> String {
+        self.url(self.media.port(), MEDIA_PATH, stream)
+    }
+
+    fn url(&self, port: u16, path: &str, stream: Option<usize>) -> String {
+        let stream = stream.map(|stream| format!("/{stream}")).unwrap_or_default();
+        format!("{}://{}:{port}{path}{stream}", self.scheme, self.host)
+    }
+}
+
+/// Listeners that do not accept yet.
+#[derive(Debug)]
+pub(crate) struct Door {
+    pub(crate) servers: Vec<Server>,
+    listeners: Vec<(TcpListener, usize, Serves)>,
+}
+
+/// What is served on a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Serves {
+    Signaling,
+    Media,
+    Both,
+}
+
+/// Where [`Door::bind`] listens.
+#[derive(Debug)]
+pub(crate) struct Addresses<'a> {
+    /// Signaling of the first server.
+    pub(crate) signaling: SocketAddr,
+    /// Its media; none takes a port from the system.
+    pub(crate) media: Option<SocketAddr>,
+    /// How many servers. All but the first take ports from the system.
+    pub(crate) servers: usize,
+    /// Their names in URLs, in turns; the address if there are none.
+    pub(crate) hosts: &'a [String],
+    /// Whether their URLs are `wss`.
+    pub(crate) tls: bool,
+}
+
+impl Door {
+    pub(crate) async fn bind(places: Addresses<'_>) -> Result<Self, StartError> {
+        let mut door = Self { servers: Vec::new(), listeners: Vec::new() };
+        let any_port = |address: SocketAddr| SocketAddr::new(address.ip(), 0);
+        for index in 0..places.servers.max(1) {
+            let (signaling, media) = if index == 0 {
+                (places.signaling, places.media.unwrap_or_else(|| any_port(places.signaling)))
+            } else {
+                (any_port(places.signaling), any_port(places.media.unwrap_or(places.signaling)))
+            };
+            let is_one_port = signaling == media && signaling.port() != 0;
+            let serves = if is_one_port { Serves::Both } else { Serves::Signaling };
+            let signaling = door.listen(signaling, index, serves).await?;
+            let media = if is_one_port { signaling } else { door.listen(media, index, Serves::Media).await? };
+            let host = places.hosts.iter().cycle().nth(index).cloned().unwrap_or_else(|| in_url(signaling.ip()));
+            let scheme = if places.tls { "wss" } else { "ws" };
+            door.servers.push(Server { signaling, media, scheme, host });
+        }
+        Ok(door)
+    }
+
+    async fn listen(&mut self, address: SocketAddr, server: usize, serves: Serves) -> Result<SocketAddr, StartError> {
+        let failed = |source| StartError::Listen { address, source };
+        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        self.listeners.push((listener, server, serves));
+        Ok(address)
+    }
+
+    /// The listeners, and what each serves, for who lets people in by himself.
+    pub(crate) fn into_listeners(self) -> impl Iterator<Item = (TcpListener, Serves)> {
+        self.listeners.into_iter().map(|(listener, _, serves)| (listener, serves))
+    }
+
+    /// Accepts connections until what is returned is dropped. With one stream, paths name none.
+    pub(crate) fn open(
+        self,
+        streams: Vec<mpsc::Sender<FromConnection>>,
+        tls: Option<TlsAcceptor>,
+        limits: &Limits,
+    ) -> Vec<AbortOnDrop> {
+        let connections = limits.connections.saturating_mul(streams.len()).min(Semaphore::MAX_PERMITS);
+        let routes = Arc::new(Routes {
+            streams,
+            tls,
+            upgrade_within: limits.upgrade_within,
+            lobby: Lobby::new(limits.without_upgrade.max(connections)),
+            room: Arc::new(Semaphore::new(connections)),
+        });
+        let listening = self.listeners.into_iter().map(|(listener, server, serves)| {
+            let task = tokio::spawn(accept(listener, server, serves, Arc::clone(&routes)));
+            AbortOnDrop(task.abort_handle())
+        });
+        listening.collect()
+    }
+}
+
+/// An IPv6 address stands in brackets in a URL.
+fn in_url(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => format!("[{address}]"),
+    }
+}
+
+/// From a connection to the stream that it is for.
+struct Routes {
+    streams: Vec<mpsc::Sender<FromConnection>>,
+    tls: Option<TlsAcceptor>,
+    upgrade_within: Duration,
+    /// Where connections are until they have asked for a WebSocket.
+    lobby: Lobby,
+    /// What WebSockets there may be.
+    room: Arc<Semaphore>,
+}
+
+async fn accept(listener: TcpListener, server: usize, serves: Serves, routes: Arc<Routes>) {
+    let mut tasks = JoinSet::new();
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                tracing::debug!(%peer, "connection accepted");
+                let (routes, place) = (Arc::clone(&routes), routes.lobby.enter());
+                tasks.spawn(async move { routes.receive(stream, server, serves, place).await });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                // Out of file descriptors, most likely; without a pause this would spin.
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+        while tasks.try_join_next().is_some() {}
+    }
+}
+
+impl Routes {
+    async fn receive(&self, stream: TcpStream, server: usize, serves: Serves, mut place: Place) {
+        // A failure costs latency only.
+        let _ = stream.set_nodelay(true);
+        let asked = timeout(self.upgrade_within, async {
+            let mut io: Box<dyn Io> = match &self.tls {
+                Some(tls) => Box::new(tls.accept(stream).await?),
+                None => Box::new(stream),
+            };
+            let request = upgrade::read(&mut io).await?;
+            Ok::<_, std::io::Error>((io, request))
+        });
+        let asked = tokio::select! {
+            biased;
+            asked = asked => asked,
+            () = place.lost() => return tracing::debug!("a connection made room for another"),
+        };
+        let (mut io, request) = match asked {
+            Ok(Ok((io, Some(request)))) => (io, request),
+            Ok(Ok((io, None))) => return send_away(io, 400).await,
+            Ok(Err(error)) => return tracing::debug!(%error, "a connection was no WebSocket"),
+            Err(_) => return tracing::debug!("a connection asked for no WebSocket in time"),
+        };
+        let route = route(&request.path, serves, self.streams.len() > 1);
+        let Some((stream, endpoint)) = route.and_then(|(number, endpoint)| Some((self.streams.get(number)?, endpoint)))
+        else {
+            tracing::warn!(path = request.path, "somebody asked for a path that is not there");
+            return send_away(io, 404).await;
+        };
+        let Some(room) = self.room(place).await else { return send_away(io, 503).await };
+        let destination = Destination { endpoint, server };
+        let (answer, answered) = oneshot::channel();
+        // Either fails only when the stream is over and everything of it is gone.
+        let is_there = stream.send(FromConnection::UpgradeAsked { destination, answer }).await.is_ok();
+        let admission = if is_there { answered.await.unwrap_or(Admission::Cut) } else { Admission::Status(404) };
+        match admission {
+            Admission::Welcome => {
+                if upgrade::grant(&mut io, &request).await.is_ok() {
+                    let _ = stream
+                        .send(FromConnection::Upgraded { destination, socket: UpgradedSocket { io, room } })
+                        .await;
+                }
+            }
+            Admission::Status(status) => send_away(io, status).await,
+            Admission::Silence => {
+                // Until the client loses patience.
+                let mut ignored = [0; 64];
+                while tokio::io::AsyncReadExt::read(&mut io, &mut ignored).await.is_ok_and(|read| read > 0) {}
+            }
+            Admission::Cut => {}
+        }
+    }
+
+    /// Waits for room for a WebSocket; none if there is none in time, or somebody else needs the place in the lobby.
+    async fn room(&self, mut place: Place) -> Option<OwnedSemaphorePermit> {
+        if let Ok(room) = Arc::clone(&self.room).try_acquire_owned() {
+            return Some(room);
+        }
+        tracing::warn!("all WebSockets that there may be are there; one more waits until another one ends");
+        tokio::select! {
+            biased;
+            // The semaphore is never closed.
+            room = timeout(self.upgrade_within, Arc::clone(&self.room).acquire_owned()) => room.ok()?.ok(),
+            () = place.lost() => None,
+        }
+    }
+}
+
+/// Which stream a path is for, and which kind of connection; none if there is no such path on this port.
+pub(crate) fn route(path: &str, serves: Serves, is_numbered: bool) -> Option<(usize, Endpoint)> {
+    let below = |base| match path.strip_prefix(base)? {
+        "" => Some(""),
+        rest => rest.strip_prefix('/'),
+    };
+    let signaling = below(SIGNALING_PATH).filter(|_| serves != Serves::Media).map(|rest| (rest, Endpoint::Signaling));
+    let media = below(MEDIA_PATH).filter(|_| serves != Serves::Signaling).map(|rest| (rest, Endpoint::Media));
+    let (rest, endpoint) = signaling.or(media)?;
+    let (stream, rest) = if is_numbered {
+        let (number, rest) = rest.split_once('/').unwrap_or((rest, ""));
+        (number.parse().ok()?, rest)
+    } else {
+        (0, rest)
+    };
+    (endpoint == Endpoint::Media || rest.is_empty()).then_some((stream, endpoint))
+}
+
+async fn send_away(mut io: Box<dyn Io>, status: u16) {
+    // The client may be gone already.
+    let _ = timeout(REFUSE_WITHIN, upgrade::refuse(&mut io, status)).await;
+}
