@@ -1,7 +1,7 @@
 //! One RTMS stream from its start webhook to its end: the machine that owns all its connections.
 //!
-//! It is made of parts that each have a state of their own, and routes what comes to them: [`signaling`] and [`media`] are
-//! the ways to the connections of either kind, [`lifecycle`] is how far the stream is, and [`outputs`] is what is asked and
+//! It is made of parts that each have a state of their own, and routes what comes to them: `signaling` and `media` are
+//! the ways to the connections of either kind, `lifecycle` is how far the stream is, and `outputs` is what is asked and
 //! reported. What one part leads to in another stands here.
 
 mod due;
