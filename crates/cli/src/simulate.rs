@@ -306,8 +306,8 @@ fn load_config(args: SimulateArgs) -> anyhow::Result<LoadConfig> {
 
 fn replay_config(args: SimulateArgs) -> anyhow::Result<ReplayConfig> {
     let app = args.app.app()?;
-    let tape = args.replay.replay.context("--replay names a file")?;
-    let as_it_was = ReplayConfig::new(tape);
+    let wire_log = args.replay.replay.context("--replay names a file")?;
+    let as_it_was = ReplayConfig::new(wire_log);
     let mut places = SimulatorConfig::default();
     args.servers.configure(&mut places);
     Ok(ReplayConfig {

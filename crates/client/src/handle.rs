@@ -44,8 +44,8 @@ pub fn join<C: Connector>(
     join_with_options(JoinOptions::default(), start, config, connector, queue_bytes, None)
 }
 
-/// The same when the start webhook is not new, when the stream is taken over, or when there are other names for it; `wire_log`
-/// sees everything that goes over its connections.
+/// The same when the start webhook is not new, when the stream is taken over, or when there are other names for it;
+/// `wire_log` sees everything that goes over its connections.
 ///
 /// # Errors
 /// [`Misuse`] when what is wanted would be refused anyway; nothing is dialed then.
@@ -73,8 +73,8 @@ impl StreamHandle {
 
     /// A newer start webhook arrived: connect there.
     ///
-    /// The answer is whether the stream acts on it. One that is at its end does not, and gives none if it is over: whoever
-    /// wants the newer start served joins anew then.
+    /// The answer is whether the stream acts on it. One that is at its end does not, and gives none if it is over:
+    /// whoever wants the newer start served joins anew then.
     pub async fn restarted(&self, server_urls: Vec<String>) -> oneshot::Receiver<bool> {
         let (acts, answer) = oneshot::channel();
         self.tell(Command::Restarted(server_urls, acts)).await;

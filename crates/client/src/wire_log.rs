@@ -1,5 +1,5 @@
-//! The wire log of a stream, as the driver writes it: every frame of the stream's connections, both ways, as it was on the
-//! wire.
+//! The wire log of a stream, as the driver writes it: every frame of the stream's connections, both ways, as it was on
+//! the wire.
 
 use bytes::Bytes;
 use rtms_proto::{output::ConnectionId, role::Role};

@@ -1,7 +1,7 @@
 //! Files and folders for nobody but their owner: recordings, the store, wire logs, the socket of the API.
 //!
-//! On Unix new files get the mode 0600 and new folders 0700, less what the process's umask takes. Elsewhere they are as their
-//! folder has it. What is there already keeps its mode, which somebody may have chosen.
+//! On Unix new files get the mode 0600 and new folders 0700, less what the process's umask takes. Elsewhere they are as
+//! their folder has it. What is there already keeps its mode, which somebody may have chosen.
 //!
 //! ```
 //! use std::io::Write;
@@ -23,8 +23,8 @@ use std::{
     path::Path,
 };
 
-/// Returns the options to open a file such that one that is made by it is its owner's only. Whether it is made, and what may
-/// be done with it, is the caller's to add.
+/// Returns the options to open a file such that one that is made by it is its owner's only. Whether it is made, and
+/// what may be done with it, is the caller's to add.
 pub fn file() -> OpenOptions {
     #[cfg_attr(not(unix), expect(unused_mut, reason = "only Unix has modes"))]
     let mut how = OpenOptions::new();
@@ -33,8 +33,8 @@ pub fn file() -> OpenOptions {
     how
 }
 
-/// Makes a folder, and those above it that are missing, that only their owner can enter. One that is there already is left as
-/// it is.
+/// Makes a folder, and those above it that are missing, that only their owner can enter. One that is there already is
+/// left as it is.
 ///
 /// # Errors
 /// What the system says.

@@ -1,7 +1,7 @@
 //! One RTMS stream from its start webhook to its end: the machine that owns all its connections.
 //!
-//! It is made of parts that each have a state of their own, and routes what comes to them: [`signaling`] and [`media`] are
-//! the ways to the connections of either kind, [`lifecycle`] is how far the stream is, and [`outputs`] is what is asked and
+//! It is made of parts that each have a state of their own, and routes what comes to them: `signaling` and `media` are
+//! the ways to the connections of either kind, `lifecycle` is how far the stream is, and `outputs` is what is asked and
 //! reported. What one part leads to in another stands here.
 
 mod due;
@@ -348,8 +348,8 @@ impl Stream {
         }
     }
 
-    /// Zoom's server failed over: both kinds of connection are left for those that the newer start names, at once and in
-    /// a window of their own.
+    /// Zoom's server failed over: both kinds of connection are left for those that the newer start names, at once and
+    /// in a window of their own.
     fn restarted(&mut self, server_urls: Vec<String>, now: Moment) {
         if !self.life.is_running() {
             return;
@@ -374,8 +374,8 @@ impl Stream {
 
     /// Asks for states that may have changed while signaling was away: what Zoom says of them then, it says to nobody.
     ///
-    /// It waits until all media is back, before which the answer would be the interruption. What was asked and not answered
-    /// when signaling was lost is among it.
+    /// It waits until all media is back, before which the answer would be the interruption. What was asked and not
+    /// answered when signaling was lost is among it.
     fn ask_what_was_missed(&mut self) {
         let is_back = self.signaling.is_open() && self.media.all_open();
         if !self.signaling.has_missed() || !is_back || !self.life.wants_back() {
@@ -555,8 +555,9 @@ impl Stream {
         if self.state.replace(state) != Some(state) {
             self.outputs.report(Event::StreamState { state, reason: None, timestamp });
         }
-        // A connection that answers is not broken: while something comes back the state is INTERRUPTED. But where all has stood
-        // for long and nothing is said against media, what Zoom misses is this connection, which it has given up.
+        // A connection that answers is not broken: while something comes back the state is INTERRUPTED. But where all
+        // has stood for long and nothing is said against media, what Zoom misses is this connection, which it has given
+        // up.
         let is_given_up = state == StreamState::Interrupted && !self.media.is_suspicious() && self.all_stable(now);
         if self.signaling.is_in_doubt() && is_given_up {
             return self.doubt_confirmed("Zoom says that it is interrupted, and says so again when asked", now);

@@ -16,7 +16,7 @@ use crate::{logging::note, signals::Signals};
 /// How often it is said how far it has come.
 const TELL_EVERY: Duration = Duration::from_secs(5);
 
-/// A tape in place of a meeting.
+/// A wire log in place of a meeting.
 #[derive(Args, Debug)]
 pub(crate) struct ReplayArgs {
     /// Play back a wire log that `rtms serve --capture` wrote, in place of a meeting: the same frames, at the same distances in
@@ -34,13 +34,13 @@ pub(crate) struct ReplayArgs {
 }
 
 impl ReplayArgs {
-    /// Whether a tape is to be played.
+    /// Whether a wire log is to be played.
     pub(super) fn is_asked(&self) -> bool {
         self.replay.is_some()
     }
 }
 
-/// Runs until the tape is over or a signal asks to stop.
+/// Runs until the wire log is over or a signal asks to stop.
 pub(super) async fn run(config: ReplayConfig, print: bool, mut signals: Signals) -> anyhow::Result<ExitCode> {
     let mut replaying = Replaying::start(config).await?;
     let length_ms = replaying.contents().length_ms;
@@ -128,7 +128,7 @@ fn why_not(answer: &WebhookAnswer) -> String {
     }
 }
 
-/// Minutes and seconds of the tape.
+/// Minutes and seconds of the wire log.
 fn clock(ms: u64) -> String {
     format!("{:02}:{:02}.{:03}", ms / 60_000, ms / 1000 % 60, ms % 1000)
 }

@@ -32,8 +32,8 @@ use crate::{
     time::Moment,
 };
 
-/// Connections that were left and that Zoom has not closed yet: one for each medium, at eight moves within the second for
-/// which a driver reads on.
+/// Connections that were left and that Zoom has not closed yet: one for each medium, at eight moves within the second
+/// for which a driver reads on.
 const MAX_LEFT: usize = 40;
 
 /// The media connections of a stream, and what Zoom grants of what is wanted.
@@ -488,8 +488,8 @@ impl Media {
 
     // --- Lost ---
 
-    /// A connection that stood is gone while the stream runs. It comes back by itself, unless signaling is away
-    /// (since `signaling_lost_at`), which brings all of them back. `waits` is whether the loss of signaling is still to be
+    /// A connection that stood is gone while the stream runs. It comes back by itself, unless signaling is away (since
+    /// `signaling_lost_at`), which brings all of them back. `waits` is whether the loss of signaling is still to be
     /// explained.
     ///
     /// Returns whether it is a loss for the camera that is wished for.

@@ -24,8 +24,8 @@ use crate::{
     time::Moment,
 };
 
-/// The longest message that means nothing here and is reported with its fields, as JSON: many times what any message but media
-/// has.
+/// The longest message that means nothing here and is reported with its fields, as JSON: many times what any message
+/// but media has.
 const MAX_KEPT_BYTES: usize = 16 * 1024;
 
 /// The outputs that wait to be polled.

@@ -331,7 +331,8 @@ impl Signaling {
 
     /// A connection that stood is gone. Returns whether it is dialed at once.
     ///
-    /// Without a word about why, that word is waited for; with it, or when the connection was in doubt anyway, nothing is.
+    /// Without a word about why, that word is waited for; with it, or when the connection was in doubt anyway, nothing
+    /// is.
     pub(super) fn gone(
         &mut self,
         connection: &Connection,
@@ -388,7 +389,8 @@ impl Signaling {
         stood
     }
 
-    /// A newer start came: the connection is left for its URLs. Returns the loss that this is, if there was anything to lose.
+    /// A newer start came: the connection is left for its URLs. Returns the loss that this is, if there was anything to
+    /// lose.
     pub(super) fn fail_over(&mut self, server_urls: Vec<String>, why: &str, outputs: &mut Outputs) -> Option<Loss> {
         if !server_urls.is_empty() {
             self.start.server_urls = server_urls;

@@ -33,12 +33,13 @@ pub enum Change {
     /// The medium flows, for the first time or again. It ends `before_start`, `interrupted` and `off`.
     Opened(Medium),
     /// Nothing can come. Told at the time of the last sign of life, not when it was noticed. Another cause while it
-    /// lasts takes over from its time on; [`Cause::Failover`] from the first sign of the interruption on, if nothing but
-    /// signs ([`Cause::is_sign`]) was told of it so far.
+    /// lasts takes over from its time on; [`Cause::Failover`] from the first sign of the interruption on, if nothing
+    /// but signs ([`Cause::is_sign`]) was told of it so far.
     Interrupted(Scope, Cause),
     /// An interruption is over without anything being opened anew, as when Zoom says that the stream is active again.
     Back(Scope),
-    /// The medium will not come, until it is opened. The text is cut off at [`What::MAX_DETAIL_BYTES`](crate::ledger::What::MAX_DETAIL_BYTES).
+    /// The medium will not come, until it is opened. The text is cut off at
+    /// [`What::MAX_DETAIL_BYTES`](crate::ledger::What::MAX_DETAIL_BYTES).
     Off(Medium, OffWhy, Option<SmolStr>),
     /// The whole stream was paused.
     StreamPaused,

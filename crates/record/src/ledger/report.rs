@@ -23,7 +23,8 @@ pub struct LedgerReport {
 /// One medium's time.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MediumReport {
-    /// How much time has another word than it had, because there were more than [`MAX_SPANS`](crate::ledger::MAX_SPANS).
+    /// How much time has another word than it had, because there were more than
+    /// [`MAX_SPANS`](crate::ledger::MAX_SPANS).
     #[serde(default, skip_serializing_if = "is_zero")]
     pub coarsened_ms: u64,
     /// They tile the time from [`LedgerReport::from`] to [`LedgerReport::to`].
