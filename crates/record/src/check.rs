@@ -155,7 +155,7 @@ pub fn check(folder: &Path) -> CheckReport {
 #[derive(Deserialize)]
 #[serde(untagged)]
 #[expect(dead_code, reason = "whether a line is one of them is all that is asked")]
-enum JournalLine {
+enum LedgerLogLine {
     Span(SpanChange),
     Counts(CountsLine),
     Origin(OriginLine),
@@ -206,7 +206,7 @@ impl Check {
         // What lies aside may have any time: that is why it is there.
         let aside = self.index(&self.layout.aside_index(), None, finished);
         self.lines::<serde_json::Value>(&self.layout.odd_messages(), finished, |_, _| {});
-        self.lines::<JournalLine>(&self.layout.ledger(), finished, |_, _| {});
+        self.lines::<LedgerLogLine>(&self.layout.ledger(), finished, |_, _| {});
         if finished {
             self.counts(manifest, &held, aside);
         }

@@ -34,7 +34,7 @@ use crate::{
     layout::Layout,
     ledger::{Ledger, report::SpanChange, word::Queue},
     loss::Loss,
-    manifest::{self, JournalLine, Manifest, RecordingState},
+    manifest::{self, LedgerLine, Manifest, RecordingState},
     odd::OddMessages,
     options::Options,
     people::People,
@@ -68,10 +68,10 @@ pub struct Recorder {
     /// As they were when all of it was in the files.
     counted: Counts,
     /// What changed in ledger and counts since the manifest was written.
-    journal: Appender,
+    ledger_log: Appender,
     /// How much of it repeats the manifest.
-    journal_base: u64,
-    journaled_at: UnixMillis,
+    ledger_log_base: u64,
+    ledger_logged_at: UnixMillis,
     untold: Vec<SpanChange>,
     picture_codecs: BTreeMap<Medium, MediaPayloadType>,
     active_speaker_video: bool,
@@ -234,7 +234,7 @@ impl Recorder {
     pub fn sync(&mut self, now: UnixMillis) -> Result<(), RecordError> {
         let manifest_every = self.options.manifest_every.as_millis() as u64;
         let due = self.counters_stale && now.0.abs_diff(self.manifest.updated_at.0) >= manifest_every;
-        let due = due || self.journal.end() > self.journal_base + manifest::MAX_JOURNAL_BYTES;
+        let due = due || self.ledger_log.end() > self.ledger_log_base + manifest::MAX_LEDGER_LOG_BYTES;
         if self.people.take_changed() {
             self.transcript.change_nameless();
             self.manifest_stale = true;
@@ -260,7 +260,7 @@ impl Recorder {
         // Counts and ledger last, so that they never tell of data that is not there.
         keep_first(&mut done, self.take_counts(&whole, !due));
         self.book.ledger.advance(now);
-        keep_first(&mut done, self.journal_changes(!due, now));
+        keep_first(&mut done, self.log_ledger_changes(!due, now));
         keep_first(&mut done, self.files.sync());
         if due {
             keep_first(&mut done, self.write_ledger(now));
@@ -305,9 +305,9 @@ impl Recorder {
         self.count_no_repeats();
         self.sync(at)?;
         self.files.remove(&self.layout.reserve())?;
-        // Before its journal goes.
+        // Before its log goes.
         self.write_ledger(at)?;
-        self.files.remove(self.journal.path())?;
+        self.files.remove(self.ledger_log.path())?;
         self.manifest.files = checksums(&self.layout, may_read)?;
         self.manifest.ending = Some(ending.clone());
         self.manifest.state = RecordingState::Finished;
@@ -369,39 +369,39 @@ impl Recorder {
         let line = counts.changed_since(&self.counted, self.manifest.ledger_revision);
         self.counted = counts;
         match line {
-            Some(line) if manifest_waits => self.journal.push_line(&line, &mut self.files),
+            Some(line) if manifest_waits => self.ledger_log.push_line(&line, &mut self.files),
             Some(_) | None => Ok(()),
         }
     }
 
     /// Puts into `ledger.jsonl` what changed; from time to time what goes on, which is how far it is known to.
-    fn journal_changes(&mut self, also_quiet: bool, now: UnixMillis) -> Result<(), RecordError> {
+    fn log_ledger_changes(&mut self, also_quiet: bool, now: UnixMillis) -> Result<(), RecordError> {
         let mut changes = self.book.ledger.take_changes();
         self.untold.extend_from_slice(&changes);
         let surplus = self.untold.len().saturating_sub(MAX_UNTOLD);
         self.untold.drain(..surplus);
         let quiet_ms = self.options.manifest_every.as_millis() as u64;
-        if changes.is_empty() && also_quiet && now.0.abs_diff(self.journaled_at.0) >= quiet_ms {
+        if changes.is_empty() && also_quiet && now.0.abs_diff(self.ledger_logged_at.0) >= quiet_ms {
             changes = self.book.ledger.newest();
         }
         if !changes.is_empty() {
-            self.journaled_at = now;
+            self.ledger_logged_at = now;
         }
         for change in changes {
-            let line = JournalLine { revision: self.manifest.ledger_revision, change };
-            self.journal.push_line(&line, &mut self.files)?;
+            let line = LedgerLine { revision: self.manifest.ledger_revision, change };
+            self.ledger_log.push_line(&line, &mut self.files)?;
         }
-        self.journal.flush(&mut self.files)
+        self.ledger_log.flush(&mut self.files)
     }
 
-    /// Writes the manifest with the ledger up to now, all of which is in the files, and empties the journal.
+    /// Writes the manifest with the ledger up to now, all of which is in the files, and empties `ledger.jsonl`.
     fn write_ledger(&mut self, now: UnixMillis) -> Result<(), RecordError> {
         self.manifest.ledger = Some(self.book.ledger.report());
         self.manifest.ledger_revision += 1;
         self.write_manifest(now)?;
-        self.journaled_at = now;
-        self.journal.restart(&mut self.files)?;
-        self.journal_manifest()
+        self.ledger_logged_at = now;
+        self.ledger_log.restart(&mut self.files)?;
+        self.log_manifest()
     }
 
     fn write_manifest(&mut self, now: UnixMillis) -> Result<(), RecordError> {

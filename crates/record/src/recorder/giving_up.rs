@@ -108,7 +108,7 @@ impl Recorder {
             Ok(Some(_)) | Err(RecordError::BadManifest { .. }) => {}
             Err(error) => return Err(error),
         }
-        // What is in the journal is in it already.
+        // What is in `ledger.jsonl` is in it already.
         told.ledger_revision += 1;
         let mut files = Files::new(folder, options.max_open_files, options.wait_for_disk);
         told.write(&Layout::of_folder(folder), &mut files)?;

@@ -90,7 +90,7 @@ impl Recorder {
             None => {
                 let origin = origin(self.manifest.about.started_at, data.timestamp, now, &self.options);
                 self.manifest.origin = Some(origin);
-                self.journal_origin()?;
+                self.log_origin()?;
                 self.manifest_stale = true;
                 self.transcript.change_all();
                 origin

@@ -161,11 +161,11 @@ impl Recorder {
             chat: appender(layout.chat())?,
             recorded_chat: RecordedLines::read(&layout.chat())?,
             events: appender(layout.events())?,
-            journal: appender(layout.ledger())?,
+            ledger_log: appender(layout.ledger())?,
             book,
             counted: Counts::of(&manifest),
-            journal_base: 0,
-            journaled_at: now,
+            ledger_log_base: 0,
+            ledger_logged_at: now,
             untold: Vec::new(),
             manifest_stale: true,
             counters_stale: true,
@@ -228,7 +228,7 @@ fn resumed(
     manifest.ending = None;
     manifest.files = Vec::new();
     // A process that died had written more since it wrote the manifest.
-    counts::bring_up(&mut manifest, layout, &manifest::journal_lines(layout)?)?;
+    counts::bring_up(&mut manifest, layout, &manifest::ledger_lines(layout)?)?;
     manifest.events = count_lines(&layout.events())?;
     Ok(manifest)
 }
@@ -250,7 +250,7 @@ fn resumed_ledger(
 ) -> Result<Ledger, RecordError> {
     let is_lost = manifest.ledger.is_none() && manifest.resumes.last().is_some_and(|resume| resume.rebuilt.is_some());
     let mut ledger = match &manifest.ledger {
-        Some(report) => Ledger::resume(report, &manifest::journal(layout, manifest.ledger_revision)?),
+        Some(report) => Ledger::resume(report, &manifest::ledger_changes(layout, manifest.ledger_revision)?),
         // The manifest was torn, and nothing repeats it.
         None if is_lost => Ledger::lost(manifest.about.started_at, Cause::Restart, now),
         None => {
