@@ -152,7 +152,7 @@ pub struct Note {
     /// When it happened.
     pub at: UnixMillis,
     /// What happened, in snake case.
-    pub kind: &'static str,
+    pub kind: SmolStr,
     /// More of it. The keys `at` and `kind` are the note's own and lose against them.
     pub fields: Extra,
 }

@@ -27,7 +27,7 @@ fn fill(room: &Room) -> Recorder {
     let line =
         MediaDataTranscript { data: "CANARY words".into(), user_name: Some("CANARY".into()), ..Default::default() };
     let fields = json!({ "user_id": 5, "user_name": "CANARY" }).as_object().cloned().unwrap_or_default();
-    let note = Note { at: now(), kind: "joined", fields };
+    let note = Note { at: now(), kind: "joined".into(), fields };
     let video = Input::Video(data(77_077, 0, vec![0xff, 0xd8, 0xff]));
     let inputs = [packet(77_077, 0, &tone(1)), Input::Transcript(line), Input::Note(note), video];
     record(&mut recorder, inputs);

@@ -102,14 +102,14 @@ impl Recorder {
         #[derive(Serialize)]
         struct NoteLine<'a> {
             at: UnixMillis,
-            kind: &'static str,
+            kind: &'a str,
             #[serde(flatten)]
             fields: &'a rtms_wire::extra::Extra,
         }
         self.people.learn_fields(&note.fields, self.believed(Some(note.at), now));
         note.fields.remove("at");
         note.fields.remove("kind");
-        self.events.push_line(&NoteLine { at: note.at, kind: note.kind, fields: &note.fields }, &mut self.files)?;
+        self.events.push_line(&NoteLine { at: note.at, kind: &note.kind, fields: &note.fields }, &mut self.files)?;
         self.manifest.events += 1;
         Ok(())
     }
