@@ -111,6 +111,7 @@ pub mod recorder;
 mod repeats;
 mod text;
 mod timeline;
+pub mod utterance;
 mod wav;
 mod window;
 
