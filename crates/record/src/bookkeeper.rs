@@ -17,13 +17,14 @@ use rtms_wire::{
 
 use crate::{
     belief::{Belief, Doubt},
-    input::{Content, Dropped, Input, Who},
+    input::{Content, Dropped, Input},
     ledger::{
         Ledger, MAX_MESSAGE_MS,
         change::{Change, When},
         report::SpanChange,
     },
     timeline::{Place, Timeline, Voices},
+    who::Who,
 };
 
 /// How long a picture is taken to last: one of 25 a second.

@@ -13,9 +13,9 @@ use serde::{Deserialize, Serialize};
 use crate::{
     error::RecordError,
     file::{count_lines, last_lines},
-    input::Who,
     layout::Layout,
     manifest::{AsideReason, Kept, Manifest, Placed, Received, TrackSource},
+    who::Who,
 };
 
 /// How much of the end of an index is read to learn what came last: what a process can have written in

@@ -1,11 +1,10 @@
 //! What a recorder is told: about the stream, everything that comes in, and how it ended.
 
 use rtms_wire::{
-    SmolStr,
     codes::{product::Product, stop_reason::StopReason},
     extra::Extra,
     flaws::RawMessage,
-    ids::{AccountId, ChannelId, InstanceId, StreamId, UserId},
+    ids::{AccountId, InstanceId, StreamId},
     media::{medium::Medium, params::MediaParams},
     message::{
         event_update::EventUpdate,
@@ -16,9 +15,12 @@ use rtms_wire::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::ledger::{
-    change::{Change, When},
-    word::Queue,
+use crate::{
+    ledger::{
+        change::{Change, When},
+        word::Queue,
+    },
+    note::Note,
 };
 
 /// Which stream is recorded: what its start webhook says.
@@ -144,19 +146,6 @@ pub struct Dropped {
     pub count: u64,
 }
 
-/// A line of `events.jsonl` in our own words.
-///
-/// Names are learnt from `user_id` (or `channel_id`) with `user_name`, and from a list `participants` of such objects.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Note {
-    /// When it happened.
-    pub at: UnixMillis,
-    /// What happened, in snake case.
-    pub kind: SmolStr,
-    /// More of it. The keys `at` and `kind` are the note's own and lose against them.
-    pub fields: Extra,
-}
-
 /// How a recording ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ending {
@@ -167,36 +156,4 @@ pub struct Ending {
     pub why: String,
     /// When.
     pub at: UnixMillis,
-}
-
-/// Whose a packet or a line is.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Who {
-    /// Everybody together: `user_id` 0, or nobody named, as -1 does not.
-    Everyone,
-    /// A participant.
-    User(UserId),
-    /// A party of a Contact Center call.
-    Channel(ChannelId),
-}
-
-impl Who {
-    /// The user if it is a person, otherwise the channel, otherwise everyone.
-    pub fn of(user_id: Option<&UserId>, channel_id: Option<&ChannelId>) -> Self {
-        match (user_id, channel_id) {
-            (Some(user), _) if user.is_person() => Self::User(user.clone()),
-            (_, Some(channel)) => Self::Channel(channel.clone()),
-            (Some(_), None) | (None, None) => Self::Everyone,
-        }
-    }
-
-    /// What to call them for want of a name.
-    pub fn label(&self) -> SmolStr {
-        match self {
-            Self::Everyone => SmolStr::new_static("Speaker"),
-            Self::User(user) => SmolStr::new(format!("User {user}")),
-            Self::Channel(channel) => SmolStr::new(format!("Channel {channel}")),
-        }
-    }
 }

@@ -8,7 +8,7 @@ use rtms_wire::{
     media::medium::Medium,
 };
 
-use crate::input::Who;
+use crate::who::Who;
 
 /// Longest name made from an id, so that with every suffix it stays below the 255 bytes that file systems allow.
 const MAX_NAME_BYTES: usize = 120;
@@ -308,7 +308,7 @@ mod tests {
     use super::{escape, stem, who_of};
     use rtms_wire::ids::UserId;
 
-    use crate::input::Who;
+    use crate::who::Who;
 
     #[test]
     fn plain_ids_stay_as_they_are() {

@@ -13,13 +13,14 @@ use serde::{Deserialize, Serialize};
 use crate::{
     error::RecordError,
     file::{Files, last_lines},
-    input::{Ending, RecordingAbout, Who},
+    input::{Ending, RecordingAbout},
     layout::Layout,
     ledger::{
         Ledger,
         report::{LedgerReport, SpanChange},
     },
     loss::{Loss, LostPackets},
+    who::Who,
 };
 
 /// The value of [`Manifest::format`].

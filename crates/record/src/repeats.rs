@@ -13,7 +13,7 @@ use rtms_wire::{SmolStr, message::media_data::MediaData, time::UnixMillis};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{error::RecordError, file::last_lines, index_line::IndexLine, input::Who, layout::Layout};
+use crate::{error::RecordError, file::last_lines, index_line::IndexLine, layout::Layout, who::Who};
 
 /// How much of the end of a file of lines is read: more than the 60 s that Zoom sends again at most, of 25 pictures a
 /// second or three speakers.

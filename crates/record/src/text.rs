@@ -18,12 +18,12 @@ use serde::Deserialize;
 use crate::{
     error::RecordError,
     file::{Files, failed},
-    input::Who,
     layout::Layout,
     ledger::MAX_MESSAGE_MS,
     people::People,
     readable::{is_blank, one_line},
     utterance::{Utterance, UtteranceChange, Utterances},
+    who::Who,
 };
 
 /// How long a line is shown that does not say when it ended.

@@ -17,7 +17,7 @@ use rtms_wire::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::input::Who;
+use crate::who::Who;
 use sentences::{Key, Sentence, Sentences, Starts};
 
 /// What one message of the transcript does.

@@ -13,10 +13,7 @@ use rtms_wire::{
 use serde::Serialize;
 
 use super::Recorder;
-use crate::{
-    error::RecordError,
-    input::{Note, Who},
-};
+use crate::{error::RecordError, note::Note, who::Who};
 
 /// How far the time of a name may be from when it came: longer than any meeting.
 const MAX_AGE_MS: u64 = 72 * 3_600_000;

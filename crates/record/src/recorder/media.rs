@@ -15,7 +15,6 @@ use crate::{
     belief::Doubt,
     content::{Picture, picture, sound_container},
     error::RecordError,
-    input::Who,
     layout::Layout,
     ledger::word::Queue,
     manifest::{AsideReason, Grant, MAX_LISTED, Received},
@@ -23,6 +22,7 @@ use crate::{
     raw::{Aside, Raw, stem_or},
     timeline::Voices,
     wav::PcmFormat,
+    who::Who,
 };
 
 impl Recorder {

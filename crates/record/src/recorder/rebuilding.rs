@@ -24,11 +24,12 @@ use super::Recorder;
 use crate::{
     error::RecordError,
     file::{Files, failed, length},
-    input::{RecordingAbout, Who},
+    input::RecordingAbout,
     layout::{Layout, who_of},
     manifest::{Manifest, ManifestLine, OriginLine, Placed, Track, TrackSource},
     people::People,
     wav::{HEADER_BYTES, PcmFormat, header},
+    who::Who,
 };
 
 /// Manifests that are kept of one folder because they could not be read.

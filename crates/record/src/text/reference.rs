@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use rtms_wire::{SmolStr, codes::media::DataMessageAttribute, message::text_data::MediaDataTranscript};
 
 use super::start_of;
-use crate::input::Who;
+use crate::who::Who;
 
 /// As many lines as no test has.
 const MAX_LINES: usize = 50_000;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use rtms_wire::sequence::SequenceNumber;
 
-use crate::input::Who;
+use crate::who::Who;
 
 /// How far apart in time a correction and its sentence may begin where nothing else tells them apart: five minutes, longer than
 /// one is spoken.
