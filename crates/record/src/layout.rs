@@ -52,6 +52,11 @@ impl Layout {
         self.folder.join("events.jsonl")
     }
 
+    /// A file of the journal, counted from 1: `journal.jsonl`, `journal.2.jsonl`.
+    pub(crate) fn journal(&self, part: u64) -> PathBuf {
+        self.folder.join(if part <= 1 { "journal.jsonl".to_owned() } else { format!("journal.{part}.jsonl") })
+    }
+
     /// What changed in the ledger since the manifest was written; gone when the recording is finished.
     pub(crate) fn ledger(&self) -> PathBuf {
         self.folder.join("ledger.jsonl")

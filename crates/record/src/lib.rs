@@ -97,6 +97,7 @@ pub mod error;
 mod file;
 pub mod index_line;
 pub mod input;
+pub mod journal;
 pub mod layout;
 pub mod ledger;
 pub mod loss;

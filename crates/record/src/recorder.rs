@@ -31,6 +31,7 @@ use crate::{
     error::RecordError,
     file::{Appender, Files, keep_first},
     input::{Dropped, Ending, Input},
+    journal::file::cut_torn_end,
     layout::Layout,
     ledger::{Ledger, report::SpanChange, word::Queue},
     loss::Loss,
@@ -308,6 +309,8 @@ impl Recorder {
         // Before its log goes.
         self.write_ledger(at)?;
         self.files.remove(self.ledger_log.path())?;
+        // Left by a process that died, if nobody has appended to it since.
+        cut_torn_end(&self.layout)?;
         self.manifest.files = checksums(&self.layout, may_read)?;
         self.manifest.ending = Some(ending.clone());
         self.manifest.state = RecordingState::Finished;
