@@ -1,5 +1,7 @@
 //! What a recorder is told: about the stream, everything that comes in, and how it ended.
 
+use std::sync::Arc;
+
 use rtms_wire::{
     codes::{product::Product, stop_reason::StopReason},
     extra::Extra,
@@ -16,6 +18,7 @@ use rtms_wire::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    journal::entry::{Entry, Word},
     ledger::{
         change::{Change, When},
         word::Queue,
@@ -61,6 +64,9 @@ pub enum Input {
     Event(EventUpdate),
     /// Anything else for `events.jsonl`: states, gaps, counters.
     Note(Note),
+    /// One of the four before with the number that it has in the journal. What the files have already is not written again,
+    /// and a change of the ledger, which comes from here, is nothing to record.
+    Word(Arc<Entry>),
     /// Something that the ledger must know and cannot see in the media. [`Input::Granted`] opens a medium by itself, and
     /// [`Input::Event`] tells of cameras and screens.
     Change(Change, When),
@@ -103,6 +109,17 @@ pub struct Content {
 }
 
 impl Input {
+    /// The same without a number; none of a change of the ledger.
+    pub(crate) fn of_word(word: Word) -> Option<Self> {
+        match word {
+            Word::Transcript { message, .. } => Some(Self::Transcript(message)),
+            Word::Chat(chat) => Some(Self::Chat(chat)),
+            Word::Event(update) => Some(Self::Event(update)),
+            Word::Note(note) => Some(Self::Note(note)),
+            Word::Span(_) => None,
+        }
+    }
+
     /// What it has of a medium; none for anything but a message of one.
     pub fn content(&self) -> Option<Content> {
         let packet = |medium, data: &MediaData| Content { medium, at: Some(data.timestamp), bytes: data.data.len() };
@@ -110,14 +127,13 @@ impl Input {
             Self::Audio(data) => Some(packet(Medium::Audio, data)),
             Self::Video(data) => Some(packet(Medium::Video, data)),
             Self::Deskshare(data) => Some(packet(Medium::Deskshare, data)),
-            Self::Transcript(said) => {
-                let at = said.start_time.or(said.timestamp);
-                Some(Content { medium: Medium::Transcript, at, bytes: said.data.len() })
-            }
-            Self::Chat(chat) => {
-                let bytes = chat.data.as_str().map_or(0, str::len);
-                Some(Content { medium: Medium::Chat, at: chat.timestamp, bytes })
-            }
+            Self::Transcript(said) => Some(Content::said(said)),
+            Self::Chat(chat) => Some(Content::written(chat)),
+            Self::Word(entry) => match &entry.word {
+                Word::Transcript { message, .. } => Some(Content::said(message)),
+                Word::Chat(chat) => Some(Content::written(chat)),
+                Word::Event(_) | Word::Note(_) | Word::Span(_) => None,
+            },
             Self::Granted(..)
             | Self::Event(_)
             | Self::Note(_)
@@ -128,6 +144,16 @@ impl Input {
             | Self::Repeats { .. }
             | Self::Clock { .. } => None,
         }
+    }
+}
+
+impl Content {
+    fn said(said: &MediaDataTranscript) -> Self {
+        Self { medium: Medium::Transcript, at: said.start_time.or(said.timestamp), bytes: said.data.len() }
+    }
+
+    fn written(chat: &MediaDataChat) -> Self {
+        Self { medium: Medium::Chat, at: chat.timestamp, bytes: chat.data.as_str().map_or(0, str::len) }
     }
 }
 

@@ -12,6 +12,7 @@ mod rebuilding;
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -23,8 +24,7 @@ use rtms_wire::{
 
 use crate::{
     audio::Audio,
-    belief::Doubt,
-    bookkeeper::{Bookkeeper, keep_as_sent},
+    bookkeeper::Bookkeeper,
     checksum::checksums,
     counts::Counts,
     deletion::{Deletion, DeletionRecord},
@@ -42,6 +42,7 @@ use crate::{
     raw::{Aside, Raw},
     repeats::RecordedLines,
     text::Transcript,
+    views::{Stamp, Views},
 };
 
 /// News of the ledger kept for whoever publishes it; a caller that never asks costs no more.
@@ -80,11 +81,9 @@ pub struct Recorder {
     aside: Option<Aside>,
     odd: OddMessages,
     transcript: Transcript,
-    transcript_lines: Appender,
+    views: Views,
     recorded_transcript: RecordedLines,
-    chat: Appender,
     recorded_chat: RecordedLines,
-    events: Appender,
 }
 
 /// What a finished recording holds.
@@ -157,18 +156,20 @@ impl Recorder {
     /// # Errors
     /// If a file cannot be written. This input may be lost, and is counted; later ones may succeed.
     pub fn handle(&mut self, input: Input, now: UnixMillis) -> Result<(), RecordError> {
-        self.counters_stale = true;
-        self.book.follow_clock(&input, now);
-        let mut input = self.book.moved(input);
-        self.book.note(&input, now);
-        let doubt = self.book.judge(&input, now);
-        if let Input::Transcript(said) = &mut input
-            && let Some(end) = said.end_time.take_if(|end| !self.book.is_end_believed(*end, now))
-        {
-            keep_as_sent(&mut said.extra, "end_time", end);
+        let Input::Word(entry) = input else { return self.record(input, None, now) };
+        if !self.views.advance_to(&entry) {
+            // It was added when the recording was opened.
+            return Ok(());
         }
-        let extent = self.book.extent(&input, doubt, now);
-        let input = dated(input, doubt, extent.map(|(_, at, _)| at));
+        match Stamp::divide(Arc::unwrap_or_clone(entry)) {
+            Some((stamp, input)) => self.record(input, Some(&stamp), now),
+            None => Ok(()),
+        }
+    }
+
+    fn record(&mut self, input: Input, stamp: Option<&Stamp>, now: UnixMillis) -> Result<(), RecordError> {
+        self.counters_stale = true;
+        let (input, doubt, extent) = self.book.settle(input, now);
         let done = match input {
             Input::Granted(medium, params) => {
                 self.grant(medium, params, now);
@@ -177,10 +178,10 @@ impl Recorder {
             Input::Audio(data) => self.audio(&data, doubt, now),
             Input::Video(data) => self.pictures(Medium::Video, &data, now),
             Input::Deskshare(data) => self.pictures(Medium::Deskshare, &data, now),
-            Input::Transcript(said) => self.transcript(said, now),
-            Input::Chat(chat) => self.chat(chat, now),
-            Input::Event(update) => self.event(update, now),
-            Input::Note(note) => self.note(note, now),
+            Input::Transcript(said) => self.said(said, stamp, now),
+            Input::Chat(chat) => self.written(chat, stamp, now),
+            Input::Event(update) => self.event(update, stamp, now),
+            Input::Note(note) => self.note(note, stamp, now),
             Input::Unreadable { medium, .. } => {
                 self.manifest.media.entry(medium).or_default().unreadable += 1;
                 Ok(())
@@ -205,7 +206,7 @@ impl Recorder {
                 }
                 Ok(())
             }
-            Input::Change(..) | Input::Clock { .. } => Ok(()),
+            Input::Change(..) | Input::Clock { .. } | Input::Word(_) => Ok(()),
         };
         if let (Err(_), Some((medium, ..))) = (&done, extent) {
             self.manifest.media.entry(medium).or_default().lost_disk += 1;
@@ -255,7 +256,7 @@ impl Recorder {
             keep_first(&mut done, audio.sync_mixes(&mut self.files));
         }
         keep_first(&mut done, self.odd.flush(&mut self.files));
-        keep_first(&mut done, self.events.flush(&mut self.files));
+        keep_first(&mut done, self.views.events.flush(&mut self.files));
         let origin = self.manifest.origin.unwrap_or(self.manifest.about.started_at);
         keep_first(&mut done, self.transcript.flush(origin, &self.people, &mut self.files));
         // Counts and ledger last, so that they never tell of data that is not there.
@@ -344,8 +345,8 @@ impl Recorder {
         let mut done = match medium {
             Medium::Audio => self.audio.as_mut().map_or(Ok(()), |audio| audio.sync_tracks(&mut self.files)),
             Medium::Video | Medium::Deskshare => Ok(()),
-            Medium::Transcript => self.transcript_lines.flush(&mut self.files),
-            Medium::Chat => self.chat.flush(&mut self.files),
+            Medium::Transcript => self.views.transcript.flush(&mut self.files),
+            Medium::Chat => self.views.chat.flush(&mut self.files),
         };
         if let Some(raw) = self.raw.get_mut(&medium) {
             keep_first(&mut done, raw.flush(&mut self.files));
@@ -414,45 +415,4 @@ impl Recorder {
         self.counters_stale = false;
         Ok(())
     }
-}
-
-/// A message with the time at which it came in the place of one that is doubted, which stays beside it as it was sent.
-///
-/// A packet of sound that is far off keeps its time, as it lies aside for it.
-fn dated(mut input: Input, doubt: Option<Doubt>, came_at: Option<UnixMillis>) -> Input {
-    let (Some(doubt), Some(came_at)) = (doubt, came_at) else { return input };
-    match &mut input {
-        Input::Audio(_) if doubt != Doubt::NoTime => {}
-        Input::Audio(data) | Input::Video(data) | Input::Deskshare(data) => {
-            keep_as_sent(&mut data.extra, "timestamp", data.timestamp);
-            data.timestamp = came_at;
-        }
-        Input::Transcript(said) => {
-            for (name, time) in [
-                ("start_time", &mut said.start_time),
-                ("end_time", &mut said.end_time),
-                ("timestamp", &mut said.timestamp),
-            ] {
-                if let Some(sent) = time.take() {
-                    keep_as_sent(&mut said.extra, name, sent);
-                }
-            }
-            said.timestamp = Some(came_at);
-        }
-        Input::Chat(chat) => {
-            if let Some(sent) = chat.timestamp.replace(came_at) {
-                keep_as_sent(&mut chat.fields.extra, "timestamp", sent);
-            }
-        }
-        Input::Granted(..)
-        | Input::Event(_)
-        | Input::Note(_)
-        | Input::Change(..)
-        | Input::Dropped(_)
-        | Input::Unreadable { .. }
-        | Input::Raw(_)
-        | Input::Repeats { .. }
-        | Input::Clock { .. } => {}
-    }
-    input
 }

@@ -308,7 +308,7 @@ mod tests {
 
     #[derive(Clone, Debug)]
     enum Step {
-        Said(MediaDataTranscript),
+        Said(Box<MediaDataTranscript>),
         /// One of the messages before, again.
         Again(prop::sample::Index),
         Connected,
@@ -357,7 +357,7 @@ mod tests {
 
     fn steps() -> impl Strategy<Value = Vec<Step>> {
         let step = prop_oneof![
-            10 => messages().prop_map(Step::Said),
+            10 => messages().prop_map(|said| Step::Said(Box::new(said))),
             3 => any::<prop::sample::Index>().prop_map(Step::Again),
             1 => Just(Step::Connected),
             1 => Just(Step::Restarted),
@@ -378,7 +378,7 @@ mod tests {
             let mut said_before: Vec<MediaDataTranscript> = Vec::new();
             for (step, count) in steps.into_iter().zip(1..) {
                 let said = match step {
-                    Step::Said(said) => said,
+                    Step::Said(said) => *said,
                     Step::Again(index) if !said_before.is_empty() => said_before[index.index(said_before.len())].clone(),
                     Step::Again(_) => continue,
                     Step::Connected => {
