@@ -3,6 +3,8 @@
 //! Reads and changes nothing. A recording that goes on, or whose process died, is checked as far as it can be: what the
 //! manifest says of sizes and checksums is known at the end only.
 
+mod journal;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs::{self, File},
@@ -92,6 +94,8 @@ pub enum ProblemKind {
     Wav,
     /// A line is no JSON, or lines are missing.
     Lines,
+    /// The journal is not that of the stream, its numbers do not rise, or a file of lines has others than it.
+    Journal,
     /// An index names bytes that are not there.
     Index,
     /// Something has a time after the end.
@@ -199,6 +203,7 @@ impl Check {
             let what = format!("has {events} lines, and the manifest tells of {}", manifest.events);
             self.problem(ProblemKind::Lines, Some("events.jsonl"), what);
         }
+        self.journal(manifest, finished);
         let mut held = self.spoken_lines(to, finished);
         for medium in [Medium::Audio, Medium::Video, Medium::Deskshare] {
             held.push((medium, self.index(&self.layout.index(medium), to, finished)));

@@ -1,5 +1,6 @@
 //! The journal of a stream: numbers that rise, nothing that was accepted is lost, and nothing broken costs more than itself.
 #![allow(clippy::disallowed_methods, reason = "a test may put a file into the way")]
+#![allow(clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "in a test, a panic is the answer")]
 
 mod common;
 
