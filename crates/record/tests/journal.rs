@@ -96,6 +96,21 @@ fn a_full_disk_refuses_without_a_torn_line_and_recovers_without_a_restart() {
     assert!(bad.is_empty() && after.len() == before.len() + 50);
 }
 
+/// A file of version 1, which every later version reads.
+#[test]
+fn the_format_is_that_of_the_fixture() {
+    let fixture = include_str!("fixtures/journal-v1.jsonl");
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("journal.jsonl"), fixture).unwrap();
+    let (entries, bad) = read(folder.path());
+    assert!(bad.is_empty() && entries.len() == 7, "{bad:?}");
+
+    let again = tempfile::tempdir().unwrap();
+    let mut journal = JournalWriter::open(again.path(), &StreamId::new("stream-1"), JournalOptions::default()).unwrap();
+    journal.append(&entries).unwrap();
+    assert_eq!(fs::read_to_string(again.path().join("journal.jsonl")).unwrap(), fixture);
+}
+
 /// What the child process does; nothing when it runs among the other tests.
 #[test]
 fn child() {
