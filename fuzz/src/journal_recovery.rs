@@ -5,7 +5,7 @@ use std::{fs, path::Path, sync::Arc};
 use rtms_record::{
     Note,
     journal::{
-        JournalOptions, JournalReader, JournalWriter,
+        JournalOptions, JournalReader, JournalWriter, Restored,
         entry::{Entry, Word},
     },
 };
@@ -25,6 +25,9 @@ pub fn run(bytes: &[u8]) {
     let before = before.expect("what can be written can be read");
     let last = journal.last();
     assert!(before.iter().all(|entry| entry.number <= last), "the last number is the largest");
+    let entries = JournalReader::open(folder.path()).expect("opened").entries();
+    let restored = Restored::read(entries, 100).expect("what can be read can be learnt from");
+    assert!(restored.last <= last);
     for entry in &before {
         assert!(journal.append(std::slice::from_ref(entry)).is_err(), "no number comes twice");
     }

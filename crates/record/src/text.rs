@@ -101,9 +101,7 @@ impl Transcript {
         while reader.read_until(b'\n', &mut line).map_err(|source| failed("read", &path, source))? > 0 {
             if let Ok(said) = serde_json::from_slice::<MediaDataTranscript>(&line) {
                 let connection = said.extra.get("connection").and_then(serde_json::Value::as_u64).unwrap_or(1);
-                while self.utterances.connection() < connection {
-                    self.utterances.begin_connection();
-                }
+                self.utterances.reach_connection(connection);
                 match said.extra.get("utterance").and_then(|utterance| Utterance::deserialize(utterance).ok()) {
                     Some(utterance) => self.apply_numbered(&said, &utterance),
                     None => self.apply(&said),

@@ -87,7 +87,12 @@ impl Utterances {
 
     /// Notes that another connection brings what follows.
     pub fn begin_connection(&mut self) {
-        self.connection += 1;
+        self.connection = self.connection.saturating_add(1);
+    }
+
+    /// Notes that there were this many connections at least.
+    pub(crate) fn reach_connection(&mut self, connection: u64) {
+        self.connection = self.connection.max(connection);
     }
 
     /// The number of the connection, from 1; 0 before the first.
@@ -107,7 +112,7 @@ impl Utterances {
 
     /// Remembers what [`Utterances::take`] returned for a message in an earlier process. Messages are restored in order.
     pub fn restore(&mut self, said: &MediaDataTranscript, utterance: &Utterance) {
-        self.connection = self.connection.max(utterance.connection);
+        self.reach_connection(utterance.connection);
         self.remember(said, utterance);
     }
 
@@ -139,13 +144,15 @@ impl Utterances {
         let known = found.sentence;
         let better = || match known.shows == shows(said) {
             true => of(known.id, known.revision, UtteranceChange::Repeat),
-            false => of(known.id, known.revision + 1, UtteranceChange::Replaces { replaces: known.revision }),
+            false => {
+                of(known.id, known.revision.saturating_add(1), UtteranceChange::Replaces { replaces: known.revision })
+            }
         };
         let late = || of(known.id, known.revision, UtteranceChange::Late);
         match attribute {
             DataMessageAttribute::Delete => {
                 let deletes = self.sentences.shown_parts(&key, known, start);
-                let revision = known.revision + u64::from(deletes.contains(&known.id));
+                let revision = known.revision.saturating_add(u64::from(deletes.contains(&known.id)));
                 of(known.id, revision, UtteranceChange::Deletes { deletes })
             }
             DataMessageAttribute::Update if known.is_shown => better(),

@@ -120,7 +120,8 @@ impl Sentences {
         for sentence in sentences.iter_mut().filter(|it| it.connection == connection && it.starts.is_near(start)) {
             sentence.is_corrected = true;
             sentence.starts.extend(start);
-            sentence.revision += u64::from(std::mem::take(&mut sentence.is_shown));
+            let was_shown = std::mem::take(&mut sentence.is_shown);
+            sentence.revision = sentence.revision.saturating_add(u64::from(was_shown));
         }
         true
     }
