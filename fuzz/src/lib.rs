@@ -6,5 +6,6 @@
 pub mod decode_message;
 pub mod decode_webhook;
 pub mod door;
+pub mod journal_recovery;
 pub mod replay_capture;
 pub mod stream_inputs;

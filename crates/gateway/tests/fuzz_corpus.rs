@@ -51,6 +51,11 @@ fn the_door_takes_what_the_target_signs() {
 }
 
 #[test]
+fn a_journal_goes_on_behind_what_can_be_read_of_it() {
+    replay("journal_recovery", fuzz::journal_recovery::run);
+}
+
+#[test]
 fn wire_logs_come_back_without_secrets_and_are_played_to_their_end() {
     replay("replay_capture", fuzz::replay_capture::run);
 }

@@ -15,12 +15,12 @@ use crate::{
     counts::TrackCounts,
     error::RecordError,
     file::{Files, failed, keep_first, length},
-    input::Who,
     layout::{Layout, stem, wav_part},
     manifest::{self, AsideReason, Kept, Placed, TrackSource},
     options::Options,
     timeline::{Place, Timeline, Voices},
     wav::{PcmFormat, Wav},
+    who::Who,
 };
 
 /// All the sound of one recording.

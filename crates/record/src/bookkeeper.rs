@@ -17,13 +17,14 @@ use rtms_wire::{
 
 use crate::{
     belief::{Belief, Doubt},
-    input::{Content, Dropped, Input, Who},
+    input::{Content, Dropped, Input},
     ledger::{
         Ledger, MAX_MESSAGE_MS,
         change::{Change, When},
         report::SpanChange,
     },
     timeline::{Place, Timeline, Voices},
+    who::Who,
 };
 
 /// How long a picture is taken to last: one of 25 a second.
@@ -70,6 +71,12 @@ impl Bookkeeper {
 
     /// Puts down one thing of a stream that nobody records; `now` is ours.
     pub fn take(&mut self, input: &Input, now: UnixMillis) {
+        if let Input::Word(entry) = input {
+            if let Some(word) = Input::of_word(entry.word.clone()) {
+                self.take(&word, now);
+            }
+            return;
+        }
         self.follow_clock(input, now);
         let moved = self.belief.moves().then(|| self.moved(input.clone()));
         let input = moved.as_ref().unwrap_or(input);
@@ -151,6 +158,7 @@ impl Bookkeeper {
             Input::Granted(..)
             | Input::Event(_)
             | Input::Note(_)
+            | Input::Word(_)
             | Input::Change(..)
             | Input::Unreadable { .. }
             | Input::Raw(_)
@@ -205,6 +213,23 @@ impl Bookkeeper {
         &self.ledger
     }
 
+    /// Puts down one thing of a stream whose files the caller writes. Returns it with times that are believed, why its own is
+    /// not, and which time it is for; what became of it is the caller's to tell.
+    pub(crate) fn settle(&mut self, input: Input, now: UnixMillis) -> (Input, Option<Doubt>, Option<Extent>) {
+        self.follow_clock(&input, now);
+        let mut input = self.moved(input);
+        self.note(&input, now);
+        let doubt = self.judge(&input, now);
+        if let Input::Transcript(said) = &mut input
+            && let Some(end) = said.end_time.take_if(|end| !self.is_end_believed(*end, now))
+        {
+            keep_as_sent(&mut said.extra, "end_time", end);
+        }
+        let extent = self.extent(&input, doubt, now);
+        let input = dated(input, doubt, extent.map(|(_, at, _)| at));
+        (input, doubt, extent)
+    }
+
     /// Everything but data, of which only the caller knows what became of it.
     pub(crate) fn note(&mut self, input: &Input, now: UnixMillis) {
         match input {
@@ -229,7 +254,8 @@ impl Bookkeeper {
             | Input::Chat(_)
             | Input::Repeats { .. }
             | Input::Raw(_)
-            | Input::Note(_) => {}
+            | Input::Note(_)
+            | Input::Word(_) => {}
         }
     }
 
@@ -288,12 +314,7 @@ impl Bookkeeper {
     }
 
     /// Which time a message is for: from when, and how many milliseconds. If its own is doubted, it is for now.
-    pub(crate) fn extent(
-        &self,
-        input: &Input,
-        doubt: Option<Doubt>,
-        now: UnixMillis,
-    ) -> Option<(Medium, UnixMillis, u64)> {
+    pub(crate) fn extent(&self, input: &Input, doubt: Option<Doubt>, now: UnixMillis) -> Option<Extent> {
         let zoom_now = self.ledger.to_zoom(now);
         let believed = |at: Option<UnixMillis>| at.filter(|_| doubt.is_none()).unwrap_or(zoom_now);
         let Content { medium, at, bytes } = input.content()?;
@@ -329,9 +350,54 @@ impl Bookkeeper {
     }
 }
 
+/// Of which medium something is, from when on, and for how many milliseconds.
+pub(crate) type Extent = (Medium, UnixMillis, u64);
+
 /// Keeps a time as it was sent beside the one that is taken for it.
-pub(crate) fn keep_as_sent(extra: &mut Extra, name: &str, sent: UnixMillis) {
+fn keep_as_sent(extra: &mut Extra, name: &str, sent: UnixMillis) {
     extra.entry(format!("{name}_as_sent")).or_insert_with(|| sent.0.into());
+}
+
+/// A message with the time at which it came in the place of one that is doubted, which stays beside it as it was sent.
+///
+/// A packet of sound that is far off keeps its time, as it lies aside for it.
+fn dated(mut input: Input, doubt: Option<Doubt>, came_at: Option<UnixMillis>) -> Input {
+    let (Some(doubt), Some(came_at)) = (doubt, came_at) else { return input };
+    match &mut input {
+        Input::Audio(_) if doubt != Doubt::NoTime => {}
+        Input::Audio(data) | Input::Video(data) | Input::Deskshare(data) => {
+            keep_as_sent(&mut data.extra, "timestamp", data.timestamp);
+            data.timestamp = came_at;
+        }
+        Input::Transcript(said) => {
+            for (name, time) in [
+                ("start_time", &mut said.start_time),
+                ("end_time", &mut said.end_time),
+                ("timestamp", &mut said.timestamp),
+            ] {
+                if let Some(sent) = time.take() {
+                    keep_as_sent(&mut said.extra, name, sent);
+                }
+            }
+            said.timestamp = Some(came_at);
+        }
+        Input::Chat(chat) => {
+            if let Some(sent) = chat.timestamp.replace(came_at) {
+                keep_as_sent(&mut chat.fields.extra, "timestamp", sent);
+            }
+        }
+        Input::Granted(..)
+        | Input::Event(_)
+        | Input::Note(_)
+        | Input::Word(_)
+        | Input::Change(..)
+        | Input::Dropped(_)
+        | Input::Unreadable { .. }
+        | Input::Raw(_)
+        | Input::Repeats { .. }
+        | Input::Clock { .. } => {}
+    }
+    input
 }
 
 /// How many bytes of sound last a millisecond, where each lasts as long as another.

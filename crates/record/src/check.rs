@@ -3,6 +3,8 @@
 //! Reads and changes nothing. A recording that goes on, or whose process died, is checked as far as it can be: what the
 //! manifest says of sizes and checksums is known at the end only.
 
+mod journal;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs::{self, File},
@@ -92,6 +94,8 @@ pub enum ProblemKind {
     Wav,
     /// A line is no JSON, or lines are missing.
     Lines,
+    /// The journal is not that of the stream, its numbers do not rise, or a file of lines has others than it.
+    Journal,
     /// An index names bytes that are not there.
     Index,
     /// Something has a time after the end.
@@ -155,7 +159,7 @@ pub fn check(folder: &Path) -> CheckReport {
 #[derive(Deserialize)]
 #[serde(untagged)]
 #[expect(dead_code, reason = "whether a line is one of them is all that is asked")]
-enum JournalLine {
+enum LedgerLogLine {
     Span(SpanChange),
     Counts(CountsLine),
     Origin(OriginLine),
@@ -199,6 +203,7 @@ impl Check {
             let what = format!("has {events} lines, and the manifest tells of {}", manifest.events);
             self.problem(ProblemKind::Lines, Some("events.jsonl"), what);
         }
+        self.journal(manifest, finished);
         let mut held = self.spoken_lines(to, finished);
         for medium in [Medium::Audio, Medium::Video, Medium::Deskshare] {
             held.push((medium, self.index(&self.layout.index(medium), to, finished)));
@@ -206,7 +211,7 @@ impl Check {
         // What lies aside may have any time: that is why it is there.
         let aside = self.index(&self.layout.aside_index(), None, finished);
         self.lines::<serde_json::Value>(&self.layout.flawed_messages(), finished, |_, _| {});
-        self.lines::<JournalLine>(&self.layout.ledger(), finished, |_, _| {});
+        self.lines::<LedgerLogLine>(&self.layout.ledger(), finished, |_, _| {});
         if finished {
             self.counts(manifest, &held, aside);
         }

@@ -13,9 +13,9 @@ use serde::{Deserialize, Serialize};
 use crate::{
     error::RecordError,
     file::{count_lines, last_lines},
-    input::Who,
     layout::Layout,
     manifest::{AsideReason, Kept, Manifest, Placed, Received, TrackSource},
+    who::Who,
 };
 
 /// How much of the end of an index is read to learn what came last: what a process can have written in
@@ -135,9 +135,9 @@ fn changed<K: Ord + Clone, V: PartialEq + Clone>(now: &BTreeMap<K, V>, before: &
 
 /// Brings the counts of a manifest that was found up to what was written down after it, and to what its lines hold. Sound
 /// in WAV files is counted by [`crate::audio::Audio::resume`].
-pub(crate) fn bring_up(manifest: &mut Manifest, layout: &Layout, journal: &[Vec<u8>]) -> Result<(), RecordError> {
+pub(crate) fn bring_up(manifest: &mut Manifest, layout: &Layout, ledger_log: &[Vec<u8>]) -> Result<(), RecordError> {
     let mut counts = Counts::of(manifest);
-    let lines = journal.iter().filter_map(|line| serde_json::from_slice::<CountsLine>(line).ok());
+    let lines = ledger_log.iter().filter_map(|line| serde_json::from_slice::<CountsLine>(line).ok());
     // A process that died after it wrote the manifest has left lines from before.
     for line in lines.filter(|line| line.revision == manifest.ledger_revision) {
         counts.change(line);

@@ -67,8 +67,8 @@ pub struct DeletionRecord {
     /// When all of it was gone, on our clock; until then the deletion is to be gone on with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub done_at: Option<UnixMillis>,
-    /// What there was, by kind: `audio`, `video`, `deskshare`, `transcript`, `chat`, `events`, `aside`, `manifest`,
-    /// `other`.
+    /// What there was, by kind: `audio`, `video`, `deskshare`, `transcript`, `chat`, `events`, `journal`, `aside`,
+    /// `manifest`, `other`.
     pub removed: BTreeMap<String, Removed>,
 }
 
@@ -321,7 +321,7 @@ fn count(content: &Path, removed: &mut BTreeMap<String, Removed>) -> Result<(), 
 
 /// A word of ours for a name in the recording's folder: names may hold ids of participants.
 fn kind_of(name: &str) -> &'static str {
-    let kinds = ["audio", "video", "deskshare", "transcript", "chat", "events", "aside", "manifest"];
+    let kinds = ["audio", "video", "deskshare", "transcript", "chat", "events", "journal", "aside", "manifest"];
     let stem = name.split('.').next().unwrap_or_default();
     kinds.into_iter().find(|kind| *kind == stem).unwrap_or("other")
 }

@@ -1,11 +1,12 @@
 //! What a recorder is told: about the stream, everything that comes in, and how it ended.
 
+use std::sync::Arc;
+
 use rtms_wire::{
-    SmolStr,
     codes::{product::Product, stop_reason::StopReason},
     extra::Extra,
     flaws::RawMessage,
-    ids::{AccountId, ChannelId, InstanceId, StreamId, UserId},
+    ids::{AccountId, InstanceId, StreamId},
     media::{medium::Medium, params::MediaParams},
     message::{
         event_update::EventUpdate,
@@ -16,9 +17,13 @@ use rtms_wire::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::ledger::{
-    change::{Change, When},
-    word::Queue,
+use crate::{
+    journal::entry::{Entry, Word},
+    ledger::{
+        change::{Change, When},
+        word::Queue,
+    },
+    note::Note,
 };
 
 /// Which stream is recorded: what its start webhook says.
@@ -59,6 +64,9 @@ pub enum Input {
     Event(EventUpdate),
     /// Anything else for `events.jsonl`: states, gaps, counters.
     Note(Note),
+    /// One of the four before with the number that it has in the journal. What the files have already is not written again,
+    /// and a change of the ledger, which comes from here, is nothing to record.
+    Word(Arc<Entry>),
     /// Something that the ledger must know and cannot see in the media. [`Input::Granted`] opens a medium by itself, and
     /// [`Input::Event`] tells of cameras and screens.
     Change(Change, When),
@@ -101,6 +109,17 @@ pub struct Content {
 }
 
 impl Input {
+    /// The same without a number; none of a change of the ledger.
+    pub(crate) fn of_word(word: Word) -> Option<Self> {
+        match word {
+            Word::Transcript { message, .. } => Some(Self::Transcript(message)),
+            Word::Chat(chat) => Some(Self::Chat(chat)),
+            Word::Event(update) => Some(Self::Event(update)),
+            Word::Note(note) => Some(Self::Note(note)),
+            Word::Span(_) => None,
+        }
+    }
+
     /// What it has of a medium; none for anything but a message of one.
     pub fn content(&self) -> Option<Content> {
         let packet = |medium, data: &MediaData| Content { medium, at: Some(data.timestamp), bytes: data.data.len() };
@@ -108,14 +127,13 @@ impl Input {
             Self::Audio(data) => Some(packet(Medium::Audio, data)),
             Self::Video(data) => Some(packet(Medium::Video, data)),
             Self::Deskshare(data) => Some(packet(Medium::Deskshare, data)),
-            Self::Transcript(said) => {
-                let at = said.start_time.or(said.timestamp);
-                Some(Content { medium: Medium::Transcript, at, bytes: said.data.len() })
-            }
-            Self::Chat(chat) => {
-                let bytes = chat.data.as_str().map_or(0, str::len);
-                Some(Content { medium: Medium::Chat, at: chat.timestamp, bytes })
-            }
+            Self::Transcript(said) => Some(Content::said(said)),
+            Self::Chat(chat) => Some(Content::written(chat)),
+            Self::Word(entry) => match &entry.word {
+                Word::Transcript { message, .. } => Some(Content::said(message)),
+                Word::Chat(chat) => Some(Content::written(chat)),
+                Word::Event(_) | Word::Note(_) | Word::Span(_) => None,
+            },
             Self::Granted(..)
             | Self::Event(_)
             | Self::Note(_)
@@ -126,6 +144,16 @@ impl Input {
             | Self::Repeats { .. }
             | Self::Clock { .. } => None,
         }
+    }
+}
+
+impl Content {
+    fn said(said: &MediaDataTranscript) -> Self {
+        Self { medium: Medium::Transcript, at: said.start_time.or(said.timestamp), bytes: said.data.len() }
+    }
+
+    fn written(chat: &MediaDataChat) -> Self {
+        Self { medium: Medium::Chat, at: chat.timestamp, bytes: chat.data.as_str().map_or(0, str::len) }
     }
 }
 
@@ -144,19 +172,6 @@ pub struct Dropped {
     pub count: u64,
 }
 
-/// A line of `events.jsonl` in our own words.
-///
-/// Names are learnt from `user_id` (or `channel_id`) with `user_name`, and from a list `participants` of such objects.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Note {
-    /// When it happened.
-    pub at: UnixMillis,
-    /// What happened, in snake case.
-    pub kind: &'static str,
-    /// More of it. The keys `at` and `kind` are the note's own and lose against them.
-    pub fields: Extra,
-}
-
 /// How a recording ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ending {
@@ -167,36 +182,4 @@ pub struct Ending {
     pub why: String,
     /// The time of it.
     pub at: UnixMillis,
-}
-
-/// Whose a packet or a line is.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Who {
-    /// Everybody together: `user_id` 0, or nobody named, as -1 does not.
-    Everyone,
-    /// A participant.
-    User(UserId),
-    /// A party of a Contact Center call.
-    Channel(ChannelId),
-}
-
-impl Who {
-    /// The user if it is a person, otherwise the channel, otherwise everyone.
-    pub fn of(user_id: Option<&UserId>, channel_id: Option<&ChannelId>) -> Self {
-        match (user_id, channel_id) {
-            (Some(user), _) if user.is_person() => Self::User(user.clone()),
-            (_, Some(channel)) => Self::Channel(channel.clone()),
-            (Some(_), None) | (None, None) => Self::Everyone,
-        }
-    }
-
-    /// What to call them for want of a name.
-    pub fn label(&self) -> SmolStr {
-        match self {
-            Self::Everyone => SmolStr::new_static("Speaker"),
-            Self::User(user) => SmolStr::new(format!("User {user}")),
-            Self::Channel(channel) => SmolStr::new(format!("Channel {channel}")),
-        }
-    }
 }

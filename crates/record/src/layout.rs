@@ -10,7 +10,7 @@ use rtms_wire::{
     media::medium::Medium,
 };
 
-use crate::input::Who;
+use crate::who::Who;
 
 /// Longest name made from an id, so that with every suffix it stays below the 255 bytes that file systems allow.
 const MAX_NAME_BYTES: usize = 120;
@@ -52,6 +52,11 @@ impl Layout {
 
     pub(crate) fn events(&self) -> PathBuf {
         self.folder.join("events.jsonl")
+    }
+
+    /// A file of the journal, counted from 1: `journal.jsonl`, `journal.2.jsonl`.
+    pub(crate) fn journal(&self, part: u64) -> PathBuf {
+        self.folder.join(if part <= 1 { "journal.jsonl".to_owned() } else { format!("journal.{part}.jsonl") })
     }
 
     /// What changed in the ledger since the manifest was written; gone when the recording is finished.
@@ -295,7 +300,7 @@ mod tests {
     use super::{escape, stem, who_of};
     use rtms_wire::ids::UserId;
 
-    use crate::input::Who;
+    use crate::who::Who;
 
     #[test]
     fn plain_ids_stay_as_they_are() {

@@ -9,9 +9,11 @@
 //! recordings/<stream id, escaped>/
 //!   manifest.json                     what, who, when, what was granted, counts, ledger; at the end sizes and checksums
 //!   ledger.jsonl                      the manifest, and what changed in ledger and counts since; gone at the end
-//!   events.jsonl                      joins, states, gaps, in order of arrival
-//!   transcript.jsonl · .vtt · .txt    lines as received · as they read after updates and deletions
-//!   chat.jsonl                        messages as received
+//!   journal.jsonl                     all that is said in words, numbered: written before anybody hears it
+//!   journal.2.jsonl                   goes on where the first would become too long
+//!   events.jsonl                      joins, states, gaps, in order of arrival; a view of the journal
+//!   transcript.jsonl · .vtt · .txt    lines as received; a view of the journal · as they read after updates and deletions
+//!   chat.jsonl                        messages as received; a view of the journal
 //!   audio/mixed.wav                   what Zoom mixed, or the sum of all participants
 //!   audio/<user>.wav                  one participant; audio/channel+<id>.wav one party of a call
 //!   audio/<user>.part2.wav            goes on where a WAV file would become too long
@@ -33,6 +35,8 @@
 //!   that jitter lose nothing; see `timeline.rs`. A time that cannot be meant is not believed; see `belief.rs`.
 //! - **After `kill -9`** everything up to the last [`Recorder::sync`] is readable, and [`Recorder::open`] goes on in
 //!   the same files.
+//! - **What was heard is in the journal**, under a number that never repeats and never goes back, see [`journal`]. What a
+//!   process that died had not brought into the views is added to them by [`Recorder::open`].
 //! - **Every second has a word**: the ledger tiles the time from `rtms_started` to the end, see [`ledger`].
 //! - **What is revoked is deleted**, also when the process dies in the middle, see [`deletion`].
 //! - **Nothing is thrown away**: what cannot be placed lies aside and is counted; only repeats of sound, the
@@ -99,10 +103,12 @@ mod file;
 mod flawed_messages;
 pub mod index_line;
 pub mod input;
+pub mod journal;
 pub mod layout;
 pub mod ledger;
 pub mod loss;
 pub mod manifest;
+pub mod note;
 pub mod options;
 mod people;
 pub mod raw;
@@ -111,13 +117,18 @@ pub mod recorder;
 mod repeats;
 mod text;
 mod timeline;
+pub mod utterance;
+mod views;
 mod wav;
+pub mod who;
 mod window;
 
 pub use bookkeeper::Bookkeeper;
 pub use error::RecordError;
-pub use input::{Dropped, Ending, Input, Note, RecordingAbout, Who};
+pub use input::{Dropped, Ending, Input, RecordingAbout};
 pub use loss::Loss;
 pub use manifest::Manifest;
+pub use note::Note;
 pub use options::Options;
 pub use recorder::{Recorder, Summary};
+pub use who::Who;

@@ -13,13 +13,14 @@ use serde::{Deserialize, Serialize};
 use crate::{
     error::RecordError,
     file::{Files, last_lines},
-    input::{Ending, RecordingAbout, Who},
+    input::{Ending, RecordingAbout},
     layout::Layout,
     ledger::{
         Ledger,
         report::{LedgerReport, SpanChange},
     },
     loss::{Loss, LostPackets},
+    who::Who,
 };
 
 /// The value of [`Manifest::format`].
@@ -398,7 +399,7 @@ impl Manifest {
     /// If `ledger.jsonl` is there and cannot be read.
     pub fn ledger_now(&self, folder: &Path) -> Result<Option<LedgerReport>, RecordError> {
         let Some(report) = &self.ledger else { return Ok(None) };
-        let news = journal(&Layout::of_folder(folder), self.ledger_revision)?;
+        let news = ledger_changes(&Layout::of_folder(folder), self.ledger_revision)?;
         if news.is_empty() {
             return Ok(Some(report.clone()));
         }
@@ -423,11 +424,11 @@ impl Manifest {
 pub(crate) const MAX_LISTED: usize = 100;
 
 /// What `ledger.jsonl` may hold beside that manifest before it is written anew, which empties it.
-pub(crate) const MAX_JOURNAL_BYTES: u64 = 256 << 10;
+pub(crate) const MAX_LEDGER_LOG_BYTES: u64 = 256 << 10;
 
 /// A line of `ledger.jsonl`.
 #[derive(Serialize, Deserialize)]
-pub(crate) struct JournalLine {
+pub(crate) struct LedgerLine {
     /// [`Manifest::ledger_revision`] of the manifest that it goes on from.
     pub(crate) revision: u64,
     #[serde(flatten)]
@@ -437,7 +438,7 @@ pub(crate) struct JournalLine {
 /// The first line of `ledger.jsonl`, which repeats the manifest that it goes on from, for when that cannot be read.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct ManifestLine {
-    /// As in [`JournalLine`].
+    /// As in [`LedgerLine`].
     pub(crate) revision: u64,
     pub(crate) manifest: Manifest,
 }
@@ -445,23 +446,23 @@ pub(crate) struct ManifestLine {
 /// The line of `ledger.jsonl` that repeats [`Manifest::origin`], for when the manifest cannot be read.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct OriginLine {
-    /// As in [`JournalLine`].
+    /// As in [`LedgerLine`].
     pub(crate) revision: u64,
     pub(crate) origin: UnixMillis,
 }
 
 /// What changed in the ledger since this revision of it was written. Lines that make no sense are passed over.
-pub(crate) fn journal(layout: &Layout, revision: u64) -> Result<Vec<SpanChange>, RecordError> {
-    let lines = journal_lines(layout)?;
-    let lines = lines.iter().filter_map(|line| serde_json::from_slice::<JournalLine>(line).ok());
+pub(crate) fn ledger_changes(layout: &Layout, revision: u64) -> Result<Vec<SpanChange>, RecordError> {
+    let lines = ledger_lines(layout)?;
+    let lines = lines.iter().filter_map(|line| serde_json::from_slice::<LedgerLine>(line).ok());
     // A process that died after it wrote the manifest has left lines from before.
     Ok(lines.filter(|line| line.revision == revision).map(|line| line.change).collect())
 }
 
 /// The lines of `ledger.jsonl`, whatever they tell of.
-pub(crate) fn journal_lines(layout: &Layout) -> Result<Vec<Vec<u8>>, RecordError> {
+pub(crate) fn ledger_lines(layout: &Layout) -> Result<Vec<Vec<u8>>, RecordError> {
     // One sync may go beyond the bound by all spans of all media.
-    last_lines(&layout.ledger(), 16 * MAX_JOURNAL_BYTES)
+    last_lines(&layout.ledger(), 16 * MAX_LEDGER_LOG_BYTES)
 }
 
 fn is_zero(value: &u64) -> bool {

@@ -13,9 +13,9 @@ use rtms_wire::{
 use serde::Deserialize;
 
 use crate::{
-    input::Who,
     manifest::{Named, Participant},
     readable::is_blank,
+    who::Who,
 };
 
 /// People remembered. Webinars have more viewers, but viewers are not heard; who comes later is in `events.jsonl`.
@@ -175,7 +175,7 @@ fn put(names: &mut Vec<Named>, name: &SmolStr, at: UnixMillis) -> bool {
 #[cfg(test)]
 mod tests {
     use super::{MAX_NAMES, MAX_PEOPLE, People};
-    use crate::input::Who;
+    use crate::who::Who;
     use rtms_wire::{SmolStr, time::UnixMillis};
 
     fn learn(people: &mut People, name: &str, at: u64) {

@@ -14,11 +14,11 @@ use crate::{
     error::RecordError,
     file::{Appender, Files, failed, keep_first},
     index_line::{Broken, IndexLine},
-    input::Who,
     layout::{Layout, stem},
     manifest::AsideReason,
     options::Options,
     repeats::RecordedPackets,
+    who::Who,
 };
 
 /// Timestamps remembered to find duplicates of coded audio: 61 s of three speakers.

@@ -12,6 +12,7 @@ mod rebuilding;
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -23,8 +24,7 @@ use rtms_wire::{
 
 use crate::{
     audio::Audio,
-    belief::Doubt,
-    bookkeeper::{Bookkeeper, keep_as_sent},
+    bookkeeper::Bookkeeper,
     checksum::checksums,
     counts::Counts,
     deletion::{Deletion, DeletionRecord},
@@ -32,15 +32,17 @@ use crate::{
     file::{Appender, Files, keep_first},
     flawed_messages::FlawedMessages,
     input::{Dropped, Ending, Input},
+    journal::file::cut_torn_end,
     layout::Layout,
     ledger::{Ledger, report::SpanChange, word::Queue},
     loss::Loss,
-    manifest::{self, JournalLine, Manifest, RecordingState},
+    manifest::{self, LedgerLine, Manifest, RecordingState},
     options::Options,
     people::People,
     raw::{Aside, Raw},
     repeats::RecordedLines,
     text::Transcript,
+    views::{Stamp, Views},
 };
 
 /// News of the ledger kept for whoever publishes it; a caller that never asks costs no more.
@@ -68,10 +70,10 @@ pub struct Recorder {
     /// As they were when all of it was in the files.
     counted: Counts,
     /// What changed in ledger and counts since the manifest was written.
-    journal: Appender,
+    ledger_log: Appender,
     /// How much of it repeats the manifest.
-    journal_base: u64,
-    journaled_at: UnixMillis,
+    ledger_log_base: u64,
+    ledger_logged_at: UnixMillis,
     untold: Vec<SpanChange>,
     picture_codecs: BTreeMap<Medium, MediaPayloadType>,
     active_speaker_video: bool,
@@ -79,11 +81,9 @@ pub struct Recorder {
     aside: Option<Aside>,
     flawed: FlawedMessages,
     transcript: Transcript,
-    transcript_lines: Appender,
+    views: Views,
     recorded_transcript: RecordedLines,
-    chat: Appender,
     recorded_chat: RecordedLines,
-    events: Appender,
 }
 
 /// What a finished recording holds.
@@ -156,18 +156,20 @@ impl Recorder {
     /// # Errors
     /// If a file cannot be written. This input may be lost, and is counted; later ones may succeed.
     pub fn handle(&mut self, input: Input, now: UnixMillis) -> Result<(), RecordError> {
-        self.counters_stale = true;
-        self.book.follow_clock(&input, now);
-        let mut input = self.book.moved(input);
-        self.book.note(&input, now);
-        let doubt = self.book.judge(&input, now);
-        if let Input::Transcript(said) = &mut input
-            && let Some(end) = said.end_time.take_if(|end| !self.book.is_end_believed(*end, now))
-        {
-            keep_as_sent(&mut said.extra, "end_time", end);
+        let Input::Word(entry) = input else { return self.record(input, None, now) };
+        if !self.views.advance_to(&entry) {
+            // It was added when the recording was opened.
+            return Ok(());
         }
-        let extent = self.book.extent(&input, doubt, now);
-        let input = dated(input, doubt, extent.map(|(_, at, _)| at));
+        match Stamp::divide(Arc::unwrap_or_clone(entry)) {
+            Some((stamp, input)) => self.record(input, Some(&stamp), now),
+            None => Ok(()),
+        }
+    }
+
+    fn record(&mut self, input: Input, stamp: Option<&Stamp>, now: UnixMillis) -> Result<(), RecordError> {
+        self.counters_stale = true;
+        let (input, doubt, extent) = self.book.settle(input, now);
         let done = match input {
             Input::Granted(medium, params) => {
                 self.grant(medium, params, now);
@@ -176,10 +178,10 @@ impl Recorder {
             Input::Audio(data) => self.audio(&data, doubt, now),
             Input::Video(data) => self.pictures(Medium::Video, &data, now),
             Input::Deskshare(data) => self.pictures(Medium::Deskshare, &data, now),
-            Input::Transcript(said) => self.transcript(said, now),
-            Input::Chat(chat) => self.chat(chat, now),
-            Input::Event(update) => self.event(update, now),
-            Input::Note(note) => self.note(note, now),
+            Input::Transcript(said) => self.said(said, stamp, now),
+            Input::Chat(chat) => self.written(chat, stamp, now),
+            Input::Event(update) => self.event(update, stamp, now),
+            Input::Note(note) => self.note(note, stamp, now),
             Input::Unreadable { medium, .. } => {
                 self.manifest.media.entry(medium).or_default().unreadable += 1;
                 Ok(())
@@ -204,7 +206,7 @@ impl Recorder {
                 }
                 Ok(())
             }
-            Input::Change(..) | Input::Clock { .. } => Ok(()),
+            Input::Change(..) | Input::Clock { .. } | Input::Word(_) => Ok(()),
         };
         if let (Err(_), Some((medium, ..))) = (&done, extent) {
             self.manifest.media.entry(medium).or_default().lost_disk += 1;
@@ -234,7 +236,7 @@ impl Recorder {
     pub fn sync(&mut self, now: UnixMillis) -> Result<(), RecordError> {
         let manifest_every = millis(self.options.manifest_every);
         let due = self.counters_stale && now.0.abs_diff(self.manifest.updated_at.0) >= manifest_every;
-        let due = due || self.journal.end() > self.journal_base + manifest::MAX_JOURNAL_BYTES;
+        let due = due || self.ledger_log.end() > self.ledger_log_base + manifest::MAX_LEDGER_LOG_BYTES;
         if self.people.take_changed() {
             self.transcript.change_nameless();
             self.manifest_stale = true;
@@ -254,13 +256,13 @@ impl Recorder {
             keep_first(&mut done, audio.sync_mixes(&mut self.files));
         }
         keep_first(&mut done, self.flawed.flush(&mut self.files));
-        keep_first(&mut done, self.events.flush(&mut self.files));
+        keep_first(&mut done, self.views.events.flush(&mut self.files));
         let origin = self.manifest.origin.unwrap_or(self.manifest.about.started_at);
         keep_first(&mut done, self.transcript.flush(origin, &self.people, &mut self.files));
         // Counts and ledger last, so that they never tell of data that is not there.
         keep_first(&mut done, self.take_counts(&whole, !due));
         self.book.ledger.advance(now);
-        keep_first(&mut done, self.journal_changes(!due, now));
+        keep_first(&mut done, self.log_ledger_changes(!due, now));
         keep_first(&mut done, self.files.sync());
         if due {
             keep_first(&mut done, self.write_ledger(now));
@@ -305,9 +307,11 @@ impl Recorder {
         self.count_no_repeats();
         self.sync(at)?;
         self.files.remove(&self.layout.reserve())?;
-        // Before its journal goes.
+        // Before its log goes.
         self.write_ledger(at)?;
-        self.files.remove(self.journal.path())?;
+        self.files.remove(self.ledger_log.path())?;
+        // Left by a process that died, if nobody has appended to it since.
+        cut_torn_end(&self.layout)?;
         self.manifest.files = checksums(&self.layout, may_read)?;
         self.manifest.ending = Some(ending.clone());
         self.manifest.state = RecordingState::Finished;
@@ -341,8 +345,8 @@ impl Recorder {
         let mut done = match medium {
             Medium::Audio => self.audio.as_mut().map_or(Ok(()), |audio| audio.sync_tracks(&mut self.files)),
             Medium::Video | Medium::Deskshare => Ok(()),
-            Medium::Transcript => self.transcript_lines.flush(&mut self.files),
-            Medium::Chat => self.chat.flush(&mut self.files),
+            Medium::Transcript => self.views.transcript.flush(&mut self.files),
+            Medium::Chat => self.views.chat.flush(&mut self.files),
         };
         if let Some(raw) = self.raw.get_mut(&medium) {
             keep_first(&mut done, raw.flush(&mut self.files));
@@ -369,39 +373,39 @@ impl Recorder {
         let line = counts.changed_since(&self.counted, self.manifest.ledger_revision);
         self.counted = counts;
         match line {
-            Some(line) if manifest_waits => self.journal.push_line(&line, &mut self.files),
+            Some(line) if manifest_waits => self.ledger_log.push_line(&line, &mut self.files),
             Some(_) | None => Ok(()),
         }
     }
 
     /// Puts into `ledger.jsonl` what changed; from time to time what goes on, which is how far it is known to.
-    fn journal_changes(&mut self, also_quiet: bool, now: UnixMillis) -> Result<(), RecordError> {
+    fn log_ledger_changes(&mut self, also_quiet: bool, now: UnixMillis) -> Result<(), RecordError> {
         let mut changes = self.book.ledger.take_changes();
         self.untold.extend_from_slice(&changes);
         let surplus = self.untold.len().saturating_sub(MAX_UNTOLD);
         self.untold.drain(..surplus);
         let quiet_ms = millis(self.options.manifest_every);
-        if changes.is_empty() && also_quiet && now.0.abs_diff(self.journaled_at.0) >= quiet_ms {
+        if changes.is_empty() && also_quiet && now.0.abs_diff(self.ledger_logged_at.0) >= quiet_ms {
             changes = self.book.ledger.newest();
         }
         if !changes.is_empty() {
-            self.journaled_at = now;
+            self.ledger_logged_at = now;
         }
         for change in changes {
-            let line = JournalLine { revision: self.manifest.ledger_revision, change };
-            self.journal.push_line(&line, &mut self.files)?;
+            let line = LedgerLine { revision: self.manifest.ledger_revision, change };
+            self.ledger_log.push_line(&line, &mut self.files)?;
         }
-        self.journal.flush(&mut self.files)
+        self.ledger_log.flush(&mut self.files)
     }
 
-    /// Writes the manifest with the ledger up to now, all of which is in the files, and empties the journal.
+    /// Writes the manifest with the ledger up to now, all of which is in the files, and empties `ledger.jsonl`.
     fn write_ledger(&mut self, now: UnixMillis) -> Result<(), RecordError> {
         self.manifest.ledger = Some(self.book.ledger.report());
         self.manifest.ledger_revision += 1;
         self.write_manifest(now)?;
-        self.journaled_at = now;
-        self.journal.restart(&mut self.files)?;
-        self.journal_manifest()
+        self.ledger_logged_at = now;
+        self.ledger_log.restart(&mut self.files)?;
+        self.log_manifest()
     }
 
     fn write_manifest(&mut self, now: UnixMillis) -> Result<(), RecordError> {
@@ -411,45 +415,4 @@ impl Recorder {
         self.counters_stale = false;
         Ok(())
     }
-}
-
-/// A message with the time at which it came in the place of one that is doubted, which stays beside it as it was sent.
-///
-/// A packet of sound that is far off keeps its time, as it lies aside for it.
-fn dated(mut input: Input, doubt: Option<Doubt>, came_at: Option<UnixMillis>) -> Input {
-    let (Some(doubt), Some(came_at)) = (doubt, came_at) else { return input };
-    match &mut input {
-        Input::Audio(_) if doubt != Doubt::NoTime => {}
-        Input::Audio(data) | Input::Video(data) | Input::Deskshare(data) => {
-            keep_as_sent(&mut data.extra, "timestamp", data.timestamp);
-            data.timestamp = came_at;
-        }
-        Input::Transcript(said) => {
-            for (name, time) in [
-                ("start_time", &mut said.start_time),
-                ("end_time", &mut said.end_time),
-                ("timestamp", &mut said.timestamp),
-            ] {
-                if let Some(sent) = time.take() {
-                    keep_as_sent(&mut said.extra, name, sent);
-                }
-            }
-            said.timestamp = Some(came_at);
-        }
-        Input::Chat(chat) => {
-            if let Some(sent) = chat.timestamp.replace(came_at) {
-                keep_as_sent(&mut chat.fields.extra, "timestamp", sent);
-            }
-        }
-        Input::Granted(..)
-        | Input::Event(_)
-        | Input::Note(_)
-        | Input::Change(..)
-        | Input::Dropped(_)
-        | Input::Unreadable { .. }
-        | Input::Raw(_)
-        | Input::Repeats { .. }
-        | Input::Clock { .. } => {}
-    }
-    input
 }

@@ -13,7 +13,7 @@ use rtms_wire::{SmolStr, message::media_data::MediaData, time::UnixMillis};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{error::RecordError, file::last_lines, index_line::IndexLine, input::Who, layout::Layout};
+use crate::{error::RecordError, file::last_lines, index_line::IndexLine, layout::Layout, who::Who};
 
 /// How much of the end of a file of lines is read: more than the 60 s that Zoom sends again at most, of 25 pictures a
 /// second or three speakers.
@@ -91,7 +91,7 @@ impl Lies {
 }
 
 /// The messages at the end of a file of lines, by a hash of what came.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct RecordedLines(BTreeMap<u64, u64>);
 
 impl RecordedLines {
@@ -101,6 +101,13 @@ impl RecordedLines {
             *lines.entry(key).or_default() += 1;
         }
         Ok(Self(lines))
+    }
+
+    /// Adds a message that is there.
+    pub(crate) fn add(&mut self, message: &impl Serialize) {
+        if let Some(key) = serde_json::to_vec(message).ok().and_then(|line| key(&line)) {
+            *self.0.entry(key).or_default() += 1;
+        }
     }
 
     /// Whether this message is there. Each line is one message's original, so one that comes more often is new.
@@ -121,8 +128,9 @@ impl RecordedLines {
 /// A message without what its line adds; none for one without a time, as the same may be written twice.
 fn key(line: &[u8]) -> Option<u64> {
     let mut fields: BTreeMap<String, Value> = serde_json::from_slice(line).ok()?;
-    fields.remove("received_at");
-    fields.remove("connection");
+    for ours in ["received_at", "connection", "n", "utterance"] {
+        fields.remove(ours);
+    }
     if ["timestamp", "start_time"].iter().all(|name| fields.get(*name).is_none_or(Value::is_null)) {
         return None;
     }

@@ -3,27 +3,28 @@
 //!
 //! The readable files are written from the first line that changed, so a long meeting costs no more than a short one.
 
-mod sentences;
+#[cfg(test)]
+mod reference;
 
 use std::{
+    collections::BTreeMap,
     io::{BufRead, BufReader},
     path::PathBuf,
 };
 
-use rtms_wire::{
-    SmolStr, codes::media::DataMessageAttribute, message::text_data::MediaDataTranscript, time::UnixMillis,
-};
+use rtms_wire::{SmolStr, message::text_data::MediaDataTranscript, sequence::SequenceNumber, time::UnixMillis};
+use serde::Deserialize;
 
 use crate::{
     error::RecordError,
     file::{Files, failed},
-    input::Who,
     layout::Layout,
     ledger::MAX_MESSAGE_MS,
     people::People,
     readable::{is_blank, one_line},
+    utterance::{Utterance, UtteranceChange, Utterances},
+    who::Who,
 };
-use sentences::{Found, Key, LineKey, Sentence, Sentences};
 
 /// How long a line is shown that does not say when it ended.
 const SHOWN_MS: u64 = 3000;
@@ -33,9 +34,11 @@ const SHOWN_MS: u64 = 3000;
 pub(crate) struct Transcript {
     /// By time of speaking, then of arrival.
     lines: Vec<Line>,
-    /// Which connection the lines come from: sentences are counted anew on each.
-    connection: u64,
-    sentences: Sentences,
+    /// Where each of them is.
+    places: BTreeMap<SequenceNumber, LineKey>,
+    utterances: Utterances,
+    /// Messages without a number, which are numbered here.
+    unnumbered: u64,
     arrivals: u64,
     /// The first line that is not in the files as it is here.
     changed_from: usize,
@@ -44,15 +47,18 @@ pub(crate) struct Transcript {
     text: Readable,
 }
 
+/// When a line begins, and the order of its arrival.
+type LineKey = (u64, u64);
+
 #[derive(Debug)]
 struct Line {
+    id: SequenceNumber,
     start: u64,
     arrival: u64,
     end: Option<u64>,
     who: Who,
     name: Option<SmolStr>,
     words: String,
-    has_id: bool,
 }
 
 /// A file that is written again from some line on.
@@ -71,8 +77,9 @@ impl Transcript {
             |path, heading: &'static str| Readable { path, heading, starts: Vec::new(), end: heading.len() as u64 };
         Self {
             lines: Vec::new(),
-            connection: 0,
-            sentences: Sentences::new(max_lines),
+            places: BTreeMap::new(),
+            utterances: Utterances::new(max_lines),
+            unnumbered: 0,
             arrivals: 0,
             changed_from: usize::MAX,
             max_lines: max_lines.max(1),
@@ -93,26 +100,29 @@ impl Transcript {
         let mut reader = BufReader::new(file);
         while reader.read_until(b'\n', &mut line).map_err(|source| failed("read", &path, source))? > 0 {
             if let Ok(said) = serde_json::from_slice::<MediaDataTranscript>(&line) {
-                let connection = said.extra.get("connection").and_then(serde_json::Value::as_u64);
-                self.connection = connection.unwrap_or(1).max(self.connection);
-                self.apply(&said);
+                let connection = said.extra.get("connection").and_then(serde_json::Value::as_u64).unwrap_or(1);
+                self.utterances.reach_connection(connection);
+                match said.extra.get("utterance").and_then(|utterance| Utterance::deserialize(utterance).ok()) {
+                    Some(utterance) => self.apply_numbered(&said, &utterance),
+                    None => self.apply(&said),
+                }
             }
             line.clear();
         }
         self.changed_from = 0;
         // The process that comes has another.
-        self.connection += 1;
+        self.utterances.begin_connection();
         Ok(())
     }
 
     /// Another connection brings what comes from here on.
     pub(crate) fn begin_connection(&mut self) {
-        self.connection += 1;
+        self.utterances.begin_connection();
     }
 
     /// The number of the connection, from 1.
     pub(crate) fn connection(&self) -> u64 {
-        self.connection
+        self.utterances.connection()
     }
 
     /// All is to be written again: the origin changed.
@@ -129,88 +139,33 @@ impl Transcript {
     }
 
     /// A new line, a better one, or one less.
-    ///
-    /// A correction or deletion is for the sentence of its id that began at the same time, on whichever connection; else for
-    /// that of its own connection, as the count of sentences begins anew with each. An original that comes after its
-    /// correction changes nothing.
     pub(crate) fn apply(&mut self, said: &MediaDataTranscript) {
-        let who = Who::of(said.user_id.as_ref(), said.channel_id.as_ref());
-        let Some(id) = said.sentence_id else { return self.apply_without_id(who, said) };
-        let (key, start) = ((who, id), start_of(said));
-        let known = self.sentences.find(&key, start, self.connection);
-        match said.attribute.unwrap_or(DataMessageAttribute::New) {
-            DataMessageAttribute::Delete => self.delete(key, start, known),
-            DataMessageAttribute::Update => self.correct(key, said, known),
-            DataMessageAttribute::None | DataMessageAttribute::New | DataMessageAttribute::Unknown(_) => {
-                self.original(key, said, known);
-            }
-        }
+        self.unnumbered += 1;
+        // No owner of a stream has the token 0.
+        let utterance = self.utterances.take(said, SequenceNumber { token: 0, count: self.unnumbered });
+        self.show(said, &utterance);
     }
 
-    /// Without a sentence id nothing can be corrected, and only all of it can tell that it was sent again.
-    fn apply_without_id(&mut self, who: Who, said: &MediaDataTranscript) {
-        if said.attribute == Some(DataMessageAttribute::Delete) {
-            return;
-        }
-        let start = start_of(said);
-        let same_time = self.lines.partition_point(|line| Some(line.start) < start);
-        let mut beside = self.lines.iter().skip(same_time).take_while(|line| Some(line.start) == start);
-        // Of people who are not named, two may say the same at once.
-        let is_again = said.attribute != Some(DataMessageAttribute::Update)
-            && who != Who::Everyone
-            && beside.any(|line| !line.has_id && line.who == who && line.words == said.data);
-        if !is_again {
-            self.insert(who, said);
-        }
+    /// The same of a message whose utterance is known.
+    pub(crate) fn apply_numbered(&mut self, said: &MediaDataTranscript, utterance: &Utterance) {
+        self.utterances.restore(said, utterance);
+        self.show(said, utterance);
     }
 
-    fn original(&mut self, key: Key, said: &MediaDataTranscript, known: Option<Found>) {
-        let start = start_of(said);
-        match known.and_then(|found| Some((found, self.sentences.get_mut(&key, found)?))) {
-            Some((found, sentence)) if sentence.is_corrected && (found.same_start || !sentence.has_original) => {
-                sentence.has_original = true;
-                sentence.starts.extend(start);
-            }
-            // Sent again after a reconnect.
-            Some((Found { same_start: true, .. }, sentence)) => {
-                if let Some(line) = sentence.line {
-                    let line = self.update(line, said);
-                    self.sentences.moved(&key, known, line);
+    fn show(&mut self, said: &MediaDataTranscript, utterance: &Utterance) {
+        match &utterance.change {
+            UtteranceChange::New => self.insert(utterance.id, said),
+            UtteranceChange::Replaces { .. } => match self.take_out(utterance.id) {
+                Some(line) => self.update(line, said),
+                // It has left memory, and stays in the files as it is.
+                None => self.insert(utterance.id, said),
+            },
+            UtteranceChange::Deletes { deletes } => {
+                for id in deletes {
+                    self.take_out(*id);
                 }
             }
-            Some(_) | None => {
-                let line = self.insert(key.0.clone(), said);
-                self.sentences.add(key, Sentence::original(self.connection, start, line));
-            }
-        }
-    }
-
-    fn correct(&mut self, key: Key, said: &MediaDataTranscript, known: Option<Found>) {
-        let start = start_of(said);
-        let sentence = known.and_then(|found| self.sentences.get_mut(&key, found));
-        if let Some(sentence) = sentence {
-            let Some(line) = sentence.line else { return };
-            sentence.is_corrected = true;
-            sentence.starts.extend(start);
-            if let Some(line) = self.update(line, said) {
-                return self.sentences.moved(&key, known, Some(line));
-            }
-            // It has left memory, and stays in the files as it is.
-        }
-        let line = self.insert(key.0.clone(), said);
-        self.sentences.add(key, Sentence::corrected(self.connection, start, Some(line)));
-    }
-
-    fn delete(&mut self, key: Key, start: Option<u64>, known: Option<Found>) {
-        let Some(found) = known else {
-            // Its original may still come.
-            return self.sentences.add(key, Sentence::corrected(self.connection, start, None));
-        };
-        for line in self.sentences.delete(&key, found, start) {
-            if let Some(place) = self.place(line) {
-                self.lines.remove(place);
-                self.changed_from = self.changed_from.min(place);
-            }
+            UtteranceChange::Repeat | UtteranceChange::Late => {}
         }
     }
 
@@ -224,48 +179,50 @@ impl Transcript {
             self.changed_from = usize::MAX;
         }
         let surplus = self.lines.len().saturating_sub(self.max_lines);
-        self.lines.drain(..surplus);
+        for line in self.lines.drain(..surplus) {
+            self.places.remove(&line.id);
+        }
         self.vtt.starts.drain(..surplus.min(self.vtt.starts.len()));
         self.text.starts.drain(..surplus.min(self.text.starts.len()));
         Ok(())
     }
 
-    fn insert(&mut self, who: Who, said: &MediaDataTranscript) -> LineKey {
+    fn insert(&mut self, id: SequenceNumber, said: &MediaDataTranscript) {
         let start = start_of(said).or_else(|| self.lines.last().map(|line| line.start)).unwrap_or_default();
         self.arrivals += 1;
         self.put(Line {
+            id,
             start,
             arrival: self.arrivals,
             end: said.end_time.map(|time| time.0),
-            who,
+            who: Who::of(said.user_id.as_ref(), said.channel_id.as_ref()),
             name: said.user_name.clone(),
             words: said.data.clone(),
-            has_id: said.sentence_id.is_some(),
-        })
+        });
     }
 
-    /// Where the line is then; none if it has left memory.
-    fn update(&mut self, line: LineKey, said: &MediaDataTranscript) -> Option<LineKey> {
-        let place = self.place(line)?;
-        let mut line = self.lines.remove(place);
-        self.changed_from = self.changed_from.min(place);
+    fn update(&mut self, mut line: Line, said: &MediaDataTranscript) {
         line.start = start_of(said).unwrap_or(line.start);
         line.end = said.end_time.map(|time| time.0).or(line.end);
         line.name = said.user_name.clone().or(line.name);
         line.words.clone_from(&said.data);
-        Some(self.put(line))
+        self.put(line);
     }
 
-    fn put(&mut self, line: Line) -> LineKey {
+    fn put(&mut self, line: Line) {
         let key = line.key();
         let place = self.lines.partition_point(|other| other.key() < key);
         self.changed_from = self.changed_from.min(place);
+        self.places.insert(line.id, key);
         self.lines.insert(place, line);
-        key
     }
 
-    fn place(&self, line: LineKey) -> Option<usize> {
-        self.lines.binary_search_by_key(&line, Line::key).ok()
+    /// Removes the line of this id and returns it; none if it is not in memory.
+    fn take_out(&mut self, id: SequenceNumber) -> Option<Line> {
+        let key = self.places.remove(&id)?;
+        let place = self.lines.binary_search_by_key(&key, Line::key).ok()?;
+        self.changed_from = self.changed_from.min(place);
+        Some(self.lines.remove(place))
     }
 }
 
@@ -336,4 +293,119 @@ fn clock(ms: u64) -> String {
 /// WebVTT's own characters as references, so that no text becomes markup or an arrow.
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rtms_wire::{
+        codes::media::DataMessageAttribute, ids::UserId, message::text_data::MediaDataTranscript, time::UnixMillis,
+    };
+
+    use super::{Layout, SequenceNumber, Transcript, Utterances, reference::Reference};
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Said(Box<MediaDataTranscript>),
+        /// One of the messages before, again.
+        Again(prop::sample::Index),
+        Connected,
+        Restarted,
+    }
+
+    /// Few people, ids and times, so that messages meet.
+    fn messages() -> impl Strategy<Value = MediaDataTranscript> {
+        let time = prop_oneof![
+            4 => (0..6u64).prop_map(|at| Some(1_795_420_800_000 + 1_000 * at)),
+            1 => (0..3u64).prop_map(|at| Some(1_795_420_800_000 + 400_000 * at)),
+            1 => Just(None),
+        ];
+        let attribute = prop_oneof![
+            3 => Just(None),
+            2 => Just(Some(DataMessageAttribute::Update)),
+            1 => Just(Some(DataMessageAttribute::Delete)),
+            1 => Just(Some(DataMessageAttribute::New)),
+        ];
+        let words = prop_oneof![Just("a"), Just("b"), Just("c")];
+        let name = prop_oneof![Just(None), Just(Some("Ines")), Just(Some("Bo"))];
+        (
+            0..3u64,
+            prop_oneof![4 => (1..4i64).prop_map(Some), 1 => Just(None)],
+            time,
+            any::<bool>(),
+            attribute,
+            words,
+            name,
+        )
+            .prop_map(|(user, sentence_id, start, has_end, attribute, words, name)| {
+                // Where a line without an id and without a time lies, the lines before it decide.
+                let start = start.or(sentence_id.is_none().then_some(1_795_420_800_000));
+                MediaDataTranscript {
+                    user_id: Some(UserId::from(user)),
+                    user_name: name.map(Into::into),
+                    data: words.into(),
+                    start_time: start.map(UnixMillis),
+                    end_time: start.filter(|_| has_end).map(|start| UnixMillis(start + 500)),
+                    attribute,
+                    sentence_id,
+                    ..MediaDataTranscript::default()
+                }
+            })
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let step = prop_oneof![
+            10 => messages().prop_map(|said| Step::Said(Box::new(said))),
+            3 => any::<prop::sample::Index>().prop_map(Step::Again),
+            1 => Just(Step::Connected),
+            1 => Just(Step::Restarted),
+        ];
+        prop::collection::vec(step, 1..60)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn utterances_applied_in_order_give_the_readable_transcript(steps in steps()) {
+            let layout = Layout::of_folder(std::path::Path::new("nowhere"));
+            let mut transcript = Transcript::new(&layout, 50_000);
+            let mut utterances = Utterances::new(50_000);
+            let mut reference = Reference::default();
+            let mut told = Vec::new();
+            let mut said_before: Vec<MediaDataTranscript> = Vec::new();
+            for (step, count) in steps.into_iter().zip(1..) {
+                let said = match step {
+                    Step::Said(said) => *said,
+                    Step::Again(index) if !said_before.is_empty() => said_before[index.index(said_before.len())].clone(),
+                    Step::Again(_) => continue,
+                    Step::Connected => {
+                        reference.begin_connection();
+                        utterances.begin_connection();
+                        continue;
+                    }
+                    Step::Restarted => {
+                        reference.begin_connection();
+                        let connection = utterances.connection();
+                        utterances = Utterances::new(50_000);
+                        for (said, utterance) in &told {
+                            utterances.restore(said, utterance);
+                        }
+                        while utterances.connection() <= connection {
+                            utterances.begin_connection();
+                        }
+                        continue;
+                    }
+                };
+                reference.apply(&said);
+                let utterance = utterances.take(&said, SequenceNumber { token: 7, count });
+                transcript.apply_numbered(&said, &utterance);
+                told.push((said.clone(), utterance));
+                said_before.push(said);
+                let lines = transcript.lines.iter();
+                let lines: Vec<_> = lines.map(|it| (it.start, it.end, it.name.clone(), it.words.clone())).collect();
+                prop_assert_eq!(lines, reference.lines(), "after {:?}", told);
+            }
+        }
+    }
 }

@@ -158,7 +158,7 @@ fn a_full_disk_is_an_error_and_leaves_the_rest_readable() {
     let room = Room::new();
     let mut recorder = room.open_with(Options { max_held_bytes: 2000, max_open_files: 1, ..Options::default() });
     std::os::unix::fs::symlink("/dev/full", room.path("events.jsonl")).expect("a link");
-    let note = || Input::Note(Note { at: now(), kind: "state", fields: Extra::new() });
+    let note = || Input::Note(Note { at: now(), kind: "state".into(), fields: Extra::new() });
     record(&mut recorder, [note(), packet(5, 0, &tone(1))]);
 
     let error = recorder.sync(now()).expect_err("no room");

@@ -3,16 +3,24 @@
 
 mod common;
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use common::*;
 use rtms_record::{
     Input, Note, RecordError, Recorder,
     deletion::{self, Deletion, DeletionRecord, Removed},
+    journal::{
+        JournalOptions, JournalWriter,
+        entry::{Entry, Word},
+    },
     layout,
 };
 use rtms_wire::{
-    codes::stop_reason::StopReason, ids::StreamId, message::text_data::MediaDataTranscript, time::UnixMillis,
+    codes::stop_reason::StopReason, extra::Extra, ids::StreamId, message::text_data::MediaDataTranscript,
+    sequence::SequenceNumber, time::UnixMillis,
 };
 use serde_json::json;
 
@@ -27,12 +35,23 @@ fn fill(room: &Room) -> Recorder {
     let line =
         MediaDataTranscript { data: "CANARY words".into(), user_name: Some("CANARY".into()), ..Default::default() };
     let fields = json!({ "user_id": 5, "user_name": "CANARY" }).as_object().cloned().unwrap_or_default();
-    let note = Note { at: now(), kind: "joined", fields };
+    let note = Note { at: now(), kind: "joined".into(), fields };
     let video = Input::Video(data(77_077, 0, vec![0xff, 0xd8, 0xff]));
+    for (note, count) in [note.clone(), note.clone()].into_iter().zip(1..) {
+        let number = SequenceNumber { token: 7, count };
+        let entry = Arc::new(Entry { number, at: now(), word: Word::Note(note) });
+        journal(room).append(&[entry]).expect("appended");
+    }
     let inputs = [packet(77_077, 0, &tone(1)), Input::Transcript(line), Input::Note(note), video];
     record(&mut recorder, inputs);
     recorder.sync(now()).expect("synced");
     recorder
+}
+
+/// A journal whose every entry begins another file.
+fn journal(room: &Room) -> JournalWriter {
+    let options = JournalOptions { max_part_bytes: 1, ..JournalOptions::default() };
+    JournalWriter::open(&room.folder(), &stream(), options).expect("a journal")
 }
 
 fn stream() -> StreamId {
@@ -70,8 +89,9 @@ fn only_the_record_is_left(room: &Room) -> DeletionRecord {
     assert_eq!((record.stream_id.clone(), record.reason), (stream(), REVOKED));
     assert_eq!((record.asked_at, record.done_at), (now(), Some(later())));
     let kinds: Vec<_> = record.removed.keys().map(String::as_str).collect();
-    assert_eq!(kinds, ["audio", "events", "manifest", "other", "transcript", "video"], "{record:?}");
+    assert_eq!(kinds, ["audio", "events", "journal", "manifest", "other", "transcript", "video"], "{record:?}");
     assert!(record.removed.values().all(|removed| removed.files > 0 && removed.bytes > 0));
+    assert_eq!(record.removed["journal"].files, 2);
     assert_eq!(record.removed["audio"], Removed { files: 2, bytes: 2 * (44 + 640) });
     record
 }
@@ -141,10 +161,15 @@ fn before_the_record_is_there_nothing_is_deleted() {
 fn what_still_writes_makes_nothing_come_back() {
     let room = Room::new();
     let mut recorder = fill(&room);
+    let mut journal = journal(&room);
     begin(&room).run(later()).expect("deleted");
     for at in 0..100 {
         let _ = recorder.handle(packet(8, 20 * at, &tone(1)), now());
+        let note = Note { at: now(), kind: "CANARY".into(), fields: Extra::new() };
+        let number = SequenceNumber { token: 8, count: at as u64 + 1 };
+        let _ = journal.append(&[Arc::new(Entry { number, at: now(), word: Word::Note(note) })]);
     }
+    assert!(JournalWriter::open(&room.folder(), &stream(), JournalOptions::default()).is_err());
     assert!(recorder.sync(now()).is_err());
     drop(recorder);
     only_the_record_is_left(&room);

@@ -45,7 +45,7 @@ fn second(from: i64) -> Vec<Input> {
             let chat = format!("chat at {at}").into();
             let chat = MediaDataChat { timestamp: start_time, data: chat, ..MediaDataChat::default() };
             inputs.push(Input::Chat(chat));
-            inputs.push(Input::Note(Note { at: now(), kind: "state", fields: Extra::new() }));
+            inputs.push(Input::Note(Note { at: now(), kind: "state".into(), fields: Extra::new() }));
         }
         // Before the origin, so that it lies aside.
         if step % 10 == 0 {

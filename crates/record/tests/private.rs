@@ -61,7 +61,7 @@ fn everything() -> Vec<Input> {
         Input::Raw(RawMessage::new(None, Flaws::default(), b"?")),
         Input::Transcript(line),
         Input::Chat(chat),
-        Input::Note(Note { at: now(), kind: "joined", fields }),
+        Input::Note(Note { at: now(), kind: "joined".into(), fields }),
         granted_audio(AudioSampleRate::Khz48, AudioChannel::Mono, MediaPayloadType::Opus),
         Input::Audio(data(6, 60, vec![9; 80])),
     ]

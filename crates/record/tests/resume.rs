@@ -98,7 +98,7 @@ fn half_a_line_is_cut_off_and_counted() {
 
 #[test]
 fn what_the_manifest_knew_and_no_file_has_is_not_told_and_the_other_way_round() {
-    let happened = || Input::Note(Note { at: now(), kind: "stream_state", fields: serde_json::Map::new() });
+    let happened = || Input::Note(Note { at: now(), kind: "stream_state".into(), fields: serde_json::Map::new() });
     for is_synced in [true, false] {
         let room = Room::new();
         let mut recorder = room.open();

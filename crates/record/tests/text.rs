@@ -117,7 +117,7 @@ fn speakers_are_named_even_when_the_name_comes_later() {
     .expect("an event");
     let fields = json!({"participants": [{"user_id": 6, "user_name": "Bo"}], "user_id": "7", "user_name": "Cy"});
     let fields = fields.as_object().expect("an object").clone();
-    record(&mut recorder, [Input::Event(event), Input::Note(Note { at: now(), kind: "joined", fields })]);
+    record(&mut recorder, [Input::Event(event), Input::Note(Note { at: now(), kind: "joined".into(), fields })]);
     finish(recorder);
 
     let text = room.text("transcript.txt");
@@ -330,7 +330,10 @@ fn events_are_lines_with_time_and_kind() {
     let fields = json!({"kind": "mine", "state": 2}).as_object().expect("an object").clone();
     let event: EventUpdate =
         serde_json::from_value(json!({"event": {"event_type": 6, "timestamp": START + 5}})).expect("an event");
-    record(&mut recorder, [Input::Note(Note { at: UnixMillis(START), kind: "state", fields }), Input::Event(event)]);
+    record(
+        &mut recorder,
+        [Input::Note(Note { at: UnixMillis(START), kind: "state".into(), fields }), Input::Event(event)],
+    );
     let summary = finish(recorder);
 
     let lines = room.lines("events.jsonl");

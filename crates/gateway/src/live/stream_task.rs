@@ -683,7 +683,7 @@ fn note(kind: &'static str, fields: Value) -> Input {
         Value::Object(fields) => fields,
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Extra::new(),
     };
-    Input::Note(Note { at: clock::unix_millis(), kind, fields })
+    Input::Note(Note { at: clock::unix_millis(), kind: kind.into(), fields })
 }
 
 /// What a recording keeps of something odd, beside its count.

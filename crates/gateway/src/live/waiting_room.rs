@@ -46,6 +46,7 @@ impl Lone {
             | Input::Chat(_)
             | Input::Event(_)
             | Input::Note(_)
+            | Input::Word(_)
             | Input::Change(..)
             | Input::Raw(_)
             | Input::Repeats { .. }

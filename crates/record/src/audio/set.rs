@@ -10,10 +10,10 @@ use crate::{
     counts::TrackCounts,
     error::RecordError,
     file::{Files, keep_first},
-    input::Who,
     manifest::Placed,
     timeline::{Place, Timeline, Voices},
     wav::{PcmFormat, Wav},
+    who::Who,
     window::Window,
 };
 

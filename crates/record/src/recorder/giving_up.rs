@@ -70,7 +70,7 @@ impl Recorder {
             self.lost(medium, [(from, from + Duration::from_millis(self.book.usual_ms(medium)))], 1);
         }
         for medium in [Medium::Transcript, Medium::Chat] {
-            let lines = if medium == Medium::Chat { &mut self.chat } else { &mut self.transcript_lines };
+            let lines = if medium == Medium::Chat { &mut self.views.chat } else { &mut self.views.transcript };
             for line in lines.give_up_lines(&mut self.files, &mut done) {
                 let Ok(times) = serde_json::from_slice::<Times>(&line) else { continue };
                 let came_at = self.book.ledger.to_zoom(times.received_at);
@@ -79,7 +79,7 @@ impl Recorder {
                 self.lost(medium, [(from, from + Duration::from_millis(ms))], 1);
             }
         }
-        let events = self.events.give_up_lines(&mut self.files, &mut done).len() as u64;
+        let events = self.views.events.give_up_lines(&mut self.files, &mut done).len() as u64;
         self.manifest.events = self.manifest.events.saturating_sub(events);
         self.manifest.refused += events;
         self.flawed.give_up(&mut self.files, &mut done);
@@ -108,7 +108,7 @@ impl Recorder {
             Ok(Some(_)) | Err(RecordError::BadManifest { .. }) => {}
             Err(error) => return Err(error),
         }
-        // What is in the journal is in it already.
+        // What is in `ledger.jsonl` is in it already.
         told.ledger_revision += 1;
         let mut files = Files::new(folder, options.max_open_files, options.wait_for_disk);
         told.write(&Layout::of_folder(folder), &mut files)?;

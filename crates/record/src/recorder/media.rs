@@ -14,7 +14,6 @@ use crate::{
     belief::Doubt,
     content::{Picture, picture, sound_container},
     error::RecordError,
-    input::Who,
     layout::Layout,
     ledger::word::Queue,
     manifest::{AsideReason, Grant, MAX_LISTED, Received},
@@ -23,6 +22,7 @@ use crate::{
     recorder::Recorder,
     timeline::Voices,
     wav::PcmFormat,
+    who::Who,
 };
 
 impl Recorder {
@@ -90,7 +90,7 @@ impl Recorder {
             None => {
                 let origin = origin(self.manifest.about.started_at, data.timestamp, now, &self.options);
                 self.manifest.origin = Some(origin);
-                self.journal_origin()?;
+                self.log_origin()?;
                 self.manifest_stale = true;
                 self.transcript.change_all();
                 origin

@@ -31,6 +31,7 @@ use crate::{
     recorder::{Recorder, giving_up::RESERVE_BYTES, rebuilding},
     repeats::RecordedLines,
     text::Transcript,
+    views::{self, Added, Views},
 };
 
 /// How far the end of a file and the ledger may be apart for reasons that are none.
@@ -101,26 +102,33 @@ impl Recorder {
             None => Manifest::new(about, now),
         };
         let is_resumed = !manifest.resumes.is_empty();
+        // Before anything is read of the views: from here on it is as if the process had died a moment later.
+        let added = views::complete(&layout, &manifest.about, options.max_held_bytes, &mut files)?;
+        if is_resumed || !added.is_empty() {
+            // A process that died had written more since it wrote the manifest.
+            counts::bring_up(&mut manifest, &layout, &manifest::ledger_lines(&layout)?)?;
+            manifest.events = count_lines(&layout.events())?;
+        }
 
         let mut people = People::default();
         people.resume(&manifest.participants, manifest.about.started_at);
         let mut transcript = Transcript::new(&layout, options.max_lines);
         let mut audio = None;
         let mut lost_sound = Vec::new();
-        if is_resumed {
+        if is_resumed || !added.is_empty() {
             transcript.resume(&layout)?;
-            if let Some(origin) = manifest.origin {
-                let mut known = Audio::new(origin, &options);
-                let Found { uncounted, missing } = known.resume(&manifest.tracks, &layout, &mut files)?;
-                let received = manifest.media.entry(Medium::Audio).or_default();
-                received.packets += uncounted.packets;
-                received.bytes += uncounted.bytes;
-                received.lost_disk += missing.iter().map(|missing| missing.packets).sum::<u64>();
-                manifest.refused += missing.iter().map(|missing| missing.packets).sum::<u64>();
-                lost_sound = missing;
-                manifest.tracks = known.describe(&layout);
-                audio = Some(known);
-            }
+        }
+        if let Some(origin) = manifest.origin.filter(|_| is_resumed) {
+            let mut known = Audio::new(origin, &options);
+            let Found { uncounted, missing } = known.resume(&manifest.tracks, &layout, &mut files)?;
+            let received = manifest.media.entry(Medium::Audio).or_default();
+            received.packets += uncounted.packets;
+            received.bytes += uncounted.bytes;
+            received.lost_disk += missing.iter().map(|missing| missing.packets).sum::<u64>();
+            manifest.refused += missing.iter().map(|missing| missing.packets).sum::<u64>();
+            lost_sound = missing;
+            manifest.tracks = known.describe(&layout);
+            audio = Some(known);
         }
         let newest = manifest.media.values().filter_map(|received| received.last_timestamp).max();
         let mut ledger = Ledger::new(manifest.about.started_at, now);
@@ -151,20 +159,22 @@ impl Recorder {
             }
             manifest.continues = Some(continues);
         }
+        if found_state.is_none() {
+            for (medium, from, ms) in added.iter().filter_map(|added| added.extent) {
+                ledger.found(medium, from, from + Duration::from_millis(ms));
+            }
+        }
         let belief = Belief::new(manifest.about.started_at, newest, now);
         let book = Bookkeeper::of(ledger, belief, manifest.about.product);
-        let appender = |path| Appender::open(path, options.max_held_bytes);
         let mut recorder = Self {
-            transcript_lines: appender(layout.transcript_lines())?,
+            views: Views::open(&layout, options.max_held_bytes)?,
             recorded_transcript: RecordedLines::read(&layout.transcript_lines())?,
-            chat: appender(layout.chat())?,
             recorded_chat: RecordedLines::read(&layout.chat())?,
-            events: appender(layout.events())?,
-            journal: appender(layout.ledger())?,
+            ledger_log: Appender::open(layout.ledger(), options.max_held_bytes)?,
             book,
             counted: Counts::of(&manifest),
-            journal_base: 0,
-            journaled_at: now,
+            ledger_log_base: 0,
+            ledger_logged_at: now,
             untold: Vec::new(),
             manifest_stale: true,
             counters_stale: true,
@@ -184,6 +194,9 @@ impl Recorder {
         };
         for grant in recorder.manifest.granted.clone() {
             recorder.apply_grant(grant.medium, &grant.params);
+        }
+        for Added { input, at, .. } in &added {
+            recorder.learn_names(input, *at);
         }
         recorder.write_ledger(now)?;
         recorder.files.reserve(&recorder.layout.reserve(), RESERVE_BYTES);
@@ -226,9 +239,6 @@ fn resumed(
     manifest.state = RecordingState::Recording;
     manifest.ending = None;
     manifest.files = Vec::new();
-    // A process that died had written more since it wrote the manifest.
-    counts::bring_up(&mut manifest, layout, &manifest::journal_lines(layout)?)?;
-    manifest.events = count_lines(&layout.events())?;
     Ok(manifest)
 }
 
@@ -249,7 +259,7 @@ fn resumed_ledger(
 ) -> Result<Ledger, RecordError> {
     let is_lost = manifest.ledger.is_none() && manifest.resumes.last().is_some_and(|resume| resume.rebuilt.is_some());
     let mut ledger = match &manifest.ledger {
-        Some(report) => Ledger::resume(report, &manifest::journal(layout, manifest.ledger_revision)?),
+        Some(report) => Ledger::resume(report, &manifest::ledger_changes(layout, manifest.ledger_revision)?),
         // The manifest was torn, and nothing repeats it.
         None if is_lost => Ledger::lost(manifest.about.started_at, Cause::Restart, now),
         None => {

@@ -23,12 +23,13 @@ use serde::Deserialize;
 use crate::{
     error::RecordError,
     file::{Files, failed, length},
-    input::{RecordingAbout, Who},
+    input::RecordingAbout,
     layout::{Layout, who_of},
     manifest::{Manifest, ManifestLine, OriginLine, Placed, Track, TrackSource},
     people::People,
     recorder::Recorder,
     wav::{HEADER_BYTES, PcmFormat, header},
+    who::Who,
 };
 
 /// Manifests that are kept of one folder because they could not be read.
@@ -186,20 +187,20 @@ fn lines<T: for<'a> Deserialize<'a>>(path: &Path, mut each: impl FnMut(T)) -> Re
 
 impl Recorder {
     /// Puts into `ledger.jsonl`, which is empty, the manifest that it goes on from.
-    pub(super) fn journal_manifest(&mut self) -> Result<(), RecordError> {
+    pub(super) fn log_manifest(&mut self) -> Result<(), RecordError> {
         let line = ManifestLine { revision: self.manifest.ledger_revision, manifest: self.describe_synced() };
-        self.journal.push_line(&line, &mut self.files)?;
-        self.journal_base = self.journal.end();
+        self.ledger_log.push_line(&line, &mut self.files)?;
+        self.ledger_log_base = self.ledger_log.end();
         // If it cannot be written it waits in memory, as the sound does.
-        self.journal.flush(&mut self.files).or(Ok(()))
+        self.ledger_log.flush(&mut self.files).or(Ok(()))
     }
 
     /// Puts into `ledger.jsonl` where all audio files begin, before any of them is there. From then on its first line has it.
-    pub(super) fn journal_origin(&mut self) -> Result<(), RecordError> {
+    pub(super) fn log_origin(&mut self) -> Result<(), RecordError> {
         let Some(origin) = self.manifest.origin else { return Ok(()) };
         let line = OriginLine { revision: self.manifest.ledger_revision, origin };
-        self.journal.push_line(&line, &mut self.files)?;
+        self.ledger_log.push_line(&line, &mut self.files)?;
         // If it cannot be written it waits in memory, as the sound does.
-        self.journal.flush(&mut self.files).or(Ok(()))
+        self.ledger_log.flush(&mut self.files).or(Ok(()))
     }
 }
