@@ -14,7 +14,7 @@
 //!    [saw](Lease::saw) it.
 //! 4. [`Streams::release`] ends it, and only a newer wish opens it again; or hands it over to whoever claims it next.
 //!
-//! Beside it, each step's time is noted on the webhook's [`Receipt`].
+//! Beside it, each step's time is noted on the webhook's [`Receipt`], and [`Store::queue`] keeps work to be done later.
 //!
 //! The engines: [`SqliteStore`], one file, the default; its layout and versions are described in `sqlite/schema.rs`. And
 //! [`MemoryStore`], which keeps the same promises but for durability. `tests/contract.rs` runs one suite against both.
@@ -67,6 +67,7 @@ pub mod folding;
 pub mod inbox;
 pub mod lease;
 pub mod memory;
+pub mod queue;
 pub mod receipts;
 pub mod sqlite;
 pub mod store;
@@ -82,6 +83,7 @@ pub use folding::{Change, FoldInput, Folded};
 pub use inbox::Inbox;
 pub use lease::{Lease, OwnerId};
 pub use memory::MemoryStore;
+pub use queue::{Claimed, Job, Queue, QueueBounds, QueueCount, Ticket};
 pub use receipts::{NotedOn, Receipt, ReceiptFilter, Receipts, Step, Steps, UnixMicros};
 pub use sqlite::{SqliteOptions, SqliteStore, reader::SqliteReader};
 pub use store::{Pruned, Stats, Store};

@@ -1,5 +1,7 @@
 //! The store in memory: the same contract, and nothing survives the process. For tests and trials.
 
+mod queue;
+
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
@@ -21,6 +23,8 @@ use crate::{
     folding::{self, FoldInput, Folded, Folding, Records},
     inbox::Inbox,
     lease::{Lease, Leases, OwnerId},
+    memory::queue::MemoryQueue,
+    queue::{Queue, QueueBounds},
     receipts::{NotedOn, Receipt, ReceiptFilter, Receipts, Step, Steps, UnixMicros},
     store::{Pruned, Stats, Store},
     stream_record::StreamRecord,
@@ -33,6 +37,7 @@ use crate::{
 #[derive(Debug)]
 pub struct MemoryStore {
     state: Mutex<State>,
+    queue: MemoryQueue,
     inbox_changes: watch::Sender<u64>,
     stream_changes: watch::Sender<u64>,
 }
@@ -40,6 +45,11 @@ pub struct MemoryStore {
 impl MemoryStore {
     /// Starts empty.
     pub fn new() -> Self {
+        Self::with_job_bounds(QueueBounds::default())
+    }
+
+    /// Starts empty, with other bounds for durable jobs.
+    pub fn with_job_bounds(bounds: QueueBounds) -> Self {
         let state = State {
             entries: BTreeMap::new(),
             last_id: 0,
@@ -48,7 +58,12 @@ impl MemoryStore {
             stats: Stats::default(),
             closed: false,
         };
-        Self { state: Mutex::new(state), inbox_changes: watch::Sender::new(0), stream_changes: watch::Sender::new(0) }
+        Self {
+            state: Mutex::new(state),
+            queue: MemoryQueue::new(bounds),
+            inbox_changes: watch::Sender::new(0),
+            stream_changes: watch::Sender::new(0),
+        }
     }
 
     fn open(&self) -> Result<MutexGuard<'_, State>, StoreError> {
@@ -257,6 +272,10 @@ impl Receipts for MemoryStore {
 
 #[async_trait]
 impl Store for MemoryStore {
+    fn queue(&self) -> &dyn Queue {
+        &self.queue
+    }
+
     async fn prune(&self, older_than: UnixMillis) -> Result<Pruned, StoreError> {
         let mut guard = self.open()?;
         let state = &mut *guard;
@@ -286,6 +305,7 @@ impl Store for MemoryStore {
 
     async fn close(&self) {
         self.state().closed = true;
+        self.queue.close();
     }
 }
 
