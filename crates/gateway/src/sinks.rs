@@ -15,7 +15,7 @@ use crate::config::Sink;
 /// The system's, if standard output cannot be had.
 pub(crate) fn start(sinks: &[Sink]) -> io::Result<Vec<Delivery>> {
     let start = |sink: &Sink| match sink {
-        Sink::Stdout => Ok(Delivery::start(Jsonl::new("stdout", stdout()?), DEFAULT_QUEUE)),
+        Sink::Stdout => Ok(Delivery::lossy(Jsonl::new("stdout", stdout()?), DEFAULT_QUEUE)),
     };
     sinks.iter().map(start).collect()
 }

@@ -42,12 +42,12 @@ pub trait Queue: Send + Sync {
         now: UnixMillis,
     ) -> Result<Vec<Claimed>, StoreError>;
 
-    /// Removes jobs that are done. That is durable when this returns. A job that is gone already is passed over, and one
+    /// Removes jobs that are done, and returns how many of them were still there. That is durable when this returns. A job
     /// whose claim has ended is removed all the same: done is done.
     ///
     /// # Errors
     /// That storage failed; the jobs will be handed out again.
-    async fn ack(&self, tickets: &[Ticket]) -> Result<(), StoreError>;
+    async fn ack(&self, tickets: &[Ticket]) -> Result<u64, StoreError>;
 
     /// Gives a job back, to be handed out again from `not_before` on. The jobs behind it in its key are given back with
     /// it, so that none overtakes it. A ticket whose job was handed out again since changes nothing.

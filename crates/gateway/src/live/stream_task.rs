@@ -22,8 +22,9 @@ use rtms_proto::{
 };
 use rtms_record::{Input, Note, RecordingAbout, ledger::SpanChange};
 use rtms_sink::{
-    delivery::{Delivery, Recall},
+    delivery::Delivery,
     envelope::{Body, Envelope, Next, Speaker, VERSION},
+    recall::Recall,
 };
 use rtms_store::{
     receipts::{NotedOn, Step},
@@ -32,7 +33,7 @@ use rtms_store::{
     summary::Recorded,
 };
 use rtms_wire::{
-    Bytes,
+    Bytes, SmolStr,
     capture::{self, Header},
     codes::{product::Product, stop_reason::StopReason},
     extra::Extra,
@@ -43,6 +44,7 @@ use rtms_wire::{
         event_update::{EventBody, EventUpdate},
         media_data::MediaData,
     },
+    sequence::Numbering,
     time::UnixMillis,
 };
 use serde_json::{Value, json};
@@ -98,6 +100,8 @@ pub(crate) struct Finished {
 /// Under which circumstances a stream is joined.
 #[derive(Debug, Default)]
 pub(crate) struct JoinParams {
+    /// The fencing token of the lease under which it is joined.
+    pub(crate) token: u64,
     pub(crate) circumstances: Circumstances,
     /// What the webhook that asked for the connection says about our clock and Zoom's.
     pub(crate) clocks: Option<ClockPair>,
@@ -137,7 +141,7 @@ pub(crate) fn start(
     let (stream_id, product, instance) = (start.stream_id.clone(), start.product, start.instance.clone());
     let queue_bytes = deps.queue_bytes;
     let known = start.clone();
-    let JoinParams { circumstances, clocks, start_webhook, was_connected, counted, is_closing } = params;
+    let JoinParams { token, circumstances, clocks, start_webhook, was_connected, counted, is_closing } = params;
     let deps_media = deps.config.media;
     let (config, connector) = (deps.config.clone(), deps.connector.clone());
     let header = |captures: &Arc<Captures>| captures.begin(capture_header(&known, start_webhook.as_deref()));
@@ -150,12 +154,14 @@ pub(crate) fn start(
         live.stop_when_open();
     }
     deps.metrics.stream_joined();
+    let numbering = Numbering::new(token);
     let template = Envelope {
         version: VERSION,
         rtms_stream_id: stream_id.clone(),
         product,
         instance,
         sequence: 0,
+        id: numbering.last(),
         received_at: clock::unix_millis(),
         body: Body::Started,
     };
@@ -165,6 +171,7 @@ pub(crate) fn start(
         stream_id,
         product,
         template,
+        numbering,
         deps,
         live,
         capture,
@@ -193,6 +200,7 @@ struct StreamTask {
     product: Product,
     /// The next envelope but for its body.
     template: Envelope,
+    numbering: Numbering,
     deps: Arc<StreamDeps>,
     live: Live,
     capture: Option<Capture>,
@@ -399,7 +407,10 @@ impl StreamTask {
                 record(Input::Chat(chat));
             }
             Event::Update(event) => {
-                self.publish(Body::EventUpdate { event: event.name(self.product), update: fields(&event) });
+                self.publish(Body::EventUpdate {
+                    event: SmolStr::new_static(event.name(self.product)),
+                    update: fields(&event),
+                });
                 record(Input::Event(EventUpdate { event, extra: Extra::new() }));
             }
             Event::SignalingOpen => {
@@ -526,6 +537,7 @@ impl StreamTask {
 
     fn publish(&mut self, body: Body) {
         self.template.sequence += 1;
+        self.template.id = self.numbering.give();
         if self.deps.sinks.is_empty() {
             return;
         }

@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use rtms_api::{ended, standing};
-use rtms_sink::delivery::WeakRecall;
+use rtms_sink::recall::WeakRecall;
 use rtms_store::{
     error::StoreError,
     lease::OwnerId,

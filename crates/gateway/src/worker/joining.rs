@@ -54,7 +54,7 @@ impl Joiner {
         Self { deps, apps }
     }
 
-    /// Makes the task of a stream that this process has claimed.
+    /// Makes the task of a stream that this process has claimed under a fencing token.
     ///
     /// # Errors
     /// [`CannotJoin`]; nothing is dialed then.
@@ -62,6 +62,7 @@ impl Joiner {
         &self,
         record: &StreamRecord,
         wish: &Wish<'_>,
+        token: u64,
     ) -> Result<(TaskHandle, impl Future<Output = Finished> + Send + use<>), CannotJoin> {
         let stream_id = &record.stream_id;
         let receipts = receipts(&self.deps, stream_id).await;
@@ -72,6 +73,7 @@ impl Joiner {
         let about = about(stream_id, wish.start).ok_or(CannotJoin::NoInstance)?;
         let asked = receipts.iter().find(|receipt| Some(receipt.id) == record.connection_entry);
         let params = JoinParams {
+            token,
             circumstances: Circumstances {
                 age: asked.map_or(Duration::ZERO, |asked| age(asked, clock::unix_millis())),
                 // Where waits begin; any number that others do not have.

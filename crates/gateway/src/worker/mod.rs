@@ -215,7 +215,7 @@ impl Worker {
         let Some((record, mut lease)) = self.claims.claim(&record.stream_id).await? else { return Ok(()) };
         let Some(wish) = record.open_wish() else { return self.claims.give_back(&lease, Outcome::HandedOver).await };
         lease.saw(wish.at);
-        match self.joiner.join(&record, &wish).await {
+        match self.joiner.join(&record, &wish, lease.token).await {
             Ok((task, stream)) => {
                 let id = self.tasks.spawn(stream).id();
                 let running = Running::new(task, id, lease, &wish, signed_at);

@@ -113,14 +113,16 @@ impl Queue for MemoryQueue {
         Ok(claimed)
     }
 
-    async fn ack(&self, tickets: &[Ticket]) -> Result<(), StoreError> {
+    async fn ack(&self, tickets: &[Ticket]) -> Result<u64, StoreError> {
         let mut state = self.open()?;
+        let before = state.jobs.len();
         for ticket in tickets {
             state.remove(ticket.number);
         }
+        let gone = before - state.jobs.len();
         drop(state);
         self.bump();
-        Ok(())
+        Ok(gone as u64)
     }
 
     async fn nak(&self, ticket: Ticket, not_before: UnixMillis) -> Result<(), StoreError> {

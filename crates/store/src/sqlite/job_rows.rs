@@ -70,19 +70,20 @@ pub(super) fn claim(
     Ok(claimed)
 }
 
-/// Removes jobs that are done.
-pub(super) fn ack(connection: &Connection, tickets: &[Ticket]) -> Result<()> {
+/// Removes jobs that are done, and returns how many were still there.
+pub(super) fn ack(connection: &Connection, tickets: &[Ticket]) -> Result<u64> {
     let mut delete = connection.prepare_cached("DELETE FROM jobs WHERE number = ?1 RETURNING queue, key")?;
     let mut keys = Vec::new();
     for ticket in tickets {
         keys.extend(delete.query_row([integer(ticket.number)], queue_and_key).optional()?);
     }
+    let gone = keys.len() as u64;
     keys.sort();
     keys.dedup();
     for (queue, key) in keys {
         free_if_done(connection, &queue, &key)?;
     }
-    Ok(())
+    Ok(gone)
 }
 
 /// Gives a job back together with those behind it, unless it was handed out again.

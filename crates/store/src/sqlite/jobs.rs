@@ -54,12 +54,12 @@ impl Queue for SqliteStore {
         self.write(Needs::Commit, 0, claim, |claimed, _| Ok(claimed)).await
     }
 
-    async fn ack(&self, tickets: &[Ticket]) -> Result<(), StoreError> {
+    async fn ack(&self, tickets: &[Ticket]) -> Result<u64, StoreError> {
         let (tickets, changes) = (tickets.to_vec(), self.job_changes.clone());
         let ack = move |connection: &Connection| Ok(job_rows::ack(connection, &tickets)?);
-        let after = move |(), _: &Connection| {
+        let after = move |gone, _: &Connection| {
             bump(&changes);
-            Ok(())
+            Ok(gone)
         };
         self.write(Needs::Sync, 0, ack, after).await
     }
