@@ -1,6 +1,6 @@
 //! What became of the envelopes for one sink.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 /// What became of the envelopes for one sink.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,10 +43,20 @@ pub(crate) struct Counts {
     pub(crate) dropped: AtomicU64,
     pub(crate) recalled: AtomicU64,
     pub(crate) retried: AtomicU64,
-    pub(crate) stored: AtomicU64,
+    /// Below 0 for a moment when the feeder is quicker than the keeper.
+    stored: AtomicI64,
 }
 
 impl Counts {
+    pub(crate) fn add_stored(&self, envelopes: u64) {
+        self.stored.fetch_add(envelopes.cast_signed(), Ordering::Relaxed);
+    }
+
+    /// Takes envelopes off that are no longer stored, before it is counted what became of them.
+    pub(crate) fn remove_stored(&self, envelopes: u64) {
+        self.stored.fetch_sub(envelopes.cast_signed(), Ordering::Relaxed);
+    }
+
     pub(crate) fn now(&self) -> DeliveryCounts {
         let load = |count: &AtomicU64| count.load(Ordering::Relaxed);
         // What was offered is read last, so that it is never less than what became of it.
@@ -57,7 +67,7 @@ impl Counts {
             dropped: load(&self.dropped),
             recalled: load(&self.recalled),
             retried: load(&self.retried),
-            stored: load(&self.stored),
+            stored: u64::try_from(self.stored.load(Ordering::Relaxed)).unwrap_or(0),
         };
         DeliveryCounts { offered: load(&self.offered), ..counts }
     }

@@ -60,13 +60,6 @@ impl<B> Shared<B> {
     fn forgotten(&self) -> std::sync::MutexGuard<'_, Vec<SmolStr>> {
         self.forgotten.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    fn gone_from_store(&self, envelopes: u64) {
-        let _ = self
-            .counts
-            .stored
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |stored| Some(stored.saturating_sub(envelopes)));
-    }
 }
 
 /// Moves what is offered into the durable queue.
@@ -105,7 +98,7 @@ impl<B: Backlog> Keeper<B> {
             match self.shared.backlog.count().await {
                 Ok(left) => {
                     self.shared.counts.offered.fetch_add(left, Ordering::Relaxed);
-                    self.shared.counts.stored.fetch_add(left, Ordering::Relaxed);
+                    self.shared.counts.add_stored(left);
                     return;
                 }
                 Err(BacklogError::Closed) => return,
@@ -121,14 +114,12 @@ impl<B: Backlog> Keeper<B> {
             if batch.is_empty() {
                 continue;
             }
-            // Before the push, so that the feeder never takes off what was not added.
-            add(&self.shared.counts.stored, batch.len());
             let envelopes = batch.iter().map(|waiting| stored(&waiting.envelope)).collect();
             let Err(error) = self.shared.backlog.push(envelopes).await else {
+                self.shared.counts.add_stored(batch.len() as u64);
                 self.works = true;
                 continue;
             };
-            self.shared.gone_from_store(batch.len() as u64);
             match error {
                 BacklogError::Unavailable(_) => {
                     batches.push_front(batch);
@@ -159,8 +150,8 @@ impl<B: Backlog> Keeper<B> {
     async fn forget(&mut self, Forget { stream_id, done }: Forget) {
         let key = key_of(&stream_id);
         let forgotten = self.shared.backlog.forget(&key).await.map(|gone| {
+            self.shared.counts.remove_stored(gone);
             self.shared.counts.recalled.fetch_add(gone, Ordering::Relaxed);
-            self.shared.gone_from_store(gone);
             // After it, so that the feeder, which empties this list before a claim, cannot have claimed them since.
             self.shared.forgotten().push(key);
         });
@@ -275,8 +266,8 @@ impl<S: Sink, B: Backlog> Feeder<S, B> {
                 Verdict::Delivered => &self.shared.counts.delivered,
                 Verdict::Rejected => &self.shared.counts.failed,
             };
+            self.shared.counts.remove_stored(gone);
             count.fetch_add(gone, Ordering::Relaxed);
-            self.shared.gone_from_store(gone);
         }
         settled.tickets.clear();
         settled.since = Instant::now();
@@ -300,11 +291,9 @@ struct Settled<T> {
 
 fn stored(envelope: &Envelope) -> Stored {
     let stream_id = &envelope.rtms_stream_id;
-    let key = match envelope.body {
-        // The word to delete must not be deleted with what it is about.
-        Body::Ended { next: Next::Delete, .. } => SmolStr::new(format!("revoked {stream_id}")),
-        _ => key_of(stream_id),
-    };
+    // The word to delete must not be deleted with what it is about.
+    let is_word_to_delete = matches!(envelope.body, Body::Ended { next: Next::Delete, .. });
+    let key = if is_word_to_delete { SmolStr::new(format!("revoked {stream_id}")) } else { key_of(stream_id) };
     let id = if envelope.id.count == 0 {
         SmolStr::new(format!("{stream_id} {} at {}", envelope.sequence, envelope.received_at.0))
     } else {

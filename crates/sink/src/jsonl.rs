@@ -52,9 +52,9 @@ impl<W: AsyncWrite + Unpin + Send + 'static> Sink for Jsonl<W> {
             serde_json::to_writer(&mut lines, &**envelope).map_err(SinkError::reject)?;
             lines.push(b'\n');
         }
-        self.write(&lines).await.map_err(|error| match error.kind() {
-            io::ErrorKind::BrokenPipe => SinkError::Gone { why: error.into() },
-            _ => SinkError::retry(error),
+        self.write(&lines).await.map_err(|error| {
+            let is_gone = error.kind() == io::ErrorKind::BrokenPipe;
+            if is_gone { SinkError::Gone { why: error.into() } } else { SinkError::retry(error) }
         })
     }
 }

@@ -197,7 +197,22 @@ pub struct Store {
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Sink {
     /// One JSON object per line on standard output.
-    Stdout,
+    Stdout {
+        /// Where envelopes wait for the reader.
+        #[serde(default)]
+        delivery: SinkDelivery,
+    },
+}
+
+/// `delivery` of a `[[sink]]`: where its envelopes wait, and so what may become of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SinkDelivery {
+    /// In memory: dropped and counted when there are too many, and lost with the process.
+    #[default]
+    Lossy,
+    /// In the store, until the sink has taken them: each is delivered at least once.
+    Durable,
 }
 
 impl Config {
