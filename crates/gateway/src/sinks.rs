@@ -1,6 +1,6 @@
 //! The sinks that the settings name.
 
-use std::{io, sync::Arc};
+use std::{collections::BTreeSet, io, sync::Arc};
 
 use rtms_sink::{
     delivery::{DEFAULT_QUEUE, Delivery},
@@ -17,12 +17,20 @@ use crate::{
 /// Starts every sink of the settings. What is durable waits in the store.
 ///
 /// # Errors
-/// The system's, if standard output cannot be had.
+/// The system's, if standard output cannot be had; or that two durable sinks have one name.
 pub(crate) fn start(sinks: &[config::Sink], store: &Arc<dyn Store>, owner: &OwnerId) -> io::Result<Vec<Delivery>> {
     let start = |sink: &config::Sink| match sink {
         config::Sink::Stdout { delivery } => Ok(deliver(Jsonl::new("stdout", stdout()?), *delivery, store, owner)),
     };
-    sinks.iter().map(start).collect()
+    let started = sinks.iter().map(start).collect::<io::Result<Vec<_>>>()?;
+    let mut names = BTreeSet::new();
+    for sink in started.iter().filter(|sink| sink.is_durable()) {
+        if !names.insert(sink.name()) {
+            let why = format!("two durable sinks named {} would take from one queue; remove one", sink.name());
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+        }
+    }
+    Ok(started)
 }
 
 fn deliver(sink: impl Sink, delivery: SinkDelivery, store: &Arc<dyn Store>, owner: &OwnerId) -> Delivery {

@@ -357,6 +357,20 @@ mod tests {
     }
 
     #[test]
+    fn a_sink_is_lossy_unless_it_is_to_be_durable() {
+        let of = |settings: &str| {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            std::fs::write(file.path(), format!("[[sink]]\nkind = \"stdout\"\n{settings}\n")).unwrap();
+            let Sink::Stdout { delivery } = Config::load(Some(file.path())).unwrap().sink.remove(0);
+            delivery
+        };
+        assert_eq!([of(""), of("delivery = \"lossy\"")], [SinkDelivery::Lossy; 2]);
+        assert_eq!(of("delivery = \"durable\""), SinkDelivery::Durable);
+        let error = refusal("[[sink]]\nkind = \"stdout\"\ndelivery = \"sure\"\n");
+        assert!(error.contains("`sure`") && error.contains("`lossy`") && error.contains("`durable`"), "{error}");
+    }
+
+    #[test]
     fn an_address_is_told_how_to_be_written() {
         for listen in ["localhost:8080", "127.0.0.1", ":8080", ""] {
             let error = refusal(&format!("[server]\nlisten = \"{listen}\"\n"));

@@ -48,8 +48,8 @@ impl Revocations {
         self.delete_recording(stream_id).await && forgotten
     }
 
-    /// Takes back what is stored for sinks.
-    async fn forget(&self, stream_id: &StreamId) -> bool {
+    /// Takes back what is stored of a stream for sinks. True when nothing of it is left.
+    pub(crate) async fn forget(&self, stream_id: &StreamId) -> bool {
         let mut is_done = true;
         for sink in self.sinks.iter() {
             if let Err(error) = sink.forget(stream_id).await {

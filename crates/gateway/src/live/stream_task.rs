@@ -324,6 +324,8 @@ impl StreamTask {
             // Before anybody learns that it is over: whoever asks then finds nothing.
             self.recall.recall();
             self.progress.begin(Doing::Deleting);
+            // At once, for a sink goes on delivering meanwhile. If it fails, the deletion below does it again.
+            self.deps.revocations.forget(&self.stream_id).await;
             books.discard().await;
             // If it fails, the worker goes on with it.
             self.deps.revocations.delete(&self.stream_id).await;

@@ -56,9 +56,11 @@ pub(crate) enum Answer {
     Hang,
 }
 
+type Script = Box<dyn FnMut(&[Arc<Envelope>]) -> Answer + Send>;
+
 /// A sink that does what a function says, and keeps what it took.
 pub(crate) struct Scripted {
-    script: Box<dyn FnMut(&[Arc<Envelope>]) -> Answer + Send>,
+    script: Script,
     taken: Taken,
 }
 
