@@ -187,7 +187,7 @@ impl Gateway {
                 }
             };
             let cpu = runtime.block_on(async {
-                let captions = Delivery::start(captions, DEFAULT_QUEUE);
+                let captions = Delivery::lossy(captions, DEFAULT_QUEUE);
                 match Server::start(config, Apps::fixed(vec![app]), vec![captions]).await {
                     Ok(server) => {
                         let _ = started.send(Ok((server.address(), server.metrics())));

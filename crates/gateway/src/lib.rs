@@ -11,6 +11,7 @@
 
 pub mod api;
 pub mod apps;
+mod backlog;
 mod clock;
 pub mod config;
 mod dispatcher;

@@ -176,8 +176,10 @@ impl Server {
         sinks: Vec<Delivery>,
         store: Arc<dyn Store>,
     ) -> Result<Self, StartError> {
+        // No other process has this name, nor has a later run of this one.
+        let owner = OwnerId::new(uuid::Uuid::now_v7().to_string());
         let mut sinks = sinks;
-        sinks.extend(sinks::start(&config.sink).map_err(StartError::Sink)?);
+        sinks.extend(sinks::start(&config.sink, &store, &owner).map_err(StartError::Sink)?);
         let sinks = Arc::new(sinks);
         let metrics = Arc::<Metrics>::default();
         metrics.watch_sinks(sinks.clone());
@@ -203,8 +205,6 @@ impl Server {
         };
         let connector = TcpConnector::new(policy.clone(), &config.zoom.extra_ca)?;
         let intakes = Intakes::of(&apps, &policy, &connector, &store, &metrics, config.webhook.max_body_bytes)?;
-        // No other process has this name, nor has a later run of this one.
-        let owner = OwnerId::new(uuid::Uuid::now_v7().to_string());
         let wanted = config.media.stream_config()?;
         let recordings = config.server.data_dir.join(RECORDINGS);
         let captures = config.server.capture.clone().map(|path| {
@@ -228,7 +228,12 @@ impl Server {
                 deadline: deadline.clone(),
             }),
             ledger_every: config.recording.sync_every,
-            revocations: Revocations { root: recordings.clone(), captures, metrics: metrics.clone() },
+            revocations: Revocations {
+                root: recordings.clone(),
+                captures,
+                sinks: sinks.clone(),
+                metrics: metrics.clone(),
+            },
             sinks: sinks.clone(),
             metrics: metrics.clone(),
             repeats: RepeatGate::default(),
@@ -342,6 +347,10 @@ impl Server {
         let Parts { http, intake, dispatcher, worker, secrets, certificate, .. } = self.parts;
         let end = |part, share, running| end(&self.deadline, part, share, running);
         end("streams", Share::Worker, worker).await;
+        let empty_all = |durable| {
+            let sinks = self.sinks.iter().filter(move |sink| sink.is_durable() == durable);
+            join_all(sinks.map(|sink| empty(&self.deadline, sink)))
+        };
         // Neither needs the other, and a sink that hangs must not keep the store from a successor.
         let door_and_store = async {
             tokio::join!(
@@ -351,12 +360,14 @@ impl Server {
                 end("certificate", Share::Requests, certificate),
             );
             end("inbox", Share::Dispatcher, dispatcher).await;
+            // What waits for these is in the store, or on its way there.
+            empty_all(true).await;
             if self.deadline.within(Share::Store, self.store.close()).await.is_none() {
                 let lost = "nothing that was acknowledged; the next process reads the log of the store";
                 self.deadline.leave("store", None, "the disk", lost);
             }
         };
-        tokio::join!(door_and_store, join_all(self.sinks.iter().map(|sink| empty(&self.deadline, sink))));
+        tokio::join!(door_and_store, empty_all(false));
         let stopped = self.deadline.stopped();
         info!(unfinished = stopped.unfinished, "stopped");
         stopped
@@ -398,8 +409,13 @@ async fn is_ended(deadline: &Deadline, part: &str, share: Share, (stop, task): (
 /// Delivers what waits for a sink, as long as its share of the time lasts.
 async fn empty(deadline: &Deadline, sink: &Delivery) {
     if deadline.within(Share::Sinks, sink.finish()).await.is_none() {
-        let lost = format!("{} envelopes", sink.counts().waiting());
-        deadline.leave(&format!("sink {}", sink.name()), None, "its reader", &lost);
+        let lost = format!("{} envelopes", sink.counts().unstored());
+        let waiting_for = if sink.is_durable() { "the store" } else { "its reader" };
+        deadline.leave(&format!("sink {}", sink.name()), None, waiting_for, &lost);
+    }
+    let stored = sink.counts().stored;
+    if stored > 0 {
+        info!(sink = sink.name(), stored, "envelopes wait in the store, the next process delivers them");
     }
 }
 

@@ -1,23 +1,46 @@
 //! The sinks that the settings name.
 
-use std::io;
+use std::{collections::BTreeSet, io, sync::Arc};
 
 use rtms_sink::{
     delivery::{DEFAULT_QUEUE, Delivery},
     jsonl::Jsonl,
+    sink::Sink,
+};
+use rtms_store::{lease::OwnerId, store::Store};
+
+use crate::{
+    backlog::StoreBacklog,
+    config::{self, SinkDelivery},
 };
 
-use crate::config::Sink;
-
-/// Starts every sink of the settings.
+/// Starts every sink of the settings. What is durable waits in the store.
 ///
 /// # Errors
-/// The system's, if standard output cannot be had.
-pub(crate) fn start(sinks: &[Sink]) -> io::Result<Vec<Delivery>> {
-    let start = |sink: &Sink| match sink {
-        Sink::Stdout => Ok(Delivery::start(Jsonl::new("stdout", stdout()?), DEFAULT_QUEUE)),
+/// The system's, if standard output cannot be had; or that two durable sinks have one name.
+pub(crate) fn start(sinks: &[config::Sink], store: &Arc<dyn Store>, owner: &OwnerId) -> io::Result<Vec<Delivery>> {
+    let start = |sink: &config::Sink| match sink {
+        config::Sink::Stdout { delivery } => Ok(deliver(Jsonl::new("stdout", stdout()?), *delivery, store, owner)),
     };
-    sinks.iter().map(start).collect()
+    let started = sinks.iter().map(start).collect::<io::Result<Vec<_>>>()?;
+    let mut names = BTreeSet::new();
+    for sink in started.iter().filter(|sink| sink.is_durable()) {
+        if !names.insert(sink.name()) {
+            let why = format!("two durable sinks named {} would take from one queue; remove one", sink.name());
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+        }
+    }
+    Ok(started)
+}
+
+fn deliver(sink: impl Sink, delivery: SinkDelivery, store: &Arc<dyn Store>, owner: &OwnerId) -> Delivery {
+    match delivery {
+        SinkDelivery::Lossy => Delivery::lossy(sink, DEFAULT_QUEUE),
+        SinkDelivery::Durable => {
+            let backlog = StoreBacklog::new(store.clone(), owner.clone(), sink.name());
+            Delivery::durable(sink, DEFAULT_QUEUE, backlog)
+        }
+    }
 }
 
 /// Standard output without a buffer of its own: at the end of the program nothing is left to be written to a reader that is

@@ -531,13 +531,16 @@ impl Metrics {
 
     fn register_sinks(&self, registry: &mut Registry) {
         let (offered, ended) = (Family::<SinkLabel, Counter>::default(), Family::<DeliveryLabel, Counter>::default());
-        let waiting = Family::<SinkLabel, Gauge>::default();
+        let (waiting, stored) = (Family::<SinkLabel, Gauge>::default(), Family::<SinkLabel, Gauge>::default());
+        let retried = Family::<SinkLabel, Counter>::default();
         // Sinks of one name are shown as one.
         for sink in self.sinks.get().into_iter().flat_map(|sinks| sinks.iter()) {
             let label = SinkLabel { sink: sink.name().to_owned() };
             let counts = sink.counts();
             offered.get_or_create(&label).inc_by(counts.offered);
+            retried.get_or_create(&label).inc_by(counts.retried);
             waiting.get_or_create(&label).inc_by(i64::try_from(counts.waiting()).unwrap_or(i64::MAX));
+            stored.get_or_create(&label).inc_by(i64::try_from(counts.stored).unwrap_or(i64::MAX));
             for (result, count) in [
                 ("delivered", counts.delivered),
                 ("failed", counts.failed),
@@ -549,7 +552,9 @@ impl Metrics {
         }
         registry.register("sink_offered_envelopes", "Envelopes that were meant for a sink", offered);
         registry.register("sink_envelopes", "Envelopes for a sink, by what became of them", ended);
+        registry.register("sink_retried_envelopes", "Deliveries that a sink put off, by envelope", retried);
         registry.register("sink_waiting_envelopes", "Envelopes that wait for a sink", waiting);
+        registry.register("sink_stored_envelopes", "Envelopes that wait for a sink in the store", stored);
     }
 }
 
@@ -626,7 +631,7 @@ mod tests {
     async fn every_documented_word_of_a_label_is_there_from_the_start_and_every_word_is_documented() {
         let metrics = Metrics::default();
         let sink = Jsonl::new("stdout", tokio::io::sink());
-        metrics.watch_sinks(Arc::new(vec![Delivery::start(sink, 1)]));
+        metrics.watch_sinks(Arc::new(vec![Delivery::lossy(sink, 1)]));
         let text = metrics.render(Stats::default());
         let table = OPERATING.lines().filter_map(|line| line.strip_prefix("| `rtms_")?.split_once("}` | "));
         for (head, meaning) in table {

@@ -1,121 +1,91 @@
-//! Queue and counters, once, for all sinks.
+//! The way to one sink: offering, counting, ending, once for all sinks and both policies.
 
-use std::{
-    fmt,
-    sync::{
-        Arc, Weak,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
-};
+use std::{fmt, sync::Arc, time::Duration};
 
+use rtms_wire::ids::StreamId;
 use tokio::{
-    sync::{Mutex, Notify, mpsc},
+    sync::{Mutex, Notify, mpsc, oneshot},
     task::JoinHandle,
+    time::timeout,
 };
 use tracing::warn;
 
-use crate::{envelope::Envelope, error::SinkError, sink::Sink};
+use crate::{
+    attempt::Attempts,
+    backlog::{Backlog, BacklogError},
+    counts::{Counts, DeliveryCounts, add},
+    durable::{Feeder, Forget, Keeper, Shared},
+    envelope::Envelope,
+    lossy::{Lossy, Waiting},
+    recall::Recall,
+    sink::Sink,
+};
 
-/// Envelopes that may wait for a slow sink: words and events of a thousand streams for about a minute.
+/// Envelopes that may wait in memory: words and events of a thousand streams for about a minute.
 pub const DEFAULT_QUEUE: usize = 16_384;
 
-/// Envelopes that a sink may hold back under load; its buffer is smaller than as many of them.
-const FLUSH_AFTER: u64 = 256;
+/// How long the end of a durable delivery waits for what is stored to be delivered: what is not is delivered by the next
+/// process.
+const LAST_DELIVERIES: Duration = Duration::from_secs(1);
 
-/// Takes envelopes back that wait for a sink: those that were offered with it, or with a clone of it.
-#[derive(Clone, Debug, Default)]
-pub struct Recall(Arc<AtomicBool>);
-
-impl Recall {
-    /// Whatever is not delivered yet is dropped.
-    pub fn recall(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-
-    /// The same for whoever must not keep it alive: it is gone when nothing waits any more.
-    pub fn downgrade(&self) -> WeakRecall {
-        WeakRecall(Arc::downgrade(&self.0))
-    }
-
-    fn is_recalled(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-/// A [`Recall`] of envelopes that may be delivered by now.
-#[derive(Clone, Debug)]
-pub struct WeakRecall(Weak<AtomicBool>);
-
-impl WeakRecall {
-    /// Whether anything may still wait.
-    pub fn is_of_use(&self) -> bool {
-        self.0.strong_count() > 0
-    }
-
-    /// As [`Recall::recall`].
-    pub fn recall(&self) {
-        if let Some(recalled) = self.0.upgrade() {
-            recalled.store(true, Ordering::Relaxed);
-        }
-    }
-}
-
-/// An envelope that waits.
-struct Waiting {
-    envelope: Arc<Envelope>,
-    recall: Recall,
-}
+/// Wishes to forget a stream that may wait for the keeper; more wait for room.
+const FORGETS: usize = 16;
 
 /// The way to one sink.
+///
+/// Two policies. **Lossy**: what waits is in memory; when the queue is full, what comes is dropped and counted. **Durable**:
+/// what waits is in a [`Backlog`], outlives the process, and stays until the sink has taken it; a stream whose oldest
+/// envelope is put off holds up no other. Under both, order is kept within a stream, an envelope may be delivered more than
+/// once after a failure, and nobody who offers waits.
 pub struct Delivery {
     name: String,
     queue: mpsc::Sender<Waiting>,
     counts: Arc<Counts>,
     closing: Arc<Notify>,
     /// None once it has come to its end.
-    task: Mutex<Option<JoinHandle<()>>>,
+    tasks: Mutex<Option<Tasks>>,
+    /// None under the lossy policy.
+    forgets: Option<mpsc::Sender<Forget>>,
 }
 
-#[derive(Default)]
-struct Counts {
-    offered: AtomicU64,
-    delivered: AtomicU64,
-    failed: AtomicU64,
-    dropped: AtomicU64,
-    recalled: AtomicU64,
-}
-
-/// What became of the envelopes for one sink.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DeliveryCounts {
-    /// All that were meant for it. Those of them that are not counted below wait.
-    pub offered: u64,
-    /// The number of envelopes that were delivered.
-    pub delivered: u64,
-    /// The number of envelopes that the sink refused.
-    pub failed: u64,
-    /// The queue was full.
-    pub dropped: u64,
-    /// Taken back before they were delivered.
-    pub recalled: u64,
-}
-
-impl DeliveryCounts {
-    /// Envelopes in the queue, or on their way out of it.
-    pub fn waiting(&self) -> u64 {
-        self.offered.saturating_sub(self.delivered + self.failed + self.dropped + self.recalled)
-    }
+enum Tasks {
+    Lossy(JoinHandle<()>),
+    Durable { keeper: JoinHandle<()>, feeder: JoinHandle<()> },
 }
 
 impl Delivery {
-    /// Starts a task that feeds the sink from a queue of at most `capacity` envelopes.
-    pub fn start(sink: impl Sink, capacity: usize) -> Self {
+    /// Starts a task that feeds the sink from a queue in memory of at most `capacity` envelopes.
+    pub fn lossy(sink: impl Sink, capacity: usize) -> Self {
+        let name = sink.name().to_owned();
+        Self::start(name, capacity, |queue, counts, closing| {
+            let lossy = Lossy { attempts: Attempts::new(sink), counts };
+            (Tasks::Lossy(tokio::spawn(lossy.run(queue, closing))), None)
+        })
+    }
+
+    /// Starts the tasks that move envelopes into a durable queue and feed the sink from it. At most `capacity` wait in memory
+    /// to be stored.
+    pub fn durable(sink: impl Sink, capacity: usize, backlog: impl Backlog) -> Self {
+        let name = sink.name().to_owned();
+        Self::start(name.clone(), capacity, |queue, counts, closing| {
+            let shared = Arc::new(Shared::new(name, backlog, counts));
+            let (wishes, forgets) = mpsc::channel(FORGETS);
+            let keeper = Keeper { shared: shared.clone(), forgets, works: true };
+            let feeder = Feeder { attempts: Attempts::new(sink), shared };
+            let (keeper, feeder) = (tokio::spawn(keeper.run(queue, closing)), tokio::spawn(feeder.run()));
+            (Tasks::Durable { keeper, feeder }, Some(wishes))
+        })
+    }
+
+    fn start(
+        name: String,
+        capacity: usize,
+        spawn: impl FnOnce(mpsc::Receiver<Waiting>, Arc<Counts>, Arc<Notify>) -> (Tasks, Option<mpsc::Sender<Forget>>),
+    ) -> Self {
         let (queue, waiting) = mpsc::channel(capacity);
         let (counts, closing) = (Arc::<Counts>::default(), Arc::<Notify>::default());
-        let name = sink.name().to_owned();
-        let feeder = Feeder { sink, counts: counts.clone(), unflushed: 0, state: State::Working };
-        let task = Mutex::new(Some(tokio::spawn(feeder.run(waiting, closing.clone()))));
-        Self { name, queue, counts, closing, task }
+        let (tasks, forgets) = spawn(waiting, counts.clone(), closing.clone());
+        Self { name, queue, counts, closing, tasks: Mutex::new(Some(tasks)), forgets }
     }
 
     /// Puts an envelope into the queue. When it is full, the envelope is dropped and counted: nobody waits for a sink.
@@ -125,9 +95,9 @@ impl Delivery {
 
     /// The same for an envelope that may be taken back while it waits.
     pub fn offer_under(&self, envelope: Arc<Envelope>, recall: &Recall) {
-        self.counts.offered.fetch_add(1, Ordering::Relaxed);
+        add(&self.counts.offered, 1);
         if self.queue.try_send(Waiting { envelope, recall: recall.clone() }).is_err() {
-            let dropped = self.counts.dropped.fetch_add(1, Ordering::Relaxed) + 1;
+            let dropped = add(&self.counts.dropped, 1);
             // The first says that something is wrong; the counter says how much.
             if dropped.is_power_of_two() {
                 warn!(sink = self.name, dropped, "a sink is too slow, envelopes are dropped");
@@ -135,129 +105,61 @@ impl Delivery {
         }
     }
 
+    /// Takes back what is stored of a stream whose consent was withdrawn; its [`Recall`], used before, takes back what waits
+    /// in memory. The envelope that asks for the deletion, [`Next::Delete`](crate::envelope::Next::Delete), stays. Under
+    /// the lossy policy nothing is stored.
+    ///
+    /// # Errors
+    /// [`BacklogError`]: ask again.
+    pub async fn forget(&self, stream_id: &StreamId) -> Result<(), BacklogError> {
+        let Some(forgets) = &self.forgets else { return Ok(()) };
+        let (done, forgotten) = oneshot::channel();
+        let forget = Forget { stream_id: stream_id.clone(), done };
+        forgets.send(forget).await.map_err(|_| BacklogError::Closed)?;
+        forgotten.await.unwrap_or(Err(BacklogError::Closed))
+    }
+
     /// The sink's name.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// What became of the envelopes so far.
-    pub fn counts(&self) -> DeliveryCounts {
-        let load = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        // What was offered is read last, so that it is never less than what became of it.
-        let counts = DeliveryCounts {
-            offered: 0,
-            delivered: load(&self.counts.delivered),
-            failed: load(&self.counts.failed),
-            dropped: load(&self.counts.dropped),
-            recalled: load(&self.counts.recalled),
-        };
-        DeliveryCounts { offered: load(&self.counts.offered), ..counts }
+    /// Whether what waits outlives the process.
+    pub fn is_durable(&self) -> bool {
+        self.forgets.is_some()
     }
 
-    /// Takes nothing more in, delivers what waits, and returns when that is done. Dropping the future loses nothing: what
-    /// waits is still delivered as long as the runtime lives.
+    /// What became of the envelopes so far.
+    pub fn counts(&self) -> DeliveryCounts {
+        self.counts.now()
+    }
+
+    /// Takes nothing more in, delivers what waits, and returns when that is done. Under the durable policy, when all of it is
+    /// stored and a second more was spent on delivering it; nothing is delivered after that.
+    ///
+    /// Under the lossy policy, dropping the future loses nothing: what waits is still delivered as long as the runtime lives.
     pub async fn finish(&self) {
         self.closing.notify_one();
-        let mut task = self.task.lock().await;
-        if let Some(running) = task.as_mut() {
-            // A sink that panicked has delivered all that it will.
-            let _ = running.await;
-            *task = None;
+        let mut tasks = self.tasks.lock().await;
+        // A task that panicked has done all that it will.
+        match tasks.as_mut() {
+            None => return,
+            Some(Tasks::Lossy(task)) => {
+                let _ = task.await;
+            }
+            Some(Tasks::Durable { keeper, feeder }) => {
+                let _ = keeper.await;
+                if timeout(LAST_DELIVERIES, &mut *feeder).await.is_err() {
+                    feeder.abort();
+                }
+            }
         }
+        *tasks = None;
     }
 }
 
 impl fmt::Debug for Delivery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Delivery").field("name", &self.name).field("counts", &self.counts()).finish_non_exhaustive()
-    }
-}
-
-/// Whether a sink takes what it is given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    Working,
-    Failing,
-    /// Its reader is gone and does not come back.
-    Gone,
-}
-
-/// Feeds one sink.
-struct Feeder<S> {
-    sink: S,
-    counts: Arc<Counts>,
-    /// Envelopes that the sink has taken and may hold back still.
-    unflushed: u64,
-    state: State,
-}
-
-impl<S: Sink> Feeder<S> {
-    async fn run(mut self, mut waiting: mpsc::Receiver<Waiting>, closing: Arc<Notify>) {
-        loop {
-            let next = tokio::select! {
-                biased;
-                next = waiting.recv() => next,
-                () = closing.notified() => {
-                    waiting.close();
-                    continue;
-                }
-            };
-            let Some(Waiting { envelope, recall }) = next else { break };
-            if recall.is_recalled() {
-                self.counts.recalled.fetch_add(1, Ordering::Relaxed);
-            } else {
-                self.deliver(&envelope).await;
-            }
-            if waiting.is_empty() || self.unflushed >= FLUSH_AFTER {
-                self.flush().await;
-            }
-        }
-        self.flush().await;
-    }
-
-    async fn deliver(&mut self, envelope: &Envelope) {
-        self.unflushed += 1;
-        if self.state == State::Gone {
-            return self.failed();
-        }
-        match self.sink.deliver(envelope).await {
-            Ok(()) => {}
-            Err(error) => self.report(&error),
-        }
-    }
-
-    /// What the sink has taken counts as delivered when it is out.
-    async fn flush(&mut self) {
-        if self.unflushed == 0 {
-            return;
-        }
-        match self.sink.flush().await {
-            Ok(()) => {
-                self.counts.delivered.fetch_add(std::mem::take(&mut self.unflushed), Ordering::Relaxed);
-                if self.state == State::Failing {
-                    self.state = State::Working;
-                    warn!(sink = self.sink.name(), "a sink works again");
-                }
-            }
-            Err(error) => self.report(&error),
-        }
-    }
-
-    /// Logs when a sink begins to fail, not with every envelope; the counter has how many.
-    fn report(&mut self, error: &SinkError) {
-        let sink = self.sink.name();
-        if error.is_final() {
-            self.state = State::Gone;
-            warn!(sink, %error, "the reader of a sink is gone; all further envelopes for it count as failed");
-        } else if self.state == State::Working {
-            self.state = State::Failing;
-            warn!(sink, %error, "delivery fails; envelopes count as failed until it works again");
-        }
-        self.failed();
-    }
-
-    /// What was on its way is not known to have come out.
-    fn failed(&mut self) {
-        self.counts.failed.fetch_add(std::mem::take(&mut self.unflushed), Ordering::Relaxed);
     }
 }

@@ -14,15 +14,18 @@ use rtms_wire::{
     ids::{ChannelId, InstanceId, RtmsSessionId, StreamId, UserId},
     media::{medium::Medium, params::MediaParams},
     message::text_data::ChatMessage,
+    sequence::SequenceNumber,
     time::UnixMillis,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The version of this form. It goes up when a field changes its meaning or goes; new fields and kinds may come at any time.
 pub const VERSION: u32 = 1;
 
-/// One thing that happened in a stream. As JSON: the fields below beside those of its body, `kind` telling which.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// One thing that happened in a stream. As JSON: the fields below beside those of its body, `kind` naming which.
+///
+/// It can be read back. Fields that a later version added are passed over; a kind that it added is read as [`Body::Other`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Envelope {
     /// [`VERSION`].
     pub version: u32,
@@ -34,6 +37,10 @@ pub struct Envelope {
     pub instance: InstanceId,
     /// Counts the envelopes of this stream as this process sends them, from 1.
     pub sequence: u64,
+    /// The number of the same entry in the stream's journal: it never repeats, so a consumer knows an envelope that is
+    /// delivered again. 0-0 in envelopes of programs that gave none.
+    #[serde(default)]
+    pub id: SequenceNumber,
     /// When it was received, on our clock.
     pub received_at: UnixMillis,
     /// The event.
@@ -42,7 +49,7 @@ pub struct Envelope {
 }
 
 /// The event that an envelope carries.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Body {
     /// The stream was claimed and is being connected to.
@@ -82,7 +89,7 @@ pub enum Body {
         #[serde(skip_serializing_if = "Option::is_none")]
         timestamp: Option<UnixMillis>,
         /// What else the message had, as it came.
-        #[serde(skip_serializing_if = "Extra::is_empty")]
+        #[serde(default, skip_serializing_if = "Extra::is_empty")]
         extra: Extra,
     },
     /// A chat message, or a change to one.
@@ -99,7 +106,7 @@ pub enum Body {
     EventUpdate {
         /// Zoom's constant for it; `UNKNOWN` where no published table of the product has its number, or where it has an
         /// `event_code` alone.
-        event: &'static str,
+        event: SmolStr,
         /// The message's `event`.
         update: Extra,
     },
@@ -122,7 +129,7 @@ pub enum Body {
         msg_type: MessageType,
         /// The message as it came but for secrets. Absent if it is longer than 16 KiB, or one whose number has a meaning
         /// elsewhere.
-        #[serde(skip_serializing_if = "Extra::is_empty")]
+        #[serde(default, skip_serializing_if = "Extra::is_empty")]
         message: Extra,
     },
     /// The stream changed its state.
@@ -158,10 +165,23 @@ pub enum Body {
         /// What is to be done now.
         next: Next,
     },
+    /// A kind that this program does not know, or a known one in a form that it cannot read. Only read, never made.
+    #[serde(untagged)]
+    Other(OtherBody),
+}
+
+/// A body of a kind that this program does not know.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OtherBody {
+    /// Its kind.
+    pub kind: SmolStr,
+    /// Its other fields, as they came.
+    #[serde(flatten)]
+    pub fields: Extra,
 }
 
 /// A stretch of time of one medium and its word. The words are in docs/operating.md.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LedgerSpan {
     /// The medium whose time it is.
     pub medium: Medium,
@@ -185,7 +205,7 @@ pub struct LedgerSpan {
 }
 
 /// What is to be done after an end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Next {
     /// Nothing: it was meant to end.
@@ -201,7 +221,7 @@ pub enum Next {
 }
 
 /// Who speaks or writes, as far as Zoom said.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Speaker {
     /// The participant.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,22 +1,44 @@
-//! Why something could not be delivered.
+//! Why a batch was not taken.
 
-/// Why an envelope could not be delivered.
+use std::{error::Error, time::Duration};
+
+/// What went wrong underneath, for logs.
+pub type Cause = Box<dyn Error + Send + Sync>;
+
+/// Why a sink did not take a batch, and so what becomes of it.
 #[derive(Debug, thiserror::Error)]
 pub enum SinkError {
-    /// It cannot be written where it should go.
-    #[error("write: {0}")]
-    Write(#[from] std::io::Error),
-    /// It cannot be put into JSON.
-    #[error("encode: {0}")]
-    Encode(#[from] serde_json::Error),
+    /// Not now: the same batch is delivered again after a pause.
+    #[error("{why}")]
+    Retry {
+        /// The pause, if the other end named one.
+        after: Option<Duration>,
+        /// What went wrong.
+        why: Cause,
+    },
+    /// Never: the batch counts as failed, and the next one is delivered. Of a batch of several, each envelope is then
+    /// delivered by itself, so that one that is refused costs none of its neighbours.
+    #[error("{why}")]
+    Reject {
+        /// What is wrong with it.
+        why: Cause,
+    },
+    /// Nothing that comes later can be delivered either: the reader is gone and does not come back.
+    #[error("{why}")]
+    Gone {
+        /// How that showed.
+        why: Cause,
+    },
 }
 
 impl SinkError {
-    /// Whether nothing that comes later can be delivered either: who read it is gone.
-    pub fn is_final(&self) -> bool {
-        match self {
-            Self::Write(error) => error.kind() == std::io::ErrorKind::BrokenPipe,
-            Self::Encode(_) => false,
-        }
+    /// Returns the error of a batch that may be taken later.
+    pub fn retry(why: impl Into<Cause>) -> Self {
+        Self::Retry { after: None, why: why.into() }
+    }
+
+    /// Returns the error of a batch that will never be taken.
+    pub fn reject(why: impl Into<Cause>) -> Self {
+        Self::Reject { why: why.into() }
     }
 }

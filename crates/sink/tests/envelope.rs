@@ -1,4 +1,4 @@
-//! The form of an envelope is promised: every kind is in the fixture, byte for byte.
+//! The form of an envelope is promised: every kind is in the fixture, byte for byte, and comes back from it.
 
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the answer")]
 
@@ -15,9 +15,11 @@ use rtms_wire::{
     extra::Extra,
     ids::{InstanceId, InstanceIdField, RtmsSessionId, StreamId, UserId},
     media::{medium::Medium, params::MediaParams},
-    message::text_data::ChatMessage,
+    message::text_data::{ChatFields, ChatMessage},
+    sequence::SequenceNumber,
     time::UnixMillis,
 };
+use serde_json::{Value, json};
 
 #[test]
 fn every_kind_is_written_as_it_was_promised() {
@@ -31,6 +33,87 @@ fn every_kind_is_written_as_it_was_promised() {
         assert_eq!(written, promised);
     }
     assert_eq!(written.len(), promised.len());
+}
+
+#[test]
+fn every_kind_comes_back_from_what_was_written() {
+    for (body, sequence) in every_kind().into_iter().chain(with_fields_of_zooms()).zip(1..) {
+        let given = envelope(body, sequence);
+        let written = serde_json::to_string(&given).unwrap();
+        assert_eq!(serde_json::from_str::<Envelope>(&written).unwrap(), given, "{written}");
+    }
+}
+
+#[test]
+fn what_was_written_before_envelopes_had_an_id_is_read() {
+    let lines = include_str!("fixtures/envelope-v1-without-id.jsonl").lines();
+    let read: Vec<Envelope> = lines.map(|line| serde_json::from_str(line).unwrap()).collect();
+
+    let expected = every_kind().into_iter().zip(1..);
+    let expected: Vec<_> = expected
+        .map(|(body, sequence)| Envelope { id: SequenceNumber::default(), ..envelope(body, sequence) })
+        .collect();
+    assert_eq!(read, expected);
+}
+
+#[test]
+fn a_kind_that_nobody_here_knows_costs_no_other_line() {
+    let mut line = serde_json::to_value(envelope(Body::Started, 1)).unwrap();
+    line["kind"] = "utterance".into();
+    line["words"] = json!(["a", { "b": 1.5 }]);
+    let Body::Other(other) = read(&line).body else { panic!("{line}") };
+    assert_eq!((&*other.kind, &other.fields["words"]), ("utterance", &line["words"]));
+    assert_eq!(serde_json::to_value(read(&line)).unwrap(), line);
+
+    let mut line = serde_json::to_value(envelope(Body::Interrupted { why: "x".into() }, 1)).unwrap();
+    line["why"] = json!({ "code": 3 });
+    assert!(
+        matches!(read(&line).body, Body::Other(other) if other.kind == "interrupted"),
+        "another form of a known kind"
+    );
+
+    let mut line = serde_json::to_value(envelope(Body::Started, 1)).unwrap();
+    line["added_later"] = true.into();
+    assert_eq!(read(&line), envelope(Body::Started, 1));
+}
+
+fn read(line: &Value) -> Envelope {
+    serde_json::from_str(&line.to_string()).unwrap()
+}
+
+/// Kinds with fields that no document names.
+fn with_fields_of_zooms() -> Vec<Body> {
+    let odd: Extra = serde_json::from_value(json!({
+        "seat": null, "deep": { "list": [1, -2, 2.5, "x", { "y": true }] }, "large": u64::MAX, "kind": "theirs",
+    }))
+    .unwrap();
+    let mut apart = odd.clone();
+    apart.remove("kind");
+    vec![
+        Body::Transcript {
+            speaker: Speaker::default(),
+            text: String::new(),
+            language: None,
+            start_time: None,
+            end_time: None,
+            attribute: Some(DataMessageAttribute::Unknown(77)),
+            sentence_id: Some(-1),
+            timestamp: Some(UnixMillis(5)),
+            extra: odd.clone(),
+        },
+        Body::Chat {
+            author: Speaker { user_id: Some(UserId::new("abc")), user_name: None, channel_id: Some("c".into()) },
+            timestamp: None,
+            message: ChatMessage {
+                text: "\n".into(),
+                fields: ChatFields { message_id: Some("m".into()), extra: apart, ..ChatFields::default() },
+            },
+        },
+        Body::EventUpdate { event: "UNKNOWN".into(), update: odd.clone() },
+        Body::MediumOpen { medium: Medium::Video, granted: serde_json::from_value(json!({ "codec": 99 })).unwrap() },
+        Body::StreamState { state: StreamState::Unknown(41), reason: Some(StopReason::Unknown(990)) },
+        Body::UnknownMessage { msg_type: MessageType::Unknown(-5), message: odd },
+    ]
 }
 
 /// One of each. A new kind does not compile without a line in the list below.
@@ -80,7 +163,7 @@ fn every_kind() -> Vec<Body> {
             timestamp: Some(at(3_000)),
             message: ChatMessage { text: "hello".into(), ..ChatMessage::default() },
         },
-        Body::EventUpdate { event: "PARTICIPANT_JOIN", update: Extra::new() },
+        Body::EventUpdate { event: "PARTICIPANT_JOIN".into(), update: Extra::new() },
         Body::StreamState { state: StreamState::Active, reason: None },
         Body::SessionState {
             session: Some(RtmsSessionId::from("s1")),
@@ -113,6 +196,7 @@ fn every_kind() -> Vec<Body> {
             | Body::SessionState { .. }
             | Body::Interrupted { .. }
             | Body::LedgerSpan(_)
+            | Body::Other(_)
             | Body::Ended { .. } => {}
         }
     }
@@ -126,6 +210,7 @@ fn envelope(body: Body, sequence: u64) -> Envelope {
         product: Product::Meeting,
         instance: InstanceId::new(InstanceIdField::MeetingUuid, "4444AAAiAAAAAiAiAiiAii=="),
         sequence,
+        id: SequenceNumber { token: 4_294_967_297, count: sequence },
         received_at: UnixMillis(1_795_420_800_250),
         body,
     }

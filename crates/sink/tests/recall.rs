@@ -2,37 +2,30 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the answer")]
 
+mod common;
+
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use rtms_sink::{
-    delivery::{Delivery, Recall},
-    envelope::{Body, Envelope, VERSION},
-    error::SinkError,
-    sink::Sink,
-};
-use rtms_wire::{
-    codes::product::Product,
-    ids::{InstanceId, InstanceIdField, StreamId},
-    time::UnixMillis,
-};
+use common::envelope;
+use rtms_sink::{delivery::Delivery, envelope::Envelope, error::SinkError, recall::Recall, sink::Sink};
 use tokio::sync::Semaphore;
 
 #[tokio::test]
 async fn what_was_taken_back_is_not_delivered_and_what_is_beside_it_is() {
     let gate = Arc::new(Semaphore::new(0));
     let delivered = Arc::<Mutex<Vec<u64>>>::default();
-    let delivery = Delivery::start(Slow { gate: gate.clone(), delivered: delivered.clone() }, 16);
+    let delivery = Delivery::lossy(Slow { gate: gate.clone(), delivered: delivered.clone() }, 16);
     let (revoked, other) = (Recall::default(), Recall::default());
     let weak = revoked.downgrade();
-    delivery.offer_under(envelope(1), &other);
-    delivery.offer_under(envelope(2), &revoked);
-    delivery.offer_under(envelope(3), &other);
+    delivery.offer_under(envelope("3f6a0c9e", 1), &other);
+    delivery.offer_under(envelope("3f6a0c9e", 2), &revoked);
+    delivery.offer_under(envelope("3f6a0c9e", 3), &other);
     drop(revoked);
     assert!(weak.is_of_use(), "one waits");
 
     weak.recall();
-    delivery.offer(envelope(4));
+    delivery.offer(envelope("3f6a0c9e", 4));
     gate.add_permits(10);
     delivery.finish().await;
 
@@ -51,21 +44,9 @@ impl Sink for Slow {
         "slow"
     }
 
-    async fn deliver(&mut self, envelope: &Envelope) -> Result<(), SinkError> {
+    async fn deliver(&mut self, batch: &[Arc<Envelope>]) -> Result<(), SinkError> {
         self.gate.acquire().await.unwrap().forget();
-        self.delivered.lock().unwrap().push(envelope.sequence);
+        self.delivered.lock().unwrap().extend(batch.iter().map(|envelope| envelope.sequence));
         Ok(())
     }
-}
-
-fn envelope(sequence: u64) -> Arc<Envelope> {
-    Arc::new(Envelope {
-        version: VERSION,
-        rtms_stream_id: StreamId::from("3f6a0c9e"),
-        product: Product::Meeting,
-        instance: InstanceId::new(InstanceIdField::MeetingUuid, "gPkqeuK3m0UGeK+QdgAH/Q=="),
-        sequence,
-        received_at: UnixMillis(1_795_420_800_000),
-        body: Body::Started,
-    })
 }

@@ -3,6 +3,7 @@
 use std::{error::Error, path::PathBuf, sync::Arc};
 
 use rtms_wire::ids::StreamId;
+use smol_str::SmolStr;
 
 use crate::entry::EntryId;
 
@@ -72,6 +73,24 @@ pub enum StoreError {
     /// The record of a stream changed again and again while it was to be changed.
     #[error("the record of stream {0} changes too fast")]
     Contended(StreamId),
+    /// A queue of jobs holds as much as it may. Nothing was added; some have to be done first.
+    #[error("the queue {queue} is full: it may hold {jobs} jobs and {bytes} bytes")]
+    QueueFull {
+        /// The queue.
+        queue: SmolStr,
+        /// Its bound on jobs.
+        jobs: u64,
+        /// Its bound on bytes of payload.
+        bytes: u64,
+    },
+    /// A job has more payload than any may have.
+    #[error("a job of {bytes} bytes is too large; at most {at_most} are stored")]
+    JobTooLarge {
+        /// What it has.
+        bytes: usize,
+        /// What it may have.
+        at_most: usize,
+    },
     /// There is no such entry; it may have been pruned.
     #[error("there is no entry {0}")]
     NoSuchEntry(EntryId),
@@ -84,12 +103,17 @@ impl StoreError {
     /// Whether the same call may succeed later without anybody changing the call.
     pub fn is_temporary(&self) -> bool {
         match self {
-            Self::Unavailable(_) | Self::Busy { .. } | Self::Locked { .. } | Self::Contended(_) => true,
+            Self::Unavailable(_)
+            | Self::Busy { .. }
+            | Self::Locked { .. }
+            | Self::Contended(_)
+            | Self::QueueFull { .. } => true,
             Self::Damaged { .. }
             | Self::Newer { .. }
             | Self::Older { .. }
             | Self::Absent { .. }
             | Self::LeaseLost { .. }
+            | Self::JobTooLarge { .. }
             | Self::NoSuchEntry(_)
             | Self::Closed => false,
         }

@@ -24,6 +24,7 @@ use crate::{
     error::{Cause, StoreError},
     inbox::Inbox,
     lease::Lease,
+    queue::Queue,
     receipts::{NotedOn, Receipt, ReceiptFilter, Receipts, Step, UnixMicros},
     store::{Pruned, Stats, Store},
     stream_record::{InstanceStop, StreamRecord},
@@ -254,6 +255,11 @@ impl Receipts for FaultyStore {
 
 #[async_trait]
 impl Store for FaultyStore {
+    /// The engine's own: what becomes of jobs has tests of its own.
+    fn queue(&self) -> &dyn Queue {
+        self.store.queue()
+    }
+
     async fn prune(&self, older_than: UnixMillis) -> Result<Pruned, StoreError> {
         self.store.prune(older_than).await
     }

@@ -14,7 +14,7 @@
 //!    [saw](Lease::saw) it.
 //! 4. [`Streams::release`] ends it, and only a newer wish opens it again; or hands it over to whoever claims it next.
 //!
-//! Beside it, each step's time is noted on the webhook's [`Receipt`].
+//! Beside it, each step's time is noted on the webhook's [`Receipt`], and [`Store::queue`] keeps work to be done later.
 //!
 //! The engines: [`SqliteStore`], one file, the default; its layout and versions are described in `sqlite/schema.rs`. And
 //! [`MemoryStore`], which keeps the same promises but for durability. `tests/contract.rs` runs one suite against both.
@@ -72,6 +72,7 @@ mod locked;
 pub mod memory;
 pub mod operations;
 pub mod outcome;
+pub mod queue;
 pub mod receipts;
 pub mod sqlite;
 pub mod store;
@@ -92,6 +93,7 @@ pub use lease::{Lease, OwnerId};
 pub use memory::MemoryStore;
 pub use operations::Operations;
 pub use outcome::Outcome;
+pub use queue::{Claimed, Job, Queue, QueueBounds, QueueCount, Ticket};
 pub use receipts::{NotedOn, Receipt, ReceiptFilter, Receipts, Step, Steps, UnixMicros};
 pub use sqlite::{SqliteOptions, SqliteStore, reader::SqliteReader};
 pub use store::{Pruned, Stats, Store};

@@ -1,5 +1,7 @@
 //! The store in memory: the same contract, and nothing survives the process. For tests and trials.
 
+mod queue;
+
 use std::{
     cmp::Reverse,
     collections::BTreeMap,
@@ -19,6 +21,8 @@ use crate::{
     inbox::Inbox,
     lease::Lease,
     locked::locked,
+    memory::queue::MemoryQueue,
+    queue::{Queue, QueueBounds},
     receipts::{NotedOn, Receipt, ReceiptFilter, Receipts, Step, Steps, UnixMicros},
     store::{Pruned, Stats, Store},
     stream_record::{InstanceStop, Revision, StreamRecord},
@@ -31,6 +35,7 @@ use crate::{
 #[derive(Debug)]
 pub struct MemoryStore {
     state: Mutex<State>,
+    queue: MemoryQueue,
     inbox_changes: watch::Sender<u64>,
     changes: ChangeSender,
 }
@@ -38,6 +43,11 @@ pub struct MemoryStore {
 impl MemoryStore {
     /// Starts empty.
     pub fn new() -> Self {
+        Self::with_job_bounds(QueueBounds::default())
+    }
+
+    /// Starts empty, with other bounds for durable jobs.
+    pub fn with_job_bounds(bounds: QueueBounds) -> Self {
         let state = State {
             entries: BTreeMap::new(),
             last_id: 0,
@@ -47,7 +57,12 @@ impl MemoryStore {
             stats: Stats::default(),
             closed: false,
         };
-        Self { state: Mutex::new(state), inbox_changes: watch::Sender::new(0), changes: ChangeSender::new() }
+        Self {
+            state: Mutex::new(state),
+            queue: MemoryQueue::new(bounds),
+            inbox_changes: watch::Sender::new(0),
+            changes: ChangeSender::new(),
+        }
     }
 
     fn open(&self) -> Result<MutexGuard<'_, State>, StoreError> {
@@ -241,6 +256,10 @@ impl Receipts for MemoryStore {
 
 #[async_trait]
 impl Store for MemoryStore {
+    fn queue(&self) -> &dyn Queue {
+        &self.queue
+    }
+
     async fn prune(&self, older_than: UnixMillis) -> Result<Pruned, StoreError> {
         let mut guard = self.open()?;
         let state = &mut *guard;
@@ -264,6 +283,7 @@ impl Store for MemoryStore {
 
     async fn close(&self) {
         self.state().closed = true;
+        self.queue.close();
     }
 }
 

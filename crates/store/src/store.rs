@@ -4,11 +4,14 @@ use async_trait::async_trait;
 use rtms_wire::time::UnixMillis;
 use serde::Serialize;
 
-use crate::{error::StoreError, inbox::Inbox, receipts::Receipts, streams::Streams};
+use crate::{error::StoreError, inbox::Inbox, queue::Queue, receipts::Receipts, streams::Streams};
 
 /// All durable state of the program, in one engine.
 #[async_trait]
 pub trait Store: Inbox + Streams + Receipts {
+    /// Durable work to be done later.
+    fn queue(&self) -> &dyn Queue;
+
     /// Removes settled entries received, streams without an open wish changed, and stops of instances remembered before
     /// `older_than`. Works in small batches, so that appends are not delayed.
     ///

@@ -163,7 +163,7 @@ async fn what_a_power_cut_undoes_follows_again_from_what_was_synced() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_queue_refuses_and_what_it_took_it_keeps() {
     let directory = tempfile::tempdir().unwrap();
-    let options = SqliteOptions { queue_jobs: 8, queue_bytes: 1 << 20 };
+    let options = SqliteOptions { queue_jobs: 8, queue_bytes: 1 << 20, ..SqliteOptions::default() };
     let store = Arc::new(SqliteStore::open_with(directory.path(), options).unwrap());
     let other = Connection::open(store.path()).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
@@ -190,7 +190,7 @@ async fn a_full_queue_refuses_and_what_it_took_it_keeps() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_queue_is_bounded_in_bytes_too() {
     let directory = tempfile::tempdir().unwrap();
-    let options = SqliteOptions { queue_jobs: 1000, queue_bytes: 100_000 };
+    let options = SqliteOptions { queue_jobs: 1000, queue_bytes: 100_000, ..SqliteOptions::default() };
     let store = Arc::new(SqliteStore::open_with(directory.path(), options).unwrap());
     let other = Connection::open(store.path()).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();

@@ -1,6 +1,6 @@
 //! Captions: what is said, by whom, as it arrives.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use rtms_sink::{
@@ -67,7 +67,8 @@ impl Captions {
             | Body::SessionState { .. }
             | Body::LedgerSpan(_)
             | Body::PacketFields { .. }
-            | Body::UnknownMessage { .. } => None,
+            | Body::UnknownMessage { .. }
+            | Body::Other(_) => None,
         }
     }
 
@@ -100,14 +101,16 @@ impl Sink for Captions {
         "captions"
     }
 
-    async fn deliver(&mut self, envelope: &Envelope) -> Result<(), SinkError> {
-        let zero = *self.zero.get_or_insert(envelope.received_at);
-        if let Some(line) = self.line(&envelope.body) {
-            let seconds = envelope.received_at.since(zero).as_secs_f64();
-            self.screen.show(format!("{seconds:6.1} s  {}\n", printable(&line)));
-        }
-        if let Body::Ended { why, .. } = &envelope.body {
-            self.ended.send_replace(Some(why.clone()));
+    async fn deliver(&mut self, batch: &[Arc<Envelope>]) -> Result<(), SinkError> {
+        for envelope in batch {
+            let zero = *self.zero.get_or_insert(envelope.received_at);
+            if let Some(line) = self.line(&envelope.body) {
+                let seconds = envelope.received_at.since(zero).as_secs_f64();
+                self.screen.show(format!("{seconds:6.1} s  {}\n", printable(&line)));
+            }
+            if let Body::Ended { why, .. } = &envelope.body {
+                self.ended.send_replace(Some(why.clone()));
+            }
         }
         Ok(())
     }

@@ -197,7 +197,22 @@ pub struct Store {
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Sink {
     /// One JSON object per line on standard output.
-    Stdout,
+    Stdout {
+        /// Where envelopes wait for the reader.
+        #[serde(default)]
+        delivery: SinkDelivery,
+    },
+}
+
+/// `delivery` of a `[[sink]]`: where its envelopes wait, and so what may become of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SinkDelivery {
+    /// In memory: dropped and counted when there are too many, and lost with the process.
+    #[default]
+    Lossy,
+    /// In the store, until the sink has taken them: each is delivered at least once.
+    Durable,
 }
 
 impl Config {
@@ -339,6 +354,20 @@ mod tests {
 
             assert!(words.iter().all(|word| error.contains(word)), "{setting}: {error}");
         }
+    }
+
+    #[test]
+    fn a_sink_is_lossy_unless_it_is_to_be_durable() {
+        let of = |settings: &str| {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            std::fs::write(file.path(), format!("[[sink]]\nkind = \"stdout\"\n{settings}\n")).unwrap();
+            let Sink::Stdout { delivery } = Config::load(Some(file.path())).unwrap().sink.remove(0);
+            delivery
+        };
+        assert_eq!([of(""), of("delivery = \"lossy\"")], [SinkDelivery::Lossy; 2]);
+        assert_eq!(of("delivery = \"durable\""), SinkDelivery::Durable);
+        let error = refusal("[[sink]]\nkind = \"stdout\"\ndelivery = \"sure\"\n");
+        assert!(error.contains("`sure`") && error.contains("`lossy`") && error.contains("`durable`"), "{error}");
     }
 
     #[test]

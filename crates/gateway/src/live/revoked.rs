@@ -1,8 +1,8 @@
 //! Consent withdrawn (stop reason 8): everything that is held of the stream is deleted, whatever dies in the middle.
 //!
 //! The deletion is written down before it begins and finished by whichever process comes next; a recording that was
-//! deleted is never made again ([`rtms_record::deletion`]). The store needs no deletion: webhooks say that a stream was,
-//! not what was said or shown in it.
+//! deleted is never made again ([`rtms_record::deletion`]). Of the store, what waits for sinks is deleted;
+//! webhooks say that a stream was, not what was said or shown in it.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -10,6 +10,7 @@ use rtms_record::{
     RecordError,
     deletion::{Deletion, DeletionRecord, finish_pending},
 };
+use rtms_sink::delivery::Delivery;
 use rtms_store::stream_record::StreamRecord;
 use rtms_wire::{codes::stop_reason::StopReason, ids::StreamId};
 use tokio::task::JoinError;
@@ -24,6 +25,8 @@ pub(crate) struct Revocations {
     pub(crate) root: PathBuf,
     /// Wire logs, which hold the same and more; none if this process keeps none.
     pub(crate) captures: Option<Arc<Captures>>,
+    /// What waits for them may be in the store.
+    pub(crate) sinks: Arc<Vec<Delivery>>,
     pub(crate) metrics: Arc<Metrics>,
 }
 
@@ -38,9 +41,27 @@ pub(crate) fn is_revocation(reason: Option<StopReason>) -> bool {
 }
 
 impl Revocations {
-    /// Deletes the recording of a stream that does not run. True when nothing of it is left; what was deleted before is
-    /// passed over.
+    /// Deletes the recording of a stream that does not run, and what is stored of it for sinks. True when nothing of it is
+    /// left; what was deleted before is passed over.
     pub(crate) async fn delete(&self, stream_id: &StreamId) -> bool {
+        let forgotten = self.forget(stream_id).await;
+        self.delete_recording(stream_id).await && forgotten
+    }
+
+    /// Takes back what is stored of a stream for sinks. True when nothing of it is left.
+    pub(crate) async fn forget(&self, stream_id: &StreamId) -> bool {
+        let mut is_done = true;
+        for sink in self.sinks.iter() {
+            if let Err(error) = sink.forget(stream_id).await {
+                let sink = sink.name();
+                error!(%stream_id, sink, %error, "what is stored of a revoked stream cannot be deleted, trying again");
+                is_done = false;
+            }
+        }
+        is_done
+    }
+
+    async fn delete_recording(&self, stream_id: &StreamId) -> bool {
         let (root, stream, now) = (self.root.clone(), stream_id.clone(), clock::unix_millis());
         let captures = self.captures.clone();
         let delete = move || {

@@ -24,8 +24,9 @@ use rtms_proto::{
 };
 use rtms_record::{Input, Note, RecordingAbout, ledger::SpanChange};
 use rtms_sink::{
-    delivery::{Delivery, Recall},
+    delivery::Delivery,
     envelope::{Body, Envelope, Next, Speaker, VERSION},
+    recall::Recall,
 };
 use rtms_store::{
     outcome::Outcome,
@@ -34,7 +35,7 @@ use rtms_store::{
     summary::Recorded,
 };
 use rtms_wire::{
-    Bytes,
+    Bytes, SmolStr,
     codes::{product::Product, stop_reason::StopReason},
     extra::Extra,
     ids::StreamId,
@@ -44,6 +45,7 @@ use rtms_wire::{
         event_update::{EventBody, EventUpdate},
         media_data::MediaData,
     },
+    sequence::Numbering,
     time::UnixMillis,
     wire_log::{self, WireLogHeader},
 };
@@ -156,12 +158,14 @@ pub(crate) fn start(
         live.stop_when_open();
     }
     deps.metrics.stream_joined();
+    let numbering = Numbering::new(tenure.token());
     let template = Envelope {
         version: VERSION,
         rtms_stream_id: stream_id.clone(),
         product,
         instance,
         sequence: 0,
+        id: numbering.last(),
         received_at: clock::unix_millis(),
         body: Body::Started,
     };
@@ -177,6 +181,7 @@ pub(crate) fn start(
         stream_id,
         product,
         template,
+        numbering,
         deps,
         live,
         capture,
@@ -207,6 +212,7 @@ struct StreamTask {
     product: Product,
     /// The next envelope but for its body.
     template: Envelope,
+    numbering: Numbering,
     deps: Arc<StreamDeps>,
     live: Live,
     capture: Option<Capture>,
@@ -351,6 +357,8 @@ impl StreamTask {
             // Before anybody learns that it is over: whoever asks then finds nothing.
             self.recall.recall();
             self.progress.begin(Doing::Deleting);
+            // At once, for a sink goes on delivering meanwhile. If it fails, the deletion below does it again.
+            self.deps.revocations.forget(&self.stream_id).await;
             books.discard().await;
             // If it fails, the worker goes on with it.
             self.deps.revocations.delete(&self.stream_id).await;
@@ -442,7 +450,10 @@ impl StreamTask {
                 record(Input::Chat(chat));
             }
             Event::Update(event) => {
-                self.publish(Body::EventUpdate { event: event.name(self.product), update: fields(&event) });
+                self.publish(Body::EventUpdate {
+                    event: SmolStr::new_static(event.name(self.product)),
+                    update: fields(&event),
+                });
                 record(Input::Event(EventUpdate { event, extra: Extra::new() }));
             }
             Event::SignalingOpen => {
@@ -569,6 +580,7 @@ impl StreamTask {
 
     fn publish(&mut self, body: Body) {
         self.template.sequence += 1;
+        self.template.id = self.numbering.give();
         if self.deps.sinks.is_empty() {
             return;
         }

@@ -4,11 +4,11 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use rtms_api::{ended, standing};
-use rtms_sink::delivery::WeakRecall;
-use rtms_store::operations::Operations;
+use rtms_sink::recall::WeakRecall;
 use rtms_store::{
     error::StoreError,
     lease::OwnerId,
+    operations::Operations,
     receipts::Step,
     stream_record::StreamRecord,
     streams::StreamFilter,

@@ -55,7 +55,7 @@ impl Joiner {
         Self { deps, apps }
     }
 
-    /// Makes the task of a stream that this process has claimed.
+    /// Makes the task of a stream that this process has claimed under a fencing token.
     ///
     /// # Errors
     /// [`CannotJoin`]; nothing is dialed then.

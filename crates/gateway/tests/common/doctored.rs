@@ -13,6 +13,7 @@ use rtms_store::{
     inbox::Inbox,
     lease::{Lease, OwnerId},
     memory::MemoryStore,
+    queue::Queue,
     receipts::{NotedOn, Receipt, ReceiptFilter, Receipts, Step, UnixMicros},
     store::{Pruned, Stats, Store},
     stream_record::{InstanceStop, StreamRecord},
@@ -146,6 +147,10 @@ impl Receipts for Doctored {
 
 #[async_trait]
 impl Store for Doctored {
+    fn queue(&self) -> &dyn Queue {
+        self.store.queue()
+    }
+
     async fn prune(&self, older_than: UnixMillis) -> Result<Pruned, StoreError> {
         self.store.prune(older_than).await
     }

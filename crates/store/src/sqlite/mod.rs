@@ -6,6 +6,8 @@
 mod checkpoint;
 mod commit;
 mod failure;
+mod job_rows;
+mod jobs;
 mod leases;
 mod query;
 mod queue;
@@ -47,6 +49,7 @@ use crate::{
     inbox::Inbox,
     lease::Lease,
     locked::locked,
+    queue::{Queue as JobQueue, QueueBounds},
     receipts::{NotedOn, Receipt, ReceiptFilter, Receipts, Step, UnixMicros},
     store::{Pruned, Stats, Store},
     stream_record::{InstanceStop, Revision, StreamRecord},
@@ -62,12 +65,14 @@ pub struct SqliteOptions {
     pub queue_jobs: usize,
     /// Bytes of bodies that may wait for a commit; more are refused as busy.
     pub queue_bytes: usize,
+    /// What each [`Queue`](crate::queue::Queue) of durable jobs may hold.
+    pub job_bounds: QueueBounds,
 }
 
 impl Default for SqliteOptions {
     /// A tenth of a second of work, or 64 of the largest bodies.
     fn default() -> Self {
-        Self { queue_jobs: 4096, queue_bytes: 64 << 20 }
+        Self { queue_jobs: 4096, queue_bytes: 64 << 20, job_bounds: QueueBounds::default() }
     }
 }
 
@@ -81,6 +86,8 @@ pub struct SqliteStore {
     epoch: u32,
     inbox_changes: watch::Sender<u64>,
     changes: ChangeSender,
+    job_bounds: QueueBounds,
+    job_changes: watch::Sender<u64>,
     running: Mutex<Option<Running>>,
 }
 
@@ -148,6 +155,8 @@ impl SqliteStore {
             epoch,
             inbox_changes: watch::Sender::new(0),
             changes: ChangeSender::new(),
+            job_bounds: options.job_bounds,
+            job_changes: watch::Sender::new(0),
             running: Mutex::new(Some(Running { queries, query, commit, checkpoint, lock })),
         })
     }
@@ -416,6 +425,10 @@ impl Receipts for SqliteStore {
 
 #[async_trait]
 impl Store for SqliteStore {
+    fn queue(&self) -> &dyn JobQueue {
+        self
+    }
+
     async fn prune(&self, older_than: UnixMillis) -> Result<Pruned, StoreError> {
         let limit = Self::PRUNE_ROWS;
         let mut pruned = Pruned::default();
@@ -555,6 +568,7 @@ fn open_file(path: &Path) -> Result<(Connection, u32), StoreError> {
     let mut connection = schema::open_writer(path, Missing::Create).map_err(failed)?;
     let version = known_version(path, &schema::head(&connection).map_err(failed)?)?;
     let epoch = schema::migrate(&mut connection, version).map_err(failed)?;
+    job_rows::void_claims(&connection).map_err(failed)?;
     Ok((connection, epoch))
 }
 

@@ -326,16 +326,16 @@ fn class(row: &Row<'_>, column: usize) -> Result<Option<Class>> {
     }
 }
 
-fn text(row: &Row<'_>, column: usize) -> Result<SmolStr> {
+pub(super) fn text(row: &Row<'_>, column: usize) -> Result<SmolStr> {
     Ok(SmolStr::new(row.get_ref(column)?.as_str()?))
 }
 
-fn unsigned(row: &Row<'_>, column: usize) -> Result<u64> {
+pub(super) fn unsigned(row: &Row<'_>, column: usize) -> Result<u64> {
     Ok(row.get::<_, i64>(column)?.unsigned_abs())
 }
 
 /// SQLite's integers are signed. Our numbers are counts and times, far below the half that does not fit.
-fn integer(number: u64) -> i64 {
+pub(super) fn integer(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 

@@ -6,7 +6,7 @@
 //! **Version**: `PRAGMA user_version` is the number of [`MIGRATIONS`] that were applied; `application_id` says that the
 //! file is ours. A newer version is refused. A change of what the tables or the JSON in them mean is a new migration.
 //!
-//! **Tables** of version 1. Times are milliseconds since the Unix epoch, but for the eight steps of a receipt, which are
+//! **Tables**. Times are milliseconds since the Unix epoch, but for the eight steps of a receipt, which are
 //! microseconds:
 //!
 //! | table | a row is | columns |
@@ -15,12 +15,16 @@
 //! | `streams` | a stream | `wanted`: [`crate::Wanted`] as JSON; `ended`: [`crate::Ended`] as JSON or null; `is_open`: whether there is a wish that is not done; `connection_entry`; `changed_at` |
 //! | `stream_instances` | a stream of an instance | `app`, `product` (empty if unknown), `value`, `stream_id` |
 //! | `instance_stops` | a stop without stream id | the instance; `stop`: [`crate::Stop`] as JSON; `remembered_at` |
+//! | `jobs` | an unfinished job (since version 2) | `number` never reused, gives the order; `queue`, `key`, `id`, `not_before`, `payload`: those of [`crate::Job`]; `deliveries`: how often it was handed out |
+//! | `job_keys` | a key with unfinished jobs | `queue`, `key`; `ready_at`: when the oldest job is due, or when the claim on it ends; `claimed_by`: who has it, null if nobody; `claimed_to`: the last job that is handed out, 0 if none |
+//! | `job_queues` | a queue | its `jobs` and the `bytes` of their payload, kept by triggers |
 //! | `meta` | a number | `epoch`: rises with each opening, the upper half of fencing tokens; `probe`: rises when storage proves itself |
 //!
-//! Version 2 adds to `streams`: `camera`, a [`crate::CameraWish`] as JSON or null; `verdicts`: what the last entries that changed
-//! the record were found to be, as JSON or null; `revision`: rises with each change of the row.
+//! and to `streams`: `camera`, a [`crate::CameraWish`] as JSON or null; `verdicts`: what the last entries that changed the record
+//! were found to be, as JSON or null; `revision`: rises with each change of the row.
 //!
-//! Leases are not in it: they end with the process, see [`crate::lease`].
+//! Leases are not in it: they end with the process, see [`crate::lease`]. Claims of jobs end with it too: the next opening
+//! voids them.
 
 use std::{path::Path, time::Duration};
 
@@ -98,6 +102,41 @@ pub(super) const MIGRATIONS: [&str; 2] = [
     ALTER TABLE streams ADD COLUMN camera TEXT;
     ALTER TABLE streams ADD COLUMN verdicts TEXT;
     ALTER TABLE streams ADD COLUMN revision INTEGER NOT NULL DEFAULT 1;
+
+    CREATE TABLE jobs (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        queue TEXT NOT NULL,
+        key TEXT NOT NULL,
+        id TEXT NOT NULL,
+        not_before INTEGER NOT NULL,
+        deliveries INTEGER NOT NULL DEFAULT 0,
+        payload BLOB NOT NULL
+    ) STRICT;
+    CREATE UNIQUE INDEX jobs_by_id ON jobs (queue, id);
+    CREATE INDEX jobs_by_key ON jobs (queue, key, number);
+
+    CREATE TABLE job_keys (
+        queue TEXT NOT NULL,
+        key TEXT NOT NULL,
+        ready_at INTEGER NOT NULL,
+        claimed_by TEXT,
+        claimed_to INTEGER NOT NULL DEFAULT 0,
+        PRIMARY KEY (queue, key)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX job_keys_ready ON job_keys (queue, ready_at, key);
+
+    CREATE TABLE job_queues (
+        queue TEXT PRIMARY KEY,
+        jobs INTEGER NOT NULL,
+        bytes INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TRIGGER jobs_pushed AFTER INSERT ON jobs BEGIN
+        INSERT INTO job_queues VALUES (new.queue, 1, length(new.payload))
+        ON CONFLICT (queue) DO UPDATE SET jobs = jobs + 1, bytes = bytes + length(new.payload);
+    END;
+    CREATE TRIGGER jobs_gone AFTER DELETE ON jobs BEGIN
+        UPDATE job_queues SET jobs = jobs - 1, bytes = bytes - length(old.payload) WHERE queue = old.queue;
+    END;
 ",
 ];
 

@@ -139,9 +139,10 @@ pub struct ChatSession {
 }
 
 /// A chat message with its three forms made one.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ChatMessage {
     /// The text.
+    #[serde(default)]
     pub text: String,
     /// The structured fields, those inside `data` before those beside it.
     #[serde(flatten)]
