@@ -1,4 +1,5 @@
-//! No circles: a file of a crate imports only files that do not, by whatever way, import it.
+//! No circles: a file of a crate imports only files that do not, by whatever way, import it. And in the gateway, no room imports
+//! from a higher one.
 //!
 //! A file is a module. An arrow goes from a file to the file of each module that a path in it names, whether in a `use` or where
 //! it is called. Tests inside a file are left out, and so is `mod x;` alone: a file may declare what lies in its folder. Paths are
@@ -27,16 +28,53 @@ pub(crate) struct Imports {
     arrows: BTreeMap<PathBuf, BTreeSet<PathBuf>>,
 }
 
-/// Every circle of files in a crate of the workspace.
+/// The rooms of the gateway, from the ground up. A room is a folder or a file below `crates/gateway/src`.
+const ROOMS: [&[&str]; 5] = [
+    &["clock", "config", "stop", "telemetry", "trouble", "watched_files"],
+    &["apps"],
+    &["live"],
+    &["api", "backlog", "dispatcher", "door", "intake", "listener", "sinks", "worker"],
+    &["lib", "server"],
+];
+
+/// Every circle of files in a crate of the workspace, and every import in the gateway that reaches up.
+///
+/// # Errors
+/// A file cannot be read or is not Rust.
 pub(crate) fn check(workspace: &Workspace) -> anyhow::Result<Vec<String>> {
     let mut findings = Vec::new();
     for root in roots(workspace)? {
-        for circle in Imports::of(&root)?.circles() {
+        let imports = Imports::of(&root)?;
+        for circle in imports.circles() {
             let names: Vec<String> = circle.iter().map(|file| workspace.name_of(file)).collect();
             findings.push(format!("a circle of {} files: {}", names.len(), names.join(", ")));
         }
+        if root.ends_with("crates/gateway/src/lib.rs") {
+            let folder = root.parent().context("a source file lies in a folder")?;
+            for finding in reaches_up(&imports, folder) {
+                findings.push(finding);
+            }
+        }
     }
     Ok(findings)
+}
+
+/// Imports from a room of the gateway to a higher one, and rooms that have no floor.
+fn reaches_up(imports: &Imports, folder: &Path) -> BTreeSet<String> {
+    let room = |file: &Path| {
+        let first = file.strip_prefix(folder).ok().and_then(|file| file.iter().next()).map(Path::new);
+        first.and_then(Path::file_stem).map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+    };
+    let floor = |room: &str| ROOMS.iter().position(|rooms| rooms.contains(&room));
+    let of_arrow = |(from, to): (&Path, &Path)| {
+        let (from, to) = (room(from), room(to));
+        match (floor(&from), floor(&to)) {
+            (Some(lower), Some(higher)) if lower < higher => Some(format!("gateway: {from} must not import from {to}")),
+            (None, _) => Some(format!("gateway: {from} has no floor; give it one in xtask/src/circles.rs")),
+            (Some(_), _) => None,
+        }
+    };
+    imports.arrows().filter_map(of_arrow).collect()
 }
 
 /// The first file of every library and program.
@@ -279,4 +317,103 @@ fn only_for_tests(attributes: &[Attribute]) -> bool {
         attribute.path().is_ident("cfg")
             && attribute.parse_args::<syn::Ident>().is_ok_and(|condition| condition == "test")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A crate of these files, below a folder that is removed at the end.
+    struct Planted(PathBuf);
+
+    impl Planted {
+        fn new(name: &str, files: &[(&str, &str)]) -> Self {
+            let folder = std::env::temp_dir().join(format!("circles-{name}-{}", std::process::id()));
+            for (file, text) in files {
+                let path = folder.join(file);
+                fs::create_dir_all(path.parent().expect("it lies in the folder")).expect("a folder");
+                fs::write(path, text).expect("a file");
+            }
+            Self(folder)
+        }
+
+        fn circles(&self) -> Vec<String> {
+            let imports = Imports::of(&self.0.join("lib.rs")).expect("Rust");
+            let name = |file: &&PathBuf| file.strip_prefix(&self.0).expect("it lies there").display().to_string();
+            imports.circles().iter().map(|circle| circle.iter().map(name).collect::<Vec<_>>().join(" ")).collect()
+        }
+    }
+
+    impl Drop for Planted {
+        fn drop(&mut self) {
+            // What stays lies in a folder for temporary files.
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn a_planted_circle_is_found_however_it_is_written() {
+        let a_imports_b = ("a.rs", "use crate::b::B;\npub struct A(B);");
+        for b in [
+            "use crate::a::A; pub struct B;",
+            "use super::a::{self, A}; pub struct B;",
+            "pub struct B(Option<Box<crate::a::A>>);",
+            "pub struct B; fn f() { super::a::f() }",
+            "pub struct B; fn f() { println!(\"{}\", crate::a::NUMBER) }",
+        ] {
+            let planted = Planted::new("pair", &[("lib.rs", "mod a; mod b;"), a_imports_b, ("b.rs", b)]);
+            assert_eq!(planted.circles(), ["a.rs b.rs"], "{b}");
+        }
+
+        let parent = [
+            ("lib.rs", "mod a;"),
+            ("a.rs", "mod c; pub use c::C; pub struct A;"),
+            ("a/c.rs", "pub struct C(super::A);"),
+        ];
+        assert_eq!(Planted::new("parent", &parent).circles(), ["a/c.rs a.rs"], "a parent that uses its child");
+        let round = [
+            ("lib.rs", "mod a; mod b; mod c;"),
+            ("a.rs", "use crate::b::x;"),
+            ("b.rs", "use crate::c::y; pub fn x() {}"),
+            ("c/mod.rs", "mod d; pub fn y() { d::z() }"),
+            ("c/d.rs", "pub fn z() { crate::a::w() }"),
+        ];
+        assert_eq!(Planted::new("round", &round).circles(), ["a.rs b.rs c/d.rs c/mod.rs"]);
+    }
+
+    #[test]
+    fn imports_one_way_are_no_circle_and_neither_are_tests() {
+        let files = [
+            ("lib.rs", "mod a; mod b; pub use crate::a::A;"),
+            ("a.rs", "use crate::b::B; pub struct A(B);"),
+            ("b.rs", "pub struct B; #[cfg(test)] mod tests { use crate::a::A; }"),
+        ];
+        assert!(Planted::new("one-way", &files).circles().is_empty());
+    }
+
+    #[test]
+    fn a_room_imports_only_from_rooms_below_it() {
+        let files = [
+            ("lib.rs", "mod config; mod apps; mod live; mod door; mod attic;"),
+            ("config/mod.rs", "pub mod app; use crate::apps::Apps;"),
+            ("config/app.rs", ""),
+            ("apps.rs", "use crate::config::app; pub struct Apps;"),
+            ("live/mod.rs", "use crate::door;"),
+            ("door.rs", "use crate::{apps::Apps, live};"),
+            ("attic.rs", "use crate::apps::Apps;"),
+        ];
+        let planted = Planted::new("rooms", &files);
+        let imports = Imports::of(&planted.0.join("lib.rs")).expect("Rust");
+
+        let found: Vec<_> = reaches_up(&imports, &planted.0).into_iter().collect();
+
+        assert_eq!(
+            found,
+            [
+                "gateway: attic has no floor; give it one in xtask/src/circles.rs",
+                "gateway: config must not import from apps",
+                "gateway: live must not import from door",
+            ]
+        );
+    }
 }

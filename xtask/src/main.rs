@@ -48,9 +48,6 @@ fn main() -> anyhow::Result<ExitCode> {
         "test" => test::run,
         "sdk" => sdk::run,
         "deny" => deny::run,
-        "circles" => |workspace: &Workspace, table: &mut Table| {
-            table.add(step::findings("circles", || circles::check(workspace)))
-        },
         "bench" => return bench::run(&Workspace::find()?, &rest),
         "sim" => return sim::run(&Workspace::find()?, &rest),
         "help" | "--help" | "-h" | "" => {

@@ -4,7 +4,7 @@
 
 mod common;
 
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use common::{Gateway, app, config, meeting, simulator, told::written, until};
 use rtms_gateway::{
@@ -13,10 +13,11 @@ use rtms_gateway::{
 };
 use rtms_record::{Manifest, Recorder, RecordingAbout, check::check, layout, manifest::RecordingState};
 use rtms_sim_server::{Simulator, SimulatorConfig};
-use rtms_store::{Inbox, MemoryStore, NewEntry, Operations, error::StoreError, folding::FoldInput};
+use rtms_store::{Inbox, MemoryStore, NewEntry, Operations, SqliteStore, Store, error::StoreError, folding::FoldInput};
 use rtms_wire::{
     codes::{product::Product, stop_reason::StopReason},
     extra::Extra,
+    ids::StreamId,
     media::medium::Medium,
     time::UnixMillis,
     webhook::Webhook,
@@ -61,9 +62,9 @@ async fn what_was_to_be_closed_is_closed_by_the_next_process() {
     let simulator = meeting(42, Duration::from_secs(60)).await;
     assert_eq!(first.post(simulator.start_webhook()).await, 200);
     until("sound arrives", async || (simulator.counts().audio > 10).then_some(())).await;
-    // As if the process had died between this and its word to Zoom.
-    assert!(first.server().store().ask_to_close(simulator.stream(), UnixMillis(1)).await.unwrap());
     first.stop().await;
+    // As if the process had died between this and its word to Zoom.
+    ask_to_close(data_dir.path(), simulator.stream()).await;
 
     let second = Gateway::start(data_dir.path()).await;
     simulator.finished().await;
@@ -85,8 +86,8 @@ async fn what_was_to_be_closed_and_is_gone_is_closed() {
     let simulator = Simulator::start(settings).await.unwrap();
     assert_eq!(first.post(simulator.start_webhook()).await, 200);
     until("sound arrives", async || (simulator.counts().audio > 10).then_some(())).await;
-    assert!(first.server().store().ask_to_close(simulator.stream(), UnixMillis(1)).await.unwrap());
     first.stop().await;
+    ask_to_close(data_dir.path(), simulator.stream()).await;
     // Zoom ends it meanwhile, and its webhook gets lost.
     simulator.stop(StopReason::HostTriggered).await;
 
@@ -183,4 +184,11 @@ async fn a_successor_that_waits_in_vain_says_so() {
 
     assert!(matches!(refused, Some(StartError::Store(StoreError::Locked { .. }))), "{refused:?}");
     first.stop().await;
+}
+
+/// Puts down in the store of a process that has gone that Zoom is to be asked to end a stream.
+async fn ask_to_close(data_dir: &Path, stream_id: &StreamId) {
+    let store = SqliteStore::open(data_dir).unwrap();
+    assert!(store.ask_to_close(stream_id, UnixMillis(1)).await.unwrap());
+    store.close().await;
 }

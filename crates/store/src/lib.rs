@@ -4,15 +4,19 @@
 //!
 //! 1. [`Inbox::append`] keeps its bytes. When that returns they are on disk, so Zoom may be told 200. Appends at the same
 //!    time share one sync.
-//! 2. [`Streams::fold`] adds it to what is known of its stream and settles the entry, in one transaction. What is known,
+//! 2. [`Operations::fold`] adds it to what is known of its stream, then settles the entry. What is known,
 //!    [`Wanted`], is a join-semilattice: repeats and reorderings of webhooks change nothing. The [`Class`] says what the
 //!    webhook was, `first`, `repeat`, `failover`, `late` …, and is kept with a reason. What is about no stream is settled
 //!    by [`Inbox::settle`].
-//! 3. A worker that watches [`Streams::stream_changes`] finds the stream among the [`Streams::claimable`] and claims it.
+//! 3. A worker that watches [`Streams::changes`] finds the stream among the [`Streams::claimable`] and claims it.
 //!    The [`Lease`] has a term and a fencing token. What the worker has to bring about is the record's [`Wish`]; when
 //!    that changes while it runs, it is a failover or an interruption, and the worker tells its lease that it
-//!    [saw](Lease::saw) it.
-//! 4. [`Streams::release`] ends it, and only a newer wish opens it again; or hands it over to whoever claims it next.
+//!    [saw](Lease::saw) it. What people wish for, an end or a camera, is in the record too.
+//! 4. [`Operations::release`] ends it, and only a newer wish opens it again; or hands it over to whoever claims it next.
+//!
+//! All of these are pure changes of a record over one primitive of the engine, [`Streams::save`]: a record takes the place of the
+//! revision that it was read at, or nothing changes. So nothing spans several records, and whatever fails may be done again.
+//! [`Queue`] keeps work to be done later, such as deliveries.
 //!
 //! Beside it, each step's time is noted on the webhook's [`Receipt`], and [`Store::queue`] keeps work to be done later.
 //!

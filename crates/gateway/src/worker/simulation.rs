@@ -122,7 +122,7 @@ async fn stream(world: Arc<Mutex<World>>, stream_id: StreamId, tenure: Tenure, p
         if !is_talking && left_at.is_some_and(|at| tenure.is_over() && at.elapsed() >= patience) {
             return;
         }
-        if planted == Planted::LeaseNotObeyed && tenure.is_over() && world.steps % 500 == 0 {
+        if planted == Planted::LeaseNotObeyed && tenure.is_over() && world.steps.is_multiple_of(500) {
             world.disconnect(&stream_id, token);
             return;
         }
