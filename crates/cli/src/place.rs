@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context, bail};
 use clap::Args;
 use rtms_gateway::config::Config;
-use rtms_store::{SqliteReader, SqliteStore, error::StoreError};
+use rtms_store::{StoreReader, engine, error::StoreError};
 use rtms_wire::Uri;
 
 use crate::{
@@ -116,7 +116,7 @@ async fn look(folder: &Path) -> anyhow::Result<Found> {
         Ok(Found::NotOurs)
     } else if matches!(error.kind(), NotFound | ConnectionRefused | NotADirectory) {
         let shown = folder.display();
-        if SqliteStore::is_in_use(folder) {
+        if engine::is_in_use(folder) {
             let socket = folder.join(rtms_gateway::listener::socket::FILE_NAME);
             bail!(
                 "{shown} is in use by a running server, but its socket {} is not there; name the URL of its API (`api` in its \
@@ -138,13 +138,13 @@ async fn look(_: &Path) -> anyhow::Result<Found> {
 }
 
 /// Opens the store in a data folder for reading.
-pub(crate) fn open_store(folder: &Path) -> anyhow::Result<SqliteReader> {
-    SqliteReader::open(folder).map_err(|error| {
+pub(crate) fn open_store(folder: &Path) -> anyhow::Result<Box<dyn StoreReader>> {
+    engine::read(folder).map_err(|error| {
         let is_refused =
             |path: &Path| std::fs::File::open(path).is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied);
         let context = if matches!(error, StoreError::Absent { .. }) {
             "name the data folder with --data-dir or --config, or a running server with --server".to_owned()
-        } else if is_refused(folder) || is_refused(&SqliteReader::path_in(folder)) {
+        } else if is_refused(folder) || is_refused(&engine::file_in(folder)) {
             format!("cannot read the store in {}: {}", folder.display(), as_owner(folder))
         } else {
             format!("cannot read the store in {}", folder.display())

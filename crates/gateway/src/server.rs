@@ -12,7 +12,7 @@ use futures_util::future::join_all;
 use rtms_client::{connect::TcpConnector, error::TlsSetupError};
 use rtms_record::Options;
 use rtms_sink::delivery::Delivery;
-use rtms_store::{error::StoreError, lease::OwnerId, sqlite::SqliteStore, store::Store};
+use rtms_store::{engine::Engine, error::StoreError, lease::OwnerId, store::Store};
 use rtms_wire::{time::UnixMillis, webhook::server_url::ServerUrlPolicy};
 use tokio::{
     task::JoinHandle,
@@ -162,7 +162,7 @@ impl Server {
         let data_dir = &config.server.data_dir;
         rtms_private::make_folders(data_dir)
             .map_err(|source| StartError::DataDir { path: data_dir.clone(), source })?;
-        let store: Arc<dyn Store> = Arc::new(open_when_free(data_dir, within).await?);
+        let store = open_when_free(config.store.engine, data_dir, within).await?;
         Self::start_on(config, apps, sinks, store).await
     }
 
@@ -420,13 +420,13 @@ async fn empty(deadline: &Deadline, sink: &Delivery) {
 }
 
 /// Opens the store, and waits so long for another process to leave it.
-async fn open_when_free(data_dir: &Path, within: Duration) -> Result<SqliteStore, StoreError> {
+async fn open_when_free(engine: Engine, data_dir: &Path, within: Duration) -> Result<Arc<dyn Store>, StoreError> {
     let begun = Instant::now();
     let mut is_told = false;
     loop {
         // A disk that does not answer must not keep the signal to stop from being heard.
         let folder = data_dir.to_owned();
-        let opened = tokio::task::spawn_blocking(move || SqliteStore::open(&folder)).await;
+        let opened = tokio::task::spawn_blocking(move || engine.open(&folder)).await;
         match opened.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic())) {
             Err(StoreError::Locked { path }) if begun.elapsed() < within => {
                 if !std::mem::replace(&mut is_told, true) {

@@ -66,6 +66,7 @@
 
 pub mod changes;
 pub mod class;
+pub mod engine;
 pub mod entry;
 pub mod error;
 pub mod faulty;
@@ -77,6 +78,7 @@ pub mod memory;
 pub mod operations;
 pub mod outcome;
 pub mod queue;
+pub mod reader;
 pub mod receipts;
 pub mod sqlite;
 pub mod store;
@@ -88,6 +90,7 @@ pub mod wanted;
 
 pub use changes::{Changes, StreamChange};
 pub use class::Class;
+pub use engine::Engine;
 pub use entry::{Entry, EntryHead, EntryId, NewEntry, Settled, Taken, Verdict};
 pub use error::{Cause, StoreError};
 pub use faulty::{Faults, FaultyStore};
@@ -98,6 +101,7 @@ pub use memory::MemoryStore;
 pub use operations::Operations;
 pub use outcome::Outcome;
 pub use queue::{Claimed, Job, Queue, QueueBounds, QueueCount, Ticket};
+pub use reader::StoreReader;
 pub use receipts::{NotedOn, Receipt, ReceiptFilter, Receipts, Step, Steps, UnixMicros};
 pub use sqlite::{SqliteOptions, SqliteStore, reader::SqliteReader};
 pub use store::{Pruned, Stats, Store};

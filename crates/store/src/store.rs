@@ -57,7 +57,7 @@ pub struct Stats {
     /// Jobs that wait for the next commit now.
     pub queued: u64,
     /// Bytes in the write-ahead log now.
-    pub wal_bytes: u64,
+    pub log_bytes: u64,
     /// Whether the last commit failed and storage has not proven itself since.
     pub is_failing: bool,
 }

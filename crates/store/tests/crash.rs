@@ -252,7 +252,7 @@ async fn fold_and_fail(store: &SqliteStore) {
         let folded = store.fold(id, start("s", id.0), NOW).await.unwrap();
         say(&format!("folded {id} {}", folded.class));
     }
-    let log = store.stats().wal_bytes;
+    let log = store.stats().log_bytes;
     let limits = [&format!("--fsize={log}:"), "--pid", &std::process::id().to_string()].map(str::to_owned);
     assert!(Command::new("prlimit").args(limits).status().unwrap().success());
     let error = append(10).await.unwrap_err();
@@ -260,7 +260,7 @@ async fn fold_and_fail(store: &SqliteStore) {
 
     // The log still has no room, so this fits only because the log was started anew.
     append(11).await.unwrap();
-    assert!(store.stats().wal_bytes < log / 2, "{} of {log}", store.stats().wal_bytes);
+    assert!(store.stats().log_bytes < log / 2, "{} of {log}", store.stats().log_bytes);
     std::process::exit(0);
 }
 

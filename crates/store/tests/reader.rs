@@ -7,7 +7,7 @@ use std::fs;
 
 use common::{entry, fold, start};
 use rtms_store::{
-    Class, Inbox, ReceiptFilter, Receipts, SqliteReader, SqliteStore, Step, Store, StoreError, UnixMicros,
+    Class, Inbox, ReceiptFilter, Receipts, SqliteReader, SqliteStore, Step, Store, StoreError, StoreReader, UnixMicros,
 };
 use rusqlite::Connection;
 

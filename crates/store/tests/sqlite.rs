@@ -237,7 +237,7 @@ async fn the_log_is_bounded() {
 
     let log_bytes = fs::metadata(directory.path().join("store.sqlite3-wal")).unwrap().len();
     assert!(log_bytes < 80 << 20, "100 MiB went through a log of {log_bytes} bytes");
-    assert!(store.stats().wal_bytes <= log_bytes);
+    assert!(store.stats().log_bytes <= log_bytes);
 }
 
 #[tokio::test]
@@ -354,7 +354,7 @@ async fn a_log_that_grew_under_a_reader_shrinks_when_the_reader_is_gone_and_noth
     drop(reader);
 
     tokio::time::timeout(Duration::from_secs(20), async {
-        while log_bytes() > 1 << 20 || store.stats().wal_bytes > 1 << 20 {
+        while log_bytes() > 1 << 20 || store.stats().log_bytes > 1 << 20 {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     })

@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use rtms_store::engine::Engine;
 use serde::{Deserialize, Deserializer, de::Error as _};
 
 use crate::config::{app::AppConfig, error::ConfigError, media::Media};
@@ -187,6 +188,9 @@ pub struct Streams {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Store {
+    /// Where it is kept.
+    #[serde(deserialize_with = "word::word")]
+    pub engine: Engine,
     /// How long webhooks, receipts and ended streams are remembered.
     #[serde(with = "humantime_serde")]
     pub keep: Duration,

@@ -18,7 +18,7 @@ use rtms_store::{
     store::Store,
     stream_record::StreamRecord,
 };
-use rtms_wire::{ids::StreamId, time::UnixMillis};
+use rtms_wire::ids::StreamId;
 use tokio::{
     task::{AbortHandle, JoinError, JoinSet},
     time::{Instant, MissedTickBehavior, interval, sleep, timeout},
@@ -35,16 +35,12 @@ use crate::{
 /// How long until an end that could not be stored is stored again.
 const RELEASE_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
-/// Our clock, by which leases run out where nobody else shares the store.
-pub(super) type Now = Arc<dyn Fn() -> UnixMillis + Send + Sync>;
-
 /// Claims streams for one owner.
 pub(super) struct Claims {
     store: Arc<dyn Store>,
     metrics: Arc<Metrics>,
     owner: OwnerId,
     term: Term,
-    now: Now,
     held: Arc<Held>,
     renewing: AbortHandle,
     /// Streams that have ended, whose end is on its way to the store.
@@ -68,13 +64,13 @@ impl Claims {
         store: Arc<dyn Store>,
         metrics: Arc<Metrics>,
         owner: OwnerId,
-        (term, renew_every): (Duration, Duration),
-        now: Now,
+        term: Duration,
+        renew_every: Duration,
     ) -> Self {
         let (held, term) = (Arc::<Held>::default(), Term::new(term, renew_every));
-        let renewing = tokio::spawn(renew(store.clone(), held.clone(), term, renew_every, now.clone())).abort_handle();
+        let renewing = tokio::spawn(renew(store.clone(), held.clone(), term, renew_every)).abort_handle();
         let (releasing, unreleased) = (JoinSet::new(), BTreeSet::new());
-        Self { store, metrics, owner, term, now, held, renewing, releasing, unreleased }
+        Self { store, metrics, owner, term, held, renewing, releasing, unreleased }
     }
 
     /// Claims a stream; none if somebody has it. The record is as it is since: it may have moved on between the look and the
@@ -85,7 +81,7 @@ impl Claims {
     ) -> Result<Option<(StreamRecord, Lease, Tenure)>, StoreError> {
         // Before the store counts, so that the term ends here first.
         let asked_at = Instant::now();
-        let now = self.store.time((self.now)());
+        let now = self.store.time(clock::unix_millis());
         let Some(lease) = self.store.claim(stream_id, &self.owner, self.term.whole, now).await? else {
             return Ok(None);
         };
@@ -107,7 +103,7 @@ impl Claims {
     /// Gives a stream up that no task runs.
     pub(super) async fn give_back(&self, lease: &Lease, outcome: Outcome) -> Result<(), StoreError> {
         self.forget(&lease.stream_id);
-        self.store.release(lease, outcome, self.store.time((self.now)())).await
+        self.store.release(lease, outcome, self.store.time(clock::unix_millis())).await
     }
 
     /// Renews a lease no longer: it runs out.
@@ -119,13 +115,12 @@ impl Claims {
     /// answer holds up nothing else. As long as it is ours, nobody joins a stream that has ended.
     pub(super) fn release(&mut self, lease: Lease, outcome: Outcome, signed_at: u64) {
         self.unreleased.insert(lease.stream_id.clone());
-        let (store, metrics, held, now) =
-            (self.store.clone(), self.metrics.clone(), self.held.clone(), self.now.clone());
+        let (store, metrics, held) = (self.store.clone(), self.metrics.clone(), self.held.clone());
         self.releasing.spawn(async move {
             let stream_id = lease.stream_id.clone();
             let mut is_logged = false;
             loop {
-                match store.release(&lease, outcome.clone(), store.time(now())).await {
+                match store.release(&lease, outcome.clone(), store.time(clock::unix_millis())).await {
                     Ok(()) | Err(StoreError::LeaseLost { .. }) => break,
                     Err(error) => {
                         metrics.store_error();
@@ -191,7 +186,7 @@ impl Held {
 }
 
 /// Renews all leases again and again. A store that does not answer in time is asked anew.
-async fn renew(store: Arc<dyn Store>, held: Arc<Held>, term: Term, every: Duration, now: Now) {
+async fn renew(store: Arc<dyn Store>, held: Arc<Held>, term: Term, every: Duration) {
     let mut tick = interval(every);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut trouble = Trouble::default();
@@ -202,7 +197,7 @@ async fn renew(store: Arc<dyn Store>, held: Arc<Held>, term: Term, every: Durati
             continue;
         }
         let asked_at = Instant::now();
-        let renewed = store.renew_many(&leases, term.whole, store.time(now()));
+        let renewed = store.renew_many(&leases, term.whole, store.time(clock::unix_millis()));
         let why = match timeout(every, renewed).await {
             Ok(Ok(answers)) => {
                 for (lease, answer) in leases.iter().zip(answers) {

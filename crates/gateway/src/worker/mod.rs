@@ -94,13 +94,7 @@ impl Worker {
         Self {
             reloads: apps.reloads(),
             joiner: Joiner::new(deps.clone(), apps),
-            claims: Claims::new(
-                deps.store.clone(),
-                deps.metrics.clone(),
-                owner.clone(),
-                (term, renew_every),
-                Arc::new(clock::unix_millis),
-            ),
+            claims: Claims::new(deps.store.clone(), deps.metrics.clone(), owner.clone(), term, renew_every),
             cleanup: Cleanup::new(deps.clone(), owner),
             deps,
             running: BTreeMap::new(),

@@ -15,7 +15,6 @@ use rtms_store::{
 use rtms_wire::{
     ids::StreamId,
     sequence::{Numbering, SequenceNumber},
-    time::UnixMillis,
     webhook::Webhook,
 };
 use tokio::{
@@ -23,8 +22,8 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::claims::{Claims, Now};
-use crate::{live::tenure::Tenure, telemetry::Metrics};
+use super::claims::Claims;
+use crate::{clock, live::tenure::Tenure, telemetry::Metrics};
 
 const TERM: Duration = Duration::from_secs(10);
 const RENEW_EVERY: Duration = Duration::from_secs(3);
@@ -130,10 +129,10 @@ async fn stream(world: Arc<Mutex<World>>, stream_id: StreamId, tenure: Tenure, p
 }
 
 /// One process: claims what it can get, and gives up what it left.
-async fn owner(world: Arc<Mutex<World>>, store: Arc<FaultyStore>, name: usize, now: Now, planted: Planted) {
+async fn owner(world: Arc<Mutex<World>>, store: Arc<FaultyStore>, name: usize, planted: Planted) {
     let shared: Arc<dyn Store> = store.clone();
     let me = OwnerId::new(format!("owner {name}"));
-    let mut claims = Claims::new(shared, Arc::<Metrics>::default(), me, (TERM, RENEW_EVERY), now);
+    let mut claims = Claims::new(shared, Arc::<Metrics>::default(), me, TERM, RENEW_EVERY);
     let mut running: JoinSet<StreamId> = JoinSet::new();
     let mut leases = BTreeMap::new();
     let mut turn = name as u64;
@@ -171,17 +170,16 @@ fn play(seed: u64, planted: Planted, length: Duration) -> World {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     runtime.block_on(async {
         let begin = Instant::now();
-        let now: Now = Arc::new(move || UnixMillis(1_795_420_800_000) + begin.elapsed());
         let behind = Arc::new(MemoryStore::new());
         for number in 0..STREAMS {
             let body = serde_json::json!({
-                "event": "meeting.rtms_started", "event_ts": now().0,
+                "event": "meeting.rtms_started", "event_ts": clock::unix_millis().0,
                 "payload": { "meeting_uuid": "m==", "rtms_stream_id": format!("s{number}"), "server_urls": "wss://a.zoom.us" },
             });
             let body: rtms_wire::Bytes = body.to_string().into();
             let input = FoldInput::from_webhook(&Webhook::decode(&body).unwrap(), vec!["wss://a.zoom.us".into()]);
-            let id = behind.append(NewEntry { received_at: now(), app: "sim".into(), body }).await.unwrap();
-            behind.fold(id, input.unwrap(), now()).await.unwrap();
+            let id = behind.append(NewEntry { received_at: clock::unix_millis(), app: "sim".into(), body }).await.unwrap();
+            behind.fold(id, input.unwrap(), clock::unix_millis()).await.unwrap();
         }
         let world = Arc::<Mutex<World>>::default();
         let pause: Sleep = Arc::new(|time| Box::pin(sleep(time)));
@@ -192,7 +190,7 @@ fn play(seed: u64, planted: Planted, length: Duration) -> World {
                 FaultyStore::new(behind.clone(), Faults::default(), seed * OWNERS as u64 + name as u64, pause.clone());
             let store = Arc::new(faulty);
             stores.push(store.clone());
-            owners.spawn(owner(world.clone(), store, name, now.clone(), planted));
+            owners.spawn(owner(world.clone(), store, name, planted));
         }
         let mut weather = seed;
         while begin.elapsed() < length {

@@ -483,7 +483,7 @@ impl Store for SqliteStore {
             refused_busy: read(&self.counters.refused_busy),
             dropped_notes: read(&self.counters.dropped_notes),
             queued: self.queue.len() as u64,
-            wal_bytes: read(&self.counters.wal_pages) * WAL_PAGE_BYTES,
+            log_bytes: read(&self.counters.wal_pages) * WAL_PAGE_BYTES,
             is_failing: self.counters.is_failing.load(Ordering::Relaxed),
         }
     }

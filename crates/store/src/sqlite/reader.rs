@@ -19,6 +19,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use crate::{
     entry::EntryId,
     error::{Cause, StoreError},
+    reader::StoreReader,
     receipts::{Receipt, ReceiptFilter},
     sqlite::{
         failure::store_error,
@@ -68,36 +69,22 @@ impl SqliteReader {
     pub fn path_in(directory: &Path) -> PathBuf {
         directory.join(schema::FILE_NAME)
     }
+}
 
-    /// The receipts that match, the latest received first.
-    ///
-    /// # Errors
-    /// That storage failed.
-    pub fn receipts(&self, filter: &ReceiptFilter) -> Result<Vec<Receipt>, StoreError> {
+impl StoreReader for SqliteReader {
+    fn receipts(&self, filter: &ReceiptFilter) -> Result<Vec<Receipt>, StoreError> {
         rows::receipts(&self.connection, filter).map_err(|error| store_error(error, &self.path))
     }
 
-    /// The body of an entry, byte for byte; none if there is no such entry or it was pruned.
-    ///
-    /// # Errors
-    /// That storage failed.
-    pub fn receipt_body(&self, id: EntryId) -> Result<Option<Bytes>, StoreError> {
+    fn receipt_body(&self, id: EntryId) -> Result<Option<Bytes>, StoreError> {
         rows::body(&self.connection, id).map_err(|error| store_error(error, &self.path))
     }
 
-    /// The records that match, the latest changed first. Without leases: only the process that has them knows them.
-    ///
-    /// # Errors
-    /// That storage failed.
-    pub fn streams(&self, filter: &StreamFilter) -> Result<Vec<StreamRecord>, StoreError> {
+    fn streams(&self, filter: &StreamFilter) -> Result<Vec<StreamRecord>, StoreError> {
         rows::list(&self.connection, filter).map_err(|error| store_error(error, &self.path))
     }
 
-    /// The record of a stream, without its lease.
-    ///
-    /// # Errors
-    /// That storage failed.
-    pub fn stream(&self, stream_id: &StreamId) -> Result<Option<StreamRecord>, StoreError> {
+    fn stream(&self, stream_id: &StreamId) -> Result<Option<StreamRecord>, StoreError> {
         rows::load(&self.connection, stream_id).map_err(|error| store_error(error, &self.path))
     }
 }
