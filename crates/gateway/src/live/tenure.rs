@@ -106,6 +106,11 @@ impl Tenure {
         reach(self.ends.clone(), |ends| ends.over_at)
     }
 
+    /// Whether the stream is to be left by now.
+    pub(crate) fn is_to_be_left(&self) -> bool {
+        Instant::now() >= self.ends.borrow().leave_at
+    }
+
     /// Whether nothing may be written any more.
     pub(crate) fn is_over(&self) -> bool {
         Instant::now() >= self.ends.borrow().over_at

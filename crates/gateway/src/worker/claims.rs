@@ -73,7 +73,7 @@ impl Claims {
         Self { store, metrics, owner, term, held, renewing, releasing, unreleased }
     }
 
-    /// Claims a stream; none if somebody has it. The record is as it is since: it may have moved on between the look and the
+    /// Claims a stream; none if somebody has it, or if the store answered so late that it is to be left already. The record is as it is since: it may have moved on between the look and the
     /// claim.
     pub(super) async fn claim(
         &self,
@@ -90,8 +90,8 @@ impl Claims {
         self.store.note_step(NotedOn::from(stream_id.clone()), Step::Claimed, clock::unix_micros());
         debug!(%stream_id, token = lease.token, "claimed");
         match self.store.get(stream_id).await {
-            Ok(Some(record)) => Ok(Some((record, lease, tenure))),
-            Ok(None) => self.give_back(&lease, Outcome::HandedOver).await.map(|()| None),
+            Ok(Some(record)) if !tenure.is_to_be_left() => Ok(Some((record, lease, tenure))),
+            Ok(Some(_) | None) => self.give_back(&lease, Outcome::HandedOver).await.map(|()| None),
             Err(error) => {
                 // Nobody runs it, so it is not renewed.
                 self.forget(stream_id);

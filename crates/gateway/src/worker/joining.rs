@@ -46,6 +46,8 @@ pub(super) enum CannotJoin {
     NoProduct,
     #[error("there is no app {0:?} any more and the webhook carries no signature")]
     NoCredentials(String),
+    #[error("its lease is over")]
+    TooLate,
     #[error(transparent)]
     Misuse(#[from] Misuse),
 }
@@ -97,6 +99,10 @@ impl Joiner {
             signature,
             server_urls: wish.server_urls.to_vec(),
         };
+        // The store may have taken its time.
+        if params.tenure.is_to_be_left() {
+            return Err(CannotJoin::TooLate);
+        }
         Ok(stream_task::start(start, about, params, self.deps.clone())?)
     }
 

@@ -235,6 +235,7 @@ impl Worker {
                 self.running.insert(record.stream_id.clone(), running);
                 Ok(())
             }
+            Err(CannotJoin::TooLate) => self.claims.give_back(&lease, Outcome::HandedOver).await,
             Err(why) => {
                 error!(stream_id = %record.stream_id, %why, "cannot join a stream");
                 let refused_signature = matches!(why, CannotJoin::NoCredentials(_));
