@@ -1,4 +1,5 @@
-//! The journal of a stream: any bytes as its file. What can be read stays readable, and an owner that goes on appends behind it.
+//! The journal of a stream: any bytes as its file. What can be read stays readable, and an owner that goes on appends
+//! behind it.
 
 use std::{fs, path::Path, sync::Arc};
 

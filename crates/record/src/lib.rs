@@ -9,10 +9,10 @@
 //! recordings/<stream id, escaped>/
 //!   manifest.json                     what, who, when, what was granted, counts, ledger; at the end sizes and checksums
 //!   ledger.jsonl                      the manifest, and what changed in ledger and counts since; gone at the end
-//!   journal.jsonl                     all that is said in words, numbered: written before anybody hears it
+//!   journal.jsonl                     all words of the stream, numbered; written before anybody hears them
 //!   journal.2.jsonl                   goes on where the first would become too long
 //!   events.jsonl                      joins, states, gaps, in order of arrival; a view of the journal
-//!   transcript.jsonl · .vtt · .txt    lines as received; a view of the journal · as they read after updates and deletions
+//!   transcript.jsonl · .vtt · .txt    as received, a view of the journal · as it reads after corrections
 //!   chat.jsonl                        messages as received; a view of the journal
 //!   audio/mixed.wav                   what Zoom mixed, or the sum of all participants
 //!   audio/<user>.wav                  one participant; audio/channel+<id>.wav one party of a call

@@ -338,7 +338,7 @@ mod tests {
             name,
         )
             .prop_map(|(user, sentence_id, start, has_end, attribute, words, name)| {
-                // Where a line without an id and without a time lies, the lines before it decide.
+                // Lines before it decide where a line without id and time lies.
                 let start = start.or(sentence_id.is_none().then_some(1_795_420_800_000));
                 MediaDataTranscript {
                     user_id: Some(UserId::from(user)),

@@ -1,8 +1,8 @@
 //! Utterances: what a message of the transcript does to the lines before it, so that a reader needs no guess.
 //!
 //! Zoom corrects and deletes a line by speaker and sentence id, which it counts anew on each connection, and sends some
-//! messages twice. [`Utterances`] turns that into a stable id, a revision, and what changes. The readable transcript and
-//! everything that is published apply the same result.
+//! messages twice. [`Utterances`] turns that into a stable id, a revision, and what changes. The readable transcript
+//! and everything that is published apply the same result.
 
 mod sentences;
 
@@ -23,11 +23,13 @@ use sentences::{Key, Sentence, Sentences, Starts};
 /// What one message of the transcript does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Utterance {
-    /// The line that the message is about: the number of the entry that brought it first. It stays the same after a restart.
+    /// The line that the message is about: the number of the entry that brought it first. It stays the same after a
+    /// restart.
     pub id: SequenceNumber,
     /// The line's revision after this message, from 1.
     pub revision: u64,
-    /// The connection that brought the message, from 1; 0 if none was announced. Sentence ids are counted per connection.
+    /// The connection that brought the message, from 1; 0 if none was announced. Sentence ids are counted per
+    /// connection.
     pub connection: u64,
     /// What changes.
     #[serde(flatten)]
@@ -102,15 +104,16 @@ impl Utterances {
 
     /// Returns what a message does. `number` is that of its entry, which becomes the id of a new line.
     ///
-    /// A correction or deletion is for the sentence of its id that began at the same time, on whichever connection; else for
-    /// that of its own connection. An original that comes after its correction changes nothing.
+    /// A correction or deletion is for the sentence of its id that began at the same time, on whichever connection;
+    /// else for that of its own connection. An original that comes after its correction changes nothing.
     pub fn take(&mut self, said: &MediaDataTranscript, number: SequenceNumber) -> Utterance {
         let utterance = self.find(said, number);
         self.remember(said, &utterance);
         utterance
     }
 
-    /// Remembers what [`Utterances::take`] returned for a message in an earlier process. Messages are restored in order.
+    /// Remembers what [`Utterances::take`] returned for a message in an earlier process. Messages are restored in
+    /// order.
     pub fn restore(&mut self, said: &MediaDataTranscript, utterance: &Utterance) {
         self.reach_connection(utterance.connection);
         self.remember(said, utterance);
@@ -271,8 +274,8 @@ fn key_of(said: &MediaDataTranscript) -> Option<Key> {
     said.sentence_id.map(|id| (who_of(said), id))
 }
 
-/// When it was said. Documents disagree on `timestamp`, so it serves only for want of `start_time`. A time that nobody can
-/// mean, such as 0, tells no two lines apart.
+/// When it was said. Documents disagree on `timestamp`, so it serves only for want of `start_time`. A time that nobody
+/// can mean, such as 0, tells no two lines apart.
 fn start_of(said: &MediaDataTranscript) -> Option<u64> {
     said.start_time.or(said.timestamp).filter(|time| time.is_plausible()).map(|time| time.0)
 }

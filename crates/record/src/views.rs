@@ -1,7 +1,8 @@
 //! `transcript.jsonl`, `chat.jsonl` and `events.jsonl`: views of the journal, a file for each kind of reader.
 //!
-//! The journal is the truth: it has an entry before anybody hears it, and a view has it about a second later. What a process
-//! that died had not brought into its views is added when somebody goes on with the recording, see [`complete`].
+//! The journal is the truth: it has an entry before anybody hears it, and a view has it about a second later. What a
+//! process that died had not brought into its views is added when somebody goes on with the recording, see
+//! [`complete`].
 
 use rtms_wire::{
     extra::{Extra, set_apart},
@@ -29,8 +30,8 @@ use crate::{
     utterance::Utterance,
 };
 
-/// How much of the end of a view is read for its last number. Lines without one are of an older version, or were handed to
-/// the recorder without one.
+/// How much of the end of a view is read for its last number. Lines without one are of an older version, or were handed
+/// to the recorder without one.
 const TAIL_BYTES: u64 = 2 << 20;
 
 /// Entries of which the names are learnt again: more than a process can have in memory between two syncs.
@@ -119,7 +120,8 @@ pub(crate) fn set_apart_written(chat: &mut MediaDataChat) {
 }
 
 impl Stamp {
-    /// Divides an entry into its stamp and what a recorder does with it; nothing for a change of the ledger, which it made.
+    /// Divides an entry into its stamp and what a recorder does with it; nothing for a change of the ledger, which it
+    /// made.
     pub(crate) fn divide(entry: Entry) -> Option<(Self, Input)> {
         let Entry { number, at, word } = entry;
         let utterance = match &word {
@@ -233,8 +235,8 @@ impl Views {
     }
 }
 
-/// Adds to the views what the journal has and they lack, as the process that died would have written it. Returns the newest
-/// of what was added.
+/// Adds to the views what the journal has and they lack, as the process that died would have written it. Returns the
+/// newest of what was added.
 ///
 /// A journal of a newer version, or of another stream, is left alone and adds nothing.
 pub(crate) fn complete(

@@ -1,4 +1,5 @@
-//! The journal of a stream: numbers that rise, nothing that was accepted is lost, and nothing broken costs more than itself.
+//! The journal of a stream: numbers that rise, nothing that was accepted is lost, and nothing broken costs more than
+//! itself.
 #![allow(clippy::disallowed_methods, reason = "a test may put a file into the way")]
 #![allow(clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "in a test, a panic is the answer")]
 
@@ -164,7 +165,10 @@ fn a_broken_line_and_an_unknown_kind_cost_themselves_only() {
     let (entries, bad) = read(folder.path());
     assert_eq!(entries.iter().map(|entry| text_of(entry)).collect::<Vec<_>>(), ["one", "two"]);
     assert_eq!(bad.len(), 4, "the torn end is not wrong: {bad:?}");
-    let is_unknown = |error: &JournalError| matches!(error, JournalError::BadLine { why: NoEntry::UnknownKind { number, .. }, .. } if number.count == 9);
+    let is_unknown = |error: &JournalError| match error {
+        JournalError::BadLine { why: NoEntry::UnknownKind { number, .. }, .. } => number.count == 9,
+        _ => false,
+    };
     assert_eq!(bad.iter().filter(|error| is_unknown(error)).count(), 1, "{bad:?}");
     assert!(bad.iter().all(|error| !error.to_string().contains("two")), "no word of what was said: {bad:?}");
 
@@ -309,7 +313,7 @@ fn behind_a_number_is_the_same_as_all_without_those_before_and_does_not_read_the
     let (all, _) = read(folder.path());
     assert!(folder.path().join("journal.3.jsonl").exists());
     let reader = JournalReader::open(folder.path()).unwrap();
-    for _ in 0..300 {
+    for _ in 0..100 {
         let entry = &all[(random(&mut seed) % all.len() as u64) as usize];
         let after = number(entry.number.token, (entry.number.count + random(&mut seed) % 3).saturating_sub(1));
         let found = entries_of(reader.after(after).unwrap()).0;
@@ -346,10 +350,8 @@ fn a_reader_goes_on_when_more_is_appended() {
     }
     assert!(folder.path().join("journal.3.jsonl").exists());
     // A line is given once it is whole.
-    let path = folder.path().join("journal.4.jsonl");
     let last = (1..).take_while(|part| journal_part(folder.path(), *part).exists()).last().unwrap();
-    let path = if last == 4 { path } else { journal_part(folder.path(), last) };
-    let mut file = fs::OpenOptions::new().append(true).open(path).unwrap();
+    let mut file = fs::OpenOptions::new().append(true).open(journal_part(folder.path(), last)).unwrap();
     let line = serde_json::to_string(&*note(number(8, 1), "whole")).unwrap();
     file.write_all(&line.as_bytes()[..30]).unwrap();
     assert!(entries.next().is_none());

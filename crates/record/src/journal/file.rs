@@ -66,8 +66,8 @@ impl JournalWriter {
     /// The folder must be there. One that is gone was deleted, and is not made again.
     ///
     /// # Errors
-    /// If the files cannot be opened or read. A file of a newer version, of another stream, or that is no journal is left
-    /// alone.
+    /// If the files cannot be opened or read. A file that is of a newer version, of another stream, or no journal is
+    /// left alone.
     pub fn open(folder: &Path, stream_id: &StreamId, options: JournalOptions) -> Result<Self, JournalError> {
         let layout = Layout::of_folder(folder);
         let part = count(&layout).max(1);
@@ -128,8 +128,8 @@ impl JournalWriter {
     /// Appends entries, all or none. When this returns, the kernel has them.
     ///
     /// # Errors
-    /// If the numbers do not rise, a line is too long, or the file system refuses, as a full disk does. No part of a line
-    /// stays in the file.
+    /// If the numbers do not rise, a line is too long, or the file system refuses, as a full disk does. No part of a
+    /// line stays in the file.
     pub fn append(&mut self, entries: &[Arc<Entry>]) -> Result<(), JournalError> {
         let mut last = self.last;
         let mut text = Vec::new();

@@ -14,8 +14,8 @@ use crate::{
     utterance::Utterances,
 };
 
-/// How long before the newest entry a message of the chat may have come that Zoom sends again: twice the 60 s for which it
-/// keeps a stream.
+/// How long before the newest entry a message of the chat may have come that Zoom sends again: twice the 60 s for which
+/// it keeps a stream.
 const AGAIN_WITHIN: Duration = Duration::from_secs(120);
 
 /// What the journal of an earlier owner tells.
@@ -65,8 +65,8 @@ impl Restored {
         Ok(Self { last, utterances, bad_lines, chat })
     }
 
-    /// Whether a message of the chat is in the journal already, as Zoom sent it again. Each message there is one message's
-    /// original, so one that comes more often is new.
+    /// Whether a message of the chat is in the journal already, as Zoom sent it again. Each message there is one
+    /// message's original, so one that comes more often is new.
     pub fn is_repeat(&mut self, chat: &MediaDataChat) -> bool {
         self.chat.take(chat)
     }

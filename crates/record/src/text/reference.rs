@@ -50,9 +50,9 @@ impl Reference {
 
     /// A new line, a better one, or one less.
     ///
-    /// A correction or deletion is for the sentence of its id that began at the same time, on whichever connection; else for
-    /// that of its own connection, as the count of sentences begins anew with each. An original that comes after its
-    /// correction changes nothing.
+    /// A correction or deletion is for the sentence of its id that began at the same time, on whichever connection;
+    /// else for that of its own connection, as the count of sentences begins anew with each. An original that comes
+    /// after its correction changes nothing.
     pub(super) fn apply(&mut self, said: &MediaDataTranscript) {
         let who = Who::of(said.user_id.as_ref(), said.channel_id.as_ref());
         let Some(id) = said.sentence_id else { return self.apply_without_id(who, said) };
@@ -176,8 +176,8 @@ impl Line {
     }
 }
 
-/// How far apart in time a correction and its sentence may begin where nothing else tells them apart: five minutes, longer than
-/// one is spoken.
+/// How far apart in time a correction and its sentence may begin where nothing else tells them apart: five minutes,
+/// longer than one is spoken.
 const NEAR_MS: u64 = 300_000;
 
 /// Speaker and sentence id.

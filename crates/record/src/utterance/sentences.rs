@@ -6,8 +6,8 @@ use rtms_wire::sequence::SequenceNumber;
 
 use crate::who::Who;
 
-/// How far apart in time a correction and its sentence may begin where nothing else tells them apart: five minutes, longer than
-/// one is spoken.
+/// How far apart in time a correction and its sentence may begin where nothing else tells them apart: five minutes,
+/// longer than one is spoken.
 const NEAR_MS: u64 = 300_000;
 
 /// Speaker and sentence id.
