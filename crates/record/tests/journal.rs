@@ -462,6 +462,10 @@ fn numbers_in(line: &str) -> Vec<SequenceNumber> {
 fn tear(folder: &Path, seed: &mut u64) {
     let last = (1..).take_while(|part| journal_part(folder, *part).exists()).last().unwrap();
     let mut file = fs::OpenOptions::new().append(true).open(journal_part(folder, last)).unwrap();
+    if file.metadata().unwrap().len() == 0 {
+        // It was killed before the header, and nobody writes an entry in front of that.
+        return;
+    }
     let line = serde_json::to_string(&*note(number(99, 99), "torn")).unwrap();
     file.write_all(&line.as_bytes()[..(random(seed) % line.len() as u64) as usize]).unwrap();
 }
