@@ -72,6 +72,8 @@ impl Dispatcher {
                     () = stop.given() => return,
                     // The store outlives us, and so does its side of the channel.
                     _ = changes.changed() => {}
+                    // Another dispatcher may have taken some and died.
+                    () = tokio::time::sleep(TAKE_TERM) => {}
                 }
             }
         }
@@ -80,17 +82,25 @@ impl Dispatcher {
     /// Settles what is pending now; true when that was all.
     async fn settle_some(&self) -> Result<bool, StoreError> {
         let taken = self.store.take(BATCH, TAKE_TERM, clock::unix_millis()).await?;
-        let caught_up = taken.len() < BATCH;
+        let (caught_up, ids) = (taken.len() < BATCH, taken.iter().map(|taken| taken.entry.id).collect::<Vec<_>>());
+        let settled = self.settle_all(taken).await;
+        if settled.is_err() {
+            // The next try is to get them. If that fails too, it gets them when their term ends.
+            let _ = self.store.put_back(&ids).await;
+        }
+        settled.map(|()| caught_up)
+    }
+
+    async fn settle_all(&self, taken: Vec<Taken>) -> Result<(), StoreError> {
         let mut taken = taken.into_iter();
         loop {
             // Those of a group share a commit. Their order does not matter: folding is a join.
             let group: Vec<_> = taken.by_ref().take(GROUP).map(|taken| self.settle(taken)).collect();
             if group.is_empty() {
-                break;
+                return Ok(());
             }
             try_join_all(group).await?;
         }
-        Ok(caught_up)
     }
 
     async fn settle(&self, taken: Taken) -> Result<(), StoreError> {

@@ -158,6 +158,10 @@ impl Inbox for FaultyStore {
         self.meddle(|| std::future::ready(Ok(taken.clone()))).await
     }
 
+    async fn put_back(&self, ids: &[EntryId]) -> Result<(), StoreError> {
+        self.meddle(|| self.store.put_back(ids)).await
+    }
+
     async fn head(&self, id: EntryId) -> Result<Option<EntryHead>, StoreError> {
         self.meddle(|| self.store.head(id)).await
     }

@@ -35,6 +35,12 @@ pub trait Inbox: Send + Sync {
     /// [`StoreError::Unavailable`] or [`StoreError::Busy`].
     async fn take(&self, limit: usize, term: Duration, now: UnixMillis) -> Result<Vec<Taken>, StoreError>;
 
+    /// Gives entries back that were taken and are not settled, so that anybody may take them at once.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]: they are free at the end of their term then.
+    async fn put_back(&self, ids: &[EntryId]) -> Result<(), StoreError>;
+
     /// What is known of an entry without its body; none if there is no such entry.
     ///
     /// # Errors

@@ -112,6 +112,12 @@ impl Inbox for MemoryStore {
         Ok(free.take(limit).collect())
     }
 
+    async fn put_back(&self, ids: &[EntryId]) -> Result<(), StoreError> {
+        let mut state = self.open()?;
+        ids.iter().for_each(|id| state.takes.put_back(*id));
+        Ok(())
+    }
+
     async fn head(&self, id: EntryId) -> Result<Option<EntryHead>, StoreError> {
         Ok(self.open()?.entries.get(&id).map(|kept| EntryHead {
             received_at: kept.new.received_at,

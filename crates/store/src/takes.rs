@@ -23,6 +23,13 @@ impl Takes {
         Some(*deliveries)
     }
 
+    /// Frees an entry. How often it was taken is still known.
+    pub(crate) fn put_back(&mut self, id: EntryId) {
+        if let Some((until, _)) = self.0.get_mut(&id) {
+            *until = UnixMillis::default();
+        }
+    }
+
     /// Forgets an entry that is settled.
     pub(crate) fn settled(&mut self, id: EntryId) {
         self.0.remove(&id);

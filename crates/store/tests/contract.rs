@@ -165,6 +165,12 @@ async fn an_entry_is_one_takers_until_its_term_ends(store: &dyn Store) {
     store.settle(ids[0], Verdict::new(Class::Unknown, ""), NOW).await.unwrap();
 
     assert_eq!(take(9, NOW + TERM).await, [(ids[1], 2), (ids[2], 2)], "nobody settled them in time");
+    store.put_back(&ids).await.unwrap();
+    assert_eq!(
+        take(9, NOW + TERM).await,
+        [(ids[1], 3), (ids[2], 3)],
+        "they were given back, and the settled one is gone"
+    );
     assert_eq!(pending(store).await, [ids[1], ids[2]], "whoever has them");
 }
 

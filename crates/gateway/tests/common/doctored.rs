@@ -48,6 +48,10 @@ impl Inbox for Doctored {
         self.store.take(limit, term, now).await
     }
 
+    async fn put_back(&self, ids: &[EntryId]) -> Result<(), StoreError> {
+        self.store.put_back(ids).await
+    }
+
     async fn head(&self, id: EntryId) -> Result<Option<EntryHead>, StoreError> {
         self.store.head(id).await
     }

@@ -257,6 +257,12 @@ impl Inbox for SqliteStore {
         Ok(free.take(limit).collect())
     }
 
+    async fn put_back(&self, ids: &[EntryId]) -> Result<(), StoreError> {
+        let mut takes = locked(&self.takes);
+        ids.iter().for_each(|id| takes.put_back(*id));
+        Ok(())
+    }
+
     async fn head(&self, id: EntryId) -> Result<Option<EntryHead>, StoreError> {
         self.query(move |connection| rows::entry_head(connection, id)).await
     }
