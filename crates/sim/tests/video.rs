@@ -19,6 +19,7 @@ use rtms_sim::{
 };
 use rtms_wire::{codes::media::MediaResolution, message::media_data::MediaData};
 use serde_json::{Value, json};
+use zune_jpeg::{JpegDecoder, zune_core::bytestream::ZCursor};
 
 #[test]
 fn h264_video_follows_the_active_speaker_with_a_key_frame_at_each_change() {
@@ -293,7 +294,7 @@ fn is_key_frame(unit: &[u8]) -> bool {
 
 /// Width and height, and the pixels.
 fn jpeg(data: &[u8]) -> ((u16, u16), Vec<u8>) {
-    let mut decoder = jpeg_decoder::Decoder::new(data);
+    let mut decoder = JpegDecoder::new(ZCursor::new(data));
     let pixels = decoder.decode().unwrap();
     let info = decoder.info().unwrap();
     ((info.width, info.height), pixels)

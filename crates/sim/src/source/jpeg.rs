@@ -84,6 +84,8 @@ fn headers(width: u16, height: u16) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use zune_jpeg::{JpegDecoder, zune_core::bytestream::ZCursor};
+
     use super::*;
 
     #[test]
@@ -93,7 +95,7 @@ mod tests {
 
         let bytes = encode_flat_blocks(6, 4, &blocks, &colours);
 
-        let mut decoder = jpeg_decoder::Decoder::new(&bytes[..]);
+        let mut decoder = JpegDecoder::new(ZCursor::new(&bytes[..]));
         let pixels = decoder.decode().unwrap();
         let info = decoder.info().unwrap();
         assert_eq!((info.width, info.height), (48, 32));

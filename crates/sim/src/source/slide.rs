@@ -149,13 +149,15 @@ fn palette(hue: u64) -> Palette {
 
 #[cfg(test)]
 mod tests {
+    use zune_jpeg::{JpegDecoder, zune_core::bytestream::ZCursor};
+
     use super::*;
 
     #[test]
     fn both_formats_show_the_same_picture() {
         let slide = Slide::draw(MediaResolution::Hd, 1, "Budget", &["first".to_owned(), "second".to_owned()], 12);
 
-        let jpeg = jpeg_decoder::Decoder::new(&slide.to_jpeg()[..]).decode().unwrap();
+        let jpeg = JpegDecoder::new(ZCursor::new(&slide.to_jpeg()[..])).decode().unwrap();
         let png_bytes = slide.to_png();
         let mut png = png::Decoder::new(std::io::Cursor::new(&png_bytes));
         png.set_transformations(png::Transformations::EXPAND);

@@ -26,8 +26,11 @@ use rtms_wire::{
 };
 use tokio::{
     sync::{Notify, Semaphore},
-    time::{Instant, sleep_until},
+    time::{Instant, sleep_until, timeout},
 };
+
+/// How long a test waits for something that comes at once on a machine that is not busy.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The envelope of a stream with this number.
 pub(crate) fn envelope(stream: &str, sequence: u64) -> Arc<Envelope> {
@@ -92,13 +95,12 @@ impl Taken {
 
     /// Waits until so many were taken in all.
     pub(crate) async fn reached(&self, count: usize) {
-        loop {
-            let told = self.1.notified();
-            if self.all().len() >= count {
-                return;
+        let reached = async {
+            while self.all().len() < count {
+                self.1.notified().await;
             }
-            told.await;
-        }
+        };
+        timeout(PATIENCE, reached).await.expect("more is taken");
     }
 }
 
