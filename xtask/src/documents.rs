@@ -1,7 +1,8 @@
-//! Every path that a document names exists: the targets of its links, and the paths it puts between backticks.
+//! What a document names exists: the targets of its links, the paths between its backticks, and the Rust items there.
 //!
-//! Between backticks counts what begins with a folder of the root (`crates/wire/src`) and is no pattern: a star, a brace or an
-//! angle bracket in it says that the reader is to put something there.
+//! Fenced blocks are examples and not read. A path begins with a folder of the root (`crates/wire/src`) and is no
+//! pattern: a star, a brace or an angle bracket in it marks a place for the reader's own text. A Rust item is a path of
+//! words (`module::Type`, `Type::method`) that is not of a dependency, or a word such as `StreamTask`.
 
 use std::{
     fs,
@@ -10,7 +11,10 @@ use std::{
 
 use anyhow::Context;
 
-use crate::workspace::Workspace;
+use crate::{
+    symbols::{Symbols, Words},
+    workspace::Workspace,
+};
 
 /// Folders whose documents are read; those in the root are read too.
 const FOLDERS: [&str; 3] = ["docs", "conformance", "crates"];
@@ -18,7 +22,16 @@ const FOLDERS: [&str; 3] = ["docs", "conformance", "crates"];
 /// Folders that exist only after a build or a run, so nobody can be asked to have them.
 const MADE: [&str; 2] = ["target", "data"];
 
-/// Every path that is named and is not there.
+/// Documents of the root about the code alone: in them, any capitalised word and any call between backticks is an item.
+const ABOUT_THE_CODE: [&str; 2] = ["ARCHITECTURE.md", "CONTRIBUTING.md"];
+
+/// The document about earlier versions, whose items may be gone.
+const ABOUT_THE_PAST: &str = "CHANGELOG.md";
+
+/// Every path and item that is named and is not there.
+///
+/// # Errors
+/// A document or a source cannot be read, or a source is not Rust.
 pub(crate) fn check(workspace: &Workspace) -> anyhow::Result<Vec<String>> {
     let root = &workspace.root;
     let mut documents = markdown_in(root, false)?;
@@ -28,11 +41,12 @@ pub(crate) fn check(workspace: &Workspace) -> anyhow::Result<Vec<String>> {
         }
     }
 
+    let symbols = Symbols::of(workspace)?;
     let mut findings = Vec::new();
     for document in documents {
         let text = fs::read_to_string(&document).with_context(|| format!("failed to read {}", document.display()))?;
         let folder = document.parent().unwrap_or(root);
-        let name = document.strip_prefix(root).unwrap_or(&document).display();
+        let name = workspace.name_of(&document);
         for path in links(&text).into_iter().filter(|path| !folder.join(path).exists()) {
             findings.push(format!("{name} links to {path}, which does not exist"));
         }
@@ -43,8 +57,21 @@ pub(crate) fn check(workspace: &Workspace) -> anyhow::Result<Vec<String>> {
                 findings.push(format!("{name} names {path}, which does not exist"));
             }
         }
+        if name != ABOUT_THE_PAST {
+            let words = if ABOUT_THE_CODE.contains(&&*name) { Words::CapitalsAndCalls } else { Words::TwoHumps };
+            findings.extend(unknown_items(&text, &symbols, words).map(|finding| format!("{name} names {finding}")));
+        }
     }
     Ok(findings)
+}
+
+/// Each item between backticks that does not exist, and the nearest that does.
+fn unknown_items<'a>(text: &'a str, symbols: &'a Symbols, words: Words) -> impl Iterator<Item = String> + 'a {
+    code(text).filter_map(move |code| {
+        let nearest = symbols.missing(code, words)?;
+        let hint = if nearest.is_empty() { String::new() } else { format!("; the nearest name is {nearest}") };
+        Some(format!("the item {code}, which does not exist{hint}"))
+    })
 }
 
 /// The targets of links and pictures that lie in the repository, without their anchors.
@@ -59,13 +86,17 @@ fn links(text: &str) -> Vec<&str> {
 
 /// What stands between backticks and looks like a path.
 fn quoted(text: &str) -> Vec<&str> {
-    outside_fences(text)
-        .flat_map(|line| line.split('`').skip(1).step_by(2))
+    code(text)
         .map(|code| code.trim_end_matches('/'))
         // What begins with a slash is the path of a URL: no document names a place outside the repository.
         .filter(|code| code.contains('/') && !code.starts_with('/') && !code.contains("::"))
         .filter(|code| !code.contains([' ', '*', '{', '}', '<', '>', '$', '…', '|', '\\']))
         .collect()
+}
+
+/// What stands between backticks.
+fn code(text: &str) -> impl Iterator<Item = &str> {
+    outside_fences(text).flat_map(|line| line.split('`').skip(1).step_by(2))
 }
 
 /// The lines that are not part of a fenced block: those are examples.
@@ -107,5 +138,12 @@ mod tests {
         let text =
             "`crates/wire/src/`, `crates/*/src`, `docs/<name>.md`, `a::b/c`, `ls crates/x`, `plain`, `/webhook/x`\n";
         assert_eq!(quoted(text), ["crates/wire/src"]);
+    }
+
+    #[test]
+    fn unknown_items_are_found_and_those_in_examples_are_not() {
+        let text = "`StreamTask` and `rtms-proto`, `proto::Stream`\n```\n`OtherTask`\n```\nnot code: LastTask\n";
+        let found: Vec<_> = unknown_items(text, &Symbols::default(), Words::TwoHumps).collect();
+        assert_eq!(found, ["StreamTask", "proto::Stream"].map(|item| format!("the item {item}, which does not exist")));
     }
 }

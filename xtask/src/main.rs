@@ -19,6 +19,7 @@ mod sdk;
 mod setup;
 mod sim;
 mod step;
+mod symbols;
 mod table;
 mod test;
 mod workspace;
@@ -30,7 +31,7 @@ use crate::{table::Table, workspace::Workspace};
 const HELP: &str = "\
 cargo xtask <recipe>
 
-  check   format, lints, documentation, the floors of the crates, the paths that documents name
+  check   format, lints, documentation, the floors of the crates, the paths and items that documents name
   test    all of check, every test, and Zoom's SDK as a judge of the simulator; installs or names what it needs
   sdk     Zoom's SDK as a judge of the simulator, alone
   sim     our client against random trouble: cargo xtask sim --seeds 100000 --from 30000

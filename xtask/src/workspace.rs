@@ -1,12 +1,17 @@
 //! Where things are, as Cargo tells it.
 
 use std::{
+    fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
 use anyhow::Context;
 use serde_json::Value;
+
+/// Folders with nothing but sources: those of `fuzz` by name, since a run leaves a target folder and findings beside
+/// them.
+const FOLDERS_OF_RUST: [&str; 4] = ["crates", "xtask", "fuzz/src", "fuzz/fuzz_targets"];
 
 /// The workspace that this program belongs to.
 pub(crate) struct Workspace {
@@ -54,6 +59,27 @@ impl Workspace {
     /// A file's path from the root, as a finding names it.
     pub(crate) fn name_of(&self, file: &Path) -> String {
         file.strip_prefix(&self.root).unwrap_or(file).display().to_string()
+    }
+
+    /// Every Rust file of ours.
+    ///
+    /// # Errors
+    /// A folder cannot be listed.
+    pub(crate) fn rust_files(&self) -> anyhow::Result<Vec<PathBuf>> {
+        let mut files = Vec::new();
+        let mut folders: Vec<PathBuf> = FOLDERS_OF_RUST.iter().map(|folder| self.root.join(folder)).collect();
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(&folder).with_context(|| format!("failed to list {}", folder.display()))? {
+                let path = entry?.path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if path.extension().is_some_and(|extension| extension == "rs") {
+                    files.push(path);
+                }
+            }
+        }
+        files.sort();
+        Ok(files)
     }
 
     /// A folder for what recipes leave behind.
