@@ -1,7 +1,7 @@
 //! Recording off the sockets' threads: events are gathered for a moment and written in one go on a blocking thread.
 //!
-//! Files that cannot be opened are tried again until the stream ends, and what comes meanwhile waits in `waiting_room.rs`. Files
-//! that cannot be written keep what they can in memory and try again with each sync.
+//! Files that cannot be opened are tried again until the stream ends, and what comes meanwhile waits in
+//! `waiting_room.rs`. Files that cannot be written keep what they can in memory and try again with each sync.
 
 use std::{
     path::{Path, PathBuf},
@@ -34,7 +34,7 @@ use crate::{
         tenure::Tenure,
         waiting_room::{Lone, Timed, WaitingRoom},
     },
-    stop::{Deadline, Share},
+    stop::{Deadline, StopShare},
     telemetry::Metrics,
     trouble::Trouble,
 };
@@ -70,7 +70,7 @@ pub(crate) struct RecordingSetup {
 
 impl RecordingSetup {
     fn may_sum(&self) -> bool {
-        !self.deadline.is_over(Share::Checksums)
+        !self.deadline.is_over(StopShare::Checksums)
     }
 
     /// Names the files that there was no time to sum.
@@ -116,8 +116,8 @@ pub(crate) fn close_left_behind(
     Ok(Some(Account::of_recording(&summary)))
 }
 
-/// Closes a recording that could not be closed when its stream ended, and gives its account: the one that was reported then.
-/// None if the folder is gone.
+/// Closes a recording that could not be closed when its stream ended, and gives its account: the one that was reported
+/// then. None if the folder is gone.
 ///
 /// # Errors
 /// That it cannot be read or written yet.
@@ -136,7 +136,8 @@ pub(crate) fn close_unclosed(
     Ok(summary.map(|summary| Account::of_recording(&summary)))
 }
 
-/// Whether a recording that was closed ends where Zoom stopped the stream: not if its process left the stream, or failed.
+/// Whether a recording that was closed ends where Zoom stopped the stream: not if its process left the stream, or
+/// failed.
 fn reaches(manifest: &Manifest, stop: &Stop) -> bool {
     let is_stopped = manifest.ending.as_ref().is_some_and(|ending| ending.stop_reason.is_some());
     is_stopped || manifest.ledger.as_ref().is_none_or(|ledger| ledger.to == stop.at)
@@ -310,8 +311,8 @@ struct Written {
 }
 
 impl Recording {
-    /// Begins to make the folder, or to go on in it. If an earlier process was connected to the stream and the folder has
-    /// nothing of it, the time until now is lost.
+    /// Begins to make the folder, or to go on in it. If an earlier process was connected to the stream and the folder
+    /// has nothing of it, the time until now is lost.
     pub(crate) fn open(
         setup: RecordingSetup,
         about: RecordingAbout,
@@ -585,10 +586,10 @@ impl Recording {
                 };
                 return (Account { recorded, ..Account::of_manifest(&manifest) }, spans);
             }
-            let wait = waits.next().filter(|_| !self.setup.deadline.is_over(Share::WireLog));
+            let wait = waits.next().filter(|_| !self.setup.deadline.is_over(StopShare::WireLog));
             match wait {
                 Some(wait) => {
-                    self.setup.deadline.within(Share::WireLog, sleep(*wait)).await;
+                    self.setup.deadline.within(StopShare::WireLog, sleep(*wait)).await;
                 }
                 None => {
                     error!(why, "a recording cannot be written to its end, closing it with what is in the files");

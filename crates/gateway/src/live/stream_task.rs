@@ -67,7 +67,7 @@ use crate::{
         unknown_messages::OddLog,
         wire_log::{Capture, Captures},
     },
-    stop::{Deadline, Share},
+    stop::{Deadline, StopShare},
     telemetry::{Counted, Metrics},
 };
 
@@ -347,7 +347,7 @@ impl StreamTask {
         if let Some(capture) = self.capture.take() {
             self.progress.begin(Doing::ClosingWireLog);
             let finished = capture.finish(stop_reason, why.clone());
-            if self.deps.deadline.within(Share::WireLog, finished).await.is_none() {
+            if self.deps.deadline.within(StopShare::WireLog, finished).await.is_none() {
                 let lost = "the end of the wire log";
                 self.deps.deadline.leave("wire log", Some(&self.stream_id), "the disk", lost);
             }

@@ -1,7 +1,8 @@
-//! Compares what is wanted with what is, and acts: claims streams, tells running ones what changed, cleans up after others.
+//! Compares what is wanted with what is, and acts: claims streams, tells running ones what changed, cleans up after
+//! others.
 //!
-//! It is level-triggered. A change of a record only says where to look; a look at everything finds what was missed, so that a
-//! repeat, a reordering, a crash or a restart needs no case of its own.
+//! It is level-triggered. A change of a record only says where to look; a look at everything finds what was missed, so
+//! that a repeat, a reordering, a crash or a restart needs no case of its own.
 
 mod chores;
 mod claims;
@@ -43,7 +44,7 @@ use crate::{
         stream_task::{Finished, StreamDeps},
         summary,
     },
-    stop::{Share, Stop},
+    stop::{Stop, StopShare},
     worker::{
         chores::Chore,
         claims::{Claims, Released},
@@ -124,7 +125,7 @@ impl Worker {
                 _ = look.tick() => Turn::Look,
             };
             // A store that does not answer must not keep the streams from being handed over.
-            if deadline.within(Share::Turn, self.take(turn)).await.is_none() {
+            if deadline.within(StopShare::Turn, self.take(turn)).await.is_none() {
                 break;
             }
         }
@@ -323,7 +324,7 @@ impl Worker {
                 self.report(compared);
             }
         };
-        let _ = deadline.within(Share::Turn, stopped).await;
+        let _ = deadline.within(StopShare::Turn, stopped).await;
         let all = async {
             // One whose driver does not take it must not keep it from the others.
             let left = self.running.values().filter(|running| !running.stopped);
@@ -336,7 +337,7 @@ impl Worker {
                 }
             }
         };
-        let _ = deadline.within(Share::Streams, all).await;
+        let _ = deadline.within(StopShare::Streams, all).await;
         for (stream_id, running) in &self.running {
             let doing = running.task.progress.now();
             deadline.leave("stream", Some(stream_id), doing.waiting_for(), doing.lost());
