@@ -45,7 +45,7 @@ use crate::{
     },
     live::{
         recording::RecordingSetup, registry::LiveStreams, repeats::RepeatGate, revoked::Revocations,
-        stream_task::StreamDeps, wire_log::Captures,
+        stream_task::StreamDeps, wire_log::WireLogs,
     },
     sinks,
     stop::{self, Deadline, StopSender, StopShare, Stopped},
@@ -207,11 +207,11 @@ impl Server {
         let intakes = Intakes::of(&apps, &policy, &connector, &store, &metrics, config.webhook.max_body_bytes)?;
         let wanted = config.media.stream_config()?;
         let recordings = config.server.data_dir.join(RECORDINGS);
-        let captures = config.server.capture.clone().map(|path| {
-            Captures::new(path.clone(), recordings.clone(), metrics.clone())
+        let wire_logs = config.server.capture.clone().map(|path| {
+            WireLogs::new(path.clone(), recordings.clone(), metrics.clone())
                 .map_err(|source| StartError::Capture { path, source })
         });
-        let captures = captures.transpose()?.map(Arc::new);
+        let wire_logs = wire_logs.transpose()?.map(Arc::new);
         let no_choice = no_choice(&wanted);
         let live = Arc::new(LiveStreams::new(owner.clone()));
         let deps = Arc::new(StreamDeps {
@@ -219,7 +219,7 @@ impl Server {
             connector: Arc::new(connector),
             config: wanted,
             live: live.clone(),
-            captures: captures.clone(),
+            wire_logs: wire_logs.clone(),
             queue_bytes: config.media.queue_bytes,
             recording: config.recording.enabled.then(|| RecordingSetup {
                 root: recordings.clone(),
@@ -230,7 +230,7 @@ impl Server {
             ledger_every: config.recording.sync_every,
             revocations: Revocations {
                 root: recordings.clone(),
-                captures,
+                wire_logs,
                 sinks: sinks.clone(),
                 metrics: metrics.clone(),
             },

@@ -121,18 +121,18 @@ async fn try_to_close(deps: &StreamDeps, stream_id: &StreamId) -> Result<bool, S
     let Some((ended, unclosed)) = record.unclosed() else { return Ok(true) };
     // A later process that records closes it.
     let Some(setup) = deps.recording.clone() else { return Ok(true) };
-    let told = ended.summary.as_deref().cloned().unwrap_or_default();
+    let reported = ended.summary.as_deref().cloned().unwrap_or_default();
     let (ended, unclosed, now) = (ended.clone(), unclosed.clone(), clock::unix_millis());
     let closed = tokio::task::spawn_blocking(move || close_unclosed(&setup, &unclosed, &ended, now)).await;
     let settled = match closed.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic())) {
         Ok(Some(account)) => {
             let RunSummary { lost, recorded, .. } = summary::of_account(&account);
             info!(%stream_id, lost = %account.loss, "the recording is closed now");
-            RunSummary { lost, recorded, ..told }
+            RunSummary { lost, recorded, ..reported }
         }
         Ok(None) => {
             warn!(%stream_id, "the recording that was to be closed is gone");
-            RunSummary { recorded: Recorded::Failed { why: "its folder is gone".into(), unclosed: None }, ..told }
+            RunSummary { recorded: Recorded::Failed { why: "its folder is gone".into(), unclosed: None }, ..reported }
         }
         Err(error) => {
             debug!(%stream_id, %error, "the recording cannot be closed yet");

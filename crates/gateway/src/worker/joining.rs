@@ -108,7 +108,7 @@ impl Joiner {
 
     /// The body of the start webhook that asked for the connection, if a wire log wants it.
     async fn start_webhook(&self, record: &StreamRecord) -> Option<Bytes> {
-        self.deps.captures.as_ref()?;
+        self.deps.wire_logs.as_ref()?;
         let body = self.deps.store.receipt_body(record.connection_entry?).await;
         let body = body.inspect_err(|error| warn!(%error, "the wire log goes without the start webhook")).ok()??;
         let is_start = Webhook::decode(&body).is_ok_and(|webhook| webhook.event.kind() == event_name::Kind::Started);
@@ -179,7 +179,8 @@ pub(super) fn about(stream_id: &StreamId, start: &Start) -> Option<RecordingAbou
 
 /// How long ago the window opened in which Zoom waits for us.
 ///
-/// If somebody was connected on this webhook, the window opened when that connection was lost, and nobody here knows when.
+/// If another process was connected on this webhook, the window opened when that connection was lost, at a time that
+/// is unknown here.
 fn age(asked: &Receipt, now: UnixMillis) -> Duration {
     if asked.steps.at(Step::Connected).is_some() { Duration::ZERO } else { now.since(asked.received_at) }
 }

@@ -104,7 +104,7 @@ impl Worker {
         }
     }
 
-    /// Runs until told to stop, then hands its streams over within the time that the stop has.
+    /// Runs until the server stops, then hands its streams over within the time that the stop has.
     pub(crate) async fn run(mut self, mut stop: Stop) {
         let mut changes = self.deps.store.changes();
         let mut look = interval(LOOK_EVERY);
@@ -200,8 +200,8 @@ impl Worker {
         };
         match record.wanted.wish() {
             Some(wish) => {
-                running.tell(&wish, record.wanted.stop.as_ref().map(|stop| stop.at)).await;
-                running.obey(record).await;
+                running.notify(&wish, record.wanted.stop.as_ref().map(|stop| stop.at)).await;
+                running.send_requests(record).await;
             }
             None if running.stopped => {}
             None => {
@@ -232,7 +232,7 @@ impl Worker {
             Ok((task, stream)) => {
                 let id = self.tasks.spawn(stream).id();
                 let mut running = Running::new(task, id, lease, &wish, record.wanted.is_closing(), signed_at);
-                running.obey(&record).await;
+                running.send_requests(&record).await;
                 self.running.insert(record.stream_id.clone(), running);
                 Ok(())
             }
@@ -265,7 +265,7 @@ impl Worker {
             }
         };
         let Some(mut running) = self.running.remove(&stream_id) else { return };
-        running.listen();
+        running.take_acknowledgements();
         self.cleanup.ended(stream_id, running.task.recall.downgrade());
         self.claims.release(running.lease, outcome, running.signed_at);
     }
@@ -339,8 +339,8 @@ impl Worker {
         };
         let _ = deadline.within(StopShare::Streams, all).await;
         for (stream_id, running) in &self.running {
-            let doing = running.task.progress.now();
-            deadline.leave("stream", Some(stream_id), doing.waiting_for(), doing.lost());
+            let activity = running.task.progress.now();
+            deadline.leave("stream", Some(stream_id), activity.waiting_for(), activity.lost());
         }
         for stream_id in self.claims.unreleased() {
             let lost = "that the stream has ended; the next process finds it out again";
