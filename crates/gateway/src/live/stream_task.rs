@@ -16,10 +16,9 @@ use rtms_client::{
 use rtms_proto::{
     config::StreamConfig,
     error::Misuse,
-    event::{CloseAnswer, Ending, Event, Interruption, Odd},
+    event::{CloseAnswer, Ending, Event, Odd},
     join_options::JoinOptions,
     next_step::NextStep,
-    role::Role,
     signaling::StreamStart,
 };
 use rtms_record::{Input, Note, RecordingAbout, ledger::SpanChange};
@@ -335,15 +334,15 @@ impl StreamTask {
         let next = next(&ending);
         std::mem::take(&mut self.unknown_messages).finish();
         match (&ending, next) {
-            (Ending::Failed(_), _) => error!(why, next = word_of(next), "the stream failed"),
+            (Ending::Failed(_), _) => error!(why, next = next.as_str(), "the stream failed"),
             (Ending::Stopped { .. } | Ending::Closed { .. } | Ending::Abandoned, Next::OperatorFirst) => {
-                warn!(why, next = word_of(next), "the stream ended");
+                warn!(why, next = next.as_str(), "the stream ended");
             }
             (Ending::Stopped { .. } | Ending::Closed { .. } | Ending::Abandoned, _) => {
-                info!(why, next = word_of(next), "the stream ended");
+                info!(why, next = next.as_str(), "the stream ended");
             }
         }
-        self.deps.metrics.ended(word_of(next));
+        self.deps.metrics.ended(next);
         if let Some(wire_log) = self.wire_log.take() {
             self.progress.begin(Activity::ClosingWireLog);
             let finished = wire_log.finish(stop_reason, why.clone());
@@ -517,7 +516,7 @@ impl StreamTask {
             }
             Event::Interrupted { role, cause, unheard, why } => {
                 warn!(%role, %cause, ?unheard, why, "a connection was lost");
-                self.deps.metrics.interrupted(kind_of(role), cause_of(cause));
+                self.deps.metrics.interrupted(role, cause);
                 record(note("interrupted", json!({ "connection": role.to_string(), "why": why })));
                 self.publish(Body::Interrupted { why });
             }
@@ -660,33 +659,6 @@ fn next(ending: &Ending) -> Next {
         (_, NextStep::Over) => Next::Nothing,
         (_, NextStep::AskForNewStream) => Next::AskForNewStream,
         (_, NextStep::OperatorFirst) => Next::OperatorFirst,
-    }
-}
-
-fn word_of(next: Next) -> &'static str {
-    match next {
-        Next::Nothing => "nothing",
-        Next::HandedOver => "handed_over",
-        Next::AskForNewStream => "ask_for_new_stream",
-        Next::OperatorFirst => "operator_first",
-        Next::Delete => "delete",
-    }
-}
-
-fn kind_of(role: Role) -> &'static str {
-    match role {
-        Role::Signaling => "signaling",
-        Role::Media(_) => "media",
-    }
-}
-
-fn cause_of(cause: Interruption) -> &'static str {
-    match cause {
-        Interruption::ConnectionLost => "connection_lost",
-        Interruption::Frozen => "frozen",
-        Interruption::SignalingLost => "signaling_lost",
-        Interruption::Failover => "failover",
-        Interruption::ToldByZoom => "told_by_zoom",
     }
 }
 

@@ -29,10 +29,10 @@ use tracing::{Span, warn};
 
 use crate::{
     live::wire_log::{
-        queue::{Item, Loss, Shared, payload_bytes},
+        queue::{Item, Shared, payload_bytes},
         writer::Writer,
     },
-    telemetry::Metrics,
+    telemetry::{LineLoss, Metrics},
 };
 
 /// The longest file of one join. A day of everything is more, but a wire log is for finding a fault, which shows
@@ -137,7 +137,7 @@ impl WireLogs {
 fn lose_all(mut items: mpsc::Receiver<Item>, shared: &Shared) {
     while let Some(Item::Seen { seen, .. }) = items.blocking_recv() {
         shared.waiting_bytes.fetch_sub(payload_bytes(&seen), Ordering::Relaxed);
-        shared.count(1, Loss::Disk);
+        shared.count(1, LineLoss::Disk);
     }
 }
 
@@ -179,7 +179,7 @@ impl WireLog for WireLogHandle {
                 }
             }
         }
-        self.shared.lose(1, Loss::TooFast);
+        self.shared.lose(1, LineLoss::TooFast);
     }
 }
 

@@ -10,7 +10,7 @@ use rtms_proto::{output::ConnectionId, role::Role};
 use rtms_wire::codes::stop_reason::StopReason;
 use tokio::sync::oneshot;
 
-use crate::telemetry::Metrics;
+use crate::telemetry::{LineLoss, Metrics};
 
 /// The state that both ends of the queue share.
 #[derive(Debug)]
@@ -19,19 +19,6 @@ pub(super) struct Shared {
     pub(super) waiting_bytes: AtomicUsize,
     /// Lines that are missing and not yet reported in the file.
     pub(super) lost: AtomicU64,
-}
-
-/// Why a line is not in the file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Loss {
-    /// It did not fit into the queue.
-    TooFast,
-    /// It is longer than a line may be.
-    TooLong,
-    /// It could not be written.
-    Disk,
-    /// The file had reached its bound, and notes that it ends there.
-    FileFull,
 }
 
 /// One item for the file.
@@ -45,26 +32,14 @@ pub(super) enum Item {
 
 impl Shared {
     /// Counts lines as missing, to be reported in the file too.
-    pub(super) fn lose(&self, lines: u64, why: Loss) {
+    pub(super) fn lose(&self, lines: u64, why: LineLoss) {
         self.lost.fetch_add(lines, Ordering::Relaxed);
         self.count(lines, why);
     }
 
     /// Counts lines as missing in the metrics alone.
-    pub(super) fn count(&self, lines: u64, why: Loss) {
-        self.metrics.capture_lost(lines, why.as_str());
-    }
-}
-
-impl Loss {
-    /// The word for it in the metrics.
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::TooFast => "too_fast",
-            Self::TooLong => "too_long",
-            Self::Disk => "disk",
-            Self::FileFull => "file_full",
-        }
+    pub(super) fn count(&self, lines: u64, why: LineLoss) {
+        self.metrics.capture_lost(lines, why);
     }
 }
 

@@ -22,7 +22,10 @@ use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{info, warn};
 
-use crate::live::wire_log::queue::{Item, Loss, Shared, payload_bytes};
+use crate::{
+    live::wire_log::queue::{Item, Shared, payload_bytes},
+    telemetry::LineLoss,
+};
 
 /// The bytes that are collected before they are written.
 const BATCH_BYTES: usize = 256 << 10;
@@ -144,14 +147,14 @@ impl Writer {
 
     fn add(&mut self, line: &WireLogLine<'_>) {
         if self.is_full {
-            return self.shared.count(1, Loss::FileFull);
+            return self.shared.count(1, LineLoss::FileFull);
         }
         match encoded(line) {
-            Ok(text) if text.len() > MAX_LINE_BYTES => self.shared.lose(1, Loss::TooLong),
+            Ok(text) if text.len() > MAX_LINE_BYTES => self.shared.lose(1, LineLoss::TooLong),
             Ok(text) => {
                 let end = self.written + (self.batch.len() + text.len()) as u64;
                 if end + LAST_LINES_BYTES > self.max_file_bytes {
-                    self.shared.count(1, Loss::FileFull);
+                    self.shared.count(1, LineLoss::FileFull);
                     self.stop(line.ms);
                 } else {
                     self.batch.extend_from_slice(&text);
@@ -197,7 +200,7 @@ impl Writer {
                 if !std::mem::replace(&mut self.is_failing, true) {
                     warn!(%error, file = %self.path.display(), "the wire log cannot be written, lines are lost");
                 }
-                self.shared.lose(self.batch_lines, Loss::Disk);
+                self.shared.lose(self.batch_lines, LineLoss::Disk);
                 // If that cannot be written either, they are still lost, and were counted before.
                 self.shared.lost.fetch_add(self.batch_lost, Ordering::Relaxed);
                 // If this fails as well, the next line lands behind a torn one, and readers name its number.
