@@ -13,7 +13,10 @@ use rtms_client::{connect::TcpConnector, error::TlsSetupError};
 use rtms_record::Options;
 use rtms_sink::delivery::Delivery;
 use rtms_store::{engine::Engine, error::StoreError, lease::OwnerId, store::Store};
-use rtms_wire::{time::UnixMillis, webhook::server_url::ServerUrlPolicy};
+use rtms_wire::{
+    time::{UnixMillis, millis},
+    webhook::server_url::ServerUrlPolicy,
+};
 use tokio::{
     task::JoinHandle,
     time::{Instant, MissedTickBehavior, interval, sleep},
@@ -471,7 +474,7 @@ async fn prune(store: Arc<dyn Store>, keep: Duration) {
     loop {
         every.tick().await;
         let now = clock::unix_millis();
-        let older_than = UnixMillis(now.0.saturating_sub(u64::try_from(keep.as_millis()).unwrap_or(u64::MAX)));
+        let older_than = UnixMillis(now.0.saturating_sub(millis(keep)));
         match store.prune(older_than).await {
             Ok(pruned) => debug!(?pruned, "pruned the store"),
             Err(error) => warn!(%error, "the store could not be pruned"),

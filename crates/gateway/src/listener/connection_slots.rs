@@ -3,7 +3,7 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -14,6 +14,7 @@ use tokio::{
 
 use crate::{
     listener::active_requests::{ConnectionRequests, RequestActivity},
+    lock::locked,
     stop::{self, Stop, StopSender},
 };
 
@@ -65,7 +66,7 @@ impl ConnectionSlots {
         };
         let (requests, activity) = ConnectionRequests::new();
         let (leave, evicted) = stop::channel();
-        let mut occupied = self.occupied();
+        let mut occupied = locked(&self.occupied);
         if occupied.len() >= self.most.saturating_mul(2) {
             occupied.retain(|slot| !slot.activity.is_closed());
         }
@@ -82,18 +83,13 @@ impl ConnectionSlots {
 
     /// Evicts one connection: the oldest without any request so far, or else the oldest whose answer is written.
     fn evict(&self) {
-        let mut occupied = self.occupied();
+        let mut occupied = locked(&self.occupied);
         occupied.retain(|slot| !slot.activity.is_closed());
         let unused = occupied.iter().position(|slot| slot.activity.is_unused());
         let idle = unused.or_else(|| occupied.iter().position(|slot| slot.activity.is_idle_for(ANSWER_WRITTEN)));
         if let Some(slot) = idle.and_then(|position| occupied.remove(position)) {
             slot.leave.send_replace(true);
         }
-    }
-
-    fn occupied(&self) -> std::sync::MutexGuard<'_, VecDeque<Occupied>> {
-        // It is whole after every statement, so a panic elsewhere does not spoil it.
-        self.occupied.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -141,6 +137,6 @@ mod tests {
         for _ in 0..1000 {
             drop(slots.take().await);
         }
-        assert!(slots.occupied().len() <= slots.most * 2, "{}", slots.occupied().len());
+        assert!(locked(&slots.occupied).len() <= slots.most * 2, "{}", locked(&slots.occupied).len());
     }
 }

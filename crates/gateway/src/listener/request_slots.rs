@@ -2,12 +2,11 @@
 //!
 //! So a crowd of requests that are never finished does not keep out a request that finishes in time.
 
-use std::{
-    collections::VecDeque,
-    sync::{Mutex, PoisonError},
-};
+use std::{collections::VecDeque, sync::Mutex};
 
 use tokio::sync::oneshot;
+
+use crate::lock::locked;
 
 /// The slots for requests.
 #[derive(Debug)]
@@ -29,8 +28,7 @@ impl RequestSlots {
     /// Takes a slot. If none is free, the oldest holder is evicted.
     pub(crate) fn take(&self) -> RequestSlot {
         let (evict, evicted) = oneshot::channel();
-        // It is whole after every statement, so a panic elsewhere does not spoil it.
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = locked(&self.taken);
         if taken.len() >= self.most {
             taken.retain(|slot| !slot.is_closed());
         }

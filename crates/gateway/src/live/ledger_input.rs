@@ -25,7 +25,7 @@ use rtms_wire::{
         stop_reason::StopReason,
     },
     media::medium::{MediaTypes, Medium},
-    time::UnixMillis,
+    time::{UnixMillis, millis},
 };
 use serde::Serialize;
 
@@ -294,7 +294,7 @@ fn when(zoom: Option<UnixMillis>, now: UnixMillis) -> When {
 }
 
 fn before(now: UnixMillis, ago: Duration) -> UnixMillis {
-    UnixMillis(now.0.saturating_sub(u64::try_from(ago.as_millis()).unwrap_or(u64::MAX)))
+    UnixMillis(now.0.saturating_sub(millis(ago)))
 }
 
 /// Returns why a medium that was refused for good is off.

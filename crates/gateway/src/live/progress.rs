@@ -1,6 +1,8 @@
 //! The activity of a stream task, so that the log can name it if the task does not finish in time.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
+
+use crate::lock::locked;
 
 /// The activity of a stream task.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,10 +50,10 @@ pub(crate) struct Progress(Mutex<Activity>);
 
 impl Progress {
     pub(crate) fn begin(&self, activity: Activity) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = activity;
+        *locked(&self.0) = activity;
     }
 
     pub(crate) fn now(&self) -> Activity {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        *locked(&self.0)
     }
 }

@@ -6,7 +6,7 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
@@ -34,7 +34,7 @@ use rtms_wire::{
     time::UnixMillis,
 };
 
-use crate::clock;
+use crate::{clock, lock::locked};
 use rtms_api::{
     standing::StreamStanding,
     stream::{CameraLine, ConnectionLine, InterruptionLine, MediumLine, StreamDetail, StreamLine},
@@ -515,11 +515,6 @@ fn stream_state(state: StreamState) -> String {
 
 fn session_state(state: SessionState) -> String {
     if matches!(state, SessionState::Unknown(_)) { state.to_string() } else { state.name().to_owned() }
-}
-
-/// What is behind these locks is whole after every statement, so a panic elsewhere does not spoil it.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use std::{
 use rtms_client::wire_log::{Seen, WireLog};
 use rtms_proto::{output::ConnectionId, role::Role};
 use rtms_record::layout;
-use rtms_wire::{codes::stop_reason::StopReason, ids::StreamId, wire_log::WireLogHeader};
+use rtms_wire::{codes::stop_reason::StopReason, ids::StreamId, time::millis, wire_log::WireLogHeader};
 use tokio::{
     sync::{mpsc, oneshot},
     time::{Instant, timeout},
@@ -158,7 +158,7 @@ impl WireLogHandle {
     }
 
     fn ms(&self) -> u64 {
-        u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX)
+        millis(self.begun.elapsed())
     }
 }
 

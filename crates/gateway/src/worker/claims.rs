@@ -1,11 +1,11 @@
 //! Claiming streams and giving them up again: the leases of this worker.
 //!
-//! They are renewed by a task of its own, so that nothing else that waits for the store holds it up. Each stream obeys its lease by
-//! itself ([`crate::live::tenure`]).
+//! They are renewed by a task of its own, so that nothing else that waits for the store holds it up. Each stream obeys
+//! its lease by itself ([`crate::live::tenure`]).
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
 
@@ -28,6 +28,7 @@ use tracing::{debug, error, info, warn};
 use crate::{
     clock,
     live::tenure::{self, Tenure, TenureSender, Term},
+    lock::locked,
     telemetry::Metrics,
     trouble::Trouble,
 };
@@ -73,8 +74,8 @@ impl Claims {
         Self { store, metrics, owner, term, held, renewing, releasing, unreleased }
     }
 
-    /// Claims a stream; none if somebody has it, or if the store answered so late that it is to be left already. The record is as it is since: it may have moved on between the look and the
-    /// claim.
+    /// Claims a stream; none if somebody has it, or if the store answered so late that it is to be left already. The
+    /// record is as it is since: it may have moved on between the look and the claim.
     pub(super) async fn claim(
         &self,
         stream_id: &StreamId,
@@ -111,8 +112,8 @@ impl Claims {
         self.held.locked().remove(stream_id);
     }
 
-    /// Gives a stream up whose task has ended, in the background: ends of many streams share a sync, and a store that does not
-    /// answer holds up nothing else. As long as it is ours, nobody joins a stream that has ended.
+    /// Gives a stream up whose task has ended, in the background: ends of many streams share a sync, and a store that
+    /// does not answer holds up nothing else. As long as it is ours, nobody joins a stream that has ended.
     pub(super) fn release(&mut self, lease: Lease, outcome: Outcome, signed_at: u64) {
         self.unreleased.insert(lease.stream_id.clone());
         let (store, metrics, held) = (self.store.clone(), self.metrics.clone(), self.held.clone());
@@ -159,8 +160,7 @@ impl Drop for Claims {
 
 impl Held {
     fn locked(&self) -> MutexGuard<'_, BTreeMap<StreamId, (Lease, TenureSender)>> {
-        // It is whole after every statement, so a panic elsewhere does not spoil it.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.0)
     }
 
     /// Takes the store's answer on one lease, which was asked for at this moment.
