@@ -30,10 +30,10 @@ const BATCH: usize = 256;
 /// a second, far more than Zoom starts streams.
 const GROUP: usize = 8;
 
-/// How long the entries of a batch are ours. Another dispatcher gets those that are not settled by then.
+/// The time for which this dispatcher owns the entries of a batch. Another one gets those not settled by then.
 const TAKE_TERM: Duration = Duration::from_secs(10);
 
-/// How long to wait before the store is tried again.
+/// The pause before the store is tried again.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
 
 /// Reads the inbox. Several may: each entry is one's at a time.
@@ -41,11 +41,11 @@ pub(crate) struct Dispatcher {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) policy: ServerUrlPolicy,
     pub(crate) metrics: Arc<Metrics>,
-    /// What was settled before.
+    /// The bodies that were settled before.
     pub(crate) recent: Mutex<RecentBodies>,
 }
 
-/// What is to be done with an entry.
+/// The decision about an entry.
 enum Judgement {
     Fold(Box<FoldInput>),
     Settle(Verdict),

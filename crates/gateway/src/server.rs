@@ -56,13 +56,13 @@ use crate::{
     worker::Worker,
 };
 
-/// How often old entries are removed.
+/// The time between two removals of old entries.
 const PRUNE_EVERY: Duration = Duration::from_secs(3600);
 
-/// How often a store that failed is asked to prove itself.
+/// The time between two tries of a store that failed.
 const PROVE_EVERY: Duration = Duration::from_secs(1);
 
-/// How often a successor looks whether the data folder is free. Zoom's window runs meanwhile.
+/// The time between two checks of a successor whether the data folder is free. Zoom's window runs meanwhile.
 const LOOK_FOR_LOCK_EVERY: Duration = Duration::from_millis(50);
 
 /// The folder of the recordings below the data folder.
@@ -315,29 +315,29 @@ impl Server {
         })
     }
 
-    /// Where webhooks are taken.
+    /// Returns the address of the webhook door.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The address of the API, if it has one beside its socket.
+    /// Returns the address of the API, if it has one beside its socket.
     pub fn api_address(&self) -> Option<SocketAddr> {
         self.api_address
     }
 
-    /// What was counted so far.
+    /// Returns the metrics.
     pub fn metrics(&self) -> Arc<Metrics> {
         self.metrics.clone()
     }
 
-    /// The store.
+    /// Returns the store.
     pub fn store(&self) -> Arc<dyn Store> {
         self.store.clone()
     }
 
     /// Stops in order: the streams handed over with their files closed, no new webhooks, the sinks emptied, the store
     /// closed. So a webhook that comes while streams are handed over is stored, and a successor acts on it at once; if
-    /// it found nobody, Zoom would send it again after minutes, when the window of its stream has closed.
+    /// it found no server, Zoom would send it again after minutes, when the window of its stream has closed.
     ///
     /// Returns within `server.stop_within`, whatever hangs: each part has a share of the time, and what could not be
     /// finished is logged with what is lost. Its threads may hang on, so the caller should leave without waiting for

@@ -19,7 +19,7 @@ use serde::Serialize;
 
 use crate::config::app::AuthConfig;
 
-/// How long a token lives. Zoom wants at least 3599 s.
+/// The lifetime of a token. Zoom demands at least 3599 s.
 const TOKEN_SECONDS: u64 = 3600;
 
 /// The second lock, with its secret.

@@ -32,7 +32,7 @@ const MAX_STREAMS: u32 = 128;
 /// The first bytes of an HTTP/2 connection. No HTTP/1.1 request begins so: there is no method PRI.
 const HTTP2_OPENING: &[u8] = b"PRI";
 
-/// How long a connection stays at a stop once no request of it is under way, for its last answer to be written.
+/// The time for which a connection stays at a stop after its last active request, for the answer to be written.
 const LAST_ANSWER: Duration = Duration::from_millis(200);
 
 /// Why a connection ended before its time.

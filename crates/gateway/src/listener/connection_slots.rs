@@ -18,10 +18,10 @@ use crate::{
     stop::{self, Stop, StopSender},
 };
 
-/// How long a connection keeps its slot after an answer in any case: the answer has to be written.
+/// The time for which a connection keeps its slot after an answer in any case, so that the answer can be written.
 const ANSWER_WRITTEN: Duration = Duration::from_millis(200);
 
-/// How often a newcomer looks again for an idle connection.
+/// The time between two looks of a newcomer for an idle connection.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// The slots of a listener.

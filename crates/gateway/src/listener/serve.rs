@@ -24,7 +24,7 @@ use crate::{
     trouble::Trouble,
 };
 
-/// How long active requests may take to be answered when the program stops.
+/// The time for answering the active requests when the program stops.
 const FINISH_WITHIN: Duration = Duration::from_secs(3);
 
 /// The routes of each listener. Nothing but webhooks, tokens for them and health belongs at the door: anybody may reach

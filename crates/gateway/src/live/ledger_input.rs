@@ -66,7 +66,7 @@ pub(crate) fn opening(
         () if !product.has(medium) => Some((medium, OffWhy::NotOffered)),
         () => None,
     });
-    // As if it were our time, though it is Zoom's: it was written too long ago to tell the clocks from each other.
+    // As if it were our time, though it is Zoom's: it was written too long ago to compare the clocks by it.
     let since = When::Ours(started_at);
     let off = unwanted.map(|(medium, why)| Input::Change(Change::Off(medium, why, None), since));
     clock.into_iter().chain(off).collect()
@@ -87,14 +87,14 @@ pub(crate) fn lost(lost: Lost) -> Input {
 impl LedgerInput {
     /// Creates the translator for a stream of this product, of which these media are wanted.
     ///
-    /// A list that names every medium is the one that settings have if nobody changed it.
+    /// A list that names every medium is the default of the settings.
     pub(crate) fn new(product: Product, wanted: MediaTypes) -> Self {
         let unpublished = Medium::ALL.into_iter().filter(|medium| !product.has(*medium)).collect();
         let insists = Medium::ALL.into_iter().any(|medium| !wanted.contains(medium));
         Self { unpublished, insists, ..Self::default() }
     }
 
-    /// Whether a medium that cannot be had is one that Zoom does not offer and nobody insists on.
+    /// Whether an unavailable medium is one that Zoom does not offer and the settings do not insist on.
     pub(crate) fn is_not_offered(&self, medium: Medium, error: &StreamError) -> bool {
         let is_absent = matches!(error, StreamError::LeftOut { role: Role::Signaling });
         self.unpublished.contains(&medium) || is_absent && !self.insists

@@ -39,7 +39,7 @@ use crate::{
     trouble::Trouble,
 };
 
-/// How long events are gathered before they are written. Long enough that a write serves many packets of many people.
+/// The time for which events are gathered before they are written, so that a write serves many packets of many people.
 const GATHER: Duration = Duration::from_millis(100);
 
 /// The most events that are gathered. Further ones wait in the stream's queue, which knows what to drop first.
@@ -58,7 +58,7 @@ const OPEN_AGAIN_AFTER: [Duration; 5] = [
 const CLOSE_AGAIN_AFTER: [Duration; 4] =
     [Duration::from_millis(250), Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2)];
 
-/// Where and how streams are recorded.
+/// The folder and the options of recordings.
 #[derive(Clone, Debug)]
 pub(crate) struct RecordingSetup {
     pub(crate) root: PathBuf,
@@ -265,7 +265,7 @@ impl Unrecorded {
     }
 }
 
-/// One stream's recording.
+/// The recording of one stream.
 pub(crate) struct Recording {
     state: State,
     gathered: Vec<Timed>,

@@ -336,7 +336,7 @@ impl LiveStream {
         line.joined_at = Some(self.joined_at);
         // How an earlier run ended is not how this one does.
         line.ended = None;
-        // Somebody may have asked for its end just now.
+        // A client may have asked for its end just now.
         line.state = if self.is_stopping(&state) || line.state == StreamStanding::Stopping {
             StreamStanding::Stopping
         } else if !signaling {
@@ -545,7 +545,7 @@ mod tests {
         assert_eq!((state.people.len(), state.sessions.len()), (MAX_PEOPLE, MAX_SESSIONS));
         let known = &state.people[&UserId::from(1)];
         assert_eq!((known.name.as_deref(), known.camera_on), (Some("Ines"), true));
-        // All cameras are on: whoever comes then is not known.
+        // All cameras are on, so a newcomer is not remembered.
         for number in 10_000..12_000 {
             state.seen(&person(number, None), Some(true));
         }

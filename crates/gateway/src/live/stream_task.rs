@@ -84,7 +84,7 @@ pub(crate) struct StreamDeps {
     pub(crate) queue_bytes: usize,
     /// None when nothing is recorded.
     pub(crate) recording: Option<RecordingSetup>,
-    /// How often the ledger of a stream that is not recorded is published.
+    /// The time between two publications of the ledger of a stream that is not recorded.
     pub(crate) ledger_every: Duration,
     pub(crate) revocations: Revocations,
     pub(crate) sinks: Arc<Vec<Delivery>>,

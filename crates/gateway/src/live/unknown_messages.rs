@@ -13,7 +13,7 @@ use tracing::{debug, warn};
 /// The number of messages of a kind that are logged one by one, per stream.
 const FEW: u64 = 5;
 
-/// How often further ones are summed up, while they come.
+/// The time between two sums of further messages.
 const SUM_EVERY: Duration = Duration::from_secs(60);
 
 /// Logs one stream's unknown messages, and counts them by kind, in the few fixed words of [`Odd::kind`].

@@ -45,7 +45,7 @@ const MAX_WAITING_BYTES: usize = 16 << 20;
 /// The same in lines, so that many small ones cannot take more memory than a few large ones.
 const MAX_WAITING_LINES: usize = 8192;
 
-/// How long the end of a stream waits for the end of its file.
+/// The longest wait of an ended stream for the end of its file.
 const FINISH_WITHIN: Duration = Duration::from_secs(5);
 
 /// Begins and deletes the wire logs of this process.

@@ -82,7 +82,7 @@ impl Joiner {
                 seed: uuid::Uuid::now_v7().as_u64_pair().1,
                 alternatives: self.alternatives(stream_id, wish, &instance, &signature),
             },
-            // A start without a time of its own has ours, which tells nothing.
+            // A start without a time of its own has ours, which proves nothing.
             clocks: asked
                 .map(|asked| ClockPair { zoom: wish.at, ours: asked.received_at })
                 .filter(|pair| pair.zoom != pair.ours),
@@ -160,7 +160,7 @@ pub(super) async fn receipts(deps: &StreamDeps, stream_id: &StreamId) -> Vec<Rec
     })
 }
 
-/// What the recording of a stream is about; none if its start does not say what is streamed.
+/// Returns the description of a stream for its recording; none if its start does not name the product and instance.
 pub(super) fn about(stream_id: &StreamId, start: &Start) -> Option<RecordingAbout> {
     let mut extra = Extra::new();
     extra.insert("app".into(), start.app.as_str().into());
@@ -177,7 +177,7 @@ pub(super) fn about(stream_id: &StreamId, start: &Start) -> Option<RecordingAbou
     })
 }
 
-/// How long ago the window opened in which Zoom waits for us.
+/// Returns the time since the window opened in which Zoom waits for us.
 ///
 /// If another process was connected on this webhook, the window opened when that connection was lost, at a time that
 /// is unknown here.

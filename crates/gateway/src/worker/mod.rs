@@ -1,5 +1,5 @@
-//! Compares what is wanted with what is, and acts: claims streams, tells running ones what changed, cleans up after
-//! others.
+//! Compares the wanted streams with the running ones, and acts: claims streams, notifies running ones of changes,
+//! cleans up after other processes.
 //!
 //! It is level-triggered. A change of a record only says where to look; a look at everything finds what was missed, so
 //! that a repeat, a reordering, a crash or a restart needs no case of its own.
@@ -54,10 +54,10 @@ use crate::{
     },
 };
 
-/// How often it is looked for streams that can be claimed.
+/// The time between two looks for streams that can be claimed.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// How often the records of all streams that run are read. Changes come by themselves; this finds one that did not.
+/// The time between two reads of the records of all running streams. Changes are notified; this finds a missed one.
 const LOOK_AT_ALL_EVERY: Duration = Duration::from_secs(30);
 
 /// Owns the streams of this process.
@@ -73,7 +73,7 @@ pub(crate) struct Worker {
     is_stopping: bool,
 }
 
-/// What the worker does next.
+/// The next step of the worker.
 enum Turn {
     Finished(Result<Finished, JoinError>),
     Released(Result<Released, JoinError>),

@@ -33,7 +33,7 @@ const BATCH_BYTES: usize = 256 << 10;
 /// The bytes kept free below the bound for the lines that note how the file ends.
 const LAST_LINES_BYTES: u64 = 4096;
 
-/// How often one stream is joined into one folder, at most.
+/// The most files of one stream in one folder.
 const MAX_JOINS: u32 = 10_000;
 
 /// The code that our WebSockets close with.
@@ -215,7 +215,7 @@ impl Writer {
     }
 }
 
-/// One line and its end.
+/// Returns a line with its line end.
 fn encoded(line: &impl Serialize) -> serde_json::Result<Vec<u8>> {
     let mut text = serde_json::to_vec(line)?;
     text.push(b'\n');
@@ -249,7 +249,7 @@ fn what(connection: ConnectionId, role: Role, seen: &Seen) -> What<'_> {
     }
 }
 
-/// What the other side said in words, or may have a part in, on one line.
+/// Returns text that the other side may have written, on one line.
 fn text_of(text: Cow<'_, str>) -> Cow<'_, str> {
     match text {
         Cow::Borrowed(text) => one_line(text),
