@@ -18,14 +18,14 @@ use tokio::{
 
 use crate::clock;
 
-/// How long a claim lasts: longer than one round of a sink that is slow. The claims of a process that is gone end when the
-/// store is opened, so nobody waits for this.
+/// How long a claim lasts: longer than one round of a sink that is slow. The claims of a process that died end when the
+/// store is opened, so no other process waits for this.
 const TERM: Duration = Duration::from_secs(60);
 
-/// How long at most nobody looks whether something is due; what is new is seen at once.
+/// The longest time between two looks for due envelopes. New ones are seen at once.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
-/// A queue of the store's for one sink.
+/// The queue of one sink in the store.
 pub(crate) struct StoreBacklog {
     store: Arc<dyn Store>,
     owner: OwnerId,

@@ -1,9 +1,10 @@
 //! From the inbox to the records: each stored webhook is read, judged, folded into its stream's record, and settled.
 //!
-//! It may stop at any point and start again: an entry stays pending until it is settled, and folding twice changes nothing.
+//! It may stop at any point and start again: an entry stays pending until it is settled, and folding twice changes
+//! nothing.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -20,19 +21,19 @@ use rtms_store::{
 use rtms_wire::webhook::{Webhook, WebhookBody, server_url::ServerUrlPolicy};
 use tracing::{debug, info, warn};
 
-use crate::{clock, door::repeats::RecentBodies, stop::Stop, telemetry::Metrics};
+use crate::{clock, door::repeats::RecentBodies, lock::locked, stop::Stop, telemetry::Metrics};
 
 /// Entries taken at a time.
 const BATCH: usize = 256;
 
-/// Entries settled at once. Webhooks that arrive meanwhile wait for them in the same commit, so few; and yet thousands a
-/// second, far more than Zoom starts streams.
+/// Entries settled at once. Webhooks that arrive meanwhile wait for them in the same commit, so few; and yet thousands
+/// a second, far more than Zoom starts streams.
 const GROUP: usize = 8;
 
-/// How long the entries of a batch are ours. Another dispatcher gets those that are not settled by then.
+/// The time for which this dispatcher owns the entries of a batch. Another one gets those not settled by then.
 const TAKE_TERM: Duration = Duration::from_secs(10);
 
-/// How long to wait before the store is tried again.
+/// The pause before the store is tried again.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
 
 /// Reads the inbox. Several may: each entry is one's at a time.
@@ -40,11 +41,11 @@ pub(crate) struct Dispatcher {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) policy: ServerUrlPolicy,
     pub(crate) metrics: Arc<Metrics>,
-    /// What was settled before.
+    /// The bodies that were settled before.
     pub(crate) recent: Mutex<RecentBodies>,
 }
 
-/// What is to be done with an entry.
+/// The decision about an entry.
 enum Judgement {
     Fold(Box<FoldInput>),
     Settle(Verdict),
@@ -110,7 +111,7 @@ impl Dispatcher {
             debug!(entry = %id, deliveries, "an entry was taken and not settled, settling it now");
         }
         // The door has counted one that came before.
-        let is_new = self.recent.lock().unwrap_or_else(PoisonError::into_inner).is_new(&entry.body);
+        let is_new = locked(&self.recent).is_new(&entry.body);
         let class = match self.judge(&entry, is_new) {
             Judgement::Settle(verdict) => {
                 let class = verdict.class;

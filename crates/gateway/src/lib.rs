@@ -1,13 +1,13 @@
 //! The server: webhooks in at the door, streams joined, recordings and envelopes out.
 //!
-//! A webhook's way: [`door::webhook`] verifies it and appends it to the store's inbox, and Zoom is answered. `dispatcher`
-//! reads the inbox, folds each entry into its stream's record and settles it. `worker` compares the records with what
-//! runs, claims what should run and does not, and starts a stream task in `live` for it, which takes the client's events to
-//! the recording and to the sinks. It runs one way; nothing calls back up.
+//! A webhook's way: [`door::webhook`] verifies it and appends it to the store's inbox, and Zoom is answered.
+//! `dispatcher` reads the inbox, folds each entry into its stream's record and settles it. `worker` compares the
+//! records with what runs, claims what should run and does not, and starts a stream task in `live` for it, which takes
+//! the client's events to the recording and to the sinks. It runs one way; nothing calls back up.
 //!
-//! The rooms, from the top down: [`server`] builds and stops the parts. `listener`, `door`, `api`, `intake`, `dispatcher`
-//! and `worker` are those parts. `live` holds the streams that run here. [`apps`] holds secrets, and [`config`] is the
-//! ground. A room uses only what lies below it.
+//! The rooms, from the top down: [`server`] builds and stops the parts. `listener`, `door`, `api`, `intake`,
+//! `dispatcher` and `worker` are those parts. `live` holds the streams that run here. [`apps`] holds secrets, and
+//! [`config`] is the ground. A room uses only what lies below it.
 
 pub mod api;
 pub mod apps;
@@ -19,6 +19,7 @@ pub mod door;
 pub mod intake;
 pub mod listener;
 pub mod live;
+mod lock;
 pub mod server;
 mod sinks;
 pub mod stop;

@@ -13,7 +13,10 @@ use rtms_client::{connect::TcpConnector, error::TlsSetupError};
 use rtms_record::Options;
 use rtms_sink::delivery::Delivery;
 use rtms_store::{engine::Engine, error::StoreError, lease::OwnerId, store::Store};
-use rtms_wire::{time::UnixMillis, webhook::server_url::ServerUrlPolicy};
+use rtms_wire::{
+    time::{UnixMillis, millis},
+    webhook::server_url::ServerUrlPolicy,
+};
 use tokio::{
     task::JoinHandle,
     time::{Instant, MissedTickBehavior, interval, sleep},
@@ -32,34 +35,34 @@ use crate::{
     dispatcher::Dispatcher,
     door::{
         diagnosis::Diagnosis,
-        webhook::{self, Door, Room},
+        webhook::{self, BodyMemory, Door},
     },
     intake::{IntakeUnusable, Intakes},
     listener::{
         accept,
-        active_requests::Work,
+        active_requests::ActiveRequests,
         api_listeners::ApiListeners,
         serve::{self, Routers},
-        share::Share as ConnectionShare,
+        share::ConnectionLimits,
         tls::{DoorTls, DoorTlsError},
     },
     live::{
         recording::RecordingSetup, registry::LiveStreams, repeats::RepeatGate, revoked::Revocations,
-        stream_task::StreamDeps, wire_log::Captures,
+        stream_task::StreamDeps, wire_log::WireLogs,
     },
     sinks,
-    stop::{self, Deadline, Share, StopSender, Stopped},
+    stop::{self, Deadline, StopSender, StopShare, Stopped},
     telemetry::Metrics,
     worker::Worker,
 };
 
-/// How often old entries are removed.
+/// The time between two removals of old entries.
 const PRUNE_EVERY: Duration = Duration::from_secs(3600);
 
-/// How often a store that failed is asked to prove itself.
+/// The time between two tries of a store that failed.
 const PROVE_EVERY: Duration = Duration::from_secs(1);
 
-/// How often a successor looks whether the data folder is free. Zoom's window runs meanwhile.
+/// The time between two checks of a successor whether the data folder is free. Zoom's window runs meanwhile.
 const LOOK_FOR_LOCK_EVERY: Duration = Duration::from_millis(50);
 
 /// The folder of the recordings below the data folder.
@@ -71,7 +74,7 @@ pub struct Server {
     api_address: Option<SocketAddr>,
     metrics: Arc<Metrics>,
     health: Arc<Health>,
-    work: Work,
+    active_requests: ActiveRequests,
     store: Arc<dyn Store>,
     sinks: Arc<Vec<Delivery>>,
     parts: Parts,
@@ -149,7 +152,7 @@ impl Server {
 
     /// The same when another process may still have the data folder: waits so long until it has left.
     ///
-    /// It is not told to leave; whoever starts the successor does that.
+    /// It is not asked to leave: the operator who starts the successor does that.
     ///
     /// # Errors
     /// [`StartError`], which names what to change; [`StoreError::Locked`] if the other one has not left by then.
@@ -207,11 +210,11 @@ impl Server {
         let intakes = Intakes::of(&apps, &policy, &connector, &store, &metrics, config.webhook.max_body_bytes)?;
         let wanted = config.media.stream_config()?;
         let recordings = config.server.data_dir.join(RECORDINGS);
-        let captures = config.server.capture.clone().map(|path| {
-            Captures::new(path.clone(), recordings.clone(), metrics.clone())
+        let wire_logs = config.server.capture.clone().map(|path| {
+            WireLogs::new(path.clone(), recordings.clone(), metrics.clone())
                 .map_err(|source| StartError::Capture { path, source })
         });
-        let captures = captures.transpose()?.map(Arc::new);
+        let wire_logs = wire_logs.transpose()?.map(Arc::new);
         let no_choice = no_choice(&wanted);
         let live = Arc::new(LiveStreams::new(owner.clone()));
         let deps = Arc::new(StreamDeps {
@@ -219,7 +222,7 @@ impl Server {
             connector: Arc::new(connector),
             config: wanted,
             live: live.clone(),
-            captures: captures.clone(),
+            wire_logs: wire_logs.clone(),
             queue_bytes: config.media.queue_bytes,
             recording: config.recording.enabled.then(|| RecordingSetup {
                 root: recordings.clone(),
@@ -230,7 +233,7 @@ impl Server {
             ledger_every: config.recording.sync_every,
             revocations: Revocations {
                 root: recordings.clone(),
-                captures,
+                wire_logs,
                 sinks: sinks.clone(),
                 metrics: metrics.clone(),
             },
@@ -258,7 +261,7 @@ impl Server {
             tolerance: config.webhook.tolerance,
             max_body_bytes: config.webhook.max_body_bytes,
             read_within: config.webhook.read_within,
-            room: Room::new(config.webhook.max_body_bytes),
+            body_memory: BodyMemory::new(config.webhook.max_body_bytes),
             repeats: Arc::default(),
         };
         let state = ApiState { store: store.clone(), live, recordings, metrics: metrics.clone(), no_choice };
@@ -266,13 +269,13 @@ impl Server {
             door: webhook::router(Arc::new(door)).merge(health::router(health.clone())),
             api: router::router(Arc::new(state), health.clone()),
         };
-        let work = Work::default();
+        let active_requests = ActiveRequests::default();
         let limits = serve::Limits {
-            connections: ConnectionShare::of(config.webhook.max_connections),
+            connections: ConnectionLimits::of(config.webhook.max_connections),
             header_within: config.webhook.read_within,
         };
         let (http_stop, stopped) = stop::channel();
-        let http = tokio::spawn(serve::run(listener, acceptor, api, routers, work.clone(), limits, stopped));
+        let http = tokio::spawn(serve::run(listener, acceptor, api, routers, active_requests.clone(), limits, stopped));
 
         let (intake_stop, stopped) = stop::channel();
         let intake = tokio::spawn(intakes.run(stopped));
@@ -294,7 +297,7 @@ impl Server {
             api_address,
             metrics,
             health,
-            work,
+            active_requests,
             store,
             sinks,
             parts: Parts {
@@ -312,32 +315,33 @@ impl Server {
         })
     }
 
-    /// Where webhooks are taken.
+    /// Returns the address of the webhook door.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The address of the API, if it has one beside its socket.
+    /// Returns the address of the API, if it has one beside its socket.
     pub fn api_address(&self) -> Option<SocketAddr> {
         self.api_address
     }
 
-    /// What was counted so far.
+    /// Returns the metrics.
     pub fn metrics(&self) -> Arc<Metrics> {
         self.metrics.clone()
     }
 
-    /// The store.
+    /// Returns the store.
     pub fn store(&self) -> Arc<dyn Store> {
         self.store.clone()
     }
 
     /// Stops in order: the streams handed over with their files closed, no new webhooks, the sinks emptied, the store
-    /// closed. So a webhook that comes while streams are handed over is stored, and a successor acts on it at once; if it
-    /// found nobody, Zoom would send it again after minutes, when the window of its stream has closed.
+    /// closed. So a webhook that comes while streams are handed over is stored, and a successor acts on it at once; if
+    /// it found no server, Zoom would send it again after minutes, when the window of its stream has closed.
     ///
     /// Returns within `server.stop_within`, whatever hangs: each part has a share of the time, and what could not be
-    /// finished is logged with what is lost. Its threads may hang on, so the caller should leave without waiting for them.
+    /// finished is logged with what is lost. Its threads may hang on, so the caller should leave without waiting for
+    /// them.
     pub async fn stop(self) -> Stopped {
         self.deadline.begin(self.stop_within);
         info!(within = ?self.stop_within, "stopping");
@@ -346,7 +350,7 @@ impl Server {
         self.parts.prover.abort();
         let Parts { http, intake, dispatcher, worker, secrets, certificate, .. } = self.parts;
         let end = |part, share, running| end(&self.deadline, part, share, running);
-        end("streams", Share::Worker, worker).await;
+        end("streams", StopShare::Worker, worker).await;
         let empty_all = |durable| {
             let sinks = self.sinks.iter().filter(move |sink| sink.is_durable() == durable);
             join_all(sinks.map(|sink| empty(&self.deadline, sink)))
@@ -354,15 +358,15 @@ impl Server {
         // Neither needs the other, and a sink that hangs must not keep the store from a successor.
         let door_and_store = async {
             tokio::join!(
-                end_requests(&self.deadline, &self.work, http),
-                end("event WebSockets", Share::Requests, intake),
-                end("secrets", Share::Requests, secrets),
-                end("certificate", Share::Requests, certificate),
+                end_requests(&self.deadline, &self.active_requests, http),
+                end("event WebSockets", StopShare::Requests, intake),
+                end("secrets", StopShare::Requests, secrets),
+                end("certificate", StopShare::Requests, certificate),
             );
-            end("inbox", Share::Dispatcher, dispatcher).await;
+            end("inbox", StopShare::Dispatcher, dispatcher).await;
             // What waits for these is in the store, or on its way there.
             empty_all(true).await;
-            if self.deadline.within(Share::Store, self.store.close()).await.is_none() {
+            if self.deadline.within(StopShare::Store, self.store.close()).await.is_none() {
                 let lost = "nothing that was acknowledged; the next process reads the log of the store";
                 self.deadline.leave("store", None, "the disk", lost);
             }
@@ -374,22 +378,27 @@ impl Server {
     }
 }
 
-/// Tells a part to stop, and waits for its end as long as its share of the time lasts.
-async fn end(deadline: &Deadline, part: &str, share: Share, running: (StopSender, JoinHandle<()>)) {
+/// Stops a part, and waits for its end as long as its share of the time lasts.
+async fn end(deadline: &Deadline, part: &str, share: StopShare, running: (StopSender, JoinHandle<()>)) {
     if !is_ended(deadline, part, share, running).await {
         deadline.leave(part, None, "the store or the network", "what it had begun");
     }
 }
 
 /// The same for door and API. Peers that do not send or read may be left: nothing was begun for them.
-async fn end_requests(deadline: &Deadline, work: &Work, running: (StopSender, JoinHandle<()>)) {
+async fn end_requests(deadline: &Deadline, active: &ActiveRequests, running: (StopSender, JoinHandle<()>)) {
     let part = "requests";
-    if !is_ended(deadline, part, Share::Requests, running).await && work.is_under_way() {
+    if !is_ended(deadline, part, StopShare::Requests, running).await && active.any() {
         deadline.leave(part, None, "the store", "nothing that was acknowledged");
     }
 }
 
-async fn is_ended(deadline: &Deadline, part: &str, share: Share, (stop, task): (StopSender, JoinHandle<()>)) -> bool {
+async fn is_ended(
+    deadline: &Deadline,
+    part: &str,
+    share: StopShare,
+    (stop, task): (StopSender, JoinHandle<()>),
+) -> bool {
     stop.send_replace(true);
     let abort = task.abort_handle();
     match deadline.within(share, task).await {
@@ -408,7 +417,7 @@ async fn is_ended(deadline: &Deadline, part: &str, share: Share, (stop, task): (
 
 /// Delivers what waits for a sink, as long as its share of the time lasts.
 async fn empty(deadline: &Deadline, sink: &Delivery) {
-    if deadline.within(Share::Sinks, sink.finish()).await.is_none() {
+    if deadline.within(StopShare::Sinks, sink.finish()).await.is_none() {
         let lost = format!("{} envelopes", sink.counts().unstored());
         let waiting_for = if sink.is_durable() { "the store" } else { "its reader" };
         deadline.leave(&format!("sink {}", sink.name()), None, waiting_for, &lost);
@@ -445,8 +454,8 @@ async fn open_when_free(engine: Engine, data_dir: &Path, within: Duration) -> Re
     }
 }
 
-/// Has a store that failed prove itself again. It does so with the next thing to write, and a balancer sends nothing to a
-/// server that is not ready.
+/// Has a store that failed prove itself again. It does so with the next thing to write, and a balancer sends nothing to
+/// a server that is not ready.
 async fn prove(store: Arc<dyn Store>) {
     let mut every = interval(PROVE_EVERY);
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -465,7 +474,7 @@ async fn prune(store: Arc<dyn Store>, keep: Duration) {
     loop {
         every.tick().await;
         let now = clock::unix_millis();
-        let older_than = UnixMillis(now.0.saturating_sub(u64::try_from(keep.as_millis()).unwrap_or(u64::MAX)));
+        let older_than = UnixMillis(now.0.saturating_sub(millis(keep)));
         match store.prune(older_than).await {
             Ok(pruned) => debug!(?pruned, "pruned the store"),
             Err(error) => warn!(%error, "the store could not be pruned"),

@@ -15,8 +15,9 @@ use prometheus_client::{
     registry::Registry,
 };
 use rtms_client::queue::Dropped;
+use rtms_proto::{event::Interruption, role::Role};
 use rtms_record::{Loss, loss::LossCause};
-use rtms_sink::delivery::Delivery;
+use rtms_sink::{delivery::Delivery, envelope::Next};
 use rtms_store::{class::Class, store::Stats};
 use rtms_wire::{
     flaws::{Flaw, Flaws},
@@ -25,17 +26,17 @@ use rtms_wire::{
 
 use rtms_api::standing::StreamStanding;
 
-/// What was counted of a run of a stream that ended.
+/// The part of an ended run of a stream that the metrics have counted.
 #[derive(Clone, Debug)]
 pub(crate) struct Counted {
     pub(crate) state: StreamStanding,
     pub(crate) loss: Loss,
 }
 
-/// What the server counts. Cheap to share by reference; counters may be read at any time.
+/// The counters of the server. Cheap to share by reference; counters may be read at any time.
 ///
-/// Every word that a label may have is there from the start, with 0: an alarm on a rise does not see a series that begins
-/// with 1.
+/// Every word that a label may have is there from the start, with 0: an alarm on a rise does not see a series that
+/// begins with 1.
 #[derive(Debug)]
 pub struct Metrics {
     webhooks: Family<WebhookLabel, Counter>,
@@ -64,7 +65,7 @@ pub struct Metrics {
     lost_packets: Family<LossLabel, Counter>,
     recording_seconds: Counter<f64, AtomicU64>,
     capture_lost: Family<EndLabel, Counter>,
-    /// What the sinks count by themselves.
+    /// The sinks, each with its own counters.
     sinks: OnceLock<Arc<Vec<Delivery>>>,
 }
 
@@ -150,7 +151,7 @@ impl LossLabel {
     }
 }
 
-/// What became of a request at the webhook door.
+/// The result of a request at the webhook door.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WebhookResult {
     /// Stored and answered 200.
@@ -209,7 +210,7 @@ impl WebhookResult {
     }
 }
 
-/// What became of a message on an event WebSocket. Heartbeats are not counted.
+/// The result of a message on an event WebSocket. Heartbeats are not counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IntakeResult {
     /// An event, stored.
@@ -238,6 +239,32 @@ impl IntakeResult {
     }
 }
 
+/// Why a line is missing from a wire log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LineLoss {
+    /// It did not fit into the queue.
+    TooFast,
+    /// It is longer than a line may be.
+    TooLong,
+    /// It could not be written.
+    Disk,
+    /// The file had reached its bound, and notes that it ends there.
+    FileFull,
+}
+
+impl LineLoss {
+    const ALL: [Self; 4] = [Self::TooFast, Self::TooLong, Self::Disk, Self::FileFull];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::TooFast => "too_fast",
+            Self::TooLong => "too_long",
+            Self::Disk => "disk",
+            Self::FileFull => "file_full",
+        }
+    }
+}
+
 impl Default for Metrics {
     fn default() -> Self {
         Self {
@@ -260,15 +287,15 @@ impl Default for Metrics {
             record_errors: Counter::default(),
             store_errors: Counter::default(),
             interruptions: from_zero(CONNECTIONS.into_iter().flat_map(|connection| {
-                INTERRUPTION_CAUSES.into_iter().map(move |cause| CauseLabel { connection, cause })
+                Interruption::ALL.map(|cause| CauseLabel { connection, cause: cause.as_str() })
             })),
             deletions: from_zero([true, false].map(|done| WebhookLabel { result: deletion(done) })),
-            aftermaths: from_zero(AFTERMATHS.map(|next| AftermathLabel { next })),
+            aftermaths: from_zero(Next::ALL.map(|next| AftermathLabel { next: next.as_str() })),
             stream_ends: from_zero(LAST_STATES.map(|state| StateLabel { state: state.as_str() })),
             lost_ms: from_zero(LossLabel::all()),
             lost_packets: from_zero(LossLabel::all()),
             recording_seconds: Counter::default(),
-            capture_lost: from_zero(CAPTURE_LOSSES.map(|why| EndLabel { why })),
+            capture_lost: from_zero(LineLoss::ALL.map(|why| EndLabel { why: why.as_str() })),
             sinks: OnceLock::new(),
         }
     }
@@ -335,7 +362,7 @@ impl Metrics {
         self.odd_messages.get_or_create(&KindLabel { kind }).inc();
     }
 
-    /// A message that was read, but for what was wrong with it.
+    /// Counts the flaws of a message that was read all the same.
     pub(crate) fn flawed_message(&self, flaws: Flaws) {
         for flaw in flaws.iter() {
             self.flawed_messages.get_or_create(&FlawLabel { flaw: flaw.as_str() }).inc();
@@ -350,21 +377,21 @@ impl Metrics {
         self.store_errors.inc();
     }
 
-    pub(crate) fn interrupted(&self, connection: &'static str, cause: &'static str) {
-        self.interruptions.get_or_create(&CauseLabel { connection, cause }).inc();
+    pub(crate) fn interrupted(&self, role: Role, cause: Interruption) {
+        self.interruptions.get_or_create(&CauseLabel { connection: role.kind(), cause: cause.as_str() }).inc();
     }
 
-    /// A recording whose consent was withdrawn is gone, or could not be deleted for now.
+    /// Counts a deletion on demand that is done, or that failed for now.
     pub(crate) fn deleted(&self, done: bool) {
         self.deletions.get_or_create(&WebhookLabel { result: deletion(done) }).inc();
     }
 
-    /// A stream ended, and this is to be done.
-    pub(crate) fn ended(&self, next: &'static str) {
-        self.aftermaths.get_or_create(&AftermathLabel { next }).inc();
+    /// Counts a stream that ended, by what is to be done next.
+    pub(crate) fn ended(&self, next: Next) {
+        self.aftermaths.get_or_create(&AftermathLabel { next: next.as_str() }).inc();
     }
 
-    /// A stream has ended in this state, and this was lost of it. Only what an earlier run of the same stream did not count is counted.
+    /// Counts a stream that ended in this state with this loss, but for the part that an earlier run of it has counted.
     pub(crate) fn ended_as(&self, state: StreamStanding, loss: &Loss, counted: Option<&Counted>) {
         if counted.is_none_or(|counted| counted.state != state) {
             self.stream_ends.get_or_create(&StateLabel { state: state.as_str() }).inc();
@@ -377,21 +404,21 @@ impl Metrics {
         }
     }
 
-    /// A wire log lacks so many lines more.
-    pub(crate) fn capture_lost(&self, lines: u64, why: &'static str) {
-        self.capture_lost.get_or_create(&EndLabel { why }).inc_by(lines);
+    /// Counts lines that a wire log lacks.
+    pub(crate) fn capture_lost(&self, lines: u64, why: LineLoss) {
+        self.capture_lost.get_or_create(&EndLabel { why: why.as_str() }).inc_by(lines);
     }
 
     pub(crate) fn recorded_for(&self, cpu: std::time::Duration) {
         self.recording_seconds.inc_by(cpu.as_secs_f64());
     }
 
-    /// Requests that ended so.
+    /// Webhook requests with this result.
     pub fn webhooks(&self, result: WebhookResult) -> u64 {
         self.webhooks.get_or_create(&WebhookLabel { result: result.as_str() }).get()
     }
 
-    /// Messages on event WebSockets that ended so.
+    /// Messages on event WebSockets with this result.
     pub fn intake_messages(&self, result: IntakeResult) -> u64 {
         self.intake_messages.get_or_create(&WebhookLabel { result: result.as_str() }).get()
     }
@@ -401,7 +428,7 @@ impl Metrics {
         self.intake_ends.get_or_create(&EndLabel { why }).get()
     }
 
-    /// Event WebSockets that stand.
+    /// Event WebSockets that are open now.
     pub fn intake_connected(&self) -> i64 {
         self.intake_connected.get()
     }
@@ -436,7 +463,7 @@ impl Metrics {
         self.capture_lost.get_or_create(&EndLabel { why }).get()
     }
 
-    /// The text that `/metrics` answers.
+    /// Returns the text for `/metrics`.
     pub(crate) fn render(&self, store: Stats) -> String {
         let mut registry = Registry::with_prefix("rtms");
         registry.register("webhooks", "Requests at the webhook door, by result", self.webhooks.clone());
@@ -524,7 +551,7 @@ impl Metrics {
         text
     }
 
-    /// Has what these sinks count shown too. A second call changes nothing.
+    /// Adds the counts of these sinks to the text. A second call changes nothing.
     pub(crate) fn watch_sinks(&self, sinks: Arc<Vec<Delivery>>) {
         let _ = self.sinks.set(sinks);
     }
@@ -558,7 +585,7 @@ impl Metrics {
     }
 }
 
-/// Counters with these labels, each 0.
+/// Returns counters with these labels, each 0.
 fn from_zero<L: Clone + Eq + Hash>(labels: impl IntoIterator<Item = L>) -> Family<L, Counter> {
     let family = Family::default();
     for label in labels {
@@ -580,7 +607,7 @@ fn deletion(done: bool) -> &'static str {
     if done { "done" } else { "failed" }
 }
 
-/// What would have made a signature right: the words of `http/diagnosis.rs`.
+/// The changes that would have made a signature right: the words of `Suspect` in `door/diagnosis.rs`.
 const SUSPECTS: [&str; 6] = ["reserialised", "newline", "other_app", "client_secret", "verification_token", "unknown"];
 
 /// Events about the account: their kinds in `rtms_wire::webhook`.
@@ -590,15 +617,11 @@ const ACCOUNT_EVENTS: [&str; 4] = ["concurrency_near_limit", "concurrency_limite
 const INTAKE_ENDS: [&str; 8] =
     ["no_token", "not_connected", "refused", "silent", "closed", "broken", "replaced", "stopping"];
 
-/// Which connections of a stream may be lost, and why: the words of `stream_task.rs`.
+/// The kinds of connections that may be lost: the words of `Role::kind` in `rtms_proto`.
 const CONNECTIONS: [&str; 2] = ["signaling", "media"];
-const INTERRUPTION_CAUSES: [&str; 5] = ["connection_lost", "frozen", "signaling_lost", "failover", "told_by_zoom"];
 
 /// The last states of streams.
 const LAST_STATES: [StreamStanding; 3] = [StreamStanding::Ended, StreamStanding::Incomplete, StreamStanding::Failed];
-
-/// What is to be done about a stream that ended: the words of `stream_task.rs`.
-const AFTERMATHS: [&str; 5] = ["nothing", "handed_over", "ask_for_new_stream", "operator_first", "delete"];
 
 /// Kinds of odd messages: the words of `Odd::kind` in `rtms_proto` and of `DecodeError::kind` in `rtms_wire`.
 const ODD_KINDS: [&str; 9] = [
@@ -613,15 +636,13 @@ const ODD_KINDS: [&str; 9] = [
     "other_version",
 ];
 
-/// Why wire logs lack lines: the words of `capture/mod.rs`.
-const CAPTURE_LOSSES: [&str; 4] = ["too_fast", "too_long", "disk", "file_full"];
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
     use rtms_record::{ledger::Cause, loss::LostPart};
     use rtms_sink::jsonl::Jsonl;
+    use rtms_wire::media::medium::MediaTypes;
 
     use super::*;
 
@@ -677,7 +698,7 @@ mod tests {
     fn what_is_counted_goes_on_from_zero() {
         let metrics = Metrics::default();
         metrics.webhook(WebhookResult::Busy);
-        metrics.interrupted("media", "frozen");
+        metrics.interrupted(Role::Media(MediaTypes::ALL), Interruption::Frozen);
         let text = metrics.render(Stats::default());
         for line in [
             r#"rtms_webhooks_total{result="busy"} 1"#,

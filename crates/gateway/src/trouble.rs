@@ -1,14 +1,14 @@
-//! Trouble that comes and goes, as a full disk does where somebody deletes now and then: logged when it begins, and as over
-//! once it has been gone for a while.
+//! Trouble that comes and goes, like a disk that is full at times. It is logged when it begins, and as over once there
+//! was no failure for a while.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How long something has to work before its trouble is over.
+/// The time without a failure after which a trouble is over.
 const OVER_AFTER: Duration = Duration::from_secs(10);
 
-/// One thing that may fail.
+/// The state of one thing that may fail.
 #[derive(Debug, Default)]
 pub(crate) struct Trouble {
     /// When it failed last, unless that is over.
@@ -16,12 +16,12 @@ pub(crate) struct Trouble {
 }
 
 impl Trouble {
-    /// Takes a failure; whether it begins a trouble.
+    /// Takes a failure. Returns whether it begins a trouble.
     pub(crate) fn begins(&mut self, now: Instant) -> bool {
         self.failed_at.replace(now).is_none()
     }
 
-    /// Takes a success; whether that ends a trouble.
+    /// Takes a success. Returns whether it ends a trouble.
     pub(crate) fn ends(&mut self, now: Instant) -> bool {
         self.failed_at.take_if(|failed_at| now.saturating_duration_since(*failed_at) >= OVER_AFTER).is_some()
     }

@@ -1,4 +1,4 @@
-//! Files that are looked at now and then, and read again when they change.
+//! Files that are checked at intervals, and read again when they change.
 
 use std::{
     fmt::Display,
@@ -11,7 +11,7 @@ use tracing::{info, warn};
 
 use crate::stop::Stop;
 
-/// What changes about a file when it is written or replaced; none if it is not there.
+/// The time and size of a file, which change when it is written or replaced; none if it is missing.
 type Stamp = Option<(SystemTime, u64)>;
 
 /// Files as they were when they were last read.
@@ -22,16 +22,16 @@ pub(crate) struct WatchedFiles {
 }
 
 impl WatchedFiles {
-    /// Files that are about to be read: what changes from here on is noticed.
+    /// Notes the state of files that are about to be read, so that a change from here on is noticed.
     pub(crate) fn before_reading(paths: Vec<PathBuf>) -> Self {
         let read = stamps(&paths);
         Self { paths, read }
     }
 
-    /// Looks at them, one call to the system each, and calls `read_again` when one changed, until told to stop.
+    /// Checks the files, one system call each, and calls `read_again` when one changed, until the server stops.
     ///
-    /// A failure is logged once for each change and tried again with every look: files are replaced one after the other,
-    /// and may be half-written.
+    /// A failure is logged once for each change and tried again with every look: files are replaced one after the
+    /// other, and may be half-written.
     pub(crate) async fn watch<E: Display>(
         mut self,
         what: &'static str,

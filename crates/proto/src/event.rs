@@ -157,6 +157,23 @@ pub enum Interruption {
     ToldByZoom,
 }
 
+impl Interruption {
+    /// All causes.
+    pub const ALL: [Self; 5] =
+        [Self::ConnectionLost, Self::Frozen, Self::SignalingLost, Self::Failover, Self::ToldByZoom];
+
+    /// Returns the word for it in metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ConnectionLost => "connection_lost",
+            Self::Frozen => "frozen",
+            Self::SignalingLost => "signaling_lost",
+            Self::Failover => "failover",
+            Self::ToldByZoom => "told_by_zoom",
+        }
+    }
+}
+
 impl std::fmt::Display for Interruption {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {

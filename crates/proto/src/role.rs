@@ -11,6 +11,16 @@ pub enum Role {
     Media(MediaTypes),
 }
 
+impl Role {
+    /// Returns the kind of the connection: `signaling` or `media`.
+    pub fn kind(self) -> &'static str {
+        match self {
+            Self::Signaling => "signaling",
+            Self::Media(_) => "media",
+        }
+    }
+}
+
 impl std::fmt::Display for Role {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

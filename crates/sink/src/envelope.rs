@@ -220,6 +220,23 @@ pub enum Next {
     Delete,
 }
 
+impl Next {
+    /// All next steps.
+    pub const ALL: [Self; 5] =
+        [Self::Nothing, Self::HandedOver, Self::AskForNewStream, Self::OperatorFirst, Self::Delete];
+
+    /// Returns the word for it in JSON, logs and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing",
+            Self::HandedOver => "handed_over",
+            Self::AskForNewStream => "ask_for_new_stream",
+            Self::OperatorFirst => "operator_first",
+            Self::Delete => "delete",
+        }
+    }
+}
+
 /// Who speaks or writes, as far as Zoom said.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Speaker {

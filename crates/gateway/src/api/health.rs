@@ -8,7 +8,7 @@ use std::sync::{
 use axum::{Router, extract::State, http::StatusCode, response::IntoResponse, routing::get};
 use rtms_store::store::Store;
 
-/// What readiness depends on.
+/// The state on which readiness depends.
 pub(crate) struct Health {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) stopping: AtomicBool,

@@ -30,7 +30,7 @@ pub(crate) fn routes() -> Router<Arc<ApiState>> {
     Router::new().route("/v1/receipts", get(list)).route("/v1/receipts/{entry}/body", get(body))
 }
 
-/// What is asked for.
+/// The query of a request.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Wanted {

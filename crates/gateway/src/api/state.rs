@@ -1,4 +1,4 @@
-//! What the answers of the API are made from.
+//! The state from which the API makes its answers.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -16,11 +16,11 @@ pub(crate) struct ApiState {
     /// The folder of all recordings.
     pub(crate) recordings: PathBuf,
     pub(crate) metrics: Arc<Metrics>,
-    /// Why nobody's camera can be chosen, if that is so.
+    /// Why no camera can be chosen; none if one can.
     pub(crate) no_choice: Option<&'static str>,
 }
 
-/// Why nobody's camera can be chosen where streams are joined with this configuration; none if it can.
+/// Returns why no camera can be chosen with this configuration; none if one can.
 pub(crate) fn no_choice(config: &StreamConfig) -> Option<&'static str> {
     let option = config.params.video.as_ref().and_then(|video| video.data_opt);
     if !config.media.contains(Medium::Video) {

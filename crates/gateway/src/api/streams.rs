@@ -1,4 +1,4 @@
-//! `/v1/streams`: which streams there are, everything about one, and what can be told to one that runs here.
+//! `/v1/streams`: the list of streams, the details of one, and the requests to one.
 //!
 //! It is served at the API's listeners only, see `listener/api_listeners.rs` and `listener/local.rs`.
 
@@ -52,7 +52,7 @@ pub(crate) fn routes() -> Router<Arc<ApiState>> {
 /// Records by stream, with their places in the store's order.
 type IndexedRecords = BTreeMap<StreamId, (usize, StreamRecord)>;
 
-/// What is asked for.
+/// The query of a request.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Wanted {
@@ -74,7 +74,7 @@ enum CannotChoose {
     Over,
 }
 
-/// Why a request is not done; in words to whoever asked.
+/// Why a request is refused, with a text for the client.
 enum Refused {
     NoSuchStream(StreamId),
     Choice(CannotChoose),
@@ -169,10 +169,10 @@ async fn stop(State(api): State<Arc<ApiState>>, Path(stream_id): Path<StreamId>)
     let live = api.live.find(&stream_id);
     let line = line_of(&api, &stream_id, live.as_deref()).await?;
     if line.state.is_over() {
-        // What is wanted is so.
+        // Nothing is left to do.
         return Ok((StatusCode::OK, PRIVATE, Json(line)));
     }
-    // Whoever has the stream, now or later, asks Zoom for it.
+    // The owner of the stream, now or later, asks Zoom for it.
     if api.store.ask_to_close(&stream_id, clock::unix_millis()).await? {
         info!(%stream_id, "asked on /v1/streams to end the stream");
     }
@@ -188,7 +188,7 @@ async fn retry(
     let live = api.live.find(&stream_id);
     let record = store.get(&stream_id).await?;
     let Some(record) = record.filter(|record| live.is_none() && record.open_wish().is_none()) else {
-        // What is wanted is so.
+        // Nothing is left to do.
         let line = line_of(&api, &stream_id, live.as_deref()).await?;
         return Ok((StatusCode::OK, PRIVATE, Json(line)));
     };
@@ -233,7 +233,7 @@ async fn drop_video(
     Ok((StatusCode::ACCEPTED, PRIVATE, Json(VideoAnswer { video })))
 }
 
-/// Puts down a wish for a camera, on which whoever has the stream acts.
+/// Stores a wish for a camera, on which the owner of the stream acts.
 async fn wish_for(
     api: &ApiState,
     stream_id: &StreamId,

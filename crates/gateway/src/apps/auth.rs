@@ -1,12 +1,14 @@
-//! What a subscription can demand beside the signature: Basic, a token of ours, a header. Chosen per app.
+//! The authentication that a subscription can demand beside the signature: Basic, a token of ours, or a header. Chosen
+//! per app.
 //!
-//! The signature is always there too; this is a second lock, for those who want one. Basis: documented,
+//! The signature is always demanded too; this is an optional second lock. Basis: documented,
 //! docs/protocol.md#webhooks.
 
 use std::fmt;
 
 use aws_lc_rs::{constant_time, hmac};
 use axum::http::{HeaderMap, HeaderName, header};
+use data_encoding::HEXLOWER;
 use rtms_wire::{
     base64,
     secret::ClientSecret,
@@ -17,7 +19,7 @@ use serde::Serialize;
 
 use crate::config::app::AuthConfig;
 
-/// How long a token lives. Zoom wants at least 3599 s.
+/// The lifetime of a token. Zoom demands at least 3599 s.
 const TOKEN_SECONDS: u64 = 3600;
 
 /// The second lock, with its secret.
@@ -74,7 +76,7 @@ impl Auth {
         })
     }
 
-    /// Whether a webhook carries what is demanded, compared in constant time.
+    /// Whether a webhook carries the demanded authentication, compared in constant time.
     pub(crate) fn admits(&self, headers: &HeaderMap, now: UnixMillis) -> bool {
         let value = |name: &HeaderName| headers.get(name).map(|value| value.as_bytes()).unwrap_or_default();
         match self {
@@ -99,7 +101,7 @@ impl Auth {
         let authorization = headers.get(header::AUTHORIZATION).map(|value| value.as_bytes()).unwrap_or_default();
         let credentials = of_scheme("Basic", authorization)?;
         same(credentials, expected.expose()).then(|| {
-            // A little longer than we say: the clock of whoever uses it may be behind.
+            // A little longer than the answer promises: the clock of the client may be behind.
             let expiry = now.as_secs() + TOKEN_SECONDS + 60;
             let access_token = format!("{expiry}.{}", mac(key, expiry));
             TokenAnswer { access_token, token_type: "bearer", expires_in: TOKEN_SECONDS }
@@ -107,7 +109,7 @@ impl Auth {
     }
 }
 
-/// What stands behind the word for its kind, which may be written in any case.
+/// Returns the credentials after the name of the scheme, which may be written in any case.
 fn of_scheme<'a>(scheme: &str, authorization: &'a [u8]) -> Option<&'a [u8]> {
     let (word, rest) = authorization.split_at_checked(scheme.len())?;
     rest.strip_prefix(b" ").filter(|_| word.eq_ignore_ascii_case(scheme.as_bytes())).map(<[u8]>::trim_ascii_start)
@@ -130,7 +132,7 @@ fn header_name(name: &str) -> Result<HeaderName, AuthUnusable> {
 fn mac(key: &ClientSecret, expiry: u64) -> String {
     let key = hmac::Key::new(hmac::HMAC_SHA256, key.expose());
     let tag = hmac::sign(&key, format!("rtms webhook token {expiry}").as_bytes());
-    tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(tag.as_ref())
 }
 
 fn same(received: &[u8], expected: &[u8]) -> bool {

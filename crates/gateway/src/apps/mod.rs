@@ -16,14 +16,14 @@ use crate::{
     watched_files::WatchedFiles,
 };
 
-/// How often the files are looked at. Secrets are rotated by hand or by a job; a second is soon enough.
+/// The time between two checks of the files. Secrets are rotated by hand or by a job; a second is soon enough.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// All apps, as they are now. Clones share one set.
 #[derive(Clone)]
 pub struct Apps {
     current: Arc<ArcSwap<Vec<App>>>,
-    /// How often they were read again.
+    /// The number of times that they were read again.
     reloads: Arc<watch::Sender<u64>>,
     configured: Arc<[AppConfig]>,
     files: WatchedFiles,
@@ -41,7 +41,7 @@ impl Apps {
         Ok(Self { configured: configured.into(), files, ..Self::fixed(apps) })
     }
 
-    /// Apps that stay as they are.
+    /// Creates a set of apps that never changes.
     pub fn fixed(apps: Vec<App>) -> Self {
         Self {
             current: Arc::new(ArcSwap::from_pointee(apps)),
@@ -51,12 +51,12 @@ impl Apps {
         }
     }
 
-    /// The apps as they are at this moment.
+    /// Returns the apps as they are at this moment.
     pub(crate) fn now(&self) -> Arc<Vec<App>> {
         self.current.load_full()
     }
 
-    /// A counter that moves when secrets were read again.
+    /// Returns a counter that rises when secrets were read again.
     pub(crate) fn reloads(&self) -> watch::Receiver<u64> {
         self.reloads.subscribe()
     }
@@ -79,13 +79,13 @@ impl Apps {
         Ok(())
     }
 
-    /// Reloads whenever a file changes, until told to stop.
+    /// Reloads whenever a file changes, until the server stops.
     pub(crate) async fn watch(self, stop: Stop) {
         self.files.clone().watch("secrets", LOOK_EVERY, stop, || self.reload()).await;
     }
 }
 
-/// The secrets among which a webhook's may be, each with the position of its app.
+/// Returns the secrets with which a webhook may be signed, each with the position of its app.
 pub(crate) fn secret_tokens<'a>(apps: &'a [App], only: Option<&str>) -> Vec<(usize, &'a SecretToken)> {
     apps.iter()
         .enumerate()

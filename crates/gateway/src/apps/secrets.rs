@@ -29,11 +29,11 @@ const CLIENT_SECRET: &[&str] = &["ZOOM_CLIENT_SECRET", "ZM_RTMS_SECRET", "ZOOM_V
 pub struct App {
     /// Its name.
     pub name: SmolStr,
-    /// What its webhooks may be signed with.
+    /// The secret tokens with which its webhooks may be signed.
     pub secret_tokens: Vec<SecretToken>,
     client_id: String,
     client_secret: ClientSecret,
-    /// What its webhooks must carry beside the signature.
+    /// The authentication that its webhooks must carry beside the signature.
     pub(crate) auth: Option<Auth>,
     /// The WebSocket over which its webhooks come too.
     pub(crate) websocket: Option<Arc<WebSocketConfig>>,
@@ -68,7 +68,7 @@ impl App {
         HandshakeSignature::sign(&self.client_id, &self.client_secret, instance, stream)
     }
 
-    /// What the OAuth token endpoint knows the app by: `Basic` with client id and client secret.
+    /// Returns the app's authorization for the OAuth token endpoint: `Basic` with client id and client secret.
     pub(crate) fn basic_authorization(&self) -> String {
         let pair = [self.client_id.as_bytes(), b":", self.client_secret.expose()].concat();
         format!("Basic {}", base64::encode(&pair))
@@ -80,24 +80,24 @@ impl App {
     }
 }
 
-/// Why an app's secrets cannot be had.
+/// Why an app's secrets cannot be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretsError {
-    /// Neither variables nor files.
+    /// There are neither variables nor files.
     #[error(
         "no {what}: set the environment variable {} or name an [[app]] with files for its secrets in the configuration",
         variables.join(" or ")
     )]
     Missing {
-        /// What is missing.
+        /// The missing secret.
         what: &'static str,
-        /// Where it is looked for.
+        /// The variables that may hold it.
         variables: &'static [&'static str],
     },
     /// A variable or file is there but empty.
     #[error("{place} is empty: put the {what} there")]
     Empty {
-        /// What ought to be there.
+        /// The expected secret.
         what: &'static str,
         /// The variable or file.
         place: String,
@@ -105,29 +105,29 @@ pub enum SecretsError {
     /// A file cannot be read.
     #[error("cannot read the {what} of app {app:?} from {path}: {source}", path = path.display())]
     File {
-        /// What ought to be there.
+        /// The expected secret.
         what: &'static str,
-        /// Whose.
+        /// The name of the app.
         app: String,
         /// The file.
         path: PathBuf,
         /// Why not.
         source: std::io::Error,
     },
-    /// What `[app.auth]` asks for cannot be.
+    /// `[app.auth]` cannot be used.
     #[error("app {app:?}: auth: {why}")]
     Auth {
-        /// Whose.
+        /// The name of the app.
         app: String,
-        /// What is wrong.
+        /// The fault.
         why: AuthUnusable,
     },
-    /// What `[app.websocket]` asks for cannot be.
+    /// `[app.websocket]` cannot be used.
     #[error("app {app:?}: websocket: {why}")]
     WebSocket {
-        /// Whose.
+        /// The name of the app.
         app: String,
-        /// What is wrong.
+        /// The fault.
         why: WebSocketUnusable,
     },
     /// The name of an app is the end of its address.

@@ -19,7 +19,7 @@ pub struct AppConfig {
     pub client_id: String,
     /// A file with the client secret, or SDK secret.
     pub client_secret_file: PathBuf,
-    /// What this app's webhooks must carry beside the signature.
+    /// The authentication that this app's webhooks must carry beside the signature.
     #[serde(default)]
     pub auth: Option<AuthConfig>,
     /// The WebSocket over which its webhooks come too.

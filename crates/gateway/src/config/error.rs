@@ -1,4 +1,4 @@
-//! Why the settings cannot be used.
+//! The errors of unusable settings.
 
 /// Why the settings cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -9,9 +9,9 @@ pub enum ConfigError {
     /// A value is right by itself but not here.
     #[error("configuration: {setting}: {why}")]
     Unusable {
-        /// Which setting.
+        /// The setting.
         setting: &'static str,
-        /// What is wrong and what would do.
+        /// The fault, and a value that would do.
         why: String,
     },
 }

@@ -28,15 +28,15 @@ use crate::config::{
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Media {
-    /// Which media.
+    /// The media that are requested.
     #[serde(deserialize_with = "words")]
     pub want: Vec<Medium>,
-    /// How they are spread over connections.
+    /// The layout of the connections for them.
     #[serde(deserialize_with = "word")]
     pub layout: Layout,
     /// Whether the sound before our connection is wanted.
     pub backlog: bool,
-    /// How much may wait for a slow disk, per stream.
+    /// The bytes that may wait for a slow disk, per stream.
     pub queue_bytes: usize,
     /// `[media.audio]`.
     pub audio: Audio,
@@ -54,7 +54,7 @@ pub struct Media {
 pub enum Layout {
     /// A connection per medium.
     Split,
-    /// One for all.
+    /// One connection for all media.
     Unified,
 }
 
@@ -165,9 +165,9 @@ pub enum AudioStreams {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum VideoStreams {
-    /// Who speaks.
+    /// The camera of the active speaker.
     Active,
-    /// Whom one chooses.
+    /// The camera of a chosen participant.
     Individual,
 }
 

@@ -45,20 +45,20 @@ pub struct Config {
     pub api: Api,
     /// The webhook door.
     pub webhook: Webhook,
-    /// What may be connected to.
+    /// The hosts that may be connected to.
     pub zoom: Zoom,
-    /// What is asked for.
+    /// The media that are requested of Zoom.
     pub media: Media,
-    /// Files.
+    /// The recording to files.
     pub recording: Recording,
-    /// Ownership.
+    /// The ownership of streams.
     pub streams: Streams,
-    /// What is remembered.
+    /// The store.
     pub store: Store,
     /// The apps, if secrets come from files.
     #[serde(default)]
     pub app: Vec<AppConfig>,
-    /// Where words and events go.
+    /// The sinks for transcripts, chat and events.
     #[serde(default)]
     pub sink: Vec<Sink>,
 }
@@ -67,10 +67,10 @@ pub struct Config {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Server {
-    /// Where webhooks and health are served.
+    /// The address of the webhook door, which serves health too.
     #[serde(deserialize_with = "listen_address")]
     pub listen: SocketAddr,
-    /// Where the store and the recordings lie.
+    /// The folder of the store and the recordings.
     pub data_dir: PathBuf,
     /// A PEM file with the door's certificate chain, if the door speaks TLS itself.
     #[serde(default)]
@@ -78,10 +78,11 @@ pub struct Server {
     /// A PEM file with its key.
     #[serde(default)]
     pub tls_key: Option<PathBuf>,
-    /// How long a graceful stop may take.
+    /// The longest time that a graceful stop takes.
     #[serde(with = "humantime_serde")]
     pub stop_within: Duration,
-    /// The folder of wire logs, if they are kept; set by `--capture`, never by a file: what people say and show is in them.
+    /// The folder of wire logs, if they are kept; set by `--capture`, never by a file: what people say and show is in
+    /// them.
     #[serde(skip)]
     pub capture: Option<PathBuf>,
 }
@@ -90,7 +91,7 @@ pub struct Server {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Api {
-    /// Where streams, receipts and metrics are served beside the socket in the data folder.
+    /// The address for streams, receipts and metrics, beside the socket in the data folder.
     #[serde(deserialize_with = "api_listen")]
     pub listen: ApiListen,
 }
@@ -104,7 +105,7 @@ pub enum ApiListen {
     At(SocketAddr),
 }
 
-/// The text is not where the API can listen.
+/// Why the API cannot listen at an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoApiAddress {
     /// It is no address.
@@ -134,12 +135,12 @@ impl std::str::FromStr for ApiListen {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Webhook {
-    /// How far a timestamp may be from now.
+    /// The largest difference between a timestamp and our clock.
     #[serde(with = "humantime_serde")]
     pub tolerance: Duration,
     /// The longest body.
     pub max_body_bytes: usize,
-    /// How long headers and body may take, each.
+    /// The longest time for the headers, and for the body.
     #[serde(with = "humantime_serde")]
     pub read_within: Duration,
     /// Connections at a time.
@@ -165,10 +166,10 @@ pub struct Zoom {
 pub struct Recording {
     /// Whether streams are recorded.
     pub enabled: bool,
-    /// How often files are brought up to date.
+    /// The time between two syncs of the files.
     #[serde(with = "humantime_serde")]
     pub sync_every: Duration,
-    /// Whether that waits for the disk.
+    /// Whether a sync waits for the disk.
     pub wait_for_disk: bool,
 }
 
@@ -176,10 +177,10 @@ pub struct Recording {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Streams {
-    /// How long a claim holds without being renewed.
+    /// The time for which a claim holds without being renewed.
     #[serde(with = "humantime_serde")]
     pub lease_term: Duration,
-    /// How often it is renewed.
+    /// The time between two renewals.
     #[serde(with = "humantime_serde")]
     pub lease_renew_every: Duration,
 }
@@ -188,10 +189,10 @@ pub struct Streams {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Store {
-    /// Where it is kept.
+    /// The engine that keeps it.
     #[serde(deserialize_with = "word::word")]
     pub engine: Engine,
-    /// How long webhooks, receipts and ended streams are remembered.
+    /// The time for which webhooks, receipts and ended streams are kept.
     #[serde(with = "humantime_serde")]
     pub keep: Duration,
 }
@@ -202,13 +203,13 @@ pub struct Store {
 pub enum Sink {
     /// One JSON object per line on standard output.
     Stdout {
-        /// Where envelopes wait for the reader.
+        /// The queue in which envelopes wait for the reader.
         #[serde(default)]
         delivery: SinkDelivery,
     },
 }
 
-/// `delivery` of a `[[sink]]`: where its envelopes wait, and so what may become of them.
+/// `delivery` of a `[[sink]]`: the queue in which its envelopes wait, and so whether they can be lost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SinkDelivery {
@@ -432,7 +433,7 @@ mod tests {
         assert!(error.contains("lisen"), "{error}");
     }
 
-    /// What is said of a file that cannot be used.
+    /// Returns the error text for a file that cannot be used.
     fn refusal(text: &str) -> String {
         let file = tempfile::Builder::new().suffix(".toml").tempfile().unwrap();
         std::fs::write(file.path(), text).unwrap();

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-/// Where Zoom serves event WebSockets. Basis: vendor code, docs/protocol.md#event-websocket.
+/// Zoom's address for event WebSockets. Basis: vendor code, docs/protocol.md#event-websocket.
 const ZOOM: &str = "wss://ws.zoom.us/ws";
 
-/// Where Zoom gives out access tokens. Basis: documented, docs/protocol.md#event-websocket.
+/// Zoom's address for access tokens. Basis: documented, docs/protocol.md#event-websocket.
 const ZOOM_TOKENS: &str = "https://zoom.us/oauth/token";
 
-/// What Zoom's sample waits between two heartbeats.
+/// The pause between two heartbeats, as in Zoom's sample.
 const HEARTBEAT: Duration = Duration::from_secs(30);
 
 /// A shorter pause would be a flood, and none at all cannot be timed.
@@ -20,33 +20,33 @@ const SHORTEST_HEARTBEAT: Duration = Duration::from_millis(50);
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WebSocketConfig {
-    /// The subscription's id, as the end of its endpoint URL says.
+    /// The subscription's id, which ends its endpoint URL.
     pub subscription_id: String,
     /// The endpoint without its query.
     #[serde(default = "zoom")]
     pub url: String,
-    /// Where access tokens are had.
+    /// The address for access tokens.
     #[serde(default = "zoom_tokens")]
     pub token_url: String,
-    /// How access tokens are asked for.
+    /// The grant by which access tokens are requested.
     #[serde(default)]
     pub grant: Grant,
     /// The account, which `account_credentials` must name.
     #[serde(default)]
     pub account_id: Option<String>,
-    /// Between two heartbeats; after one in which nothing was heard the connection counts as lost.
+    /// The pause between two heartbeats. After one without any message from Zoom the connection counts as lost.
     #[serde(default = "heartbeat", with = "humantime_serde")]
     pub heartbeat_every: Duration,
 }
 
-/// How an access token is asked for: the `grant_type` of OAuth.
+/// The `grant_type` of OAuth by which an access token is requested.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Grant {
-    /// For a General app.
+    /// The grant of a General app.
     #[default]
     ClientCredentials,
-    /// For a Server-to-Server OAuth app.
+    /// The grant of a Server-to-Server OAuth app.
     AccountCredentials,
 }
 
@@ -59,7 +59,7 @@ impl Grant {
     }
 }
 
-/// What is wrong with the settings of a WebSocket.
+/// Why the settings of a WebSocket cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WebSocketUnusable {
     /// Without it Zoom does not know what to send.
@@ -68,7 +68,7 @@ pub enum WebSocketUnusable {
     /// `grant` and `account_id` go together.
     #[error("account_id belongs to grant = \"account_credentials\", and is needed there")]
     Account,
-    /// What the query is made of has settings of its own.
+    /// A URL has a query, whose parts have settings of their own.
     #[error("{0} must have no query: what comes after `?subscriptionId=` is the subscription_id")]
     Query(&'static str),
     /// Too short a pause.

@@ -1,4 +1,5 @@
-//! Why a signature is wrong: the usual suspects, each tried. For the log and a counter; the sender is told nothing.
+//! Why a signature is wrong: the usual suspects, each tried. For the log and a counter; the sender learns nothing of
+//! it.
 
 use std::sync::Mutex;
 
@@ -11,10 +12,10 @@ use crate::apps::secrets::App;
 /// Bodies longer than this are not looked into: a webhook has a few hundred bytes, and each try is an HMAC.
 const MAX_BODY_BYTES: usize = 64 << 10;
 
-/// The least time between two diagnoses. Whoever floods the door with wrong signatures shall not make us work.
+/// The least time between two diagnoses. A flood of wrong signatures must not keep the server busy.
 const EVERY_MS: u64 = 200;
 
-/// What would have made the signature right.
+/// The change that would have made the signature right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Suspect {
     /// Something on the way parsed the body and wrote it again.
@@ -25,8 +26,8 @@ pub(crate) enum Suspect {
     OtherApp,
     /// The client secret is configured where the secret token belongs, or the other way round.
     ClientSecret,
-    /// There is no signature, but an `authorization` header; or what it holds is configured as the secret token: the old
-    /// verification token.
+    /// There is no signature, but an `authorization` header; or what it holds is configured as the secret token: the
+    /// old verification token.
     VerificationToken,
     /// None of these.
     Unknown,

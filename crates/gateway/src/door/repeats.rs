@@ -3,12 +3,14 @@
 use std::{
     collections::{HashSet, VecDeque},
     hash::{BuildHasher, RandomState},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
 
 use rtms_wire::SmolStr;
 use tracing::info;
+
+use crate::lock::locked;
 
 /// The least time between two lines.
 const EVERY: Duration = Duration::from_secs(1);
@@ -42,7 +44,8 @@ impl RecentBodies {
     }
 }
 
-/// Webhooks whose bodies came before, in the log without filling it: a second after the first of them, a line has their number.
+/// Webhooks whose bodies came before, in the log without filling it: a second after the first of them, a line has their
+/// number.
 #[derive(Debug, Default)]
 pub(crate) struct WebhookRepeats(Mutex<Webhooks>);
 
@@ -54,8 +57,8 @@ struct Webhooks {
 }
 
 impl WebhookRepeats {
-    /// Remembers a webhook of an event by its body. Whether it did not come before, as far as is remembered; if it did, it is
-    /// counted in a line to come.
+    /// Remembers a webhook of an event by its body. Whether it did not come before, as far as is remembered; if it did,
+    /// it is counted in a line to come.
     pub(crate) fn is_new(self: &Arc<Self>, body: &[u8], event: &SmolStr) -> bool {
         let mut webhooks = self.lock();
         if webhooks.recent.is_new(body) {
@@ -80,8 +83,7 @@ impl WebhookRepeats {
     }
 
     fn lock(&self) -> MutexGuard<'_, Webhooks> {
-        // It is whole after every statement, so a panic elsewhere does not spoil it.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.0)
     }
 }
 

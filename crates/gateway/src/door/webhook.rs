@@ -34,20 +34,20 @@ use crate::{
     apps::{Apps, secret_tokens, secrets::App},
     clock,
     door::{diagnosis::Diagnosis, repeats::WebhookRepeats},
-    listener::request_slots::{Crowd, Place},
+    listener::request_slots::{RequestSlot, RequestSlots},
     telemetry::{Metrics, WebhookResult},
 };
 
-/// What each body may take without asking. Zoom's have a few hundred bytes.
+/// The bytes that each body may take without asking. Zoom's have a few hundred.
 const SMALL_BODY_BYTES: usize = 16 << 10;
 
 /// Requests at a time: over HTTP/2 a connection may have many. With what each body may take, a quarter of a gigabyte.
 const MAX_REQUESTS: usize = 16 << 10;
 
-/// What all bodies together may take beyond that, or as much as one may have.
+/// The bytes that all bodies together may take beyond that; at least the longest single body.
 const LARGE_BODIES_BYTES: usize = 64 << 20;
 
-/// What the door needs.
+/// The state of the webhook routes.
 pub(crate) struct Door {
     pub(crate) apps: Apps,
     pub(crate) store: Arc<dyn Store>,
@@ -56,34 +56,34 @@ pub(crate) struct Door {
     pub(crate) tolerance: Duration,
     pub(crate) max_body_bytes: usize,
     pub(crate) read_within: Duration,
-    pub(crate) room: Room,
+    pub(crate) body_memory: BodyMemory,
     pub(crate) repeats: Arc<WebhookRepeats>,
 }
 
-/// Room for bodies of which it is not known yet whether they are Zoom's, so that strangers cannot fill the memory.
-pub(crate) struct Room {
+/// Limits of the memory for bodies that are not verified yet, so that strangers cannot fill it.
+pub(crate) struct BodyMemory {
     /// Requests at a time; on a connection by HTTP/2 there may be many.
-    requests: Crowd,
+    requests: RequestSlots,
     /// Bytes beyond what each may have.
     bytes: Semaphore,
 }
 
-/// A body, and the room that it takes until it is dropped.
+/// A body, and its share of [`BodyMemory`] until it is dropped.
 struct Received<'a> {
     body: Bytes,
-    _request: Place,
+    _request: RequestSlot,
     _bytes: Option<SemaphorePermit<'a>>,
 }
 
-impl Room {
-    /// For bodies up to this length.
+impl BodyMemory {
+    /// Allows bodies up to this length.
     pub(crate) fn new(max_body_bytes: usize) -> Self {
         let bytes = LARGE_BODIES_BYTES.max(max_body_bytes).min(Semaphore::MAX_PERMITS);
-        Self { requests: Crowd::new(MAX_REQUESTS), bytes: Semaphore::new(bytes) }
+        Self { requests: RequestSlots::new(MAX_REQUESTS), bytes: Semaphore::new(bytes) }
     }
 }
 
-/// A request that is not taken. The sender is told the status and nothing else: it may be anybody.
+/// A rejected request. The sender gets the status and nothing else: it may be anybody.
 struct Refusal {
     result: WebhookResult,
     status: StatusCode,
@@ -141,7 +141,7 @@ impl Door {
 
     async fn receive(&self, request: Request, only: Option<&str>) -> Result<(WebhookResult, Response), Refusal> {
         let (parts, body) = request.into_parts();
-        // By HTTP/2 whoever is told early that it is too much may not hear it, as it still speaks.
+        // Over HTTP/2 a client that is still sending may not read an early rejection.
         let is_heard = parts.version != Version::HTTP_2;
         if is_heard && body.size_hint().lower() > self.max_body_bytes as u64 {
             return Err(Refusal::new(WebhookResult::TooLarge, StatusCode::PAYLOAD_TOO_LARGE));
@@ -179,18 +179,18 @@ impl Door {
         Ok(answer)
     }
 
-    /// Takes a body in, as far as there is room.
+    /// Reads a body, as far as there is memory for it.
     async fn read(&self, mut body: Body) -> Result<Received<'_>, Refusal> {
-        // Zoom sends again what is answered so.
+        // Zoom retries a webhook with this answer.
         let busy = || Refusal::new(WebhookResult::Busy, StatusCode::SERVICE_UNAVAILABLE);
         let too_large = || Refusal::new(WebhookResult::TooLarge, StatusCode::PAYLOAD_TOO_LARGE);
-        let mut request = self.room.requests.enter();
+        let mut request = self.body_memory.requests.take();
         let (mut whole, mut bytes) = (BytesMut::new(), None::<SemaphorePermit<'_>>);
         loop {
             let frame = tokio::select! {
                 biased;
                 frame = body.frame() => frame,
-                () = request.lost() => return Err(busy()),
+                () = request.evicted() => return Err(busy()),
             };
             let Some(frame) = frame else { break };
             let frame = frame.map_err(|_| Refusal::new(WebhookResult::BrokenOff, StatusCode::BAD_REQUEST))?;
@@ -203,7 +203,7 @@ impl Door {
             let more = length.saturating_sub(SMALL_BODY_BYTES + taken);
             if more > 0 {
                 let more = u32::try_from(more).map_err(|_| too_large())?;
-                let more = self.room.bytes.try_acquire_many(more).map_err(|_| busy())?;
+                let more = self.body_memory.bytes.try_acquire_many(more).map_err(|_| busy())?;
                 match &mut bytes {
                     Some(bytes) => bytes.merge(more),
                     None => bytes = Some(more),
@@ -249,7 +249,7 @@ impl Door {
         now: UnixMillis,
     ) -> Refusal {
         if matches!(why, NotFromZoom::Stale { .. }) {
-            // Whoever recorded one can send it again a thousand times a second.
+            // A client that recorded one can send it again a thousand times a second.
             if self.diagnosis.is_due(now) {
                 warn!(%why, "refused a signed webhook: this machine's clock is wrong, or it is an old one sent again");
             }
@@ -264,7 +264,7 @@ impl Door {
     }
 }
 
-/// What a stored webhook is answered.
+/// Returns the answer to a stored webhook.
 fn answer_to(verified: &Verified<'_>, webhook: &Webhook) -> Result<(WebhookResult, Response), Refusal> {
     let WebhookBody::UrlValidation { plain_token } = &webhook.body else {
         return Ok((WebhookResult::Stored, StatusCode::OK.into_response()));

@@ -1,4 +1,4 @@
-//! What Zoom says on an event WebSocket: a JSON object a message, told apart by `module`.
+//! Zoom's messages on an event WebSocket: a JSON object each, distinguished by `module`.
 //!
 //! Basis of each form: docs/protocol.md#event-websocket.
 
@@ -9,31 +9,31 @@ use rtms_wire::mend;
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 
-/// What we send so that Zoom keeps the connection; Zoom sends the same back.
+/// The message by which we keep the connection. Zoom echoes it.
 pub(super) const HEARTBEAT: &str = r#"{"module":"heartbeat"}"#;
 
-/// So many characters of a refusal are kept; `Invalid Token` is one.
+/// The most characters of a refusal that are kept. `Invalid Token` is one.
 const LONGEST_SAID: usize = 100;
 
-/// One message of Zoom's.
+/// A message from Zoom.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Frame {
     /// `build_connection` with success: the token is accepted.
     Built,
-    /// `build_connection` without: what Zoom says of it, for example `Invalid Token`.
+    /// `build_connection` without success, with Zoom's reason, for example `Invalid Token`.
     Refused(String),
     /// The echo of a heartbeat.
     Heartbeat,
-    /// `message`: what would have been the body of a webhook.
+    /// `message`: an event, in the form of a webhook's body.
     Event(Bytes),
-    /// Something that has no meaning here yet.
+    /// A message of a kind that is unknown here.
     Other,
 }
 
 /// A message that is no JSON object of a known form.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FrameUnreadable {
-    /// What the library says of it may quote it, so it is left out.
+    /// The text of the library is left out, because it may quote the message.
     #[error("not a message of an event WebSocket: {:?} error in column {}", .0.classify(), .0.column())]
     Json(#[from] serde_json::Error),
     #[error("not a message of an event WebSocket: no JSON object")]
@@ -82,7 +82,7 @@ impl Frame {
     }
 }
 
-/// The beginning of what Zoom says, for the log.
+/// Returns the beginning of Zoom's text, for the log.
 fn said(content: &str) -> String {
     let text = serde_json::from_str::<String>(content);
     text.as_deref().unwrap_or(content).chars().take(LONGEST_SAID).collect()

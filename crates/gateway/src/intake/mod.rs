@@ -1,12 +1,13 @@
 //! The other intake: Zoom's events over a WebSocket that we open, for those without a public address.
 //!
-//! An app with an `[app.websocket]` has a task here. It gets an access token, connects, and puts each event that comes into
-//! the store's inbox, as the webhook door does; TLS and the token stand for the signature. From there on the two are one:
-//! what comes by both is folded as a repeat.
+//! An app with an `[app.websocket]` has a task here. It gets an access token, connects, and puts each event that comes
+//! into the store's inbox, as the webhook door does; TLS and the token stand for the signature. From there on the two
+//! are one: an event that arrives by both is folded as a repeat.
 //!
-//! Zoom never sends an event again here, so nothing is given up that came. A connection that is to be replaced because its
-//! token ages is heard to its end while the next one stands. While the store fails, events are held up to a bound, then
-//! nothing more is read, and what waits in the network waits there; all of it is stored when the store takes it again.
+//! Zoom never sends an event again here, so every event that arrives is kept. A connection that is to be replaced
+//! because its token ages is heard to its end while the next one stands. While the store fails, events are held up to a
+//! bound, then nothing more is read, and what waits in the network waits there; all of it is stored when the store
+//! takes it again.
 
 mod frame;
 mod held;
@@ -49,7 +50,7 @@ use crate::{
 /// JSON text within JSON text: at worst six bytes stand for one. A longer message ends the connection unread.
 const FRAME_BYTES_PER_BODY_BYTE: usize = 6;
 
-/// What stands around the content: headers and names.
+/// The bytes around the content: headers and names.
 const FRAME_BYTES_AROUND: usize = 16 << 10;
 
 /// The first pause after a connection ended. Short, since what happens meanwhile is never sent.
@@ -58,10 +59,10 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// The longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// Between two tries to store an event.
+/// The pause between two tries to store an event.
 const STORE_AGAIN: Duration = Duration::from_millis(500);
 
-/// How long a server that stops goes on trying.
+/// The time for which a server that stops goes on trying.
 const STORE_BEFORE_STOP: Duration = Duration::from_secs(2);
 
 /// Why an app's WebSocket cannot be used.
@@ -70,13 +71,13 @@ pub enum IntakeUnusable {
     /// A URL is not one to which a token or the client secret may be sent.
     #[error("app {app:?}: websocket.{setting}: {url:?} is not connected to: {source}")]
     Url {
-        /// Whose.
+        /// The name of the app.
         app: SmolStr,
-        /// Which.
+        /// The setting.
         setting: &'static str,
         /// The URL.
         url: String,
-        /// What is wrong with it.
+        /// The fault.
         source: UrlRefused,
     },
 }
@@ -84,7 +85,7 @@ pub enum IntakeUnusable {
 /// The event WebSockets of all apps that have one.
 pub(crate) struct Intakes(Vec<Intake>);
 
-/// One app's.
+/// The event WebSocket of one app.
 struct Intake {
     app: SmolStr,
     config: Arc<WebSocketConfig>,
@@ -96,7 +97,7 @@ struct Intake {
 }
 
 impl Intakes {
-    /// Looks at what the apps want; connects nowhere yet.
+    /// Checks the settings of the apps, without connecting yet.
     ///
     /// # Errors
     /// [`IntakeUnusable`], which names the setting.
@@ -135,7 +136,7 @@ impl Intakes {
         Ok(Self(intakes.collect::<Result<_, _>>()?))
     }
 
-    /// Runs until told to stop; what came is stored then.
+    /// Runs until the server stops. All events that arrived are stored then.
     pub(crate) async fn run(self, mut stop: Stop) {
         let mut tasks: JoinSet<()> = self.0.into_iter().map(|intake| intake.run(stop.clone())).collect();
         while let Some(ended) = tasks.join_next().await {
@@ -256,7 +257,7 @@ impl Intake {
         Session::open(&self.connector, self.url(token), self.config.heartbeat_every, outlet).await
     }
 
-    /// Where to connect, token and all: never to be logged.
+    /// Returns the URL with its token: never to be logged.
     fn url(&self, token: &Token) -> String {
         let secret = String::from_utf8_lossy(token.secret.expose());
         let mut query = form_urlencoded::Serializer::new(String::new());
@@ -264,7 +265,7 @@ impl Intake {
         format!("{}?{}", self.config.url, query.finish())
     }
 
-    /// Hears a session that is about to be replaced, if there is one, to its end.
+    /// Reads a session that is about to be replaced, if there is one, to its end.
     async fn hear(&self, session: &mut Option<Session>, outlet: &Outlet) -> Infallible {
         if let Some(former) = session {
             let ended = former.serve(outlet).await;
@@ -275,7 +276,7 @@ impl Intake {
         future::pending().await
     }
 
-    /// Stores what came, in order. While the store fails it is tried again: nobody else has the event.
+    /// Stores events in order. While the store fails it is tried again, because Zoom does not send the event again.
     async fn write(&self, mut held: mpsc::UnboundedReceiver<Held>, stop: &mut Stop) {
         let mut tries_end: Option<Instant> = None;
         while let Some(Held { arrived, _share }) = held.recv().await {
@@ -315,7 +316,7 @@ impl Intake {
     }
 }
 
-/// How long to wait before the next try: twice as long each time, and never for two servers the same.
+/// The pauses between tries: each twice as long as the last, and different on every server.
 #[derive(Default)]
 struct Pauses {
     made: u32,

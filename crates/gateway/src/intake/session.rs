@@ -1,5 +1,5 @@
-//! One event WebSocket: opened, kept by heartbeats, read into a queue. Every future here may be dropped at any point: what
-//! came stays in the session.
+//! One event WebSocket: opened, kept by heartbeats, read into a queue. Every future here may be dropped at any point:
+//! what came stays in the session.
 
 use std::{
     future::poll_fn,
@@ -32,16 +32,17 @@ use crate::{
     telemetry::{IntakeResult, Metrics},
 };
 
-/// How long Zoom may take to say that a connection stands. Not documented; ours.
+/// The longest wait for Zoom to confirm a connection. Not documented; ours.
 const BUILT_WITHIN: Duration = Duration::from_secs(10);
 
-/// A connection that is left is heard until so long nothing came: what Zoom sent just before is on its way.
+/// The silence after which a connection that is left counts as read to its end. Events sent just before may be on their
+/// way.
 const LINGER: Duration = Duration::from_millis(250);
 
-/// How long it is heard if Zoom goes on to send on it, though there is another.
+/// The longest time for which it is read if Zoom goes on sending on it, though there is another.
 const LONGEST_LINGER: Duration = Duration::from_secs(10);
 
-/// How long the closing handshake may take then, and, when the server stops, the wait for room.
+/// The longest wait for the closing handshake then, and, when the server stops, for memory.
 const LEAVE_WITHIN: Duration = Duration::from_secs(1);
 
 /// Why a connection is over, or never was.
@@ -78,11 +79,11 @@ impl Ended {
     }
 }
 
-/// Where a session puts what came, and the bounds of it.
+/// The queue for the events of a session, with its bounds.
 pub(super) struct Outlet {
     app: SmolStr,
     queue: mpsc::UnboundedSender<Held>,
-    /// The memory for what is in the queue and at the writer, in bytes.
+    /// The memory for events in the queue and at the writer, in bytes.
     room: Arc<Semaphore>,
     room_bytes: u32,
     metrics: Arc<Metrics>,
@@ -104,7 +105,7 @@ impl Outlet {
         Self { app, queue, room, room_bytes, metrics, max_body_bytes, repeats: Arc::default() }
     }
 
-    /// Waits for so much room; none if nobody stores any more.
+    /// Waits for memory of this size. None if no events are stored any more.
     async fn room_for(&self, cost: u32) -> Option<OwnedSemaphorePermit> {
         self.room.clone().acquire_many_owned(cost.min(self.room_bytes)).await.ok()
     }
@@ -126,7 +127,7 @@ impl Outlet {
         }
     }
 
-    /// What is to be stored of a message's content, if it is any good. What is not is counted here and gone.
+    /// Returns the event to be stored of a message's content. Unusable content is counted here and dropped.
     fn take(&self, body: Bytes) -> Option<Arrived> {
         let (received_at, received) = (clock::unix_millis(), clock::unix_micros());
         if body.len() > self.max_body_bytes {
@@ -150,25 +151,25 @@ impl Outlet {
     }
 }
 
-/// A connection that stands.
+/// An open connection.
 pub(super) struct Session {
     link: Link,
     heartbeat: Interval,
     /// Whether anything came since the last heartbeat was sent.
     heard: bool,
-    /// How many messages came so far.
+    /// The number of messages so far.
     messages: u64,
-    /// What waits for room in the queue; nothing more is read meanwhile.
+    /// The event that waits for memory; nothing more is read meanwhile.
     pending: Option<Arrived>,
     pub(super) since: UnixMillis,
 }
 
-/// A socket, and what is being written to it.
+/// A socket, and the text that is being written to it.
 struct Link {
     socket: TcpSocket,
     outgoing: Option<String>,
     flushed: bool,
-    /// Why nothing more can be written. What came before that is still read.
+    /// Why nothing more can be written. Events that arrived before are still read.
     broken: Option<String>,
 }
 
@@ -243,7 +244,8 @@ impl Session {
         }
     }
 
-    /// Hears what is on its way already, then closes. While there is no room for it this waits, until the server stops.
+    /// Reads the events that are on their way already, then closes. Without memory for them it waits, until the server
+    /// stops.
     pub(super) async fn leave(mut self, outlet: Arc<Outlet>, mut stop: Stop) {
         let stopped = async {
             stop.given().await;
@@ -262,7 +264,7 @@ impl Session {
         let _ = timeout(LEAVE_WITHIN, poll_fn(|cx| self.link.socket.poll_close(cx))).await;
     }
 
-    /// Until nothing came for a moment and all that came before is in the queue, or the connection is over.
+    /// Reads until there was silence for a moment and all events are in the queue, or until the connection is over.
     async fn hear_out(&mut self, outlet: &Outlet) {
         let no_longer_than = Instant::now() + LONGEST_LINGER;
         loop {

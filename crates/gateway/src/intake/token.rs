@@ -13,22 +13,22 @@ use tokio::time::{Instant, timeout};
 
 use crate::{apps::secrets::App, config::websocket::WebSocketConfig};
 
-/// How long the answer may take once the connection stands.
+/// The longest wait for the answer once the connection stands.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 
 /// The longest answer read; a token has about a kilobyte.
 const MAX_ANSWER_BYTES: usize = 64 << 10;
 
-/// How long before its end a token is renewed, for all the retries that may take; or a quarter of its life, if shorter.
+/// The time before its expiry at which a token is renewed, enough for retries; or a quarter of its life, if shorter.
 const MARGIN: Duration = Duration::from_secs(300);
 
 /// A token's shortest and longest life, whatever the answer says: neither a flood nor an overflow.
 const LIFE: std::ops::RangeInclusive<u64> = 1..=86_400;
 
-/// What Zoom's tokens live, should the answer not say it. Basis: documented.
+/// The life of Zoom's tokens in seconds, if the answer does not name it. Basis: documented.
 const USUAL_LIFE: u64 = 3600;
 
-/// A token, and when to get the next.
+/// A token, and the time to renew it.
 pub(super) struct Token {
     pub(super) secret: AccessToken,
     pub(super) renew_at: Instant,

@@ -1,4 +1,4 @@
-//! Where connections come from: TCP, or a Unix socket in the data folder.
+//! The sources of connections: TCP, or a Unix socket in the data folder.
 
 use std::{io, net::SocketAddr};
 
@@ -7,7 +7,8 @@ use tokio::{
     net::{TcpListener, TcpSocket, TcpStream},
 };
 
-/// Connections that may wait to be accepted: a burst of webhooks must not wait for the system to try again after a second.
+/// Connections that may wait to be accepted: a burst of webhooks must not wait for the system to try again after a
+/// second.
 const BACKLOG: u32 = 4096;
 
 /// A socket that accepts connections.

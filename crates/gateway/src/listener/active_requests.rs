@@ -1,5 +1,8 @@
-//! Which requests a stop waits for, and a newcomer who needs a place: those whose body is complete and whose handler has not
-//! answered. Peers that do not send the rest of a request, or do not read an answer, hold up nothing.
+//! Counts the active requests of each connection and of all: those whose body is complete and whose handler has not
+//! answered.
+//!
+//! A stop waits for these, and a connection that has one is not evicted. A peer that does not send the rest of a
+//! request, or does not read an answer, holds up nothing.
 
 use std::{
     pin::Pin,
@@ -22,33 +25,33 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-/// The begun requests of all connections.
+/// The number of active requests of all connections.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Work(Arc<AtomicUsize>);
+pub(crate) struct ActiveRequests(Arc<AtomicUsize>);
 
-/// A service whose begun requests are counted.
-pub(crate) struct Counted<S> {
+/// A service whose active requests are counted.
+pub(crate) struct CountingService<S> {
     service: S,
     counters: Counters,
 }
 
-/// Where the begun requests of one connection are counted.
+/// The counter of one connection's active requests.
 #[derive(Clone)]
-pub(crate) struct Requests(watch::Sender<Activity>);
+pub(crate) struct ConnectionRequests(watch::Sender<Activity>);
 
-/// Where that count is read.
+/// The reader of that counter.
 #[derive(Clone)]
-pub(crate) struct Here(watch::Receiver<Activity>);
+pub(crate) struct RequestActivity(watch::Receiver<Activity>);
 
-/// What a connection is asked.
+/// The requests of one connection.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Activity {
-    begun: usize,
-    /// When its last request ended.
+    active: usize,
+    /// When the last of them ended.
     ended: Option<Instant>,
 }
 
-/// The body of a request; its end begins the request.
+/// The body of a request. Once it ends, the request is active.
 pub(crate) struct Body {
     body: Incoming,
     stage: Arc<Stage>,
@@ -56,99 +59,100 @@ pub(crate) struct Body {
 
 #[derive(Clone)]
 struct Counters {
-    here: Requests,
-    all: Work,
+    connection: ConnectionRequests,
+    all: ActiveRequests,
 }
 
-/// How far a request is.
+/// The stage of a request.
 struct Stage {
     stage: AtomicU8,
     counters: Counters,
 }
 
-/// The handler of a request; dropping it ends the request.
+/// The handler of a request. Dropping it ends the request.
 struct Handler(Arc<Stage>);
 
 const READING: u8 = 0;
-const BEGUN: u8 = 1;
+const ACTIVE: u8 = 1;
 const OVER: u8 = 2;
 
-/// Has the begun requests of a connection counted.
-pub(crate) fn watch<S>(service: S, here: Requests, all: Work) -> Counted<S> {
-    Counted { service, counters: Counters { here, all } }
+/// Counts the active requests of a connection.
+pub(crate) fn watch<S>(service: S, connection: ConnectionRequests, all: ActiveRequests) -> CountingService<S> {
+    CountingService { service, counters: Counters { connection, all } }
 }
 
-impl Requests {
-    /// For a connection that was asked nothing yet.
-    pub(crate) fn new() -> (Self, Here) {
-        let (sender, count) = watch::channel(Activity::default());
-        (Self(sender), Here(count))
+impl ConnectionRequests {
+    /// Returns the counter of a new connection, and its reader.
+    pub(crate) fn new() -> (Self, RequestActivity) {
+        let (sender, receiver) = watch::channel(Activity::default());
+        (Self(sender), RequestActivity(receiver))
     }
 
-    pub(crate) fn here(&self) -> Here {
-        Here(self.0.subscribe())
+    /// Returns a reader of this counter.
+    pub(crate) fn activity(&self) -> RequestActivity {
+        RequestActivity(self.0.subscribe())
     }
 
-    /// A begun request, until it is dropped.
+    /// Begins a request, which is active until it is dropped.
     #[cfg(test)]
     pub(crate) fn begin(&self) -> impl Drop + use<> {
-        let counters = Counters { here: self.clone(), all: Work::default() };
+        let counters = Counters { connection: self.clone(), all: ActiveRequests::default() };
         let stage = Arc::new(Stage { stage: AtomicU8::new(READING), counters });
         stage.begin();
         Handler(stage)
     }
 }
 
-impl Work {
-    /// Whether any request is begun and not answered.
-    pub(crate) fn is_under_way(&self) -> bool {
+impl ActiveRequests {
+    /// Whether any request is active.
+    pub(crate) fn any(&self) -> bool {
         self.0.load(Ordering::Relaxed) > 0
     }
 }
 
-impl Here {
-    /// Returns once no request has been under way for this long.
-    pub(crate) async fn rests(mut self, limit: Duration) {
+impl RequestActivity {
+    /// Waits until no request has been active for this long.
+    pub(crate) async fn idle_for(mut self, limit: Duration) {
         loop {
             // Without a service there is no request either.
-            let _ = self.0.wait_for(|activity| activity.begun == 0).await;
+            let _ = self.0.wait_for(|activity| activity.active == 0).await;
             if !matches!(timeout(limit, self.0.changed()).await, Ok(Ok(()))) {
                 return;
             }
         }
     }
 
-    /// Whether no request of it was begun so far.
-    pub(crate) fn never_came(&self) -> bool {
+    /// Whether the connection has had no active request so far.
+    pub(crate) fn is_unused(&self) -> bool {
         let activity = self.0.borrow();
-        activity.begun == 0 && activity.ended.is_none()
+        activity.active == 0 && activity.ended.is_none()
     }
 
-    /// Whether no request has been under way for this long.
-    pub(crate) fn rested_for(&self, limit: Duration) -> bool {
+    /// Whether no request has been active for this long.
+    pub(crate) fn is_idle_for(&self, limit: Duration) -> bool {
         let activity = self.0.borrow();
-        activity.begun == 0 && activity.ended.is_none_or(|ended| ended.elapsed() >= limit)
+        activity.active == 0 && activity.ended.is_none_or(|ended| ended.elapsed() >= limit)
     }
 
-    /// Whether the connection is gone.
-    pub(crate) fn are_over(&self) -> bool {
+    /// Whether the connection is closed.
+    pub(crate) fn is_closed(&self) -> bool {
         self.0.has_changed().is_err()
     }
 }
 
 impl Stage {
     fn begin(&self) {
-        if self.stage.compare_exchange(READING, BEGUN, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+        if self.stage.compare_exchange(READING, ACTIVE, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
             self.counters.all.0.fetch_add(1, Ordering::Relaxed);
-            self.counters.here.0.send_modify(|activity| activity.begun += 1);
+            self.counters.connection.0.send_modify(|activity| activity.active += 1);
         }
     }
 
     fn end(&self) {
-        if self.stage.swap(OVER, Ordering::Relaxed) == BEGUN {
+        if self.stage.swap(OVER, Ordering::Relaxed) == ACTIVE {
             self.counters.all.0.fetch_sub(1, Ordering::Relaxed);
-            self.counters.here.0.send_modify(|activity| {
-                activity.begun -= 1;
+            self.counters.connection.0.send_modify(|activity| {
+                activity.active -= 1;
                 activity.ended = Some(Instant::now());
             });
         }
@@ -161,7 +165,7 @@ impl Drop for Handler {
     }
 }
 
-impl<S: Service<Request<Body>>> Service<Request<Incoming>> for Counted<S>
+impl<S: Service<Request<Body>>> Service<Request<Incoming>> for CountingService<S>
 where
     S::Future: Send + 'static,
 {
@@ -216,7 +220,7 @@ impl hyper::body::Body for Body {
 }
 
 impl Drop for Body {
-    /// A handler that reads no further works with what it has.
+    /// Begins the request: a handler that reads no further works with what it has.
     fn drop(&mut self) {
         self.stage.begin();
     }

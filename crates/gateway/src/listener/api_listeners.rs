@@ -1,7 +1,7 @@
-//! Where the API is served: on a Unix socket in the data folder, and on an address of this machine.
+//! The listeners of the API: a Unix socket in the data folder, and an address of this machine.
 //!
-//! The webhook address has nothing of it, so no proxy in front of that address can open it. A listener that cannot be had
-//! costs a line in the log, not the server: webhooks matter more.
+//! The webhook address has nothing of it, so no proxy in front of that address can open it. A listener that cannot be
+//! opened costs a line in the log, not the server: webhooks matter more.
 
 use std::{io, net::SocketAddr, path::Path};
 
@@ -20,7 +20,7 @@ pub(crate) struct ApiListeners {
 }
 
 impl ApiListeners {
-    /// Opens those that can be had.
+    /// Opens the listeners, and logs each that cannot be opened.
     pub(crate) fn open(listen: ApiListen, data_dir: &Path) -> Self {
         #[cfg(unix)]
         let socket = Socket::bind(data_dir)
@@ -38,12 +38,12 @@ impl ApiListeners {
         }
     }
 
-    /// The address, if the API has one.
+    /// Returns the address, if the API has one.
     pub(crate) fn address(&self) -> Option<SocketAddr> {
         self.tcp.as_ref()?.local_addr().ok()
     }
 
-    /// The path of the socket, or that there is none.
+    /// Returns the path of the socket, or `off`.
     pub(crate) fn socket_text(&self) -> String {
         #[cfg(unix)]
         if let Some(socket) = &self.socket {

@@ -13,8 +13,8 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::{
     listener::{
-        active_requests::{self, Here, Requests, Work},
-        connection_slots::Place,
+        active_requests::{self, ActiveRequests, ConnectionRequests, RequestActivity},
+        connection_slots::ConnectionSlot,
         idle,
     },
     stop::Stop,
@@ -29,10 +29,10 @@ const MAX_HEADER_BYTES: usize = 16 << 10;
 /// Requests at a time on one HTTP/2 connection.
 const MAX_STREAMS: u32 = 128;
 
-/// What an HTTP/2 connection opens with, and no HTTP/1.1 request does: there is no method PRI.
+/// The first bytes of an HTTP/2 connection. No HTTP/1.1 request begins so: there is no method PRI.
 const HTTP2_OPENING: &[u8] = b"PRI";
 
-/// How long a connection stays at a stop once no request of it is under way, for its last answer to be written.
+/// The time for which a connection stays at a stop after its last active request, for the answer to be written.
 const LAST_ANSWER: Duration = Duration::from_millis(200);
 
 /// Why a connection ended before its time.
@@ -52,33 +52,32 @@ pub(crate) enum ConnectionError {
     Http(#[from] hyper::Error),
 }
 
-/// What asks a connection to leave.
+/// The two reasons for which a connection is asked to leave: the server stops, or a newcomer evicts it.
 struct Leaving {
     stop: Stop,
-    /// Its place is given to another.
-    lost: Stop,
+    evicted: Stop,
 }
 
 impl Leaving {
-    /// Waits for it; gives how long the connection may stay after its last answer.
+    /// Waits for either, and returns how long the connection may stay after its last answer.
     async fn asked(&mut self) -> Duration {
         tokio::select! {
             biased;
             () = self.stop.given() => LAST_ANSWER,
-            () = self.lost.given() => Duration::ZERO,
+            () = self.evicted.given() => Duration::ZERO,
         }
     }
 }
 
-/// Serves one connection to its end, or until the server stops or its place is lost, and its begun requests are answered.
+/// Serves one connection to its end, or until the server stops or it is evicted, and its active requests are answered.
 /// `within` limits the TLS handshake, the first bytes, each request's headers, and how long nothing may be asked.
 pub(crate) async fn serve<I, S>(
     stream: I,
     tls: Option<TlsAcceptor>,
     service: S,
     within: Duration,
-    work: Work,
-    place: Place,
+    active: ActiveRequests,
+    slot: ConnectionSlot,
     stop: Stop,
 ) -> Result<(), ConnectionError>
 where
@@ -86,8 +85,8 @@ where
     S: Service<Request<active_requests::Body>, Response = Response, Error = Infallible> + Send + 'static,
     S::Future: Send + 'static,
 {
-    let Place { requests, lost, permit: _permit } = place;
-    let mut leaving = Leaving { stop, lost };
+    let ConnectionSlot { requests, evicted, permit: _permit } = slot;
+    let mut leaving = Leaving { stop, evicted };
     match tls {
         Some(tls) => {
             let accepted = tokio::select! {
@@ -95,9 +94,9 @@ where
                 _ = leaving.asked() => return Ok(()),
             };
             let stream = accepted.map_err(ConnectionError::Tls)?;
-            serve_either(stream, service, within, requests, work, leaving).await
+            serve_either(stream, service, within, requests, active, leaving).await
         }
-        None => serve_either(stream, service, within, requests, work, leaving).await,
+        None => serve_either(stream, service, within, requests, active, leaving).await,
     }
 }
 
@@ -105,8 +104,8 @@ async fn serve_either<I, S>(
     stream: I,
     service: S,
     within: Duration,
-    requests: Requests,
-    work: Work,
+    requests: ConnectionRequests,
+    active: ActiveRequests,
     mut leaving: Leaving,
 ) -> Result<(), ConnectionError>
 where
@@ -135,8 +134,8 @@ where
     let opening = opening[..read].to_vec();
     let is_http2 = opening == HTTP2_OPENING;
     let whole = TokioIo::new(tokio::io::join(io::Cursor::new(opening).chain(reader), writer));
-    let here = requests.here();
-    let service = active_requests::watch(service, requests, work);
+    let activity = requests.activity();
+    let service = active_requests::watch(service, requests, active);
 
     if is_http2 {
         let (service, idle) = idle::watch(service);
@@ -156,7 +155,7 @@ where
             _ = leaving.asked() => {}
         }
         connection.as_mut().graceful_shutdown();
-        finish(connection, within, here, leaving).await
+        finish(connection, within, activity, leaving).await
     } else {
         // It closes idle connections by itself: headers that do not come are too slow.
         let mut connection = pin!(
@@ -173,20 +172,20 @@ where
             _ = leaving.asked() => {}
         }
         connection.as_mut().graceful_shutdown();
-        finish(connection, within, here, leaving).await
+        finish(connection, within, activity, leaving).await
     }
 }
 
-/// Lets a connection that takes no more requests answer those that it has; if it has to leave, only those that are begun.
+/// Answers the requests that a connection still has, once it accepts no more; if it has to leave, only the active ones.
 async fn finish(
     connection: impl Future<Output = hyper::Result<()>>,
     within: Duration,
-    here: Here,
+    activity: RequestActivity,
     mut leaving: Leaving,
 ) -> Result<(), ConnectionError> {
     let nothing_left = async {
         let rest = leaving.asked().await;
-        here.rests(rest).await;
+        activity.idle_for(rest).await;
     };
     tokio::select! {
         biased;
@@ -212,18 +211,18 @@ mod tests {
 
     use super::*;
     use crate::{
-        listener::connection_slots::Places,
+        listener::connection_slots::ConnectionSlots,
         stop::{self, StopSender},
     };
 
     const WITHIN: Duration = Duration::from_secs(60);
 
-    /// A connection whose handler reads the body, says so, and then waits for leave to answer.
+    /// A connection whose handler reads the body, reports that, and then waits for permission to answer.
     struct Connection {
         client: DuplexStream,
         read: Arc<Notify>,
         leave: Arc<Notify>,
-        work: Work,
+        active: ActiveRequests,
         stop: StopSender,
         served: JoinHandle<Result<(), ConnectionError>>,
     }
@@ -231,7 +230,7 @@ mod tests {
     impl Connection {
         async fn with(request: &[u8]) -> Self {
             let (mut client, server) = duplex(1 << 16);
-            let (read, leave, work) = (Arc::<Notify>::default(), Arc::<Notify>::default(), Work::default());
+            let (read, leave, active) = (Arc::<Notify>::default(), Arc::<Notify>::default(), ActiveRequests::default());
             let (stop, stopped) = stop::channel();
             let handles = (read.clone(), leave.clone());
             let service = service_fn(move |request: Request<active_requests::Body>| {
@@ -243,10 +242,10 @@ mod tests {
                     Ok(Response::new(Body::from(if whole.is_ok() { "whole" } else { "broken" })))
                 }
             });
-            let place = Places::new(1).take().await;
-            let served = tokio::spawn(serve(server, None, service, WITHIN, work.clone(), place, stopped));
+            let slot = ConnectionSlots::new(1).take().await;
+            let served = tokio::spawn(serve(server, None, service, WITHIN, active.clone(), slot, stopped));
             client.write_all(request).await.unwrap();
-            Self { client, read, leave, work, stop, served }
+            Self { client, read, leave, active, stop, served }
         }
     }
 
@@ -254,7 +253,7 @@ mod tests {
     async fn a_begun_request_is_answered_after_the_word_to_stop() {
         let mut connection = Connection::with(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n\r\nabc").await;
         connection.read.notified().await;
-        assert!(connection.work.is_under_way());
+        assert!(connection.active.any());
 
         connection.stop.send_replace(true);
         tokio::time::sleep(LAST_ANSWER * 10).await;
@@ -264,7 +263,7 @@ mod tests {
         let mut answer = String::new();
         connection.client.read_to_string(&mut answer).await.unwrap();
         assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("whole"), "{answer}");
-        assert!(connection.served.await.unwrap().is_ok() && !connection.work.is_under_way());
+        assert!(connection.served.await.unwrap().is_ok() && !connection.active.any());
     }
 
     #[tokio::test(start_paused = true)]
@@ -278,7 +277,7 @@ mod tests {
             let _ = connection.served.await.unwrap();
 
             assert!(begun.elapsed() <= LAST_ANSWER * 2, "{half}: {:?}", begun.elapsed());
-            assert!(!connection.work.is_under_way());
+            assert!(!connection.active.any());
         }
     }
 }

@@ -1,9 +1,9 @@
-//! Places for connections: a bounded number. When all are taken, a newcomer gets the place of a connection that asks for
-//! nothing, so a crowd of idle connections keeps out nobody.
+//! A bounded set of slots for connections. When it is full, a newcomer evicts a connection that has no request under
+//! way, so a crowd of idle connections keeps out nobody.
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -13,46 +13,47 @@ use tokio::{
 };
 
 use crate::{
-    listener::active_requests::{Here, Requests},
+    listener::active_requests::{ConnectionRequests, RequestActivity},
+    lock::locked,
     stop::{self, Stop, StopSender},
 };
 
-/// How long a connection keeps its place after an answer in any case: the answer has to be written.
+/// The time for which a connection keeps its slot after an answer in any case, so that the answer can be written.
 const ANSWER_WRITTEN: Duration = Duration::from_millis(200);
 
-/// How often a newcomer looks again whether one of the others rests.
+/// The time between two looks of a newcomer for an idle connection.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
-/// The places of a listener.
-pub(crate) struct Places {
+/// The slots of a listener.
+pub(crate) struct ConnectionSlots {
     most: usize,
     free: Arc<Semaphore>,
-    /// By the time of their coming; some are gone already.
-    taken: Mutex<VecDeque<Taken>>,
+    /// The holders, oldest first; some have left already.
+    occupied: Mutex<VecDeque<Occupied>>,
 }
 
-struct Taken {
-    requests: Here,
+struct Occupied {
+    activity: RequestActivity,
     leave: StopSender,
 }
 
-/// A place; dropping it frees it.
-pub(crate) struct Place {
+/// A slot for one connection. Dropping it frees it.
+pub(crate) struct ConnectionSlot {
     /// Counts the requests of the connection.
-    pub(crate) requests: Requests,
-    /// Given when the place is lost to a newcomer.
-    pub(crate) lost: Stop,
+    pub(crate) requests: ConnectionRequests,
+    /// Given when a newcomer evicts the connection.
+    pub(crate) evicted: Stop,
     pub(crate) permit: OwnedSemaphorePermit,
 }
 
-impl Places {
+impl ConnectionSlots {
     pub(crate) fn new(most: usize) -> Self {
         let most = most.min(Semaphore::MAX_PERMITS);
-        Self { most, free: Arc::new(Semaphore::new(most)), taken: Mutex::default() }
+        Self { most, free: Arc::new(Semaphore::new(most)), occupied: Mutex::default() }
     }
 
-    /// Takes a place, from a connection that rests if none is free. Waits while all are busy.
-    pub(crate) async fn take(&self) -> Place {
+    /// Takes a slot. If none is free, an idle connection is evicted; waits while all are busy.
+    pub(crate) async fn take(&self) -> ConnectionSlot {
         let permit = loop {
             if let Ok(permit) = self.free.clone().try_acquire_owned() {
                 break permit;
@@ -63,37 +64,32 @@ impl Places {
                 break permit;
             }
         };
-        let (requests, here) = Requests::new();
-        let (leave, lost) = stop::channel();
-        let mut taken = self.taken();
-        if taken.len() >= self.most.saturating_mul(2) {
-            taken.retain(|place| !place.requests.are_over());
+        let (requests, activity) = ConnectionRequests::new();
+        let (leave, evicted) = stop::channel();
+        let mut occupied = locked(&self.occupied);
+        if occupied.len() >= self.most.saturating_mul(2) {
+            occupied.retain(|slot| !slot.activity.is_closed());
         }
-        taken.push_back(Taken { requests: here, leave });
-        drop(taken);
-        Place { requests, lost, permit }
+        occupied.push_back(Occupied { activity, leave });
+        drop(occupied);
+        ConnectionSlot { requests, evicted, permit }
     }
 
-    /// Waits until all places are free.
+    /// Waits until all slots are free.
     pub(crate) async fn all_free(&self) {
         // Nobody closes it.
         let _ = self.free.acquire_many(u32::try_from(self.most).unwrap_or(u32::MAX)).await;
     }
 
-    /// Has one connection leave: the oldest that never asked for anything, or else the oldest that has its answer.
+    /// Evicts one connection: the oldest without any request so far, or else the oldest whose answer is written.
     fn evict(&self) {
-        let mut taken = self.taken();
-        taken.retain(|place| !place.requests.are_over());
-        let silent = taken.iter().position(|place| place.requests.never_came());
-        let resting = silent.or_else(|| taken.iter().position(|place| place.requests.rested_for(ANSWER_WRITTEN)));
-        if let Some(place) = resting.and_then(|place| taken.remove(place)) {
-            place.leave.send_replace(true);
+        let mut occupied = locked(&self.occupied);
+        occupied.retain(|slot| !slot.activity.is_closed());
+        let unused = occupied.iter().position(|slot| slot.activity.is_unused());
+        let idle = unused.or_else(|| occupied.iter().position(|slot| slot.activity.is_idle_for(ANSWER_WRITTEN)));
+        if let Some(slot) = idle.and_then(|position| occupied.remove(position)) {
+            slot.leave.send_replace(true);
         }
-    }
-
-    fn taken(&self) -> std::sync::MutexGuard<'_, VecDeque<Taken>> {
-        // It is whole after every statement, so a panic elsewhere does not spoil it.
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -101,35 +97,35 @@ impl Places {
 mod tests {
     use super::*;
 
-    async fn is_lost(place: &mut Place) -> bool {
-        timeout(Duration::ZERO, place.lost.given()).await.is_ok()
+    async fn is_evicted(slot: &mut ConnectionSlot) -> bool {
+        timeout(Duration::ZERO, slot.evicted.given()).await.is_ok()
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_newcomer_gets_the_place_of_the_oldest_that_never_asked_then_of_the_oldest_that_has_its_answer() {
-        let places = Places::new(3);
-        let [mut busy, mut answered, mut silent] = [places.take().await, places.take().await, places.take().await];
+        let slots = ConnectionSlots::new(3);
+        let [mut busy, mut answered, mut silent] = [slots.take().await, slots.take().await, slots.take().await];
         let request = busy.requests.begin();
         drop(answered.requests.begin());
         tokio::time::sleep(ANSWER_WRITTEN).await;
 
-        let newcomer = tokio::join!(places.take(), async {
-            silent.lost.given().await;
+        let newcomer = tokio::join!(slots.take(), async {
+            silent.evicted.given().await;
             drop(silent);
         });
-        assert!(!is_lost(&mut busy).await && !is_lost(&mut answered).await);
+        assert!(!is_evicted(&mut busy).await && !is_evicted(&mut answered).await);
         let asking = newcomer.0.requests.begin();
-        let newcomer = tokio::join!(places.take(), async {
-            answered.lost.given().await;
+        let newcomer = tokio::join!(slots.take(), async {
+            answered.evicted.given().await;
             drop(answered);
         });
         let asking = (asking, newcomer.0.requests.begin());
 
-        assert!(timeout(Duration::from_secs(60), places.take()).await.is_err(), "all are busy");
-        assert!(!is_lost(&mut busy).await);
+        assert!(timeout(Duration::from_secs(60), slots.take()).await.is_err(), "all are busy");
+        assert!(!is_evicted(&mut busy).await);
         drop((request, asking));
-        let waits = tokio::join!(places.take(), async {
-            busy.lost.given().await;
+        let waits = tokio::join!(slots.take(), async {
+            busy.evicted.given().await;
             drop(busy);
         });
         drop(waits);
@@ -137,10 +133,10 @@ mod tests {
 
     #[tokio::test]
     async fn places_of_those_that_have_left_are_forgotten() {
-        let places = Places::new(2);
+        let slots = ConnectionSlots::new(2);
         for _ in 0..1000 {
-            drop(places.take().await);
+            drop(slots.take().await);
         }
-        assert!(places.taken().len() <= places.most * 2, "{}", places.taken().len());
+        assert!(locked(&slots.occupied).len() <= slots.most * 2, "{}", locked(&slots.occupied).len());
     }
 }

@@ -1,4 +1,4 @@
-//! When a connection by HTTP/2 is idle: its library asks whether the other side lives, and not whether it wants anything.
+//! Whether a connection by HTTP/2 is idle. Its library checks only that the peer is alive, not that it has requests.
 
 use std::time::Duration;
 
@@ -6,25 +6,25 @@ use hyper::{Request, body::Incoming, service::Service};
 use tokio::{sync::watch, time::timeout};
 
 /// A service that counts its open requests.
-pub(crate) struct Counted<S> {
+pub(crate) struct OpenCountingService<S> {
     service: S,
     open: watch::Sender<usize>,
 }
 
-/// Where the count is read.
+/// The reader of that count.
 pub(crate) struct Idle(watch::Receiver<usize>);
 
-/// One request, as long as it is open.
+/// One open request. Dropping it ends the request.
 struct Open(watch::Sender<usize>);
 
-/// Has the requests of a service counted.
-pub(crate) fn watch<S>(service: S) -> (Counted<S>, Idle) {
+/// Counts the open requests of a service.
+pub(crate) fn watch<S>(service: S) -> (OpenCountingService<S>, Idle) {
     let (open, count) = watch::channel(0);
-    (Counted { service, open }, Idle(count))
+    (OpenCountingService { service, open }, Idle(count))
 }
 
 impl Idle {
-    /// Returns when no request was open for so long.
+    /// Waits until no request has been open for this long.
     pub(crate) async fn lasts(mut self, limit: Duration) {
         loop {
             // Without a service there is no request either.
@@ -36,7 +36,7 @@ impl Idle {
     }
 }
 
-impl<S: Service<Request<Incoming>>> Service<Request<Incoming>> for Counted<S>
+impl<S: Service<Request<Incoming>>> Service<Request<Incoming>> for OpenCountingService<S>
 where
     S::Future: Send + 'static,
 {

@@ -1,8 +1,8 @@
-//! Who may ask at the API's address: this machine, and nobody else.
+//! Access to the API's address: requests from this machine, and no others.
 //!
 //! An answer goes only to a peer on loopback, and only if the request shows no sign of having come from further away
-//! through a program on this machine: a proxy that names its client, or a browser that was led here by a foreign name. The
-//! socket in the data folder needs none of this: the system keeps others out.
+//! through a program on this machine: a proxy that names its client, or a browser that was led here by a foreign name.
+//! The socket in the data folder needs none of this: the system keeps others out.
 
 use std::net::{IpAddr, SocketAddr};
 

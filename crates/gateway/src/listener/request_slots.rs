@@ -1,50 +1,49 @@
-//! Who is in the middle of a request. There are places for so many; whoever comes when all are taken gets that of whoever has had
-//! one for longest. So a crowd of requests that are never finished keeps out nobody who finishes in time.
+//! A bounded set of slots for requests that are being read. When it is full, a newcomer evicts the oldest holder.
+//!
+//! So a crowd of requests that are never finished does not keep out a request that finishes in time.
 
-use std::{
-    collections::VecDeque,
-    sync::{Mutex, PoisonError},
-};
+use std::{collections::VecDeque, sync::Mutex};
 
 use tokio::sync::oneshot;
 
-/// The places.
+use crate::lock::locked;
+
+/// The slots for requests.
 #[derive(Debug)]
-pub(crate) struct Crowd {
+pub(crate) struct RequestSlots {
     most: usize,
-    /// By the time of their coming. One whose other half is gone is free.
+    /// The holders, oldest first. A slot whose other half is dropped is free.
     taken: Mutex<VecDeque<oneshot::Sender<()>>>,
 }
 
-/// A place; dropping it frees it.
+/// A slot for one request. Dropping it frees it.
 #[derive(Debug)]
-pub(crate) struct Place(oneshot::Receiver<()>);
+pub(crate) struct RequestSlot(oneshot::Receiver<()>);
 
-impl Crowd {
+impl RequestSlots {
     pub(crate) fn new(most: usize) -> Self {
         Self { most, taken: Mutex::default() }
     }
 
-    /// Takes a place, from whoever has had one for longest if none is free.
-    pub(crate) fn enter(&self) -> Place {
-        let (place, mine) = oneshot::channel();
-        // It is whole after every statement, so a panic elsewhere does not spoil it.
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Takes a slot. If none is free, the oldest holder is evicted.
+    pub(crate) fn take(&self) -> RequestSlot {
+        let (evict, evicted) = oneshot::channel();
+        let mut taken = locked(&self.taken);
         if taken.len() >= self.most {
-            taken.retain(|place| !place.is_closed());
+            taken.retain(|slot| !slot.is_closed());
         }
         if taken.len() >= self.most {
             taken.pop_front();
         }
-        taken.push_back(place);
-        Place(mine)
+        taken.push_back(evict);
+        RequestSlot(evicted)
     }
 }
 
-impl Place {
-    /// Waits until somebody else has it.
-    pub(crate) async fn lost(&mut self) {
-        // The other half is dropped and says nothing.
+impl RequestSlot {
+    /// Waits until a newcomer takes the slot over.
+    pub(crate) async fn evicted(&mut self) {
+        // The other half is dropped and sends nothing.
         let _ = (&mut self.0).await;
     }
 }
@@ -59,18 +58,18 @@ mod tests {
 
     #[tokio::test]
     async fn the_oldest_gives_its_place_and_only_if_none_is_free() {
-        let is_lost = async |place: &mut Place| timeout(Duration::ZERO, place.lost()).await.is_ok();
-        let crowd = Crowd::new(2);
-        let mut first = crowd.enter();
+        let is_evicted = async |slot: &mut RequestSlot| timeout(Duration::ZERO, slot.evicted()).await.is_ok();
+        let slots = RequestSlots::new(2);
+        let mut first = slots.take();
         for _ in 0..10 {
-            drop(crowd.enter());
+            drop(slots.take());
         }
-        assert!(!is_lost(&mut first).await, "the others had left");
+        assert!(!is_evicted(&mut first).await, "the others had left");
 
-        let mut second = crowd.enter();
-        let mut third = crowd.enter();
+        let mut second = slots.take();
+        let mut third = slots.take();
 
-        assert!(is_lost(&mut first).await);
-        assert!(!is_lost(&mut second).await && !is_lost(&mut third).await);
+        assert!(is_evicted(&mut first).await);
+        assert!(!is_evicted(&mut second).await && !is_evicted(&mut third).await);
     }
 }

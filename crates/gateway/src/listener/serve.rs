@@ -13,21 +13,22 @@ use tracing::{debug, info, warn};
 use crate::{
     listener::{
         accept::Listener,
-        active_requests::Work,
+        active_requests::ActiveRequests,
         api_listeners::ApiListeners,
         connection,
-        connection_slots::{Place, Places},
+        connection_slots::{ConnectionSlot, ConnectionSlots},
         host, local,
-        share::Share,
+        share::ConnectionLimits,
     },
     stop::Stop,
     trouble::Trouble,
 };
 
-/// How long begun requests may take to be answered when the program stops.
+/// The time for answering the active requests when the program stops.
 const FINISH_WITHIN: Duration = Duration::from_secs(3);
 
-/// What is served where. Nothing but webhooks, tokens for them and health belongs at the door: anybody may reach it.
+/// The routes of each listener. Nothing but webhooks, tokens for them and health belongs at the door: anybody may reach
+/// it.
 pub(crate) struct Routers {
     pub(crate) door: Router,
     pub(crate) api: Router,
@@ -37,17 +38,17 @@ pub(crate) struct Routers {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     /// Connections at a time.
-    pub(crate) connections: Share,
+    pub(crate) connections: ConnectionLimits,
     pub(crate) header_within: Duration,
 }
 
-/// Serves door and API until told to stop, then lets the begun requests finish.
+/// Serves door and API until the server stops, then lets the active requests finish.
 pub(crate) async fn run(
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
     listeners: ApiListeners,
     routers: Routers,
-    work: Work,
+    active: ActiveRequests,
     limits: Limits,
     stop: Stop,
 ) {
@@ -56,41 +57,41 @@ pub(crate) async fn run(
     let at_address = async {
         if let Some(listener) = listeners.tcp {
             let router = api.clone().layer(from_fn(local::only));
-            serve(listener, None, router, connections.api, header_within, work.clone(), stop.clone()).await;
+            serve(listener, None, router, connections.api, header_within, active.clone(), stop.clone()).await;
         }
     };
     let at_socket = async {
         #[cfg(unix)]
         if let Some(listener) = listeners.socket {
-            serve(listener, None, api.clone(), connections.api, header_within, work.clone(), stop.clone()).await;
+            serve(listener, None, api.clone(), connections.api, header_within, active.clone(), stop.clone()).await;
         }
     };
-    let at_door = serve(listener, tls, door, connections.door, header_within, work.clone(), stop.clone());
+    let at_door = serve(listener, tls, door, connections.door, header_within, active.clone(), stop.clone());
     tokio::join!(at_door, at_address, at_socket);
 }
 
-/// Accepts connections until told to stop, then lets the begun requests finish.
+/// Accepts connections until the server stops, then lets the active requests finish.
 async fn serve(
     listener: impl Listener,
     tls: Option<TlsAcceptor>,
     router: Router,
     connections: usize,
     header_within: Duration,
-    work: Work,
+    active: ActiveRequests,
     mut stop: Stop,
 ) {
-    let places = Places::new(connections);
+    let slots = ConnectionSlots::new(connections);
     let mut trouble = Trouble::default();
     loop {
         let accepted = tokio::select! {
             biased;
             () = stop.given() => break,
-            accepted = accept(&listener, &places, &mut trouble) => accepted,
+            accepted = accept(&listener, &slots, &mut trouble) => accepted,
         };
-        let Some((stream, peer, place)) = accepted else { continue };
+        let Some((stream, peer, slot)) = accepted else { continue };
         let service = local::from_peer(TowerToHyperService::new(router.clone()), peer);
-        let (work, stop) = (work.clone(), stop.clone());
-        let served = connection::serve(stream, tls.clone(), service, header_within, work, place, stop);
+        let (active, stop) = (active.clone(), stop.clone());
+        let served = connection::serve(stream, tls.clone(), service, header_within, active, slot, stop);
         tokio::spawn(async move {
             if let Err(error) = served.await {
                 debug!(peer = peer.map(tracing::field::display), %error, "connection ended early");
@@ -98,23 +99,23 @@ async fn serve(
         });
     }
     drop(listener);
-    // Each connection has its place until it is closed.
-    if tokio::time::timeout(FINISH_WITHIN, places.all_free()).await.is_err() {
+    // Each connection has its slot until it is closed.
+    if tokio::time::timeout(FINISH_WITHIN, slots.all_free()).await.is_err() {
         warn!("some requests did not finish in time");
     }
 }
 
 async fn accept<L: Listener>(
     listener: &L,
-    places: &Places,
+    slots: &ConnectionSlots,
     trouble: &mut Trouble,
-) -> Option<(L::Stream, Option<SocketAddr>, Place)> {
+) -> Option<(L::Stream, Option<SocketAddr>, ConnectionSlot)> {
     match listener.accept().await {
         Ok((stream, peer)) => {
             if trouble.ends(Instant::now()) {
                 info!("connections are accepted again");
             }
-            Some((stream, peer, places.take().await))
+            Some((stream, peer, slots.take().await))
         }
         Err(error) => {
             // Mostly a lack of descriptors, which only time cures; without a pause this would spin.

@@ -1,8 +1,8 @@
 //! The API's Unix socket in the data folder: a socket that only the owner of the folder can open.
 //!
-//! It is made in a private folder, closed to others, and then renamed to its place. So nobody can connect before the mode
-//! is set, and the socket of a process that died is replaced in one step. The store's lock makes sure that the folder has
-//! one owner.
+//! It is made in a private folder, closed to others, and then renamed to its place. So no client can connect before the
+//! mode is set, and the socket of a process that died is replaced in one step. The store's lock makes sure that the
+//! folder has one owner.
 
 use std::{
     fs::{self, File, Permissions},

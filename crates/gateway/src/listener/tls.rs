@@ -1,4 +1,4 @@
-//! TLS on the door itself, for those who have no proxy in front: certificate and key from files, read again on change.
+//! TLS on the door itself, for a server without a proxy in front: certificate and key from files, read again on change.
 
 use std::{
     path::{Path, PathBuf},
@@ -18,7 +18,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::{stop::Stop, watched_files::WatchedFiles};
 
-/// How often the files are looked at. Certificates are renewed weeks before they end.
+/// The time between two checks of the files. Certificates are renewed weeks before they expire.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// The door's certificate, as it is now.
@@ -80,7 +80,7 @@ impl DoorTls {
         Ok(TlsAcceptor::from(Arc::new(config)))
     }
 
-    /// Reads the files again whenever one changes, until told to stop. Open connections keep what they have.
+    /// Reads the files again whenever one changes, until the server stops. Open connections keep their certificate.
     pub(crate) async fn watch(self, stop: Stop) {
         let Self { certificate, key, files, current } = self;
         let read_again = || read(&certificate, &key).map(|fresh| current.0.store(Arc::new(fresh)));

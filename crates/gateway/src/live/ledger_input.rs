@@ -1,7 +1,7 @@
-//! What an event of a stream means for its ledger. Pure: times come in, changes go out.
+//! Translates the events of a stream into changes of its ledger. Pure: time is an argument.
 //!
-//! Zoom's times where Zoom gives them, ours otherwise, taken when the event happened. What is received tells the ledger
-//! by itself, and so does a medium that opens.
+//! A change has Zoom's time where Zoom gives one, and otherwise ours, taken when the event happened. Received data and
+//! a medium that opens reach the ledger by themselves.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -25,7 +25,7 @@ use rtms_wire::{
         stop_reason::StopReason,
     },
     media::medium::{MediaTypes, Medium},
-    time::UnixMillis,
+    time::{UnixMillis, millis},
 };
 use serde::Serialize;
 
@@ -36,14 +36,14 @@ pub(crate) struct ClockPair {
     pub(crate) ours: UnixMillis,
 }
 
-/// What has to be remembered from one event to the next.
+/// The translator of one stream, with the state that it keeps from one event to the next.
 #[derive(Debug, Default)]
-pub(crate) struct Accounting {
+pub(crate) struct LedgerInput {
     /// Media whose connection is gone and that have not been opened again.
     lost: BTreeSet<Medium>,
-    /// When Zoom ended the stream, as it said on signaling.
+    /// When Zoom ended the stream, by its message on signaling.
     ended_at: Option<UnixMillis>,
-    /// What took signaling, and media with it.
+    /// Why signaling was lost, and media with it.
     signaling_lost_by: Option<Cause>,
     /// Media that the product does not have, as far as is published.
     unpublished: BTreeSet<Medium>,
@@ -51,7 +51,7 @@ pub(crate) struct Accounting {
     insists: bool,
 }
 
-/// What is known before the first event of a stream that began at `started_at`.
+/// Returns the changes known before the first event of a stream that began at `started_at`.
 pub(crate) fn opening(
     wanted: MediaTypes,
     product: Product,
@@ -66,41 +66,41 @@ pub(crate) fn opening(
         () if !product.has(medium) => Some((medium, OffWhy::NotOffered)),
         () => None,
     });
-    // As if it were our time, though it is Zoom's: it was written too long ago to tell the clocks from each other.
+    // As if it were our time, though it is Zoom's: it was written too long ago to compare the clocks by it.
     let since = When::Ours(started_at);
     let off = unwanted.map(|(medium, why)| Input::Change(Change::Off(medium, why, None), since));
     clock.into_iter().chain(off).collect()
 }
 
-/// All time from the beginning of a stream on is lost by this cause.
+/// Returns the change by which all time since the beginning of a stream is lost by this cause.
 pub(crate) fn lost_from_the_start(cause: Cause) -> Input {
     // Our clock has no earlier time, and the ledger begins where the stream does.
     Input::Change(Change::Interrupted(Scope::Stream, cause), When::Ours(UnixMillis(0)))
 }
 
-/// What the queue before the recorder lost.
+/// Translates a loss of the queue before the recorder.
 pub(crate) fn lost(lost: Lost) -> Input {
     let Lost { medium, first, last, count } = lost;
     Input::Dropped(Dropped { medium, queue: Queue::Events, first, last, count })
 }
 
-impl Accounting {
-    /// For a stream of this product, of which these media are wanted.
+impl LedgerInput {
+    /// Creates the translator for a stream of this product, of which these media are wanted.
     ///
-    /// A list that names every medium is the one that settings have if nobody changed it.
+    /// A list that names every medium is the default of the settings.
     pub(crate) fn new(product: Product, wanted: MediaTypes) -> Self {
         let unpublished = Medium::ALL.into_iter().filter(|medium| !product.has(*medium)).collect();
         let insists = Medium::ALL.into_iter().any(|medium| !wanted.contains(medium));
         Self { unpublished, insists, ..Self::default() }
     }
 
-    /// Whether a medium that cannot be had is one that Zoom does not offer and nobody insists on.
+    /// Whether an unavailable medium is one that Zoom does not offer and the settings do not insist on.
     pub(crate) fn is_not_offered(&self, medium: Medium, error: &StreamError) -> bool {
         let is_absent = matches!(error, StreamError::LeftOut { role: Role::Signaling });
         self.unpublished.contains(&medium) || is_absent && !self.insists
     }
 
-    /// What an event changes, beside the data that it may carry.
+    /// Returns the changes by an event, beside the data that it may carry.
     pub(crate) fn changes(&mut self, event: &Event, now: UnixMillis) -> Vec<Input> {
         match event {
             Event::MediaOpen { media, .. } => {
@@ -178,12 +178,12 @@ impl Accounting {
         }
     }
 
-    /// What an end changes. `stopped_at` is the time of the stop webhook, if that is how it became known.
+    /// Returns the change by an end. `stopped_at` is the time of the stop webhook, if that is how it became known.
     pub(crate) fn ending(&self, ending: &Ending, stopped_at: Option<UnixMillis>, now: UnixMillis) -> Option<Input> {
         match ending {
             Ending::Stopped { .. } => Some(Input::Change(Change::Stopped, when(stopped_at.or(self.ended_at), now))),
             Ending::Closed { .. } => Some(Input::Change(Change::Stopped, When::Ours(now))),
-            // Whoever goes on says what lies between.
+            // The next owner accounts for the time between.
             Ending::Abandoned => None,
             Ending::Failed(error) => {
                 let gone = match error {
@@ -204,7 +204,7 @@ impl Accounting {
         }
     }
 
-    /// What an end changes of a stream of which no medium was ever opened: all of its time was lost, from the beginning.
+    /// Returns the change by an end if no medium was ever opened: all of the time was lost, from the beginning.
     pub(crate) fn never_connected(ending: &Ending) -> Option<Input> {
         let cause = match ending {
             Ending::Failed(error) if !error.is_retryable() => Cause::Refused,
@@ -242,7 +242,8 @@ impl Accounting {
             StreamState::Resumed => vec![Input::Change(Change::StreamResumed, at)],
             StreamState::Terminated => {
                 self.ended_at = timestamp;
-                // Connections may stay for a while, but time is over: it is told at once, or the ledger runs on with our clock.
+                // Connections may stay for a while, but time is over: it is recorded at once, or the ledger runs on
+                // with our clock.
                 vec![Input::Change(Change::Stopped, at)]
             }
             StreamState::Inactive | StreamState::Terminating | StreamState::Unknown(_) => Vec::new(),
@@ -260,7 +261,7 @@ impl Accounting {
     }
 }
 
-/// A span for those who follow the ledger live.
+/// Returns a changed span in the form that sinks get.
 pub(crate) fn span(change: SpanChange) -> LedgerSpan {
     let SpanChange { medium, span, open } = change;
     let (by, why, detail) = match &span.what {
@@ -274,7 +275,7 @@ pub(crate) fn span(change: SpanChange) -> LedgerSpan {
     LedgerSpan { medium, from: span.from, to: span.to, is, by, why, detail, open }
 }
 
-/// The last span of each medium, closed: nobody told how long what went on went on.
+/// Returns the last span of each medium, closed, because its end is not published yet.
 pub(crate) fn closing(report: &LedgerReport) -> Vec<SpanChange> {
     let last = |(medium, report): (&Medium, &MediumReport)| {
         let span = report.spans.last()?.clone();
@@ -283,7 +284,7 @@ pub(crate) fn closing(report: &LedgerReport) -> Vec<SpanChange> {
     report.media.iter().filter_map(last).collect()
 }
 
-/// The word that stands for a value in JSON.
+/// Returns the word that stands for a value in JSON.
 fn word(value: &impl Serialize) -> Option<SmolStr> {
     serde_json::to_value(value).ok()?.as_str().map(SmolStr::new)
 }
@@ -293,10 +294,10 @@ fn when(zoom: Option<UnixMillis>, now: UnixMillis) -> When {
 }
 
 fn before(now: UnixMillis, ago: Duration) -> UnixMillis {
-    UnixMillis(now.0.saturating_sub(u64::try_from(ago.as_millis()).unwrap_or(u64::MAX)))
+    UnixMillis(now.0.saturating_sub(millis(ago)))
 }
 
-/// Why a medium that was refused for good is off.
+/// Returns why a medium that was refused for good is off.
 fn off_why(error: &StreamError) -> OffWhy {
     match error {
         StreamError::Refused {
@@ -331,7 +332,7 @@ mod tests {
         let media = MediaTypes::of([Medium::Audio, Medium::Chat]);
         let lost = |role, cause| {
             let event = Event::Interrupted { role, cause, unheard: Duration::from_secs(4), why: String::new() };
-            Accounting::default().changes(&event, NOW)
+            LedgerInput::default().changes(&event, NOW)
         };
         let at = When::Ours(UnixMillis(NOW.0 - 4_000));
         let interrupted = |scope, cause| Input::Change(Change::Interrupted(scope, cause), at);
@@ -347,7 +348,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_told_of_its_medium_and_what_came_twice_is_counted() {
-        let changes = |event| Accounting::default().changes(&event, NOW);
+        let changes = |event| LedgerInput::default().changes(&event, NOW);
         let medium = Medium::Audio;
         let odd = |medium| changes(Event::Odd(Odd::Undecodable { medium, kind: "not_json", why: "no JSON".into() }));
         assert_eq!(odd(Some(medium)), [Input::Unreadable { medium, at: NOW }]);
@@ -357,14 +358,14 @@ mod tests {
 
     #[test]
     fn active_brings_back_only_what_stands() {
-        let mut accounting = Accounting::default();
+        let mut input = LedgerInput::default();
         let role = Role::Media(MediaTypes::of([Medium::Video]));
         let unheard = Duration::ZERO;
         let gone = Event::Interrupted { role, cause: Interruption::ConnectionLost, unheard, why: String::new() };
-        accounting.changes(&gone, NOW);
+        input.changes(&gone, NOW);
         let active = Event::StreamState { state: StreamState::Active, reason: None, timestamp: Some(NOW) };
 
-        let back = accounting.changes(&active, NOW);
+        let back = input.changes(&active, NOW);
 
         let stands = [Medium::Audio, Medium::Deskshare, Medium::Transcript, Medium::Chat];
         let expected = stands.map(|medium| Input::Change(Change::Back(Scope::Medium(medium)), When::Zoom(NOW)));
@@ -373,38 +374,38 @@ mod tests {
 
     #[test]
     fn the_end_is_where_the_webhook_puts_it_or_state_4() {
-        let mut accounting = Accounting::default();
-        let told = UnixMillis(NOW.0 - 70);
+        let mut input = LedgerInput::default();
+        let terminated = UnixMillis(NOW.0 - 70);
         let state = StreamState::Terminated;
-        let at_once = accounting.changes(&Event::StreamState { state, reason: None, timestamp: Some(told) }, NOW);
+        let at_once = input.changes(&Event::StreamState { state, reason: None, timestamp: Some(terminated) }, NOW);
         let stopped = Ending::Stopped { reason: None };
         let end = |at| Some(Input::Change(Change::Stopped, at));
 
-        assert_eq!(at_once, [Input::Change(Change::Stopped, When::Zoom(told))]);
-        assert_eq!(accounting.ending(&stopped, None, NOW), end(When::Zoom(told)));
-        assert_eq!(accounting.ending(&stopped, Some(UnixMillis(5)), NOW), end(When::Zoom(UnixMillis(5))));
-        assert_eq!(Accounting::default().ending(&stopped, None, NOW), end(When::Ours(NOW)));
-        assert_eq!(accounting.ending(&Ending::Abandoned, None, NOW), None);
+        assert_eq!(at_once, [Input::Change(Change::Stopped, When::Zoom(terminated))]);
+        assert_eq!(input.ending(&stopped, None, NOW), end(When::Zoom(terminated)));
+        assert_eq!(input.ending(&stopped, Some(UnixMillis(5)), NOW), end(When::Zoom(UnixMillis(5))));
+        assert_eq!(LedgerInput::default().ending(&stopped, None, NOW), end(When::Ours(NOW)));
+        assert_eq!(input.ending(&Ending::Abandoned, None, NOW), None);
     }
 
     #[test]
     fn a_medium_that_cannot_be_had_says_whether_it_was_refused_or_too_late() {
         let role = Role::Media(MediaTypes::of([Medium::Video]));
         let medium = Medium::Video;
-        let told = |error: StreamError| {
+        let reported = |error: StreamError| {
             let event = Event::MediumUnavailable { medium, error };
-            match Accounting::default().changes(&event, NOW).pop() {
+            match LedgerInput::default().changes(&event, NOW).pop() {
                 Some(Input::Change(change, _)) => change,
                 other => panic!("{other:?}"),
             }
         };
         let refused = |status| StreamError::Refused { role, status, reason: String::new() };
 
-        let change = told(refused(StatusCode::MediaTypeVideoNotSupport));
+        let change = reported(refused(StatusCode::MediaTypeVideoNotSupport));
         assert!(matches!(change, Change::Off(_, OffWhy::NotGranted, Some(_))), "{change:?}");
-        let change = told(StreamError::Misbehaved { role, what: "hung up" });
+        let change = reported(StreamError::Misbehaved { role, what: "hung up" });
         assert!(matches!(change, Change::Off(_, OffWhy::Unavailable, Some(_))), "{change:?}");
-        let change = told(StreamError::TimedOut { role });
+        let change = reported(StreamError::TimedOut { role });
         assert_eq!(change, Change::Interrupted(Scope::Medium(medium), Cause::WindowMissed));
     }
 
@@ -413,7 +414,7 @@ mod tests {
         let few = MediaTypes::of([Medium::Audio, Medium::Video]);
         let not_offered = |product, wanted, medium, error| {
             let event = Event::MediumUnavailable { medium, error };
-            let change = Accounting::new(product, wanted).changes(&event, NOW).pop();
+            let change = LedgerInput::new(product, wanted).changes(&event, NOW).pop();
             matches!(change, Some(Input::Change(Change::Off(_, OffWhy::NotOffered, Some(_)), _)))
         };
         let absent = || StreamError::LeftOut { role: Role::Signaling };
@@ -448,7 +449,7 @@ mod tests {
 
     #[test]
     fn a_stream_that_zoom_stops_before_it_is_reached_has_missed_no_window() {
-        let cause = |ending| match Accounting::never_connected(&ending) {
+        let cause = |ending| match LedgerInput::never_connected(&ending) {
             Some(Input::Change(Change::Interrupted(Scope::Stream, cause), _)) => Some(cause),
             _ => None,
         };

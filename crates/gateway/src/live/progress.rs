@@ -1,10 +1,12 @@
-//! What a stream task is at, so that the log can name it if the task does not come to its end.
+//! The activity of a stream task, so that the log can name it if the task does not finish in time.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
-/// What a stream task waits for.
+use crate::lock::locked;
+
+/// The activity of a stream task.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Doing {
+pub(crate) enum Activity {
     /// Its recording is opened.
     #[default]
     Opening,
@@ -18,8 +20,8 @@ pub(crate) enum Doing {
     Deleting,
 }
 
-impl Doing {
-    /// What it waits for.
+impl Activity {
+    /// The resource that it waits for.
     pub(crate) fn waiting_for(self) -> &'static str {
         match self {
             Self::Opening => "the disk, to open the recording",
@@ -30,7 +32,7 @@ impl Doing {
         }
     }
 
-    /// What is lost if it is left there.
+    /// The data that is lost if the task is left there.
     pub(crate) fn lost(self) -> &'static str {
         match self {
             Self::Opening => "what came since the stream was joined",
@@ -42,16 +44,16 @@ impl Doing {
     }
 }
 
-/// What one task is at, as others see it.
+/// The current activity of one task, for other tasks to read.
 #[derive(Debug, Default)]
-pub(crate) struct Progress(Mutex<Doing>);
+pub(crate) struct Progress(Mutex<Activity>);
 
 impl Progress {
-    pub(crate) fn begin(&self, doing: Doing) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = doing;
+    pub(crate) fn begin(&self, activity: Activity) {
+        *locked(&self.0) = activity;
     }
 
-    pub(crate) fn now(&self) -> Doing {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn now(&self) -> Activity {
+        *locked(&self.0)
     }
 }

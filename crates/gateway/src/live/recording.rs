@@ -1,7 +1,7 @@
 //! Recording off the sockets' threads: events are gathered for a moment and written in one go on a blocking thread.
 //!
-//! Files that cannot be opened are tried again until the stream ends, and what comes meanwhile waits in `waiting_room.rs`. Files
-//! that cannot be written keep what they can in memory and try again with each sync.
+//! Files that cannot be opened are tried again until the stream ends, and inputs meanwhile wait in
+//! `waiting_room.rs`. Files that cannot be written keep what they can in memory and try again with each sync.
 
 use std::{
     path::{Path, PathBuf},
@@ -32,17 +32,17 @@ use crate::{
     live::{
         ledger_input,
         tenure::Tenure,
-        waiting_room::{Lone, Timed, WaitingRoom},
+        waiting_room::{LedgerOnly, Timed, WaitingRoom},
     },
-    stop::{Deadline, Share},
+    stop::{Deadline, StopShare},
     telemetry::Metrics,
     trouble::Trouble,
 };
 
-/// How long events are gathered before they are written. Long enough that a write serves many packets of many people.
+/// The time for which events are gathered before they are written, so that a write serves many packets of many people.
 const GATHER: Duration = Duration::from_millis(100);
 
-/// Gathered events that make further ones wait in the stream's queue, which knows what to drop first.
+/// The most events that are gathered. Further ones wait in the stream's queue, which knows what to drop first.
 const MAX_GATHERED: usize = 16_384;
 
 /// The waits between tries to open a recording; the last is repeated.
@@ -58,7 +58,7 @@ const OPEN_AGAIN_AFTER: [Duration; 5] = [
 const CLOSE_AGAIN_AFTER: [Duration; 4] =
     [Duration::from_millis(250), Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2)];
 
-/// Where and how streams are recorded.
+/// The folder and the options of recordings.
 #[derive(Clone, Debug)]
 pub(crate) struct RecordingSetup {
     pub(crate) root: PathBuf,
@@ -70,7 +70,7 @@ pub(crate) struct RecordingSetup {
 
 impl RecordingSetup {
     fn may_sum(&self) -> bool {
-        !self.deadline.is_over(Share::Checksums)
+        !self.deadline.is_over(StopShare::Checksums)
     }
 
     /// Names the files that there was no time to sum.
@@ -84,10 +84,10 @@ impl RecordingSetup {
     }
 }
 
-/// Closes the recording of a stream that Zoom stopped while nobody ran it; what it tells, if there is one.
+/// Closes the recording of a stream that Zoom stopped while no process ran it. Returns its account, if there is one.
 ///
 /// # Errors
-/// That it cannot be read or written.
+/// If it cannot be read or written.
 pub(crate) fn close_left_behind(
     setup: &RecordingSetup,
     about: RecordingAbout,
@@ -116,8 +116,8 @@ pub(crate) fn close_left_behind(
     Ok(Some(Account::of_recording(&summary)))
 }
 
-/// Closes a recording that could not be closed when its stream ended, and gives its account: the one that was reported then.
-/// None if the folder is gone.
+/// Closes a recording that could not be closed when its stream ended, and returns its account: the one that was
+/// reported then. None if the folder is gone.
 ///
 /// # Errors
 /// That it cannot be read or written yet.
@@ -129,28 +129,29 @@ pub(crate) fn close_unclosed(
 ) -> Result<Option<Account>, RecordError> {
     let folder = Path::new(&unclosed.folder);
     let bad = |source| RecordError::BadManifest { path: folder.to_owned(), source };
-    let told = serde_json::from_value(unclosed.manifest.clone()).map_err(bad)?;
+    let reported = serde_json::from_value(unclosed.manifest.clone()).map_err(bad)?;
     let ending = Ending { at: ended.at, stop_reason: ended.stop_reason, why: ended.why.clone() };
     let may_sum = || setup.may_sum();
-    let summary = Recorder::close_given_up(folder, told, setup.options.clone(), &ending, now, &may_sum)?;
+    let summary = Recorder::close_given_up(folder, reported, setup.options.clone(), &ending, now, &may_sum)?;
     Ok(summary.map(|summary| Account::of_recording(&summary)))
 }
 
-/// Whether a recording that was closed ends where Zoom stopped the stream: not if its process left the stream, or failed.
+/// Whether a recording that was closed ends where Zoom stopped the stream: not if its process left the stream, or
+/// failed.
 fn reaches(manifest: &Manifest, stop: &Stop) -> bool {
     let is_stopped = manifest.ending.as_ref().is_some_and(|ending| ending.stop_reason.is_some());
     is_stopped || manifest.ledger.as_ref().is_none_or(|ledger| ledger.to == stop.at)
 }
 
-/// What is known of a stream at its end.
+/// The final account of a stream.
 pub(crate) struct Account {
-    /// The account of its time; none if nobody kept one.
+    /// The ledger of its time; none if none was kept.
     pub(crate) ledger: Option<LedgerReport>,
     pub(crate) loss: Loss,
     pub(crate) recorded: Recorded,
     /// Messages in the files.
     pub(crate) packets: u64,
-    /// Whether a medium was ever opened, as far as the files tell.
+    /// Whether a medium was ever opened, as far as the files show.
     pub(crate) connected: bool,
 }
 
@@ -172,27 +173,27 @@ impl Account {
         }
     }
 
-    /// Of a stream without files.
-    fn of_lone((ledger, loss): (LedgerReport, Loss), recorded: Recorded) -> Self {
+    /// Returns the account of a stream without files.
+    fn of_ledger((ledger, loss): (LedgerReport, Loss), recorded: Recorded) -> Self {
         Self { ledger: Some(ledger), loss, recorded, packets: 0, connected: false }
     }
 }
 
-/// How a stream ends, for its books.
+/// The end of a stream, for its books.
 pub(crate) struct End {
     pub(crate) why: String,
     pub(crate) stop_reason: Option<StopReason>,
-    /// What changes if no medium was opened before either, as far as the books tell.
+    /// The change if no medium was opened before either, as far as the books show.
     pub(crate) if_blank: Option<Input>,
-    /// What changes in any case.
+    /// The change in any case.
     pub(crate) last: Option<Input>,
 }
 
-/// What is kept of a stream: its recording, or its ledger alone.
+/// The books of a stream: its recording, or its ledger alone.
 pub(crate) enum Books {
     /// Files, with the ledger in them.
     Recorded(Box<Recording>),
-    /// Nobody records it; the ledger is for those who follow it live.
+    /// It is not recorded; its ledger is published to sinks.
     Unrecorded(Box<Unrecorded>),
 }
 
@@ -209,39 +210,39 @@ impl Books {
     pub(crate) fn push(&mut self, input: Input) {
         match self {
             Self::Recorded(recording) => recording.push(input),
-            Self::Unrecorded(unrecorded) => unrecorded.lone.take(&input, clock::unix_millis()),
+            Self::Unrecorded(unrecorded) => unrecorded.ledger.take(&input, clock::unix_millis()),
         }
     }
 
-    /// Waits until there is something to do, and does it. Gives the news of the ledger. Dropping the future loses
+    /// Waits until there is work, and does it. Returns the changed spans of the ledger. Dropping the future loses
     /// nothing.
     pub(crate) async fn turn(&mut self) -> Vec<SpanChange> {
         match self {
             Self::Recorded(recording) => recording.turn().await,
             Self::Unrecorded(unrecorded) => {
                 unrecorded.tick.tick().await;
-                unrecorded.lone.take_span_changes(clock::unix_millis())
+                unrecorded.ledger.take_span_changes(clock::unix_millis())
             }
         }
     }
 
-    /// Closes the files, if there are any, and gives the account of the stream and the last news of its ledger.
+    /// Closes the files, if there are any. Returns the account of the stream and the last changed spans of its ledger.
     pub(crate) async fn finish(self, end: End) -> (Account, Vec<SpanChange>) {
         let (account, mut spans) = match self {
             Self::Recorded(recording) => recording.finish(end).await,
             Self::Unrecorded(mut unrecorded) => {
                 for input in end.if_blank.iter().chain(&end.last) {
-                    unrecorded.lone.take(input, clock::unix_millis());
+                    unrecorded.ledger.take(input, clock::unix_millis());
                 }
-                let spans = unrecorded.lone.take_span_changes(clock::unix_millis());
-                (Account::of_lone(unrecorded.lone.account(), Recorded::Unwanted), spans)
+                let spans = unrecorded.ledger.take_span_changes(clock::unix_millis());
+                (Account::of_ledger(unrecorded.ledger.account(), Recorded::Unwanted), spans)
             }
         };
         spans.extend(account.ledger.as_ref().map(ledger_input::closing).unwrap_or_default());
         (account, spans)
     }
 
-    /// Lets go of the files as they are, because they are to be deleted.
+    /// Closes the files as they are, because they are to be deleted.
     pub(crate) async fn discard(self) {
         match self {
             Self::Recorded(recording) => recording.discard().await,
@@ -252,7 +253,7 @@ impl Books {
 
 /// The ledger of a stream that is not recorded.
 pub(crate) struct Unrecorded {
-    lone: Lone,
+    ledger: LedgerOnly,
     tick: tokio::time::Interval,
 }
 
@@ -260,11 +261,11 @@ impl Unrecorded {
     pub(crate) fn new(about: &RecordingAbout, every: Duration) -> Self {
         let mut tick = interval(every);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self { lone: Lone::new(about, clock::unix_millis()), tick }
+        Self { ledger: LedgerOnly::new(about, clock::unix_millis()), tick }
     }
 }
 
-/// One stream's recording.
+/// The recording of one stream.
 pub(crate) struct Recording {
     state: State,
     gathered: Vec<Timed>,
@@ -280,13 +281,13 @@ pub(crate) struct Recording {
 }
 
 enum State {
-    /// There are no files, and they are tried again at this moment.
+    /// There are no files. Opening them is tried again at this moment.
     Closed(Unopened, Instant),
     /// They are being opened.
     Opening(Unopened, JoinHandle<Result<Box<Recorder>, RecordError>>),
     Idle(Box<Recorder>),
     Writing(JoinHandle<Written>),
-    /// For the moment between two others.
+    /// A placeholder while one state is replaced by another.
     Between,
 }
 
@@ -305,13 +306,13 @@ struct Unopened {
 struct Written {
     recorder: Box<Recorder>,
     result: Result<(), RecordError>,
-    /// What the ledger has to tell; it does so with a sync.
+    /// The changed spans of the ledger, which it returns with a sync.
     spans: Vec<SpanChange>,
 }
 
 impl Recording {
-    /// Begins to make the folder, or to go on in it. If an earlier process was connected to the stream and the folder has
-    /// nothing of it, the time until now is lost.
+    /// Begins to make the folder, or to go on in it. If an earlier process was connected to the stream and the folder
+    /// has nothing of it, the time until now is lost.
     pub(crate) fn open(
         setup: RecordingSetup,
         about: RecordingAbout,
@@ -323,7 +324,7 @@ impl Recording {
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut unopened = Unopened::new(&about);
         if was_connected {
-            unopened.room.take_alone(&ledger_input::lost_from_the_start(Cause::Restart), clock::unix_millis());
+            unopened.room.take_for_ledger(&ledger_input::lost_from_the_start(Cause::Restart), clock::unix_millis());
         }
         let opening = unopened.open(&setup, &about);
         Self {
@@ -354,8 +355,8 @@ impl Recording {
         }
     }
 
-    /// Waits until the next write is due or done, and starts or settles it. Gives the news of the ledger. Dropping the
-    /// future loses nothing.
+    /// Waits until the next write is due or done, and starts or settles it. Returns the changed spans of the ledger.
+    /// Dropping the future loses nothing.
     async fn turn(&mut self) -> Vec<SpanChange> {
         match &mut self.state {
             State::Closed(unopened, again_at) => {
@@ -363,14 +364,14 @@ impl Recording {
                 if Instant::now() >= *again_at && !unopened.is_final {
                     self.try_to_open();
                 }
-                self.news_of_waiting()
+                self.spans_of_waiting()
             }
             State::Opening(unopened, opening) => {
                 tokio::select! {
                     opened = opening => self.opened(opened),
                     _ = self.tick.tick(), if unopened.tries > 0 => {}
                 }
-                self.news_of_waiting()
+                self.spans_of_waiting()
             }
             State::Idle(_) => {
                 self.tick.tick().await;
@@ -388,7 +389,7 @@ impl Recording {
         }
     }
 
-    fn news_of_waiting(&mut self) -> Vec<SpanChange> {
+    fn spans_of_waiting(&mut self) -> Vec<SpanChange> {
         match &mut self.state {
             State::Closed(unopened, _) | State::Opening(unopened, _)
                 if self.synced.elapsed() >= self.setup.sync_every =>
@@ -521,7 +522,7 @@ impl Recording {
                 }
                 spans.extend(unopened.room.take_span_changes(clock::unix_millis()));
                 let why = unopened.why.unwrap_or_default();
-                let account = Account::of_lone(unopened.room.account(), failed(why));
+                let account = Account::of_ledger(unopened.room.account(), failed(why));
                 if self.setup.deadline.has_begun() && !unopened.is_final {
                     let stream_id = Some(&self.about.stream_id);
                     self.setup.deadline.leave("recording", stream_id, "the disk", &account.loss.to_string());
@@ -529,8 +530,8 @@ impl Recording {
                 return (account, spans);
             }
             State::Opening(..) | State::Writing(_) | State::Between => {
-                let account = (Lone::new(&self.about, clock::unix_millis())).account();
-                return (Account::of_lone(account, failed("the recorder broke".into())), spans);
+                let account = (LedgerOnly::new(&self.about, clock::unix_millis())).account();
+                return (Account::of_ledger(account, failed("the recorder broke".into())), spans);
             }
         };
         let now = clock::unix_millis();
@@ -541,7 +542,7 @@ impl Recording {
         let mut waits = CLOSE_AGAIN_AFTER.iter();
         loop {
             if self.tenure.is_over() {
-                // The next owner of the stream writes now, and who waits here waits no longer than the tenure.
+                // The next owner of the stream writes now. The caller waits no longer than the tenure.
                 std::future::pending::<()>().await;
             }
             let (setup, metrics) = (self.setup.clone(), self.metrics.clone());
@@ -556,8 +557,8 @@ impl Recording {
                 Err(panic) => {
                     self.metrics.record_error();
                     error!(%panic, "the recorder broke while closing");
-                    let account = (Lone::new(&self.about, now)).account();
-                    return (Account::of_lone(account, failed("the recorder broke".into())), spans);
+                    let account = (LedgerOnly::new(&self.about, now)).account();
+                    return (Account::of_ledger(account, failed("the recorder broke".into())), spans);
                 }
             };
             spans.extend(tried.recorder.take_span_changes());
@@ -585,10 +586,10 @@ impl Recording {
                 };
                 return (Account { recorded, ..Account::of_manifest(&manifest) }, spans);
             }
-            let wait = waits.next().filter(|_| !self.setup.deadline.is_over(Share::WireLog));
+            let wait = waits.next().filter(|_| !self.setup.deadline.is_over(StopShare::WireLog));
             match wait {
                 Some(wait) => {
-                    self.setup.deadline.within(Share::WireLog, sleep(*wait)).await;
+                    self.setup.deadline.within(StopShare::WireLog, sleep(*wait)).await;
                 }
                 None => {
                     error!(why, "a recording cannot be written to its end, closing it with what is in the files");
@@ -599,7 +600,7 @@ impl Recording {
         }
     }
 
-    /// Waits until nobody writes, and closes the files as a crash would.
+    /// Waits until no write is under way, and closes the files as a crash would.
     async fn discard(mut self) {
         self.wait().await;
         // Closing many files may take a moment.
@@ -609,7 +610,7 @@ impl Recording {
         }
     }
 
-    /// Until a write that is under way is done, or files that are being opened are.
+    /// Waits until a write under way is done, or files that are being opened are open.
     async fn wait(&mut self) -> Vec<SpanChange> {
         match &mut self.state {
             State::Writing(writing) => {
@@ -642,9 +643,9 @@ impl Unopened {
 struct Closing {
     recorder: Box<Recorder>,
     ending: Ending,
-    /// What is still to be recorded.
+    /// The inputs that are still to be recorded.
     inputs: Vec<Timed>,
-    /// Whether what cannot be written is let go of.
+    /// Whether data that cannot be written is given up.
     gives_up: bool,
 }
 
@@ -665,7 +666,7 @@ fn failed(why: String) -> Recorded {
     Recorded::Failed { why, unclosed: None }
 }
 
-/// Writes everything even if something fails, so that one bad packet does not cost the rest; the first error is told.
+/// Writes everything even if something fails, so that one bad packet does not cost the rest. Returns the first error.
 fn handle_all(recorder: &mut Recorder, inputs: Vec<Timed>) -> Result<(), RecordError> {
     let mut result = Ok(());
     for (input, at) in inputs {

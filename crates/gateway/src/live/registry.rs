@@ -1,4 +1,4 @@
-//! The streams that run in this process, as somebody who asks sees them, and the way to tell them something.
+//! The streams that run in this process: their state, as the API shows it, and the requests that can be sent to them.
 //!
 //! A stream is in here as long as its task lives, so there are as many as the worker runs. The task shows each event to
 //! `LiveStream::take`; packets only move counters, and everything else that is kept has a bound.
@@ -6,7 +6,7 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
@@ -34,7 +34,7 @@ use rtms_wire::{
     time::UnixMillis,
 };
 
-use crate::clock;
+use crate::{clock, lock::locked};
 use rtms_api::{
     standing::StreamStanding,
     stream::{CameraLine, ConnectionLine, InterruptionLine, MediumLine, StreamDetail, StreamLine},
@@ -53,27 +53,27 @@ pub(crate) struct LiveStreams {
     streams: Mutex<BTreeMap<StreamId, Arc<LiveStream>>>,
 }
 
-/// A place among the streams of this process. Dropping it gives the place up.
+/// The entry of a stream in the registry. Dropping it removes the entry.
 pub(crate) struct Live {
     stream: Arc<LiveStream>,
     all: Arc<LiveStreams>,
 }
 
-/// One of them.
+/// One running stream.
 pub(crate) struct LiveStream {
     stream_id: StreamId,
     product: Product,
     instance: InstanceId,
     joined_at: UnixMillis,
     handle: StreamHandle,
-    /// Held while something is told, so that what was told last is what is shown.
-    telling: tokio::sync::Mutex<()>,
+    /// Held while a request is sent to the task, so that the last one sent is the one shown.
+    sending: tokio::sync::Mutex<()>,
     stop_asked: AtomicBool,
     received: [Received; Medium::ALL.len()],
     state: Mutex<State>,
 }
 
-/// What was received of a medium. Three numbers that need not agree to the packet.
+/// The counters of one medium. The three numbers need not agree to the packet.
 #[derive(Default)]
 struct Received {
     packets: AtomicU64,
@@ -81,7 +81,7 @@ struct Received {
     last_at: AtomicU64,
 }
 
-/// What the events add up to.
+/// The state to which the events add up.
 #[derive(Default)]
 struct State {
     zoom_state: Option<StreamState>,
@@ -115,12 +115,12 @@ struct Person {
 }
 
 impl LiveStreams {
-    /// None yet, in the process of this name.
+    /// Creates an empty registry for the process of this name.
     pub(crate) fn new(owner: OwnerId) -> Self {
         Self { owner, streams: Mutex::default() }
     }
 
-    /// A stream is joined.
+    /// Adds a stream that is joined.
     pub(crate) fn enter(self: &Arc<Self>, start: &StreamStart, handle: StreamHandle) -> Live {
         let stream = Arc::new(LiveStream {
             stream_id: start.stream_id.clone(),
@@ -128,7 +128,7 @@ impl LiveStreams {
             instance: start.instance.clone(),
             joined_at: clock::unix_millis(),
             handle,
-            telling: tokio::sync::Mutex::default(),
+            sending: tokio::sync::Mutex::default(),
             stop_asked: AtomicBool::new(false),
             received: Default::default(),
             state: Mutex::default(),
@@ -137,17 +137,17 @@ impl LiveStreams {
         Live { stream, all: self.clone() }
     }
 
-    /// All that run now.
+    /// Returns the streams that run now.
     pub(crate) fn all(&self) -> Vec<Arc<LiveStream>> {
         locked(&self.streams).values().cloned().collect()
     }
 
-    /// The one with this id, if it runs now.
+    /// Returns the stream with this id, if it runs now.
     pub(crate) fn find(&self, stream_id: &StreamId) -> Option<Arc<LiveStream>> {
         locked(&self.streams).get(stream_id).cloned()
     }
 
-    /// Adds to what the store says of a stream what is known here of who has it, and if it runs here, how.
+    /// Completes the line of the store about a stream with its owner and, if it runs here, its state.
     pub(crate) fn complete(&self, line: &mut StreamLine, live: Option<&LiveStream>) {
         if line.owner.as_deref() == Some(self.owner.as_str()) && line.state == StreamStanding::Elsewhere {
             line.state = StreamStanding::Claimed;
@@ -160,7 +160,7 @@ impl LiveStreams {
 }
 
 impl Live {
-    /// The stream.
+    /// Returns the stream.
     pub(crate) fn stream(&self) -> Arc<LiveStream> {
         self.stream.clone()
     }
@@ -170,7 +170,7 @@ impl Live {
         self.stream.stop_when_open();
     }
 
-    /// Sees an event of the stream.
+    /// Takes an event of the stream.
     pub(crate) fn take(&self, event: &Event) {
         self.stream.take(event, clock::unix_millis());
     }
@@ -179,7 +179,7 @@ impl Live {
 impl Drop for Live {
     fn drop(&mut self) {
         let mut streams = locked(&self.all.streams);
-        // A stream that ended and was claimed again at once may have the place by now.
+        // A stream that ended and was claimed again at once may have a new entry by now.
         if streams.get(&self.stream.stream_id).is_some_and(|there| Arc::ptr_eq(there, &self.stream)) {
             streams.remove(&self.stream.stream_id);
         }
@@ -191,22 +191,22 @@ impl LiveStream {
         &self.stream_id
     }
 
-    /// Zoom is to be asked to end the stream, as soon as it can be asked.
+    /// Notes that Zoom is to be asked to end the stream as soon as it can be asked.
     pub(crate) fn stop_when_open(&self) {
         self.stop_asked.store(true, Ordering::Relaxed);
     }
 
     /// Asks Zoom to end the stream; once is enough.
     pub(crate) async fn stop(&self) {
-        let _telling = self.telling.lock().await;
+        let _sending = self.sending.lock().await;
         if !self.stop_asked.swap(true, Ordering::Relaxed) {
             self.handle.close().await;
         }
     }
 
-    /// Asks Zoom for a camera, or for it to stop, as somebody wishes.
+    /// Asks Zoom for a camera, or to stop it, as the wish has it.
     pub(crate) async fn choose_camera(&self, wish: &CameraWish) {
-        let _telling = self.telling.lock().await;
+        let _sending = self.sending.lock().await;
         let is_news = {
             let mut state = locked(&self.state);
             let known = state.video.as_mut().filter(|video| video.user_id == wish.user_id);
@@ -229,7 +229,7 @@ impl LiveStream {
         }
     }
 
-    /// The camera that is chosen, as a wish for it stands that may not have come here yet.
+    /// Returns the chosen camera. The wish for it may not have reached this task yet.
     pub(crate) fn video(&self, wish: Option<&CameraWish>) -> Option<VideoLine> {
         let known = locked(&self.state).video.clone();
         match (wish, known) {
@@ -336,7 +336,7 @@ impl LiveStream {
         line.joined_at = Some(self.joined_at);
         // How an earlier run ended is not how this one does.
         line.ended = None;
-        // Somebody may have asked for its end just now.
+        // A client may have asked for its end just now.
         line.state = if self.is_stopping(&state) || line.state == StreamStanding::Stopping {
             StreamStanding::Stopping
         } else if !signaling {
@@ -369,7 +369,7 @@ impl LiveStream {
         })
     }
 
-    /// Adds what only this process knows.
+    /// Adds the facts that only this process knows.
     pub(crate) fn detail(&self, detail: &mut StreamDetail) {
         let state = locked(&self.state);
         let granted = state.media.iter().filter_map(|(medium, known)| Some((*medium, known.granted.clone()?)));
@@ -401,7 +401,7 @@ impl State {
         self.connections.insert(role, Connection { open: false, since });
         match role {
             Role::Signaling => {
-                // With the connection, Zoom has forgotten what it was to answer.
+                // Zoom forgets a pending request with the connection.
                 if let Some(video) = self.video.as_mut().filter(|video| video.standing == VideoStanding::Dropping) {
                     video.standing = VideoStanding::Off;
                 }
@@ -424,7 +424,7 @@ impl State {
         }
     }
 
-    /// Lost connections of these media will not come back as they were.
+    /// Removes the lost connections of these media, which will not come back as they were.
     fn forget_lost(&mut self, media: MediaTypes) {
         self.connections.retain(|role, connection| match role {
             Role::Signaling => true,
@@ -478,7 +478,7 @@ impl State {
         known.camera_on = camera_on.unwrap_or(known.camera_on);
     }
 
-    /// Something became known of the camera that is wished for, if it is this person's.
+    /// Changes the state of the wished camera, if it is this person's.
     fn video_is(&mut self, user_id: &UserId, change: impl FnOnce(&mut VideoLine)) {
         let wished = |video: &&mut VideoLine| video.user_id == *user_id && !video.standing.is_dropped();
         if let Some(video) = self.video.as_mut().filter(wished) {
@@ -489,7 +489,7 @@ impl State {
     fn picture(&mut self, user_id: Option<&UserId>, now: UnixMillis) {
         let Some(user_id) = user_id else { return };
         self.video_is(user_id, |video| {
-            // One that is under way from an earlier time tells nothing of an answer that is to come.
+            // A frame still under way from an earlier subscription is no answer to the current one.
             if matches!(video.standing, VideoStanding::Granted | VideoStanding::Frames) {
                 video.standing = VideoStanding::Frames;
                 video.frames += 1;
@@ -499,7 +499,7 @@ impl State {
     }
 }
 
-/// A wish for a camera of which nothing else is known.
+/// Returns the state of a wished camera of which nothing else is known.
 pub(crate) fn video_of(wish: &CameraWish) -> VideoLine {
     let mut video = VideoLine::wished(wish.user_id.clone(), wish.at);
     if !wish.on {
@@ -508,18 +508,13 @@ pub(crate) fn video_of(wish: &CameraWish) -> VideoLine {
     video
 }
 
-/// Zoom's constant, and the number too if it has none.
+/// Returns the name of Zoom's constant, or the number of an unknown one.
 fn stream_state(state: StreamState) -> String {
     if matches!(state, StreamState::Unknown(_)) { state.to_string() } else { state.name().to_owned() }
 }
 
 fn session_state(state: SessionState) -> String {
     if matches!(state, SessionState::Unknown(_)) { state.to_string() } else { state.name().to_owned() }
-}
-
-/// What is behind these locks is whole after every statement, so a panic elsewhere does not spoil it.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -550,7 +545,7 @@ mod tests {
         assert_eq!((state.people.len(), state.sessions.len()), (MAX_PEOPLE, MAX_SESSIONS));
         let known = &state.people[&UserId::from(1)];
         assert_eq!((known.name.as_deref(), known.camera_on), (Some("Ines"), true));
-        // All cameras are on: whoever comes then is not known.
+        // All cameras are on, so a newcomer is not remembered.
         for number in 10_000..12_000 {
             state.seen(&person(number, None), Some(true));
         }

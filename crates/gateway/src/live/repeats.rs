@@ -2,15 +2,13 @@
 //!
 //! Their number is in the stream's `events.jsonl` and in its ledger besides.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Mutex, time::Duration};
 
 use rtms_wire::media::medium::Medium;
 use tokio::time::Instant;
 use tracing::info;
+
+use crate::lock::locked;
 
 /// The least time between two lines.
 const EVERY: Duration = Duration::from_secs(1);
@@ -26,8 +24,7 @@ pub(crate) struct RepeatLog(BTreeMap<Medium, u64>);
 impl RepeatGate {
     /// Whether a line may be logged, which then counts as logged.
     fn opens(&self, now: Instant) -> bool {
-        // It is whole after every statement, so a panic elsewhere does not spoil it.
-        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = locked(&self.0);
         let opens = last.is_none_or(|last| now.saturating_duration_since(last) >= EVERY);
         if opens {
             *last = Some(now);

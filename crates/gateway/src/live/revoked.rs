@@ -1,8 +1,8 @@
-//! Consent withdrawn (stop reason 8): everything that is held of the stream is deleted, whatever dies in the middle.
+//! Withdrawn consent (stop reason 8): everything that is held of the stream is deleted, also across a crash.
 //!
-//! The deletion is written down before it begins and finished by whichever process comes next; a recording that was
-//! deleted is never made again ([`rtms_record::deletion`]). Of the store, what waits for sinks is deleted;
-//! webhooks say that a stream was, not what was said or shown in it.
+//! The deletion is written down before it begins and finished by the next process if need be; a recording that was
+//! deleted is never made again ([`rtms_record::deletion`]). Of the store, the envelopes that wait for sinks are
+//! deleted; webhooks prove that a stream existed, but hold nothing that was said or shown in it.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -16,7 +16,7 @@ use rtms_wire::{codes::stop_reason::StopReason, ids::StreamId};
 use tokio::task::JoinError;
 use tracing::{error, info};
 
-use crate::{clock, live::wire_log::Captures, telemetry::Metrics};
+use crate::{clock, live::wire_log::WireLogs, telemetry::Metrics};
 
 /// Deletes recordings, also those of earlier processes and of a time when streams were recorded.
 #[derive(Debug)]
@@ -24,8 +24,8 @@ pub(crate) struct Revocations {
     /// The folder of all recordings.
     pub(crate) root: PathBuf,
     /// Wire logs, which hold the same and more; none if this process keeps none.
-    pub(crate) captures: Option<Arc<Captures>>,
-    /// What waits for them may be in the store.
+    pub(crate) wire_logs: Option<Arc<WireLogs>>,
+    /// The sinks. Envelopes that wait for them may be in the store.
     pub(crate) sinks: Arc<Vec<Delivery>>,
     pub(crate) metrics: Arc<Metrics>,
 }
@@ -41,8 +41,8 @@ pub(crate) fn is_revocation(reason: Option<StopReason>) -> bool {
 }
 
 impl Revocations {
-    /// Deletes the recording of a stream that does not run, and what is stored of it for sinks. True when nothing of it is
-    /// left; what was deleted before is passed over.
+    /// Deletes the recording of a stream that does not run, and what is stored of it for sinks. True when nothing of it
+    /// is left; what was deleted before is passed over.
     pub(crate) async fn delete(&self, stream_id: &StreamId) -> bool {
         let forgotten = self.forget(stream_id).await;
         self.delete_recording(stream_id).await && forgotten
@@ -63,25 +63,26 @@ impl Revocations {
 
     async fn delete_recording(&self, stream_id: &StreamId) -> bool {
         let (root, stream, now) = (self.root.clone(), stream_id.clone(), clock::unix_millis());
-        let captures = self.captures.clone();
+        let wire_logs = self.wire_logs.clone();
         let delete = move || {
-            // First, so that a deletion that is noted as done leaves nothing behind; and if it fails, the rest goes all the same.
-            let captured = captures.map_or(Ok(()), |captures| captures.delete(&stream));
+            // First, so that a deletion that is noted as done leaves nothing behind; and if it fails, the rest goes all
+            // the same.
+            let wire_log = wire_logs.map_or(Ok(()), |wire_logs| wire_logs.delete(&stream));
             let deletion = Deletion::begin(&root, &stream, Some(StopReason::StreamRevoked), now).map_err(reason)?;
             let is_new = deletion.record().done_at.is_none();
             let record = deletion.run(now).map_err(reason)?;
-            captured.map_err(|error| format!("failed to delete the wire log: {error}"))?;
+            wire_log.map_err(|error| format!("failed to delete the wire log: {error}"))?;
             Ok((is_new, record))
         };
         match flat(tokio::task::spawn_blocking(delete).await) {
             Ok((is_new, record)) => {
                 if is_new {
-                    self.told(&record);
+                    self.report_deleted(&record);
                 }
                 true
             }
             Err(why) => {
-                self.failed(&why);
+                self.report_failure(&why);
                 false
             }
         }
@@ -94,16 +95,16 @@ impl Revocations {
         {
             Ok(finished) => finished,
             Err(why) => {
-                self.failed(&why);
+                self.report_failure(&why);
                 return false;
             }
         };
         let mut is_done = true;
         for deletion in finished {
             match deletion {
-                Ok(record) => self.told(&record),
+                Ok(record) => self.report_deleted(&record),
                 Err(error) => {
-                    self.failed(&reason(error));
+                    self.report_failure(&reason(error));
                     is_done = false;
                 }
             }
@@ -111,14 +112,14 @@ impl Revocations {
         is_done
     }
 
-    fn told(&self, record: &DeletionRecord) {
+    fn report_deleted(&self, record: &DeletionRecord) {
         let files: u64 = record.removed.values().map(|removed| removed.files).sum();
         let bytes: u64 = record.removed.values().map(|removed| removed.bytes).sum();
         self.metrics.deleted(true);
         info!(stream_id = %record.stream_id, files, bytes, "consent was withdrawn, the recording is deleted");
     }
 
-    fn failed(&self, why: &str) {
+    fn report_failure(&self, why: &str) {
         self.metrics.deleted(false);
         error!(why, "a recording whose consent was withdrawn cannot be deleted, trying again");
     }
@@ -128,7 +129,7 @@ fn flat<T>(done: Result<Result<T, String>, JoinError>) -> Result<T, String> {
     done.unwrap_or_else(|panic| Err(panic.to_string()))
 }
 
-/// The error and what the system says.
+/// Returns the text of an error with its source.
 fn reason(error: RecordError) -> String {
     match std::error::Error::source(&error) {
         Some(source) => format!("failed to {error}: {source}"),

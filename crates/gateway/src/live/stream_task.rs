@@ -16,10 +16,9 @@ use rtms_client::{
 use rtms_proto::{
     config::StreamConfig,
     error::Misuse,
-    event::{CloseAnswer, Ending, Event, Interruption, Odd},
+    event::{CloseAnswer, Ending, Event, Odd},
     join_options::JoinOptions,
     next_step::NextStep,
-    role::Role,
     signaling::StreamStart,
 };
 use rtms_record::{Input, Note, RecordingAbout, ledger::SpanChange};
@@ -55,37 +54,37 @@ use tracing::{Instrument, error, info, info_span, trace, warn};
 use crate::{
     clock,
     live::{
-        ledger_input::{self, Accounting, ClockPair},
+        ledger_input::{self, ClockPair, LedgerInput},
         packet_fields::PacketFields,
-        progress::{Doing, Progress},
+        progress::{Activity, Progress},
         recording::{Account, Books, End, Recording, RecordingSetup, Unrecorded},
         registry::{Live, LiveStream, LiveStreams},
         repeats::{RepeatGate, RepeatLog},
         revoked::{self, Revocations},
         summary,
         tenure::Tenure,
-        unknown_messages::OddLog,
-        wire_log::{Capture, Captures},
+        unknown_messages::UnknownMessageLog,
+        wire_log::{WireLogHandle, WireLogs},
     },
-    stop::{Deadline, Share},
+    stop::{Deadline, StopShare},
     telemetry::{Counted, Metrics},
 };
 
-/// Odd messages of which a recording has a line, for each stream. A new kind shows in the first few.
-const MAX_KEPT_ASIDE: u32 = 64;
+/// The most unknown messages of a stream that its recording has a line of. A new kind shows in the first few.
+const MAX_NOTED_MESSAGES: u32 = 64;
 
-/// What every stream task shares.
+/// The dependencies that all stream tasks share.
 pub(crate) struct StreamDeps {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) connector: Arc<TcpConnector>,
     pub(crate) config: StreamConfig,
     pub(crate) live: Arc<LiveStreams>,
     /// None when no wire logs are kept.
-    pub(crate) captures: Option<Arc<Captures>>,
+    pub(crate) wire_logs: Option<Arc<WireLogs>>,
     pub(crate) queue_bytes: usize,
     /// None when nothing is recorded.
     pub(crate) recording: Option<RecordingSetup>,
-    /// How often the ledger of a stream that is not recorded is told.
+    /// The time between two publications of the ledger of a stream that is not recorded.
     pub(crate) ledger_every: Duration,
     pub(crate) revocations: Revocations,
     pub(crate) sinks: Arc<Vec<Delivery>>,
@@ -94,39 +93,39 @@ pub(crate) struct StreamDeps {
     pub(crate) deadline: Deadline,
 }
 
-/// What became of a stream.
+/// The end of a stream task.
 pub(crate) struct Finished {
     pub(crate) stream_id: StreamId,
     pub(crate) outcome: Outcome,
 }
 
-/// Under which circumstances a stream is joined.
+/// The parameters of one join.
 #[derive(Debug)]
 pub(crate) struct JoinParams {
     pub(crate) options: JoinOptions,
-    /// What the webhook that asked for the connection says about our clock and Zoom's.
+    /// Zoom's time and ours of the webhook that asked for the connection.
     pub(crate) clocks: Option<ClockPair>,
     /// The body of the start webhook, for the wire log.
     pub(crate) start_webhook: Option<Bytes>,
     /// Whether an earlier run was connected to it, in this process or another one.
     pub(crate) was_connected: bool,
-    /// What the metrics have counted of an earlier run of the same stream that ended; none if none did.
+    /// The part of an earlier ended run of the same stream that the metrics have counted; none if none ended.
     pub(crate) counted: Option<Counted>,
-    /// Whether it is joined to be closed: an earlier process was told to, and did not get to it.
+    /// Whether it is joined only to be closed, which an earlier process was asked to do and did not.
     pub(crate) is_closing: bool,
-    /// For how long it is ours.
+    /// The time for which this process owns it.
     pub(crate) tenure: Tenure,
 }
 
-/// What the worker has of a task.
+/// The worker's handle of a task.
 pub(crate) struct TaskHandle {
     pub(crate) stream: StreamHandle,
     pub(crate) live: Arc<LiveStream>,
-    /// When Zoom ended the stream, as a webhook says; to be set before the task is told that it is over.
+    /// When Zoom ended the stream, by the stop webhook. Set before the task is notified of the end.
     pub(crate) stopped_at: Arc<OnceLock<UnixMillis>>,
-    /// What was offered to sinks.
+    /// Takes back the envelopes that were offered to sinks.
     pub(crate) recall: Recall,
-    /// What the task is at.
+    /// The activity of the task, for the log.
     pub(crate) progress: Arc<Progress>,
 }
 
@@ -148,9 +147,9 @@ pub(crate) fn start(
     let JoinParams { options, clocks, start_webhook, was_connected, counted, is_closing, tenure } = params;
     let deps_media = deps.config.media;
     let (config, connector) = (deps.config.clone(), deps.connector.clone());
-    let header = |captures: &Arc<Captures>| captures.begin(capture_header(&known, start_webhook.as_deref()));
-    let capture = deps.captures.as_ref().map(header);
-    let tap = capture.clone().map(|capture| Box::new(capture) as Box<dyn WireLog>);
+    let header = |wire_logs: &Arc<WireLogs>| wire_logs.begin(wire_log_header(&known, start_webhook.as_deref()));
+    let wire_log = deps.wire_logs.as_ref().map(header);
+    let tap = wire_log.clone().map(|wire_log| Box::new(wire_log) as Box<dyn WireLog>);
     let (handle, events) = join_with_options(options, start, config, connector, queue_bytes, tap)?;
     let live = deps.live.enter(&known, handle.clone());
     let close_when_open = is_closing.then(|| handle.clone());
@@ -184,13 +183,13 @@ pub(crate) fn start(
         numbering,
         deps,
         live,
-        capture,
-        accounting: Accounting::new(product, deps_media),
+        wire_log,
+        ledger_input: LedgerInput::new(product, deps_media),
         was_connected,
         counted,
         last_failure: None,
-        odd: OddLog::default(),
-        kept_aside: 0,
+        unknown_messages: UnknownMessageLog::default(),
+        noted_messages: 0,
         packet_fields: PacketFields::default(),
         repeats: RepeatLog::default(),
         close_when_open,
@@ -215,21 +214,21 @@ struct StreamTask {
     numbering: Numbering,
     deps: Arc<StreamDeps>,
     live: Live,
-    capture: Option<Capture>,
-    accounting: Accounting,
+    wire_log: Option<WireLogHandle>,
+    ledger_input: LedgerInput,
     /// Whether an earlier run was connected.
     was_connected: bool,
     counted: Option<Counted>,
     /// Why the last try to connect failed.
     last_failure: Option<String>,
-    odd: OddLog,
-    /// Odd messages of which the recording has a line.
-    kept_aside: u32,
+    unknown_messages: UnknownMessageLog,
+    /// The number of unknown messages that the recording has a line of.
+    noted_messages: u32,
     packet_fields: PacketFields,
     repeats: RepeatLog,
-    /// Where Zoom is asked to end the stream as soon as signaling stands.
+    /// The handle by which Zoom is asked to end the stream as soon as signaling is open.
     close_when_open: Option<StreamHandle>,
-    /// Where the stream is left.
+    /// The handle by which the stream is left.
     stream: StreamHandle,
     tenure: Tenure,
     stopped_at: Arc<OnceLock<UnixMillis>>,
@@ -247,9 +246,9 @@ impl StreamTask {
         info!(product = %self.product, "joining");
         self.publish(Body::Started);
         let started_at = about.started_at;
-        self.progress.begin(Doing::Opening);
+        self.progress.begin(Activity::Opening);
         let mut books = self.open_books(about);
-        self.progress.begin(Doing::Receiving);
+        self.progress.begin(Activity::Receiving);
         for input in ledger_input::opening(self.deps.config.media, self.product, clocks, started_at) {
             books.push(input);
         }
@@ -264,7 +263,7 @@ impl StreamTask {
                     self.leave().await;
                     continue;
                 }
-                // It was left, and its driver does not say so: nobody waits for it any longer.
+                // It was left, and its driver has not reported it in time.
                 () = &mut over, if is_left => break Ending::Abandoned,
                 spans = books.turn() => {
                     self.publish_spans(spans);
@@ -282,17 +281,17 @@ impl StreamTask {
                         info!("asking Zoom to end the stream, as was wanted before");
                         stream.close().await;
                     }
-                    for input in self.accounting.changes(&event, clock::unix_millis()) {
+                    for input in self.ledger_input.changes(&event, clock::unix_millis()) {
                         books.push(input);
                     }
                     self.take(event, &mut books);
                 }
                 Some(News::Lost(lost)) => books.push(ledger_input::lost(lost)),
-                // The driver tells an end before it goes; only its panic looks like this.
+                // The driver reports an end before it returns, so this is its panic.
                 None => break Ending::Abandoned,
             }
         };
-        // Who was joined to be closed, and could not be joined any more, is closed.
+        // A stream joined only to be closed counts as closed if joining fails.
         let ending = match ending {
             Ending::Failed(error) if self.close_when_open.is_some() => {
                 info!(%error, "Zoom could not be asked to end the stream");
@@ -333,57 +332,57 @@ impl StreamTask {
             why += &not_reached(self.connected, self.last_failure.as_deref());
         }
         let next = next(&ending);
-        std::mem::take(&mut self.odd).finish();
+        std::mem::take(&mut self.unknown_messages).finish();
         match (&ending, next) {
-            (Ending::Failed(_), _) => error!(why, next = word_of(next), "the stream failed"),
+            (Ending::Failed(_), _) => error!(why, next = next.as_str(), "the stream failed"),
             (Ending::Stopped { .. } | Ending::Closed { .. } | Ending::Abandoned, Next::OperatorFirst) => {
-                warn!(why, next = word_of(next), "the stream ended");
+                warn!(why, next = next.as_str(), "the stream ended");
             }
             (Ending::Stopped { .. } | Ending::Closed { .. } | Ending::Abandoned, _) => {
-                info!(why, next = word_of(next), "the stream ended");
+                info!(why, next = next.as_str(), "the stream ended");
             }
         }
-        self.deps.metrics.ended(word_of(next));
-        if let Some(capture) = self.capture.take() {
-            self.progress.begin(Doing::ClosingWireLog);
-            let finished = capture.finish(stop_reason, why.clone());
-            if self.deps.deadline.within(Share::WireLog, finished).await.is_none() {
+        self.deps.metrics.ended(next);
+        if let Some(wire_log) = self.wire_log.take() {
+            self.progress.begin(Activity::ClosingWireLog);
+            let finished = wire_log.finish(stop_reason, why.clone());
+            if self.deps.deadline.within(StopShare::WireLog, finished).await.is_none() {
                 let lost = "the end of the wire log";
                 self.deps.deadline.leave("wire log", Some(&self.stream_id), "the disk", lost);
             }
         }
         let summary;
         if revoked::is_revocation(stop_reason) {
-            // Before anybody learns that it is over: whoever asks then finds nothing.
+            // Before the end is published: a reader of that event finds nothing any more.
             self.recall.recall();
-            self.progress.begin(Doing::Deleting);
+            self.progress.begin(Activity::Deleting);
             // At once, for a sink goes on delivering meanwhile. If it fails, the deletion below does it again.
             self.deps.revocations.forget(&self.stream_id).await;
             books.discard().await;
             // If it fails, the worker goes on with it.
             self.deps.revocations.delete(&self.stream_id).await;
-            // What is said from here on has no content.
+            // Envelopes from here on hold no content.
             self.recall = Recall::default();
             summary = None;
         } else {
             let end = End {
                 why: why.clone(),
                 stop_reason,
-                if_blank: Accounting::never_connected(&ending).filter(|_| !self.opened),
-                last: self.accounting.ending(&ending, self.stopped_at.get().copied(), clock::unix_millis()),
+                if_blank: LedgerInput::never_connected(&ending).filter(|_| !self.opened),
+                last: self.ledger_input.ending(&ending, self.stopped_at.get().copied(), clock::unix_millis()),
             };
-            self.progress.begin(Doing::ClosingRecording);
+            self.progress.begin(Activity::ClosingRecording);
             let finished = tokio::select! {
                 finished = books.finish(end) => Some(finished),
                 () = self.tenure.over() => None,
             };
             let Some((account, spans)) = finished else {
-                // It is left as a crash would leave it, and whoever has the stream next goes on with it.
+                // It is left as a crash would leave it, and the next owner of the stream continues it.
                 warn!("the lease is over before the recording could be closed");
                 return Finished { stream_id: self.stream_id, outcome: Outcome::HandedOver };
             };
             self.publish_spans(spans);
-            tell_account(&account);
+            report_account(&account);
             summary = Some(summary::of_run(&ending, self.opened, &account));
         }
         if !matches!(ending, Ending::Abandoned) {
@@ -475,7 +474,7 @@ impl StreamTask {
                 record(note("grant_differs", json!({ "medium": medium })));
             }
             Event::MediumUnavailable { medium, error } => {
-                if self.accounting.is_not_offered(medium, &error) {
+                if self.ledger_input.is_not_offered(medium, &error) {
                     info!(%medium, %error, "medium is not offered");
                 } else {
                     warn!(%medium, %error, "medium is not available");
@@ -517,7 +516,7 @@ impl StreamTask {
             }
             Event::Interrupted { role, cause, unheard, why } => {
                 warn!(%role, %cause, ?unheard, why, "a connection was lost");
-                self.deps.metrics.interrupted(kind_of(role), cause_of(cause));
+                self.deps.metrics.interrupted(role, cause);
                 record(note("interrupted", json!({ "connection": role.to_string(), "why": why })));
                 self.publish(Body::Interrupted { why });
             }
@@ -533,23 +532,23 @@ impl StreamTask {
                 self.repeats.take(medium, count, &self.deps.repeats, tokio::time::Instant::now());
                 record(note("duplicates_removed", json!({ "medium": medium, "count": count })));
             }
-            Event::Odd(odd) => self.take_odd(odd, books),
-            // The loop that calls this takes it.
+            Event::Odd(odd) => self.take_unknown(odd, books),
+            // The caller handles it.
             Event::Ended(_) => {}
         }
     }
 
-    fn take_odd(&mut self, odd: Odd, books: &mut Books) {
-        self.odd.take(&odd, tokio::time::Instant::now());
+    fn take_unknown(&mut self, odd: Odd, books: &mut Books) {
+        self.unknown_messages.take(&odd, tokio::time::Instant::now());
         if let Odd::Raw(raw) = odd {
             self.deps.metrics.flawed_message(raw.flaws);
             books.push(Input::Raw(raw));
             return;
         }
         self.deps.metrics.odd_message(odd.kind());
-        if let Some(aside) = kept(&odd).filter(|_| self.kept_aside < MAX_KEPT_ASIDE) {
-            self.kept_aside += 1;
-            books.push(aside);
+        if let Some(line) = line_of(&odd).filter(|_| self.noted_messages < MAX_NOTED_MESSAGES) {
+            self.noted_messages += 1;
+            books.push(line);
         }
         if let Odd::UnknownMessage(OtherMessage { msg_type, fields: message }) = odd {
             self.publish(Body::UnknownMessage { msg_type, message });
@@ -597,8 +596,8 @@ impl StreamTask {
     }
 }
 
-/// What became of the recording.
-fn tell_account(account: &Account) {
+/// Logs the result of the recording.
+fn report_account(account: &Account) {
     match &account.recorded {
         // A silent meeting; or nothing has come yet, as when the process is stopped at once.
         Recorded::Done { folder } if account.packets == 0 && account.loss.is_none() => {
@@ -614,7 +613,7 @@ fn tell_account(account: &Account) {
     }
 }
 
-fn capture_header(start: &StreamStart, start_webhook: Option<&[u8]>) -> WireLogHeader {
+fn wire_log_header(start: &StreamStart, start_webhook: Option<&[u8]>) -> WireLogHeader {
     let start_webhook = start_webhook.and_then(|body| std::str::from_utf8(body).ok());
     WireLogHeader {
         format: wire_log::FORMAT.into(),
@@ -652,7 +651,7 @@ fn not_reached(connected: bool, failure: Option<&str>) -> String {
     }
 }
 
-/// What is to be done after an end, by whoever reads the log or the envelope.
+/// Returns what the reader of the log or the envelope is to do after an end.
 fn next(ending: &Ending) -> Next {
     match (ending, ending.next_step()) {
         (Ending::Stopped { reason: Some(StopReason::StreamRevoked) }, _) => Next::Delete,
@@ -660,33 +659,6 @@ fn next(ending: &Ending) -> Next {
         (_, NextStep::Over) => Next::Nothing,
         (_, NextStep::AskForNewStream) => Next::AskForNewStream,
         (_, NextStep::OperatorFirst) => Next::OperatorFirst,
-    }
-}
-
-fn word_of(next: Next) -> &'static str {
-    match next {
-        Next::Nothing => "nothing",
-        Next::HandedOver => "handed_over",
-        Next::AskForNewStream => "ask_for_new_stream",
-        Next::OperatorFirst => "operator_first",
-        Next::Delete => "delete",
-    }
-}
-
-fn kind_of(role: Role) -> &'static str {
-    match role {
-        Role::Signaling => "signaling",
-        Role::Media(_) => "media",
-    }
-}
-
-fn cause_of(cause: Interruption) -> &'static str {
-    match cause {
-        Interruption::ConnectionLost => "connection_lost",
-        Interruption::Frozen => "frozen",
-        Interruption::SignalingLost => "signaling_lost",
-        Interruption::Failover => "failover",
-        Interruption::ToldByZoom => "told_by_zoom",
     }
 }
 
@@ -698,8 +670,8 @@ fn note(kind: &'static str, fields: Value) -> Input {
     Input::Note(Note { at: clock::unix_millis(), kind: kind.into(), fields })
 }
 
-/// What a recording keeps of something odd, beside its count.
-fn kept(odd: &Odd) -> Option<Input> {
+/// Returns the line that a recording keeps of an odd message beside its count, if it keeps one.
+fn line_of(odd: &Odd) -> Option<Input> {
     match odd {
         Odd::UnknownMessage(OtherMessage { fields, .. }) if fields.is_empty() => None,
         Odd::UnknownMessage(OtherMessage { msg_type, fields }) => {

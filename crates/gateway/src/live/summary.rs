@@ -1,4 +1,5 @@
-//! How a run of a stream ended, in the words that list, log and metrics share; all of them follow from one sum of its ledger.
+//! The summary of a run of a stream, in the words that list, log and metrics share. It follows from one sum of its
+//! ledger.
 
 use rtms_api::{ended::loss_of, standing::standing};
 use rtms_proto::{error::StreamError, event::Ending};
@@ -18,7 +19,7 @@ use crate::{
     telemetry::Counted,
 };
 
-/// The facts of a run, of which this process opened a medium or did not.
+/// Returns the facts of a run. `opened` is whether this process opened a medium.
 pub(crate) fn of_run(ending: &Ending, opened: bool, account: &Account) -> RunSummary {
     let refused_signature =
         matches!(ending, Ending::Failed(StreamError::Refused { status: StatusCode::InvalidSignature, .. }));
@@ -31,7 +32,7 @@ pub(crate) fn of_run(ending: &Ending, opened: bool, account: &Account) -> RunSum
     if matches!(ending, Ending::Failed(_)) { awaiting_stop(summary, account) } else { summary }
 }
 
-/// The facts of a stream that cannot be joined, or that Zoom stopped at this time before it was joined.
+/// Returns the facts of a stream that cannot be joined, or that Zoom stopped at this time before it was joined.
 pub(crate) fn unjoined(
     about: &RecordingAbout,
     wanted: MediaTypes,
@@ -52,21 +53,21 @@ pub(crate) fn unjoined(
     if stopped_at.is_none() { awaiting_stop(summary, &account) } else { summary }
 }
 
-/// The facts of a run that failed: until Zoom stops the stream, more is lost.
+/// Adds to the facts of a failed run that more is lost until Zoom stops the stream.
 fn awaiting_stop(summary: RunSummary, account: &Account) -> RunSummary {
     let lasting = account.ledger.as_ref().map(Loss::lasting).unwrap_or_default();
     let lasting = lasting.into_iter().map(|(medium, cause)| Lasting { medium, cause: cause.as_str().into() });
     RunSummary { awaits_stop: true, lasting: lasting.collect(), ..summary }
 }
 
-/// The same facts when Zoom has stopped the stream, with what its recording tells until then, if there is one.
+/// Returns the same facts once Zoom has stopped the stream, with the account of its recording, if there is one.
 pub(crate) fn until_stop(before: RunSummary, stopped_at: UnixMillis, account: Option<&Account>) -> RunSummary {
     let Some(account) = account else { return before.until_stop(stopped_at) };
     let RunSummary { connected, refused_signature, asked_to_end, .. } = before;
     RunSummary { connected, refused_signature, asked_to_end, ..of_account(account) }
 }
 
-/// The facts of a run of an earlier process, of which only the recording is left.
+/// Returns the facts of a run of an earlier process, of which only the recording is left.
 pub(crate) fn of_account(account: &Account) -> RunSummary {
     let lost = |part: &LostPart| Lost {
         medium: part.medium,
@@ -87,7 +88,7 @@ pub(crate) fn of_account(account: &Account) -> RunSummary {
     }
 }
 
-/// What the metrics have counted of the last run of a stream that ended; none if none did.
+/// Returns the part of the last ended run of a stream that the metrics have counted; none if none ended.
 pub(crate) fn counted(record: &StreamRecord) -> Option<Counted> {
     let summary = record.ended.as_ref()?.summary.as_deref();
     Some(Counted { state: standing(summary), loss: summary.map(loss_of).unwrap_or_default() })

@@ -1,7 +1,8 @@
-//! For how long a stream is ours: until when its owner may talk to Zoom and write, by the lease as it was renewed last.
+//! The tenure of a stream: the time for which its owner may talk to Zoom and write, by the last renewal of the lease.
 //!
-//! The owner obeys it without anybody's word: a store that hangs cannot keep it talking. It leaves the stream some time before the
-//! term ends, and after the last moment it writes nothing any more. Somebody else takes the stream over only after the term.
+//! The owner keeps to it by its own clock: a store that hangs cannot keep it talking. It leaves the stream some time
+//! before the term ends, and after the last moment it writes nothing any more. Another owner takes the stream over only
+//! after the term.
 
 use std::time::Duration;
 
@@ -10,53 +11,55 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-/// Of a term, in hundredths: what is kept to leave the stream and close its files, if two renewals leave as much.
+/// The part of a term, in hundredths, that is kept to leave the stream and close its files, if two renewals leave as
+/// much.
 const LEAVING_PERCENT: u32 = 30;
 
 /// The least that is kept for that.
 const LEAST_LEAVING_PERCENT: u32 = 10;
 
-/// Of a term, in hundredths: how long before its end nothing is written any more. A write that has begun may take as long.
+/// The last part of a term, in hundredths, in which nothing is written any more. A write that has begun may take as
+/// long.
 const SILENT_PERCENT: u32 = 2;
 
-/// How long a lease holds, and what of that is for what.
+/// The term of a lease, and the part of it that is kept for leaving.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Term {
-    /// The whole.
+    /// The whole term.
     pub(crate) whole: Duration,
-    /// Before its end, the time to leave.
+    /// The time before its end that is kept for leaving.
     leaving: Duration,
 }
 
-/// Where a stream learns for how long it is ours.
+/// The tenure of one stream, as its task reads it.
 #[derive(Clone, Debug)]
 pub(crate) struct Tenure {
     token: u64,
     ends: watch::Receiver<Ends>,
 }
 
-/// Where that is prolonged.
+/// Prolongs or ends a tenure.
 #[derive(Debug)]
 pub(crate) struct TenureSender(watch::Sender<Ends>);
 
-/// When it ends, on the clock of this process.
+/// The ends of a tenure, on the clock of this process.
 #[derive(Clone, Copy, Debug)]
 struct Ends {
-    /// The stream is left.
+    /// The moment to leave the stream.
     leave_at: Instant,
-    /// Nothing is written any more.
+    /// The moment from which nothing is written any more.
     over_at: Instant,
 }
 
 impl Term {
-    /// A term that is renewed so often.
+    /// Creates a term that is renewed at this interval.
     pub(crate) fn new(whole: Duration, renew_every: Duration) -> Self {
         let most = whole * LEAVING_PERCENT / 100;
         let leaving = whole.saturating_sub(renew_every * 2).min(most).max(whole * LEAST_LEAVING_PERCENT / 100);
         Self { whole, leaving }
     }
 
-    /// When a lease ends that was asked for at this moment. The store counts from a later one.
+    /// Returns the ends of a lease that was asked for at this moment. The store counts from a later one.
     fn ends(&self, asked_at: Instant) -> Ends {
         let over_at = asked_at + (self.whole - self.whole * SILENT_PERCENT / 100);
         Ends { leave_at: asked_at + (self.whole - self.leaving), over_at }
@@ -70,11 +73,11 @@ pub(crate) fn begin(token: u64, term: Term, asked_at: Instant) -> (TenureSender,
 }
 
 impl TenureSender {
-    /// The lease has a new term, which was asked for at this moment.
+    /// Prolongs the tenure by a new term, which was asked for at this moment.
     pub(crate) fn prolong(&self, term: Term, asked_at: Instant) {
         let later = term.ends(asked_at);
         self.0.send_if_modified(|ends| {
-            // Who has left already does not come back.
+            // A stream that is left already is not taken up again.
             let is_later = later.leave_at > ends.leave_at && Instant::now() < ends.leave_at;
             if is_later {
                 *ends = later;
@@ -83,7 +86,7 @@ impl TenureSender {
         });
     }
 
-    /// Somebody else has the stream: nothing is said or written from here on.
+    /// Ends the tenure, because another owner has the stream: nothing is sent or written from here on.
     pub(crate) fn end(&self) {
         let now = Instant::now();
         self.0.send_modify(|ends| *ends = Ends { leave_at: ends.leave_at.min(now), over_at: ends.over_at.min(now) });
@@ -91,7 +94,7 @@ impl TenureSender {
 }
 
 impl Tenure {
-    /// The fencing token: a later owner of the stream has a higher one.
+    /// Returns the fencing token. A later owner of the stream has a higher one.
     pub(crate) fn token(&self) -> u64 {
         self.token
     }

@@ -1,7 +1,7 @@
-//! Messages that mean nothing here, in the log without filling it: the first few of a kind one by one, then sums.
+//! Unknown and broken messages, logged without filling the log: the first few of a kind one by one, then sums.
 //!
-//! A peer that sends nonsense sends it fifty times a second. All of it is counted in the metrics; what cannot be read of a
-//! medium is in the recording's manifest and ledger besides.
+//! A faulty peer may send fifty a second. The metrics count all of them; unreadable messages of a medium are in the
+//! recording's manifest and ledger besides.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -10,17 +10,17 @@ use rtms_wire::{codes::message_type::MessageType, message::OtherMessage};
 use tokio::time::Instant;
 use tracing::{debug, warn};
 
-/// Messages of a kind that are logged one by one, per stream.
+/// The number of messages of a kind that are logged one by one, per stream.
 const FEW: u64 = 5;
 
-/// How often further ones are summed up, while they come.
+/// The time between two sums of further messages.
 const SUM_EVERY: Duration = Duration::from_secs(60);
 
-/// What was logged of one stream's odd messages: by kind, in the few fixed words of [`Odd::kind`].
+/// Logs one stream's unknown messages, and counts them by kind, in the few fixed words of [`Odd::kind`].
 #[derive(Debug, Default)]
-pub(crate) struct OddLog(BTreeMap<&'static str, Tally>);
+pub(crate) struct UnknownMessageLog(BTreeMap<&'static str, Tally>);
 
-/// One kind.
+/// The messages of one kind.
 #[derive(Debug, Default)]
 struct Tally {
     reported: u64,
@@ -29,7 +29,7 @@ struct Tally {
     since: Option<Instant>,
 }
 
-/// What is to be logged now.
+/// The line to be logged now.
 #[derive(Debug, PartialEq, Eq)]
 enum Report {
     Single,
@@ -37,8 +37,8 @@ enum Report {
     Nothing,
 }
 
-impl OddLog {
-    /// Logs one, or keeps it for a sum.
+impl UnknownMessageLog {
+    /// Logs a message, or counts it for a later sum.
     pub(crate) fn take(&mut self, odd: &Odd, now: Instant) {
         match odd {
             Odd::UnknownMessage(OtherMessage { msg_type, .. }) if is_reserved(*msg_type) => {
@@ -60,7 +60,7 @@ impl OddLog {
         }
     }
 
-    /// Logs what is left at the end of the stream.
+    /// Logs the sums that are left at the end of the stream.
     pub(crate) fn finish(self) {
         for (kind, tally) in self.0 {
             if tally.suppressed > 0 {
@@ -108,7 +108,7 @@ fn report_sum(kind: &str, count: u64) {
     warn!(kind, count, "more odd messages of a kind");
 }
 
-/// Numbers that Zoom has given names and no published form: to be passed over.
+/// Whether Zoom has named this message without publishing its form. Such a message is ignored.
 fn is_reserved(msg_type: MessageType) -> bool {
     [
         MessageType::MetaDataAudio,

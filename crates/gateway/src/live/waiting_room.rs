@@ -1,5 +1,5 @@
-//! What comes for a recording that is not open: the first of it is kept for the files to come, of the rest it is known what
-//! was lost.
+//! Inputs for a recording that is not open. The first ones are kept for the files to come; of the rest, the loss is
+//! recorded.
 
 use std::collections::BTreeMap;
 
@@ -11,19 +11,19 @@ use rtms_record::{
 };
 use rtms_wire::{media::medium::Medium, time::UnixMillis};
 
-/// Payload that is kept while files cannot be opened: some seconds of pictures, or minutes of sound.
+/// The bytes of payload that are kept while files cannot be opened: some seconds of pictures, or minutes of sound.
 const MAX_HELD_BYTES: usize = 16 << 20;
 
-/// Inputs that are kept, payload or not.
+/// The number of inputs that are kept, with or without payload.
 const MAX_HELD: usize = 65_536;
 
-/// A ledger without files, and the messages that were lost.
-pub(crate) struct Lone {
+/// The ledger of a stream without files, and the number of messages that were lost.
+pub(crate) struct LedgerOnly {
     book: Bookkeeper,
     lost: BTreeMap<Medium, LostPackets>,
 }
 
-impl Lone {
+impl LedgerOnly {
     pub(crate) fn new(about: &RecordingAbout, now: UnixMillis) -> Self {
         Self { book: Bookkeeper::new(about.started_at, about.product, now), lost: BTreeMap::new() }
     }
@@ -59,7 +59,7 @@ impl Lone {
         self.book.take_span_changes(now)
     }
 
-    /// How it stands, and what was lost by it.
+    /// Returns the ledger as it stands, and the loss by it.
     pub(crate) fn account(&self) -> (LedgerReport, Loss) {
         let report = self.book.ledger().report();
         let loss = Loss::of(&report, |medium| self.lost.get(&medium).copied().unwrap_or_default());
@@ -67,32 +67,32 @@ impl Lone {
     }
 }
 
-/// Inputs, each with the moment at which it came, on our clock.
+/// An input with the moment of its arrival, on our clock.
 pub(crate) type Timed = (Input, UnixMillis);
 
-/// What waits for a recording to be opened.
+/// The inputs that wait for a recording to be opened.
 pub(crate) struct WaitingRoom {
-    /// As if all of it were lost, which it is if the recording is never opened.
-    lone: Lone,
+    /// The ledger as if all of them were lost, which holds if the recording is never opened.
+    ledger: LedgerOnly,
     held: Vec<Timed>,
     held_bytes: usize,
-    /// Media of which nothing more is kept, so that what is lost is one piece.
+    /// Media of which no more is kept, so that the loss is one piece.
     dropped: BTreeMap<Medium, Dropped>,
 }
 
 impl WaitingRoom {
     pub(crate) fn new(about: &RecordingAbout, now: UnixMillis) -> Self {
-        Self { lone: Lone::new(about, now), held: Vec::new(), held_bytes: 0, dropped: BTreeMap::new() }
+        Self { ledger: LedgerOnly::new(about, now), held: Vec::new(), held_bytes: 0, dropped: BTreeMap::new() }
     }
 
-    /// Takes what only the account of a recording that is never opened has to know.
-    pub(crate) fn take_alone(&mut self, input: &Input, now: UnixMillis) {
-        self.lone.take(input, now);
+    /// Takes an input that counts only if the recording is never opened.
+    pub(crate) fn take_for_ledger(&mut self, input: &Input, now: UnixMillis) {
+        self.ledger.take(input, now);
     }
 
     pub(crate) fn take(&mut self, input: Input, now: UnixMillis) {
         let Some(Content { medium, at, bytes }) = input.content() else {
-            self.lone.take(&input, now);
+            self.ledger.take(&input, now);
             if self.held.len() < MAX_HELD {
                 self.held.push((input, now));
             }
@@ -100,7 +100,7 @@ impl WaitingRoom {
         };
         let at = at.unwrap_or(now);
         let lost = Dropped { medium, queue: Queue::Disk, first: at, last: at, count: 1 };
-        self.lone.take(&Input::Dropped(lost), now);
+        self.ledger.take(&Input::Dropped(lost), now);
         let has_room = self.held.len() < MAX_HELD && self.held_bytes + bytes <= MAX_HELD_BYTES;
         match self.dropped.get_mut(&medium) {
             Some(run) => {
@@ -118,7 +118,7 @@ impl WaitingRoom {
         }
     }
 
-    /// The files are there: everything that is to be told to them, in order.
+    /// Returns the inputs for the files, in order, once these are open.
     pub(crate) fn leave(self, now: UnixMillis) -> Vec<Timed> {
         let mut inputs = self.held;
         inputs.extend(self.dropped.into_values().map(|run| (Input::Dropped(run), now)));
@@ -126,12 +126,12 @@ impl WaitingRoom {
     }
 
     pub(crate) fn take_span_changes(&mut self, now: UnixMillis) -> Vec<SpanChange> {
-        self.lone.take_span_changes(now)
+        self.ledger.take_span_changes(now)
     }
 
-    /// The account of a stream whose recording was never opened.
+    /// Returns ledger and loss of a stream whose recording was never opened.
     pub(crate) fn account(&self) -> (LedgerReport, Loss) {
-        self.lone.account()
+        self.ledger.account()
     }
 }
 

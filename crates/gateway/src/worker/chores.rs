@@ -1,4 +1,4 @@
-//! What is left to do for streams that do not run: deleting what was revoked, closing what could not be closed.
+//! The remaining work for streams that do not run: deleting revoked ones, closing recordings that could not be closed.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -20,10 +20,10 @@ use crate::{
     live::{recording::close_unclosed, stream_task::StreamDeps, summary},
 };
 
-/// How long until one that failed is tried again.
+/// The pause before a failed chore is tried again.
 const AGAIN_AFTER: Duration = Duration::from_secs(10);
 
-/// One thing to be done.
+/// One piece of work.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Chore {
     /// To go on with deletions that earlier processes began.
@@ -34,13 +34,13 @@ pub(super) enum Chore {
     Close(StreamId),
 }
 
-/// All of them. One is done at a time: nobody waits for it, and a disk does one thing after the other anyway.
+/// The queue of chores. One is done at a time: no caller waits for it, and a disk works sequentially anyway.
 pub(super) struct Chores {
     deps: Arc<StreamDeps>,
-    /// Each with when it is tried next.
+    /// Each chore with the time of its next try.
     due: BTreeMap<Chore, Instant>,
     under_way: JoinSet<(Chore, bool)>,
-    /// What is under way.
+    /// The chore under way.
     current: Option<Chore>,
 }
 
@@ -51,13 +51,13 @@ impl Chores {
         Self { deps, due, under_way: JoinSet::new(), current: None }
     }
 
-    /// Does this soon, unless it is known already.
+    /// Adds a chore, to be done soon, unless it is queued already.
     pub(super) fn add(&mut self, chore: Chore) {
         self.due.entry(chore).or_insert_with(Instant::now);
         self.start_next();
     }
 
-    /// Begins with the next that is due, unless one is under way.
+    /// Starts the next chore that is due, unless one is under way.
     pub(super) fn start_next(&mut self) {
         let now = Instant::now();
         let due = self.due.iter().filter(|(_, at)| **at <= now).min_by_key(|(_, at)| **at);
@@ -74,12 +74,12 @@ impl Chores {
         });
     }
 
-    /// Waits until the one that is under way is over; none if none is.
+    /// Waits until the chore under way is over. None if there is none.
     pub(super) async fn over(&mut self) -> Option<Result<(Chore, bool), JoinError>> {
         self.under_way.join_next().await
     }
 
-    /// Takes how one went, and begins with the next.
+    /// Takes the result of a chore, and starts the next one.
     pub(super) fn take(&mut self, over: Result<(Chore, bool), JoinError>) {
         let again_at = Instant::now() + AGAIN_AFTER;
         let current = self.current.take();
@@ -98,13 +98,13 @@ impl Chores {
         self.start_next();
     }
 
-    /// What is under way.
+    /// Returns the chore under way.
     pub(super) fn current(&self) -> Option<&Chore> {
         self.current.as_ref()
     }
 }
 
-/// Closes the recording of a stream; whether nothing is left to do.
+/// Closes the recording of a stream. Returns whether nothing is left to do.
 async fn close(deps: &StreamDeps, stream_id: &StreamId) -> bool {
     match try_to_close(deps, stream_id).await {
         Ok(is_done) => is_done,
@@ -121,18 +121,18 @@ async fn try_to_close(deps: &StreamDeps, stream_id: &StreamId) -> Result<bool, S
     let Some((ended, unclosed)) = record.unclosed() else { return Ok(true) };
     // A later process that records closes it.
     let Some(setup) = deps.recording.clone() else { return Ok(true) };
-    let told = ended.summary.as_deref().cloned().unwrap_or_default();
+    let reported = ended.summary.as_deref().cloned().unwrap_or_default();
     let (ended, unclosed, now) = (ended.clone(), unclosed.clone(), clock::unix_millis());
     let closed = tokio::task::spawn_blocking(move || close_unclosed(&setup, &unclosed, &ended, now)).await;
     let settled = match closed.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic())) {
         Ok(Some(account)) => {
             let RunSummary { lost, recorded, .. } = summary::of_account(&account);
             info!(%stream_id, lost = %account.loss, "the recording is closed now");
-            RunSummary { lost, recorded, ..told }
+            RunSummary { lost, recorded, ..reported }
         }
         Ok(None) => {
             warn!(%stream_id, "the recording that was to be closed is gone");
-            RunSummary { recorded: Recorded::Failed { why: "its folder is gone".into(), unclosed: None }, ..told }
+            RunSummary { recorded: Recorded::Failed { why: "its folder is gone".into(), unclosed: None }, ..reported }
         }
         Err(error) => {
             debug!(%stream_id, %error, "the recording cannot be closed yet");

@@ -1,11 +1,11 @@
 //! Claiming streams and giving them up again: the leases of this worker.
 //!
-//! They are renewed by a task of its own, so that nothing else that waits for the store holds it up. Each stream obeys its lease by
-//! itself ([`crate::live::tenure`]).
+//! They are renewed by a task of its own, so that nothing else that waits for the store holds it up. Each stream obeys
+//! its lease by itself ([`crate::live::tenure`]).
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
 
@@ -28,11 +28,12 @@ use tracing::{debug, error, info, warn};
 use crate::{
     clock,
     live::tenure::{self, Tenure, TenureSender, Term},
+    lock::locked,
     telemetry::Metrics,
     trouble::Trouble,
 };
 
-/// How long until an end that could not be stored is stored again.
+/// The pause before storing an end is tried again.
 const RELEASE_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// Claims streams for one owner.
@@ -55,7 +56,7 @@ struct Held(Mutex<BTreeMap<StreamId, (Lease, TenureSender)>>);
 /// A stream whose end has reached the store.
 pub(super) struct Released {
     pub(super) stream_id: StreamId,
-    /// How often secrets had been read when its handshake was signed.
+    /// The number of times that secrets had been read when its handshake was signed.
     pub(super) signed_at: u64,
 }
 
@@ -73,8 +74,8 @@ impl Claims {
         Self { store, metrics, owner, term, held, renewing, releasing, unreleased }
     }
 
-    /// Claims a stream; none if somebody has it, or if the store answered so late that it is to be left already. The record is as it is since: it may have moved on between the look and the
-    /// claim.
+    /// Claims a stream. None if it has an owner, or if the store answered so late that it is to be left already. The
+    /// returned record is read after the claim: it may have changed between the look and the claim.
     pub(super) async fn claim(
         &self,
         stream_id: &StreamId,
@@ -93,26 +94,26 @@ impl Claims {
             Ok(Some(record)) if !tenure.is_to_be_left() => Ok(Some((record, lease, tenure))),
             Ok(Some(_) | None) => self.give_back(&lease, Outcome::HandedOver).await.map(|()| None),
             Err(error) => {
-                // Nobody runs it, so it is not renewed.
+                // No task runs it, so it is not renewed.
                 self.forget(stream_id);
                 Err(error)
             }
         }
     }
 
-    /// Gives a stream up that no task runs.
+    /// Releases a stream that no task runs.
     pub(super) async fn give_back(&self, lease: &Lease, outcome: Outcome) -> Result<(), StoreError> {
         self.forget(&lease.stream_id);
         self.store.release(lease, outcome, self.store.time(clock::unix_millis())).await
     }
 
-    /// Renews a lease no longer: it runs out.
+    /// Stops renewing a lease, which then expires.
     pub(super) fn forget(&self, stream_id: &StreamId) {
         self.held.locked().remove(stream_id);
     }
 
-    /// Gives a stream up whose task has ended, in the background: ends of many streams share a sync, and a store that does not
-    /// answer holds up nothing else. As long as it is ours, nobody joins a stream that has ended.
+    /// Releases a stream whose task has ended, in the background: ends of many streams share a sync, and a store that
+    /// does not answer holds up nothing else. Until then no other process joins a stream that has ended.
     pub(super) fn release(&mut self, lease: Lease, outcome: Outcome, signed_at: u64) {
         self.unreleased.insert(lease.stream_id.clone());
         let (store, metrics, held) = (self.store.clone(), self.metrics.clone(), self.held.clone());
@@ -159,8 +160,7 @@ impl Drop for Claims {
 
 impl Held {
     fn locked(&self) -> MutexGuard<'_, BTreeMap<StreamId, (Lease, TenureSender)>> {
-        // It is whole after every statement, so a panic elsewhere does not spoil it.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.0)
     }
 
     /// Takes the store's answer on one lease, which was asked for at this moment.

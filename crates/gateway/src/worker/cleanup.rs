@@ -1,5 +1,6 @@
-//! Cleaning up after streams that do not run: the account of one that was left behind, that could not be joined, or whose run
-//! failed before Zoom stopped it; the end of a recording that is not closed; the deletion of what was revoked.
+//! Cleaning up after streams that do not run: the account of one that was left behind, that could not be joined, or
+//! whose run failed before Zoom stopped it; the end of a recording that is not closed; the deletion of what was
+//! revoked.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -42,7 +43,7 @@ pub(super) struct Cleanup {
     owner: OwnerId,
     pub(super) chores: Chores,
     looked_back: bool,
-    /// Of streams that have ended, what may still wait for a sink.
+    /// The envelopes of ended streams that may still wait for a sink.
     recalls: BTreeMap<StreamId, WeakRecall>,
 }
 
@@ -52,7 +53,7 @@ impl Cleanup {
         Self { deps, owner, chores, looked_back: false, recalls: BTreeMap::new() }
     }
 
-    /// Does what a stream needs that does not run here.
+    /// Does the clean-up that the record of a stream calls for. The stream does not run here.
     pub(super) async fn compare(&mut self, record: &StreamRecord) -> Result<(), StoreError> {
         if is_revoked(record) {
             self.revoke(&record.stream_id);
@@ -68,7 +69,7 @@ impl Cleanup {
         Ok(())
     }
 
-    /// Goes on with what earlier processes of this store did not get to, once. Returns whether that was now.
+    /// Continues the unfinished work of earlier processes of this store, once. Returns whether it did so now.
     pub(super) async fn look_back(&mut self) -> Result<bool, StoreError> {
         if self.looked_back {
             return Ok(false);
@@ -97,12 +98,12 @@ impl Cleanup {
         self.chores.start_next();
     }
 
-    /// Remembers what a stream that has ended offered to sinks, in case that it is revoked.
+    /// Remembers the envelopes that an ended stream offered to sinks, in case that it is revoked.
     pub(super) fn ended(&mut self, stream_id: StreamId, recall: WeakRecall) {
         self.recalls.insert(stream_id, recall);
     }
 
-    /// Whatever is held of a stream that does not run here has to go.
+    /// Deletes everything that is held of a stream that does not run here.
     fn revoke(&mut self, stream_id: &StreamId) {
         if let Some(recall) = self.recalls.get(stream_id) {
             recall.recall();
@@ -110,7 +111,7 @@ impl Cleanup {
         self.chores.add(Chore::Delete(stream_id.clone()));
     }
 
-    /// Closes the recording of a stream that Zoom stopped, and whose process died before it could. Whether there is one.
+    /// Closes the recording of a stream that Zoom stopped after its process had died. Returns whether there is one.
     async fn close_left_behind(&self, record: &StreamRecord) -> Result<bool, StoreError> {
         let stream_id = &record.stream_id;
         let Some(stop) = &record.wanted.stop else { return Ok(false) };
@@ -131,8 +132,8 @@ impl Cleanup {
         Ok(true)
     }
 
-    /// Closes the recording of a stream that does not run where Zoom stopped the stream, and gives what it tells; none if
-    /// there is no recording. An error is logged.
+    /// Closes the recording of a stream that does not run at the time at which Zoom stopped it. Returns its account;
+    /// none if there is no recording. An error is logged.
     async fn closed_until_stop(&self, record: &StreamRecord, stop: &Stop) -> Result<Option<Account>, ()> {
         let stream_id = &record.stream_id;
         let about = record.wanted.newest_start().and_then(|start| about(stream_id, start));
@@ -145,7 +146,7 @@ impl Cleanup {
         })
     }
 
-    /// Puts down the end of a stream that Zoom stopped before it was joined; of one that was, nobody knows what it lost.
+    /// Records the end of a stream that Zoom stopped before it was joined. If it was joined, its loss is unknown.
     async fn conclude_unjoined(&self, record: &StreamRecord) -> Result<(), StoreError> {
         let stream_id = &record.stream_id;
         let receipts = receipts(&self.deps, stream_id).await;
@@ -166,7 +167,7 @@ impl Cleanup {
         Ok(())
     }
 
-    /// The facts of a stream that was never joined; none of its time if its start does not say what is streamed.
+    /// Returns the facts of a stream that was never joined; without its time if its start does not name the product.
     pub(super) fn unjoined(&self, record: &StreamRecord, stopped_at: Option<UnixMillis>) -> RunSummary {
         let about = record.wanted.newest_start().and_then(|start| about(&record.stream_id, start));
         let wanted = self.deps.config.media;

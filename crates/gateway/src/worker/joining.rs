@@ -82,7 +82,7 @@ impl Joiner {
                 seed: uuid::Uuid::now_v7().as_u64_pair().1,
                 alternatives: self.alternatives(stream_id, wish, &instance, &signature),
             },
-            // A start without a time of its own has ours, which tells nothing.
+            // A start without a time of its own has ours, which proves nothing.
             clocks: asked
                 .map(|asked| ClockPair { zoom: wish.at, ours: asked.received_at })
                 .filter(|pair| pair.zoom != pair.ours),
@@ -108,7 +108,7 @@ impl Joiner {
 
     /// The body of the start webhook that asked for the connection, if a wire log wants it.
     async fn start_webhook(&self, record: &StreamRecord) -> Option<Bytes> {
-        self.deps.captures.as_ref()?;
+        self.deps.wire_logs.as_ref()?;
         let body = self.deps.store.receipt_body(record.connection_entry?).await;
         let body = body.inspect_err(|error| warn!(%error, "the wire log goes without the start webhook")).ok()??;
         let is_start = Webhook::decode(&body).is_ok_and(|webhook| webhook.event.kind() == event_name::Kind::Started);
@@ -160,7 +160,7 @@ pub(super) async fn receipts(deps: &StreamDeps, stream_id: &StreamId) -> Vec<Rec
     })
 }
 
-/// What the recording of a stream is about; none if its start does not say what is streamed.
+/// Returns the description of a stream for its recording; none if its start does not name the product and instance.
 pub(super) fn about(stream_id: &StreamId, start: &Start) -> Option<RecordingAbout> {
     let mut extra = Extra::new();
     extra.insert("app".into(), start.app.as_str().into());
@@ -177,9 +177,10 @@ pub(super) fn about(stream_id: &StreamId, start: &Start) -> Option<RecordingAbou
     })
 }
 
-/// How long ago the window opened in which Zoom waits for us.
+/// Returns the time since the window opened in which Zoom waits for us.
 ///
-/// If somebody was connected on this webhook, the window opened when that connection was lost, and nobody here knows when.
+/// If another process was connected on this webhook, the window opened when that connection was lost, at a time that
+/// is unknown here.
 fn age(asked: &Receipt, now: UnixMillis) -> Duration {
     if asked.steps.at(Step::Connected).is_some() { Duration::ZERO } else { now.since(asked.received_at) }
 }

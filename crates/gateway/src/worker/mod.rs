@@ -1,7 +1,8 @@
-//! Compares what is wanted with what is, and acts: claims streams, tells running ones what changed, cleans up after others.
+//! Compares the wanted streams with the running ones, and acts: claims streams, notifies running ones of changes,
+//! cleans up after other processes.
 //!
-//! It is level-triggered. A change of a record only says where to look; a look at everything finds what was missed, so that a
-//! repeat, a reordering, a crash or a restart needs no case of its own.
+//! It is level-triggered. A change of a record only says where to look; a look at everything finds what was missed, so
+//! that a repeat, a reordering, a crash or a restart needs no case of its own.
 
 mod chores;
 mod claims;
@@ -43,7 +44,7 @@ use crate::{
         stream_task::{Finished, StreamDeps},
         summary,
     },
-    stop::{Share, Stop},
+    stop::{Stop, StopShare},
     worker::{
         chores::Chore,
         claims::{Claims, Released},
@@ -53,10 +54,10 @@ use crate::{
     },
 };
 
-/// How often it is looked for streams that can be claimed.
+/// The time between two looks for streams that can be claimed.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// How often the records of all streams that run are read. Changes come by themselves; this finds one that did not.
+/// The time between two reads of the records of all running streams. Changes are notified; this finds a missed one.
 const LOOK_AT_ALL_EVERY: Duration = Duration::from_secs(30);
 
 /// Owns the streams of this process.
@@ -72,7 +73,7 @@ pub(crate) struct Worker {
     is_stopping: bool,
 }
 
-/// What the worker does next.
+/// The next step of the worker.
 enum Turn {
     Finished(Result<Finished, JoinError>),
     Released(Result<Released, JoinError>),
@@ -103,7 +104,7 @@ impl Worker {
         }
     }
 
-    /// Runs until told to stop, then hands its streams over within the time that the stop has.
+    /// Runs until the server stops, then hands its streams over within the time that the stop has.
     pub(crate) async fn run(mut self, mut stop: Stop) {
         let mut changes = self.deps.store.changes();
         let mut look = interval(LOOK_EVERY);
@@ -124,7 +125,7 @@ impl Worker {
                 _ = look.tick() => Turn::Look,
             };
             // A store that does not answer must not keep the streams from being handed over.
-            if deadline.within(Share::Turn, self.take(turn)).await.is_none() {
+            if deadline.within(StopShare::Turn, self.take(turn)).await.is_none() {
                 break;
             }
         }
@@ -199,8 +200,8 @@ impl Worker {
         };
         match record.wanted.wish() {
             Some(wish) => {
-                running.tell(&wish, record.wanted.stop.as_ref().map(|stop| stop.at)).await;
-                running.obey(record).await;
+                running.notify(&wish, record.wanted.stop.as_ref().map(|stop| stop.at)).await;
+                running.send_requests(record).await;
             }
             None if running.stopped => {}
             None => {
@@ -231,7 +232,7 @@ impl Worker {
             Ok((task, stream)) => {
                 let id = self.tasks.spawn(stream).id();
                 let mut running = Running::new(task, id, lease, &wish, record.wanted.is_closing(), signed_at);
-                running.obey(&record).await;
+                running.send_requests(&record).await;
                 self.running.insert(record.stream_id.clone(), running);
                 Ok(())
             }
@@ -264,7 +265,7 @@ impl Worker {
             }
         };
         let Some(mut running) = self.running.remove(&stream_id) else { return };
-        running.listen();
+        running.take_acknowledgements();
         self.cleanup.ended(stream_id, running.task.recall.downgrade());
         self.claims.release(running.lease, outcome, running.signed_at);
     }
@@ -323,7 +324,7 @@ impl Worker {
                 self.report(compared);
             }
         };
-        let _ = deadline.within(Share::Turn, stopped).await;
+        let _ = deadline.within(StopShare::Turn, stopped).await;
         let all = async {
             // One whose driver does not take it must not keep it from the others.
             let left = self.running.values().filter(|running| !running.stopped);
@@ -336,10 +337,10 @@ impl Worker {
                 }
             }
         };
-        let _ = deadline.within(Share::Streams, all).await;
+        let _ = deadline.within(StopShare::Streams, all).await;
         for (stream_id, running) in &self.running {
-            let doing = running.task.progress.now();
-            deadline.leave("stream", Some(stream_id), doing.waiting_for(), doing.lost());
+            let activity = running.task.progress.now();
+            deadline.leave("stream", Some(stream_id), activity.waiting_for(), activity.lost());
         }
         for stream_id in self.claims.unreleased() {
             let lost = "that the stream has ended; the next process finds it out again";

@@ -1,4 +1,4 @@
-//! A stream that this worker runs: its task, its lease, and what the task was told.
+//! A stream that this worker runs: its task, its lease, and the requests sent to the task.
 
 use std::collections::VecDeque;
 
@@ -12,23 +12,23 @@ use tokio::sync::oneshot;
 
 use crate::live::stream_task::TaskHandle;
 
-/// A stream of ours.
+/// A running stream of this worker.
 pub(super) struct Running {
     pub(super) task: TaskHandle,
-    /// By which its end is known even if it panicked.
+    /// The id of the task, by which its end is known even if it panicked.
     pub(super) id: tokio::task::Id,
     pub(super) lease: Lease,
-    /// What the task was last told.
+    /// The last start that the task was notified of.
     start: Start,
     interruption: Option<Interruption>,
-    /// The times of the wishes that it was told and has not said yet whether it acts on them, oldest first.
-    told: VecDeque<(UnixMillis, oneshot::Receiver<bool>)>,
+    /// Times of wishes sent to the task and not yet acknowledged, oldest first.
+    unacknowledged: VecDeque<(UnixMillis, oneshot::Receiver<bool>)>,
     pub(super) stopped: bool,
-    /// Whether the task knows that Zoom is to be asked to end the stream.
+    /// Whether the task was notified that Zoom is to be asked to end the stream.
     is_closing: bool,
-    /// When the wish for a camera was made that the task knows.
+    /// The time of the last wish for a camera that was sent to the task.
     camera_at: Option<UnixMillis>,
-    /// How often secrets had been read when its handshake was signed.
+    /// The number of times that secrets had been read when its handshake was signed.
     pub(super) signed_at: u64,
 }
 
@@ -43,12 +43,12 @@ impl Running {
         signed_at: u64,
     ) -> Self {
         let (start, interruption) = (wish.start.clone(), wish.interruption.cloned());
-        let (told, stopped, camera_at) = (VecDeque::new(), false, None);
-        Self { task, id, lease, start, interruption, told, stopped, is_closing, camera_at, signed_at }
+        let (unacknowledged, stopped, camera_at) = (VecDeque::new(), false, None);
+        Self { task, id, lease, start, interruption, unacknowledged, stopped, is_closing, camera_at, signed_at }
     }
 
-    /// Tells the task what changed since it was last told.
-    pub(super) async fn tell(&mut self, wish: &Wish<'_>, stopped_at: Option<UnixMillis>) {
+    /// Notifies the task of what changed since the last call.
+    pub(super) async fn notify(&mut self, wish: &Wish<'_>, stopped_at: Option<UnixMillis>) {
         let interruption = wish.interruption.filter(|new| self.interruption.as_ref().is_none_or(|it| it.at != new.at));
         if wish.start.at == self.start.at && interruption.is_none() {
             return;
@@ -65,19 +65,19 @@ impl Running {
         } else if is_interrupted {
             self.task.stream.interrupted(wish.server_urls.to_vec()).await
         } else {
-            // The same under another name: it is done with the last wish that the task got.
-            match self.told.back_mut() {
-                Some((told_at, _)) => *told_at = wish.at,
+            // The same under another name: it is acknowledged with the last wish that the task got.
+            match self.unacknowledged.back_mut() {
+                Some((sent_at, _)) => *sent_at = wish.at,
                 None => self.lease.saw(wish.at),
             }
             return;
         };
-        self.listen();
-        self.told.push_back((wish.at, acts));
+        self.take_acknowledgements();
+        self.unacknowledged.push_back((wish.at, acts));
     }
 
-    /// Does what people want of the stream, as its record says, and what was not done yet.
-    pub(super) async fn obey(&mut self, record: &StreamRecord) {
+    /// Sends the requests of users, as the record holds them, that were not sent yet.
+    pub(super) async fn send_requests(&mut self, record: &StreamRecord) {
         if record.wanted.is_closing() && !self.is_closing {
             self.is_closing = true;
             self.task.live.stop().await;
@@ -88,15 +88,15 @@ impl Running {
         }
     }
 
-    /// Puts down which wishes are acted on. One that comes when the stream is at its end is not: it stays open when the
-    /// lease is released, and the stream is claimed again for it.
-    pub(super) fn listen(&mut self) {
-        while let Some((wish_at, acts)) = self.told.front_mut() {
+    /// Notes the wishes that the task acknowledged. One that arrives when the stream is at its end is not: it stays
+    /// open when the lease is released, and the stream is claimed again for it.
+    pub(super) fn take_acknowledgements(&mut self) {
+        while let Some((wish_at, acts)) = self.unacknowledged.front_mut() {
             if acts.try_recv() != Ok(true) {
                 return;
             }
             self.lease.saw(*wish_at);
-            self.told.pop_front();
+            self.unacknowledged.pop_front();
         }
     }
 }

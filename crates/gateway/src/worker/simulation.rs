@@ -1,7 +1,8 @@
-//! Owners that share a store which fails, hangs and answers late, in virtual time: a stream never has two connections, and nobody
-//! writes after somebody else has taken over.
+//! Owners that share a store which fails, hangs and answers late, in virtual time: a stream never has two connections,
+//! and no owner writes after a takeover.
 //!
-//! Claiming, renewing and obeying are the real ones. Zoom, the files and the journal are the simplest that can tell a fault.
+//! Claiming, renewing and leaving are the real code. Zoom, the files and the journal are the simplest that show a
+//! fault.
 
 use std::{
     collections::BTreeMap,
@@ -30,7 +31,7 @@ const RENEW_EVERY: Duration = Duration::from_secs(3);
 const STREAMS: usize = 12;
 const OWNERS: usize = 3;
 
-/// How often a stream does something.
+/// The time between two steps of a stream.
 const STEP: Duration = Duration::from_millis(100);
 
 /// The longest that our goodbyes to Zoom take once a stream is left.
@@ -40,7 +41,7 @@ const GOODBYE: Duration = Duration::from_millis(1200);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Planted {
     Nothing,
-    /// An owner goes on talking and writing, whatever became of its lease.
+    /// An owner goes on talking and writing after its lease is over.
     LeaseNotObeyed,
     /// An owner that has left Zoom goes on writing.
     TokenNotChecked,
@@ -48,12 +49,12 @@ enum Planted {
     NumberReused,
 }
 
-/// What others see of the owners.
+/// The effects of the owners, as Zoom and the disk see them.
 #[derive(Debug, Default)]
 struct World {
     steps: u64,
     takeovers: u64,
-    /// Who talks to Zoom for a stream.
+    /// The owner that talks to Zoom, by stream.
     talking: BTreeMap<StreamId, SequenceNumber>,
     /// The number of the last entry in a stream's journal.
     journals: BTreeMap<StreamId, SequenceNumber>,

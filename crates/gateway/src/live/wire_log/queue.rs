@@ -1,4 +1,4 @@
-//! What waits for the thread that writes a wire log, and what is counted of it.
+//! The queue to the thread that writes a wire log, and the counts of lines that are lost.
 
 use std::sync::{
     Arc,
@@ -10,60 +10,36 @@ use rtms_proto::{output::ConnectionId, role::Role};
 use rtms_wire::codes::stop_reason::StopReason;
 use tokio::sync::oneshot;
 
-use crate::telemetry::Metrics;
+use crate::telemetry::{LineLoss, Metrics};
 
-/// What both ends of the queue know.
+/// The state that both ends of the queue share.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) metrics: Arc<Metrics>,
     pub(super) waiting_bytes: AtomicUsize,
-    /// Lines that are missing and of which the file does not tell yet.
+    /// Lines that are missing and not yet reported in the file.
     pub(super) lost: AtomicU64,
 }
 
-/// Why a line is not in the file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Loss {
-    /// It did not fit into the queue.
-    TooFast,
-    /// No line may be as long.
-    TooLong,
-    /// The disk did not take it.
-    Disk,
-    /// The file had reached its bound, and says that it ends there.
-    FileFull,
-}
-
-/// Something for the file.
+/// One item for the file.
 #[derive(Debug)]
 pub(super) enum Item {
-    /// A frame, or what became of a connection.
+    /// A frame, or a change of a connection.
     Seen { ms: u64, connection: ConnectionId, role: Role, seen: Seen },
     /// The stream is over; nothing more is written.
     End { ms: u64, stop_reason: Option<StopReason>, why: String, done: oneshot::Sender<()> },
 }
 
 impl Shared {
-    /// Lines are missing, of which the file is to tell.
-    pub(super) fn lose(&self, lines: u64, why: Loss) {
+    /// Counts lines as missing, to be reported in the file too.
+    pub(super) fn lose(&self, lines: u64, why: LineLoss) {
         self.lost.fetch_add(lines, Ordering::Relaxed);
         self.count(lines, why);
     }
 
-    pub(super) fn count(&self, lines: u64, why: Loss) {
-        self.metrics.capture_lost(lines, why.as_str());
-    }
-}
-
-impl Loss {
-    /// The word in the metrics.
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::TooFast => "too_fast",
-            Self::TooLong => "too_long",
-            Self::Disk => "disk",
-            Self::FileFull => "file_full",
-        }
+    /// Counts lines as missing in the metrics alone.
+    pub(super) fn count(&self, lines: u64, why: LineLoss) {
+        self.metrics.capture_lost(lines, why);
     }
 }
 

@@ -22,15 +22,18 @@ use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{info, warn};
 
-use crate::live::wire_log::queue::{Item, Loss, Shared, payload_bytes};
+use crate::{
+    live::wire_log::queue::{Item, Shared, payload_bytes},
+    telemetry::LineLoss,
+};
 
-/// What is collected before it is written.
+/// The bytes that are collected before they are written.
 const BATCH_BYTES: usize = 256 << 10;
 
-/// Room below the bound for the lines that say how the file ends.
+/// The bytes kept free below the bound for the lines that note how the file ends.
 const LAST_LINES_BYTES: u64 = 4096;
 
-/// How often one stream is joined into one folder, at most.
+/// The most files of one stream in one folder.
 const MAX_JOINS: u32 = 10_000;
 
 /// The code that our WebSockets close with.
@@ -41,7 +44,7 @@ pub(super) struct Writer {
     path: PathBuf,
     max_file_bytes: u64,
     shared: Arc<Shared>,
-    /// Whole lines in the file take so many bytes.
+    /// The bytes of the whole lines in the file.
     written: u64,
     /// Lines that wait to be written together, how many they are, and how many they say are lost.
     batch: Vec<u8>,
@@ -52,10 +55,10 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Makes the file, for nobody else to read, with its first line.
+    /// Creates the file with its first line; only its owner can read it.
     ///
     /// # Errors
-    /// What the system says.
+    /// The error of the system.
     pub(super) fn create(
         folder: &Path,
         header: &WireLogHeader,
@@ -92,14 +95,14 @@ impl Writer {
         Ok(writer)
     }
 
-    /// Until the stream is over.
+    /// Writes items until the stream is over.
     pub(super) fn run(mut self, mut items: mpsc::Receiver<Item>) {
         while let Some(first) = items.blocking_recv() {
             let mut next = Some(first);
             while let Some(item) = next {
                 if let Some(done) = self.take(item) {
                     self.write();
-                    // Whoever waited may have lost patience.
+                    // The waiting side may have given up.
                     let _ = done.send(());
                     return;
                 }
@@ -109,7 +112,7 @@ impl Writer {
         }
     }
 
-    /// Takes one item; whom to tell when it was the last.
+    /// Takes one item. Returns the sender to notify if it was the last.
     fn take(&mut self, item: Item) -> Option<oneshot::Sender<()>> {
         match item {
             Item::Seen { ms, connection, role, seen } => {
@@ -144,14 +147,14 @@ impl Writer {
 
     fn add(&mut self, line: &WireLogLine<'_>) {
         if self.is_full {
-            return self.shared.count(1, Loss::FileFull);
+            return self.shared.count(1, LineLoss::FileFull);
         }
         match encoded(line) {
-            Ok(text) if text.len() > MAX_LINE_BYTES => self.shared.lose(1, Loss::TooLong),
+            Ok(text) if text.len() > MAX_LINE_BYTES => self.shared.lose(1, LineLoss::TooLong),
             Ok(text) => {
                 let end = self.written + (self.batch.len() + text.len()) as u64;
                 if end + LAST_LINES_BYTES > self.max_file_bytes {
-                    self.shared.count(1, Loss::FileFull);
+                    self.shared.count(1, LineLoss::FileFull);
                     self.stop(line.ms);
                 } else {
                     self.batch.extend_from_slice(&text);
@@ -163,7 +166,7 @@ impl Writer {
         }
     }
 
-    /// The file has reached its bound.
+    /// Ends the file at its bound.
     fn stop(&mut self, ms: u64) {
         self.is_full = true;
         let why = format!("the file has reached its bound of {} bytes", self.max_file_bytes);
@@ -171,7 +174,7 @@ impl Writer {
         self.add_last(&WireLogLine { ms, what: What::Stopped { why: why.into() } });
     }
 
-    /// A short line of ours, for which there is room also at the bound. It is not counted as one of the log's.
+    /// Adds a short line of ours, which fits below the bound too. It is not counted as one of the log's.
     fn add_last(&mut self, line: &WireLogLine<'_>) {
         let end = |text: &[u8]| self.written + (self.batch.len() + text.len()) as u64;
         if let Ok(text) = encoded(line)
@@ -197,7 +200,7 @@ impl Writer {
                 if !std::mem::replace(&mut self.is_failing, true) {
                     warn!(%error, file = %self.path.display(), "the wire log cannot be written, lines are lost");
                 }
-                self.shared.lose(self.batch_lines, Loss::Disk);
+                self.shared.lose(self.batch_lines, LineLoss::Disk);
                 // If that cannot be written either, they are still lost, and were counted before.
                 self.shared.lost.fetch_add(self.batch_lost, Ordering::Relaxed);
                 // If this fails as well, the next line lands behind a torn one, and readers name its number.
@@ -212,7 +215,7 @@ impl Writer {
     }
 }
 
-/// One line and its end.
+/// Returns a line with its line end.
 fn encoded(line: &impl Serialize) -> serde_json::Result<Vec<u8>> {
     let mut text = serde_json::to_vec(line)?;
     text.push(b'\n');
@@ -246,7 +249,7 @@ fn what(connection: ConnectionId, role: Role, seen: &Seen) -> What<'_> {
     }
 }
 
-/// What the other side said in words, or may have a part in, on one line.
+/// Returns text that the other side may have written, on one line.
 fn text_of(text: Cow<'_, str>) -> Cow<'_, str> {
     match text {
         Cow::Borrowed(text) => one_line(text),
@@ -268,7 +271,7 @@ mod tests {
         time::UnixMillis,
     };
 
-    use super::{super::Captures, *};
+    use super::{super::WireLogs, *};
 
     #[test]
     fn what_the_disk_does_not_take_is_counted_when_it_takes_something_again() {
@@ -283,8 +286,8 @@ mod tests {
             program: "test".into(),
             start_webhook: None,
         };
-        let captures = Captures::new(folder.path().into(), "nowhere".into(), Arc::default()).unwrap();
-        let shared = captures.queue().0.shared;
+        let wire_logs = WireLogs::new(folder.path().into(), "nowhere".into(), Arc::default()).unwrap();
+        let shared = wire_logs.queue().0.shared;
         let mut writer = Writer::create(folder.path(), &header, 1 << 20, shared).unwrap();
         let opened = |ms| Item::Seen { ms, connection: ConnectionId(1), role: Role::Signaling, seen: Seen::Opened };
         // A handle that cannot be written to is as good as a disk that is full.
@@ -303,8 +306,8 @@ mod tests {
             lines,
             [r#"{"ms":3,"what":"lost","lines":3}"#, r#"{"ms":3,"what":"opened","connection":1,"on":"signaling"}"#]
         );
-        // Each is counted once, however often the disk refused to be told of it.
-        assert_eq!(captures.metrics.capture_lost_lines("disk"), 3);
+        // Each is counted once, however often the disk refused the line that reports it.
+        assert_eq!(wire_logs.metrics.capture_lost_lines("disk"), 3);
 
         // As after a message of many megabytes.
         writer.batch.reserve(64 << 20);
