@@ -116,9 +116,7 @@ async fn exchange(
     tokio::select! {
         biased;
         answer = &mut exchange => answer,
-        ended = &mut connection => {
-            ended?;
-            exchange.await
-        }
+        // The exchange reports its error, too, unless the answer was whole before.
+        _ = &mut connection => exchange.await,
     }
 }

@@ -75,6 +75,29 @@ async fn a_refused_connection_and_503_are_tried_again_on_real_sockets_and_a_redi
     assert!(mistakes.iter().all(|it| matches!(it, Mistake::WebhookRedirected { status: 307, .. })), "{mistakes:?}");
 }
 
+// Elsewhere a reset may overtake the bytes before it.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn an_answer_counts_if_the_connection_is_reset_right_behind_it() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            stream.read_buf(&mut Vec::with_capacity(1024)).await.unwrap();
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+            stream.set_zero_linger().unwrap();
+        }
+    });
+
+    let (deliveries, mistakes) = play(&format!("http://{address}/"), WebhookOptions::default()).await;
+
+    assert_eq!(mistakes, []);
+    assert_eq!(deliveries.len(), 2);
+    assert!(deliveries.iter().all(|it| it.outcome == Outcome::Status(200)), "{deliveries:?}");
+}
+
 #[tokio::test]
 async fn a_careless_receiver_that_answers_any_validation_is_found_to_be_a_signing_oracle() {
     let url = receiver(|_, body| async move { (200, answer_validation(&body)) }).await;
