@@ -45,6 +45,13 @@ fn every_kind_comes_back_from_what_was_written() {
 }
 
 #[test]
+fn a_next_step_has_the_same_word_in_json_as_in_metrics() {
+    for next in Next::ALL {
+        assert_eq!(json!(next), next.as_str());
+    }
+}
+
+#[test]
 fn what_was_written_before_envelopes_had_an_id_is_read() {
     let lines = include_str!("fixtures/envelope-v1-without-id.jsonl").lines();
     let read: Vec<Envelope> = lines.map(|line| serde_json::from_str(line).unwrap()).collect();

@@ -40,9 +40,9 @@ const LAST_ANSWER: Duration = Duration::from_millis(200);
 pub(crate) enum ConnectionError {
     #[error("nothing was sent in time")]
     Silent,
-    #[error("what was asked last was not answered in time")]
+    #[error("the last requests were not answered in time")]
     Unfinished,
-    #[error("the server stops or another one needs its place, and no request of it is under way")]
+    #[error("the server stops or a newcomer evicts it, and it has no active request")]
     Stopping,
     #[error("TLS: {0}")]
     Tls(#[source] io::Error),

@@ -1,5 +1,5 @@
 //! A bounded set of slots for connections. When it is full, a newcomer evicts a connection that has no request under
-//! way, so a crowd of idle connections keeps out nobody.
+//! way, so a crowd of idle connections does not keep out a newcomer.
 
 use std::{
     collections::VecDeque,
@@ -59,7 +59,7 @@ impl ConnectionSlots {
                 break permit;
             }
             self.evict();
-            // Nobody closes it.
+            // The semaphore is never closed.
             if let Ok(Ok(permit)) = timeout(LOOK_AGAIN, self.free.clone().acquire_owned()).await {
                 break permit;
             }
@@ -77,7 +77,7 @@ impl ConnectionSlots {
 
     /// Waits until all slots are free.
     pub(crate) async fn all_free(&self) {
-        // Nobody closes it.
+        // The semaphore is never closed.
         let _ = self.free.acquire_many(u32::try_from(self.most).unwrap_or(u32::MAX)).await;
     }
 

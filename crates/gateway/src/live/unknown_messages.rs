@@ -87,7 +87,7 @@ impl Tally {
 
 fn report(odd: &Odd) {
     match odd {
-        Odd::UnknownMessage(OtherMessage { msg_type, .. }) => warn!(%msg_type, "a message that means nothing here"),
+        Odd::UnknownMessage(OtherMessage { msg_type, .. }) => warn!(%msg_type, "a message of an unknown type"),
         Odd::SkippedUrl { key, url } => {
             warn!(key, url, "Zoom names a media server of a transport other than WebSocket; it is skipped");
         }
@@ -105,7 +105,7 @@ fn report(odd: &Odd) {
 }
 
 fn report_sum(kind: &str, count: u64) {
-    warn!(kind, count, "more odd messages of a kind");
+    warn!(kind, count, "more unknown or broken messages of this kind");
 }
 
 /// Whether Zoom has named this message without publishing its form. Such a message is ignored.

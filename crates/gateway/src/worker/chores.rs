@@ -110,7 +110,7 @@ async fn close(deps: &StreamDeps, stream_id: &StreamId) -> bool {
         Ok(is_done) => is_done,
         Err(error) => {
             deps.metrics.store_error();
-            warn!(%stream_id, %error, "cannot look up or put down a recording that is closed late, trying again");
+            warn!(%stream_id, %error, "cannot read or store the record of a recording that is closed late, trying again");
             false
         }
     }
