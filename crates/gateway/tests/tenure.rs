@@ -8,7 +8,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use common::{Gateway, app, config, meeting, until};
 use rtms_gateway::config::Config;
-use rtms_store::{FaultyStore, Faults, MemoryStore, Streams, faulty::Sleep};
+use rtms_store::{Faults, FaultyStore, MemoryStore, Streams, faulty::Sleep};
 use tokio::time::sleep;
 
 /// How long a lease holds; short, so that the test need not wait for long.
