@@ -29,11 +29,12 @@ pub(crate) struct Imports {
 }
 
 /// The rooms of the gateway, from the ground up. A room is a folder or a file below `crates/gateway/src`.
-const ROOMS: [&[&str]; 5] = [
+const ROOMS: [&[&str]; 6] = [
     &["clock", "config", "stop", "telemetry", "trouble", "watched_files"],
     &["apps"],
     &["live"],
-    &["api", "backlog", "dispatcher", "door", "intake", "listener", "sinks", "worker"],
+    &["api", "backlog", "dispatcher", "door", "housekeeping", "intake", "listener", "sinks", "worker"],
+    &["parts"],
     &["lib", "server"],
 ];
 

@@ -5,7 +5,7 @@
 //! records with what runs, claims what should run and does not, and starts a stream task in `live` for it, which takes
 //! the client's events to the recording and to the sinks. It runs one way; nothing calls back up.
 //!
-//! The rooms, from the top down: [`server`] builds and stops the parts. `listener`, `door`, `api`, `intake`,
+//! The rooms, from the top down: [`server`] builds the parts, and `parts` runs and stops them. `listener`, `door`, `api`, `intake`,
 //! `dispatcher` and `worker` are those parts. `live` holds the streams that run here. [`apps`] holds secrets, and
 //! [`config`] is the ground. A room uses only what lies below it.
 
@@ -16,10 +16,12 @@ mod clock;
 pub mod config;
 mod dispatcher;
 pub mod door;
+mod housekeeping;
 pub mod intake;
 pub mod listener;
 pub mod live;
 mod lock;
+mod parts;
 pub mod server;
 mod sinks;
 pub mod stop;

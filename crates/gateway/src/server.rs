@@ -13,15 +13,9 @@ use rtms_client::{connect::TcpConnector, error::TlsSetupError};
 use rtms_record::Options;
 use rtms_sink::delivery::Delivery;
 use rtms_store::{engine::Engine, error::StoreError, lease::OwnerId, store::Store};
-use rtms_wire::{
-    time::{UnixMillis, millis},
-    webhook::server_url::ServerUrlPolicy,
-};
-use tokio::{
-    task::JoinHandle,
-    time::{Instant, MissedTickBehavior, interval, sleep},
-};
-use tracing::{debug, info, warn};
+use rtms_wire::webhook::server_url::ServerUrlPolicy;
+use tokio::time::{Instant, sleep};
+use tracing::info;
 
 use crate::{
     api::{
@@ -30,19 +24,18 @@ use crate::{
         state::{ApiState, no_choice},
     },
     apps::Apps,
-    clock,
     config::{Config, error::ConfigError},
     dispatcher::Dispatcher,
     door::{
         diagnosis::Diagnosis,
         webhook::{self, BodyMemory, Door},
     },
+    housekeeping,
     intake::{IntakeUnusable, Intakes},
     listener::{
         accept,
-        active_requests::ActiveRequests,
         api_listeners::ApiListeners,
-        serve::{self, Routers},
+        serve,
         share::ConnectionLimits,
         tls::{DoorTls, DoorTlsError},
     },
@@ -50,17 +43,12 @@ use crate::{
         recording::RecordingSetup, registry::LiveStreams, repeats::RepeatGate, revoked::Revocations,
         stream_task::StreamDeps, wire_log::WireLogs,
     },
+    parts::{Part, Parts},
     sinks,
-    stop::{self, Deadline, StopSender, StopShare, Stopped},
+    stop::{Deadline, StopShare, Stopped},
     telemetry::Metrics,
     worker::Worker,
 };
-
-/// The time between two removals of old entries.
-const PRUNE_EVERY: Duration = Duration::from_secs(3600);
-
-/// The time between two tries of a store that failed.
-const PROVE_EVERY: Duration = Duration::from_secs(1);
 
 /// The time between two checks of a successor whether the data folder is free. Zoom's window runs meanwhile.
 const LOOK_FOR_LOCK_EVERY: Duration = Duration::from_millis(50);
@@ -74,24 +62,11 @@ pub struct Server {
     api_address: Option<SocketAddr>,
     metrics: Arc<Metrics>,
     health: Arc<Health>,
-    active_requests: ActiveRequests,
     store: Arc<dyn Store>,
     sinks: Arc<Vec<Delivery>>,
     parts: Parts,
     deadline: Deadline,
     stop_within: Duration,
-}
-
-/// The parts that run, in the order in which they are stopped.
-struct Parts {
-    worker: (StopSender, JoinHandle<()>),
-    http: (StopSender, JoinHandle<()>),
-    intake: (StopSender, JoinHandle<()>),
-    dispatcher: (StopSender, JoinHandle<()>),
-    secrets: (StopSender, JoinHandle<()>),
-    certificate: (StopSender, JoinHandle<()>),
-    pruner: JoinHandle<()>,
-    prover: JoinHandle<()>,
 }
 
 /// Why the server cannot start.
@@ -242,16 +217,6 @@ impl Server {
             repeats: RepeatGate::default(),
             deadline: deadline.clone(),
         });
-        let (worker_stop, stopped) = stop::channel();
-        let streams = &config.streams;
-        let worker = Worker::new(deps, apps.clone(), owner, streams.lease_term, streams.lease_renew_every);
-        let worker = tokio::spawn(worker.run(stopped));
-
-        let (dispatcher_stop, stopped) = stop::channel();
-        let dispatcher =
-            Dispatcher { store: store.clone(), policy, metrics: metrics.clone(), recent: Default::default() };
-        let dispatcher = tokio::spawn(dispatcher.run(stopped));
-
         let health = Arc::new(Health { store: store.clone(), stopping: AtomicBool::new(false) });
         let door = Door {
             apps: apps.clone(),
@@ -264,32 +229,29 @@ impl Server {
             body_memory: BodyMemory::new(config.webhook.max_body_bytes),
             repeats: Arc::default(),
         };
+        let door = webhook::router(Arc::new(door)).merge(health::router(health.clone()));
         let state = ApiState { store: store.clone(), live, recordings, metrics: metrics.clone(), no_choice };
-        let routers = Routers {
-            door: webhook::router(Arc::new(door)).merge(health::router(health.clone())),
-            api: router::router(Arc::new(state), health.clone()),
-        };
-        let active_requests = ActiveRequests::default();
-        let limits = serve::Limits {
-            connections: ConnectionLimits::of(config.webhook.max_connections),
-            header_within: config.webhook.read_within,
-        };
-        let (http_stop, stopped) = stop::channel();
-        let http = tokio::spawn(serve::run(listener, acceptor, api, routers, active_requests.clone(), limits, stopped));
+        let api_router = router::router(Arc::new(state), health.clone());
+        let dispatcher =
+            Dispatcher { store: store.clone(), policy, metrics: metrics.clone(), recent: Default::default() };
+        let streams = &config.streams;
+        let worker = Worker::new(deps, apps.clone(), owner, streams.lease_term, streams.lease_renew_every);
+        let connections = ConnectionLimits::of(config.webhook.max_connections);
+        let limits = |connections| serve::Limits { connections, header_within: config.webhook.read_within };
+        let (door_limits, api_limits) = (limits(connections.door), limits(connections.api));
 
-        let (intake_stop, stopped) = stop::channel();
-        let intake = tokio::spawn(intakes.run(stopped));
-
-        let pruner = tokio::spawn(prune(store.clone(), config.store.keep));
-        let prover = tokio::spawn(prove(store.clone()));
-        let (certificate_stop, stopped) = stop::channel();
-        let certificate = tokio::spawn(async move {
-            if let Some(tls) = tls {
-                tls.watch(stopped).await;
-            }
-        });
-        let (secrets_stop, stopped) = stop::channel();
-        let secrets = tokio::spawn(apps.watch(stopped));
+        let mut parts = Parts::default();
+        parts.start(Part::Worker, |stop| worker.run(stop));
+        parts.start(Part::Dispatcher, |stop| dispatcher.run(stop));
+        parts
+            .start_serving(Part::Door, |active, stop| serve::door(listener, acceptor, door, door_limits, active, stop));
+        parts.start_serving(Part::Api, |active, stop| serve::api(api, api_router, api_limits, active, stop));
+        parts.start(Part::Intake, |stop| intakes.run(stop));
+        parts.start(Part::Housekeeping, |stop| housekeeping::run(store.clone(), config.store.keep, stop));
+        if let Some(tls) = tls {
+            parts.start(Part::Certificate, |stop| tls.watch(stop));
+        }
+        parts.start(Part::Secrets, |stop| apps.watch(stop));
         let api_text = api_address.map_or_else(|| "off".to_owned(), |address| address.to_string());
         info!(%address, api = %api_text, socket = %api_socket, data_dir = %config.server.data_dir.display(), "listening");
         Ok(Self {
@@ -297,19 +259,9 @@ impl Server {
             api_address,
             metrics,
             health,
-            active_requests,
             store,
             sinks,
-            parts: Parts {
-                http: (http_stop, http),
-                intake: (intake_stop, intake),
-                dispatcher: (dispatcher_stop, dispatcher),
-                worker: (worker_stop, worker),
-                secrets: (secrets_stop, secrets),
-                certificate: (certificate_stop, certificate),
-                pruner,
-                prover,
-            },
+            parts,
             deadline,
             stop_within: config.server.stop_within,
         })
@@ -342,28 +294,20 @@ impl Server {
     /// Returns within `server.stop_within`, whatever hangs: each part has a share of the time, and what could not be
     /// finished is logged with what is lost. Its threads may hang on, so the caller should leave without waiting for
     /// them.
-    pub async fn stop(self) -> Stopped {
+    pub async fn stop(mut self) -> Stopped {
         self.deadline.begin(self.stop_within);
         info!(within = ?self.stop_within, "stopping");
         self.health.stopping.store(true, std::sync::atomic::Ordering::Relaxed);
-        self.parts.pruner.abort();
-        self.parts.prover.abort();
-        let Parts { http, intake, dispatcher, worker, secrets, certificate, .. } = self.parts;
-        let end = |part, share, running| end(&self.deadline, part, share, running);
-        end("streams", StopShare::Worker, worker).await;
+        self.parts.stop(&self.deadline, StopShare::Turn).await;
+        self.parts.stop(&self.deadline, StopShare::Worker).await;
         let empty_all = |durable| {
             let sinks = self.sinks.iter().filter(move |sink| sink.is_durable() == durable);
             join_all(sinks.map(|sink| empty(&self.deadline, sink)))
         };
         // Neither needs the other, and a sink that hangs must not keep the store from a successor.
         let door_and_store = async {
-            tokio::join!(
-                end_requests(&self.deadline, &self.active_requests, http),
-                end("event WebSockets", StopShare::Requests, intake),
-                end("secrets", StopShare::Requests, secrets),
-                end("certificate", StopShare::Requests, certificate),
-            );
-            end("inbox", StopShare::Dispatcher, dispatcher).await;
+            self.parts.stop(&self.deadline, StopShare::Requests).await;
+            self.parts.stop(&self.deadline, StopShare::Dispatcher).await;
             // What waits for these is in the store, or on its way there.
             empty_all(true).await;
             if self.deadline.within(StopShare::Store, self.store.close()).await.is_none() {
@@ -375,43 +319,6 @@ impl Server {
         let stopped = self.deadline.stopped();
         info!(unfinished = stopped.unfinished, "stopped");
         stopped
-    }
-}
-
-/// Stops a part, and waits for its end as long as its share of the time lasts.
-async fn end(deadline: &Deadline, part: &str, share: StopShare, running: (StopSender, JoinHandle<()>)) {
-    if !is_ended(deadline, part, share, running).await {
-        deadline.leave(part, None, "the store or the network", "what it had begun");
-    }
-}
-
-/// The same for door and API. Peers that do not send or read may be left: nothing was begun for them.
-async fn end_requests(deadline: &Deadline, active: &ActiveRequests, running: (StopSender, JoinHandle<()>)) {
-    let part = "requests";
-    if !is_ended(deadline, part, StopShare::Requests, running).await && active.any() {
-        deadline.leave(part, None, "the store", "nothing that was acknowledged");
-    }
-}
-
-async fn is_ended(
-    deadline: &Deadline,
-    part: &str,
-    share: StopShare,
-    (stop, task): (StopSender, JoinHandle<()>),
-) -> bool {
-    stop.send_replace(true);
-    let abort = task.abort_handle();
-    match deadline.within(share, task).await {
-        Some(Ok(())) => true,
-        // A part that panicked has stopped too.
-        Some(Err(error)) => {
-            warn!(part, %error, "a part of the server broke");
-            true
-        }
-        None => {
-            abort.abort();
-            false
-        }
     }
 }
 
@@ -450,34 +357,6 @@ async fn open_when_free(engine: Engine, data_dir: &Path, within: Duration) -> Re
                 }
                 return opened;
             }
-        }
-    }
-}
-
-/// Has a store that failed prove itself again. It does so with the next thing to write, and a balancer sends nothing to
-/// a server that is not ready.
-async fn prove(store: Arc<dyn Store>) {
-    let mut every = interval(PROVE_EVERY);
-    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        every.tick().await;
-        if store.stats().is_failing {
-            // Nothing is older than the epoch: it writes and changes nothing. Its failure shows in the same figure.
-            let _ = store.prune(UnixMillis(0)).await;
-        }
-    }
-}
-
-async fn prune(store: Arc<dyn Store>, keep: Duration) {
-    let mut every = interval(PRUNE_EVERY);
-    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        every.tick().await;
-        let now = clock::unix_millis();
-        let older_than = UnixMillis(now.0.saturating_sub(millis(keep)));
-        match store.prune(older_than).await {
-            Ok(pruned) => debug!(?pruned, "pruned the store"),
-            Err(error) => warn!(%error, "the store could not be pruned"),
         }
     }
 }

@@ -18,7 +18,6 @@ use crate::{
         connection,
         connection_slots::{ConnectionSlot, ConnectionSlots},
         host, local,
-        share::ConnectionLimits,
     },
     stop::Stop,
     trouble::Trouble,
@@ -27,47 +26,46 @@ use crate::{
 /// The time for answering the active requests when the program stops.
 const FINISH_WITHIN: Duration = Duration::from_secs(3);
 
-/// The routes of each listener. Nothing but webhooks, tokens for them and health belongs at the door: anybody may reach
-/// it.
-pub(crate) struct Routers {
-    pub(crate) door: Router,
-    pub(crate) api: Router,
-}
-
-/// Limits of the listeners.
+/// Limits of a listener.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     /// Connections at a time.
-    pub(crate) connections: ConnectionLimits,
+    pub(crate) connections: usize,
+    /// The time for the head of a request.
     pub(crate) header_within: Duration,
 }
 
-/// Serves door and API until the server stops, then lets the active requests finish.
-pub(crate) async fn run(
+/// Serves the door until the server stops, then lets the active requests finish.
+///
+/// Nothing but webhooks, tokens for them and health belongs into its router: anybody may reach it.
+pub(crate) async fn door(
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
-    listeners: ApiListeners,
-    routers: Routers,
-    active: ActiveRequests,
+    router: Router,
     limits: Limits,
+    active: ActiveRequests,
     stop: Stop,
 ) {
-    let [door, api] = [routers.door, routers.api].map(|router| router.layer(from_fn(host::one)));
-    let Limits { connections, header_within } = limits;
+    serve(listener, tls, router.layer(from_fn(host::one)), limits, active, stop).await;
+}
+
+/// Serves the API until the server stops, then lets the active requests finish. The limits are those of each of its
+/// listeners.
+pub(crate) async fn api(listeners: ApiListeners, router: Router, limits: Limits, active: ActiveRequests, stop: Stop) {
+    let router = router.layer(from_fn(host::one));
     let at_address = async {
         if let Some(listener) = listeners.tcp {
-            let router = api.clone().layer(from_fn(local::only));
-            serve(listener, None, router, connections.api, header_within, active.clone(), stop.clone()).await;
+            let router = router.clone().layer(from_fn(local::only));
+            serve(listener, None, router, limits, active.clone(), stop.clone()).await;
         }
     };
     let at_socket = async {
         #[cfg(unix)]
         if let Some(listener) = listeners.socket {
-            serve(listener, None, api.clone(), connections.api, header_within, active.clone(), stop.clone()).await;
+            serve(listener, None, router.clone(), limits, active.clone(), stop.clone()).await;
         }
     };
-    let at_door = serve(listener, tls, door, connections.door, header_within, active.clone(), stop.clone());
-    tokio::join!(at_door, at_address, at_socket);
+    tokio::join!(at_address, at_socket);
 }
 
 /// Accepts connections until the server stops, then lets the active requests finish.
@@ -75,12 +73,11 @@ async fn serve(
     listener: impl Listener,
     tls: Option<TlsAcceptor>,
     router: Router,
-    connections: usize,
-    header_within: Duration,
+    limits: Limits,
     active: ActiveRequests,
     mut stop: Stop,
 ) {
-    let slots = ConnectionSlots::new(connections);
+    let slots = ConnectionSlots::new(limits.connections);
     let mut trouble = Trouble::default();
     loop {
         let accepted = tokio::select! {
@@ -91,7 +88,7 @@ async fn serve(
         let Some((stream, peer, slot)) = accepted else { continue };
         let service = local::from_peer(TowerToHyperService::new(router.clone()), peer);
         let (active, stop) = (active.clone(), stop.clone());
-        let served = connection::serve(stream, tls.clone(), service, header_within, active, slot, stop);
+        let served = connection::serve(stream, tls.clone(), service, limits.header_within, active, slot, stop);
         tokio::spawn(async move {
             if let Err(error) = served.await {
                 debug!(peer = peer.map(tracing::field::display), %error, "connection ended early");
