@@ -16,62 +16,49 @@ use rtms_client::{
 use rtms_proto::{
     config::StreamConfig,
     error::Misuse,
-    event::{CloseAnswer, Ending, Event, Odd},
+    event::{CloseAnswer, Ending, Event},
     join_options::JoinOptions,
     next_step::NextStep,
     signaling::StreamStart,
 };
-use rtms_record::{Input, Note, RecordingAbout, ledger::SpanChange};
+use rtms_record::RecordingAbout;
 use rtms_sink::{
     delivery::Delivery,
-    envelope::{Body, Envelope, Next, Speaker, VERSION},
+    envelope::{Body, Next},
     recall::Recall,
 };
-use rtms_store::{
-    outcome::Outcome,
-    receipts::{NotedOn, Step},
-    store::Store,
-    summary::Recorded,
-};
+use rtms_store::{outcome::Outcome, store::Store, summary::Recorded};
 use rtms_wire::{
-    Bytes, SmolStr,
+    Bytes,
     codes::{product::Product, stop_reason::StopReason},
-    extra::Extra,
     ids::StreamId,
-    media::medium::Medium,
-    message::{
-        OtherMessage,
-        event_update::{EventBody, EventUpdate},
-        media_data::MediaData,
-    },
     sequence::Numbering,
     time::UnixMillis,
     wire_log::{self, WireLogHeader},
 };
-use serde_json::{Value, json};
-use tracing::{Instrument, error, info, info_span, trace, warn};
+use tracing::{Instrument, error, info, info_span, warn};
 
 use crate::{
     clock,
     live::{
+        envelopes::Envelopes,
+        event_log::EventLog,
+        figures::Figures,
         ledger_input::{self, ClockPair, LedgerInput},
-        packet_fields::PacketFields,
         progress::{Activity, Progress},
+        reached::Reached,
+        recorded_events::RecordedEvents,
         recording::{Account, Books, End, Recording, RecordingSetup, Unrecorded},
         registry::{Live, LiveStream, LiveStreams},
-        repeats::{RepeatGate, RepeatLog},
+        repeats::RepeatGate,
         revoked::{self, Revocations},
         summary,
         tenure::Tenure,
-        unknown_messages::UnknownMessageLog,
         wire_log::{WireLogHandle, WireLogs},
     },
     stop::{Deadline, StopShare},
     telemetry::{Counted, Metrics},
 };
-
-/// The most unknown messages of a stream that its recording has a line of. A new kind shows in the first few.
-const MAX_NOTED_MESSAGES: u32 = 64;
 
 /// The dependencies that all stream tasks share.
 pub(crate) struct StreamDeps {
@@ -141,7 +128,7 @@ pub(crate) fn start(
 ) -> Result<(TaskHandle, impl Future<Output = Finished> + Send), Misuse> {
     let span = info_span!("stream", stream_id = %start.stream_id);
     let _entered = span.enter();
-    let (stream_id, product, instance) = (start.stream_id.clone(), start.product, start.instance.clone());
+    let (stream_id, product) = (start.stream_id.clone(), start.product);
     let queue_bytes = deps.queue_bytes;
     let known = start.clone();
     let JoinParams { options, clocks, start_webhook, was_connected, counted, is_closing, tenure } = params;
@@ -157,17 +144,6 @@ pub(crate) fn start(
         live.stop_when_open();
     }
     deps.metrics.stream_joined();
-    let numbering = Numbering::new(tenure.token());
-    let template = Envelope {
-        version: VERSION,
-        rtms_stream_id: stream_id.clone(),
-        product,
-        instance,
-        sequence: 0,
-        id: numbering.last(),
-        received_at: clock::unix_millis(),
-        body: Body::Started,
-    };
     let stream = handle.clone();
     let handle = TaskHandle {
         stream: handle,
@@ -176,31 +152,26 @@ pub(crate) fn start(
         recall: Recall::default(),
         progress: Arc::default(),
     };
+    let numbering = Numbering::new(tenure.token());
     let task = StreamTask {
+        envelopes: Envelopes::new(&known, numbering, deps.sinks.clone(), handle.recall.clone()),
+        figures: Figures::new(stream_id.clone(), deps.store.clone(), deps.metrics.clone()),
+        event_log: EventLog::default(),
+        reached: Reached::default(),
+        recorded_events: RecordedEvents::default(),
         stream_id,
         product,
-        template,
-        numbering,
         deps,
         live,
         wire_log,
         ledger_input: LedgerInput::new(product, deps_media),
         was_connected,
         counted,
-        last_failure: None,
-        unknown_messages: UnknownMessageLog::default(),
-        noted_messages: 0,
-        packet_fields: PacketFields::default(),
-        repeats: RepeatLog::default(),
         close_when_open,
         stream,
         tenure,
         stopped_at: handle.stopped_at.clone(),
-        recall: handle.recall.clone(),
         progress: handle.progress.clone(),
-        connected: false,
-        heard: false,
-        opened: false,
     };
     let future = task.run(events, about, clocks).instrument(span.clone());
     Ok((handle, future))
@@ -209,42 +180,31 @@ pub(crate) fn start(
 struct StreamTask {
     stream_id: StreamId,
     product: Product,
-    /// The next envelope but for its body.
-    template: Envelope,
-    numbering: Numbering,
     deps: Arc<StreamDeps>,
     live: Live,
+    figures: Figures,
+    event_log: EventLog,
+    envelopes: Envelopes,
+    reached: Reached,
+    recorded_events: RecordedEvents,
     wire_log: Option<WireLogHandle>,
     ledger_input: LedgerInput,
     /// Whether an earlier run was connected.
     was_connected: bool,
     counted: Option<Counted>,
-    /// Why the last try to connect failed.
-    last_failure: Option<String>,
-    unknown_messages: UnknownMessageLog,
-    /// The number of unknown messages that the recording has a line of.
-    noted_messages: u32,
-    packet_fields: PacketFields,
-    repeats: RepeatLog,
     /// The handle by which Zoom is asked to end the stream as soon as signaling is open.
     close_when_open: Option<StreamHandle>,
     /// The handle by which the stream is left.
     stream: StreamHandle,
     tenure: Tenure,
     stopped_at: Arc<OnceLock<UnixMillis>>,
-    recall: Recall,
     progress: Arc<Progress>,
-    /// Whether the steps of the receipt were noted.
-    connected: bool,
-    heard: bool,
-    /// Whether a medium was opened.
-    opened: bool,
 }
 
 impl StreamTask {
     async fn run(mut self, mut events: EventReceiver, about: RecordingAbout, clocks: Option<ClockPair>) -> Finished {
         info!(product = %self.product, "joining");
-        self.publish(Body::Started);
+        self.envelopes.publish(Body::Started);
         let started_at = about.started_at;
         self.progress.begin(Activity::Opening);
         let mut books = self.open_books(about);
@@ -266,26 +226,14 @@ impl StreamTask {
                 // It was left, and its driver has not reported it in time.
                 () = &mut over, if is_left => break Ending::Abandoned,
                 spans = books.turn() => {
-                    self.publish_spans(spans);
+                    self.envelopes.spans(spans);
                     continue;
                 }
                 news = events.next_news(), if books.has_room() => news,
             };
             match news {
                 Some(News::Event(Event::Ended(ending))) => break ending,
-                Some(News::Event(event)) => {
-                    self.live.take(&event);
-                    if event == Event::SignalingOpen
-                        && let Some(stream) = self.close_when_open.take()
-                    {
-                        info!("asking Zoom to end the stream, as was wanted before");
-                        stream.close().await;
-                    }
-                    for input in self.ledger_input.changes(&event, clock::unix_millis()) {
-                        books.push(input);
-                    }
-                    self.take(event, &mut books);
-                }
+                Some(News::Event(event)) => self.take(event, &mut books).await,
                 Some(News::Lost(lost)) => books.push(ledger_input::lost(lost)),
                 // The driver reports an end before it returns, so this is its panic.
                 None => break Ending::Abandoned,
@@ -327,12 +275,12 @@ impl StreamTask {
 
     async fn end(mut self, ending: Ending, books: Books) -> Finished {
         let (stop_reason, mut why) = explain(&ending);
-        if let (Ending::Stopped { .. }, false) = (&ending, self.opened) {
+        if let (Ending::Stopped { .. }, Some(not_open)) = (&ending, self.reached.why_not_open()) {
             why += "; ";
-            why += &not_reached(self.connected, self.last_failure.as_deref());
+            why += &not_open;
         }
         let next = next(&ending);
-        std::mem::take(&mut self.unknown_messages).finish();
+        std::mem::take(&mut self.event_log).finish();
         match (&ending, next) {
             (Ending::Failed(_), _) => error!(why, next = next.as_str(), "the stream failed"),
             (Ending::Stopped { .. } | Ending::Closed { .. } | Ending::Abandoned, Next::OperatorFirst) => {
@@ -354,21 +302,19 @@ impl StreamTask {
         let summary;
         if revoked::is_revocation(stop_reason) {
             // Before the end is published: a reader of that event finds nothing any more.
-            self.recall.recall();
+            self.envelopes.recall();
             self.progress.begin(Activity::Deleting);
             // At once, for a sink goes on delivering meanwhile. If it fails, the deletion below does it again.
             self.deps.revocations.forget(&self.stream_id).await;
             books.discard().await;
             // If it fails, the worker goes on with it.
             self.deps.revocations.delete(&self.stream_id).await;
-            // Envelopes from here on hold no content.
-            self.recall = Recall::default();
             summary = None;
         } else {
             let end = End {
                 why: why.clone(),
                 stop_reason,
-                if_blank: LedgerInput::never_connected(&ending).filter(|_| !self.opened),
+                if_blank: LedgerInput::never_connected(&ending).filter(|_| !self.reached.is_open()),
                 last: self.ledger_input.ending(&ending, self.stopped_at.get().copied(), clock::unix_millis()),
             };
             self.progress.begin(Activity::ClosingRecording);
@@ -381,9 +327,9 @@ impl StreamTask {
                 warn!("the lease is over before the recording could be closed");
                 return Finished { stream_id: self.stream_id, outcome: Outcome::HandedOver };
             };
-            self.publish_spans(spans);
+            self.envelopes.spans(spans);
             report_account(&account);
-            summary = Some(summary::of_run(&ending, self.opened, &account));
+            summary = Some(summary::of_run(&ending, self.reached.is_open(), &account));
         }
         if !matches!(ending, Ending::Abandoned) {
             let loss = summary.as_ref().map(ended::loss_of).unwrap_or_default();
@@ -391,7 +337,7 @@ impl StreamTask {
             self.deps.metrics.ended_as(state, &loss, self.counted.as_ref());
             info!(%state, lost = %loss, "the stream is accounted for");
         }
-        self.publish(Body::Ended { stop_reason, why: why.clone(), next });
+        self.envelopes.publish(Body::Ended { stop_reason, why: why.clone(), next });
         let outcome = match ending {
             Ending::Abandoned => Outcome::HandedOver,
             Ending::Stopped { .. } | Ending::Closed { .. } | Ending::Failed(_) => {
@@ -401,198 +347,23 @@ impl StreamTask {
         Finished { stream_id: self.stream_id, outcome }
     }
 
-    fn take(&mut self, event: Event, books: &mut Books) {
-        let mut record = |input| books.push(input);
-        match event {
-            Event::Audio(data) => {
-                self.count(Medium::Audio, &data);
-                record(Input::Audio(data));
-            }
-            Event::Video(data) => {
-                self.count(Medium::Video, &data);
-                record(Input::Video(data));
-            }
-            Event::Deskshare(data) => {
-                self.count(Medium::Deskshare, &data);
-                record(Input::Deskshare(data));
-            }
-            Event::Transcript(line) => {
-                self.heard(Medium::Transcript, line.data.len());
-                trace!(text = line.data, "transcript");
-                self.publish(Body::Transcript {
-                    speaker: Speaker {
-                        user_id: line.user_id.clone(),
-                        user_name: line.user_name.clone(),
-                        channel_id: line.channel_id.clone(),
-                    },
-                    text: line.data.clone(),
-                    language: line.language,
-                    start_time: line.start_time,
-                    end_time: line.end_time,
-                    attribute: line.attribute,
-                    sentence_id: line.sentence_id,
-                    timestamp: line.timestamp,
-                    extra: line.extra.clone(),
-                });
-                record(Input::Transcript(line));
-            }
-            Event::Chat(chat) => {
-                let message = chat.message();
-                self.heard(Medium::Chat, message.text.len());
-                let author = chat.author().map(|author| Speaker {
-                    user_id: Some(author.user_id),
-                    user_name: author.user_name,
-                    channel_id: None,
-                });
-                let author = author.unwrap_or_default();
-                self.publish(Body::Chat { author, timestamp: chat.timestamp, message });
-                record(Input::Chat(chat));
-            }
-            Event::Update(event) => {
-                self.publish(Body::EventUpdate {
-                    event: SmolStr::new_static(event.name(self.product)),
-                    update: fields(&event),
-                });
-                record(Input::Event(EventUpdate { event, extra: Extra::new() }));
-            }
-            Event::SignalingOpen => {
-                self.note(Step::Connected, self.connected);
-                self.connected = true;
-                info!("signaling is open");
-                record(note("signaling_open", json!({})));
-            }
-            Event::MediaOpen { media, granted } => {
-                self.opened = true;
-                for medium in media.iter() {
-                    info!(%medium, "medium is open");
-                    self.publish(Body::MediumOpen { medium, granted: granted.clone() });
-                    record(Input::Granted(medium, granted.clone()));
-                }
-            }
-            Event::GrantDiffers { medium } => {
-                warn!(%medium, "Zoom granted another form than was asked for");
-                record(note("grant_differs", json!({ "medium": medium })));
-            }
-            Event::MediumUnavailable { medium, error } => {
-                if self.ledger_input.is_not_offered(medium, &error) {
-                    info!(%medium, %error, "medium is not offered");
-                } else {
-                    warn!(%medium, %error, "medium is not available");
-                }
-                let why = error.to_string();
-                record(note("medium_unavailable", json!({ "medium": medium, "why": why })));
-                self.publish(Body::MediumUnavailable { medium, why });
-            }
-            Event::StreamState { state, reason, timestamp } => {
-                info!(%state, reason = reason.map(tracing::field::display), "stream state");
-                record(note(
-                    "stream_state",
-                    json!({ "state": state, "name": state.name(), "reason": reason, "timestamp": timestamp }),
-                ));
-                self.publish(Body::StreamState { state, reason });
-            }
-            Event::SessionState { session, state, reason, timestamp } => {
-                info!(%state, reason = reason.map(tracing::field::display), "session state");
-                record(note(
-                    "session_state",
-                    json!({
-                        "rtms_session_id": session, "state": state, "name": state.name(), "reason": reason,
-                        "timestamp": timestamp,
-                    }),
-                ));
-                self.publish(Body::SessionState { session, state, reason });
-            }
-            Event::VideoSubscription { user_id, status } => {
-                info!(%status, "video subscription");
-                record(note("video_subscription", json!({ "user_id": user_id, "status": status })));
-            }
-            Event::VideoAsked { user_id } => {
-                info!("video asked for");
-                record(note("video_asked", json!({ "user_id": user_id })));
-            }
-            Event::VideoVoid { user_id } => {
-                info!("the chosen camera is off");
-                record(note("video_void", json!({ "user_id": user_id })));
-            }
-            Event::Interrupted { role, cause, unheard, why } => {
-                warn!(%role, %cause, ?unheard, why, "a connection was lost");
-                self.deps.metrics.interrupted(role, cause);
-                record(note("interrupted", json!({ "connection": role.to_string(), "why": why })));
-                self.publish(Body::Interrupted { why });
-            }
-            Event::Reconnecting => {
-                info!("connecting anew");
-                record(note("reconnecting", json!({})));
-            }
-            Event::AttemptFailed { role, error, again_in } => {
-                warn!(%role, %error, ?again_in, "a try failed");
-                self.last_failure = Some(error.to_string());
-            }
-            Event::DuplicatesRemoved { medium, count } => {
-                self.repeats.take(medium, count, &self.deps.repeats, tokio::time::Instant::now());
-                record(note("duplicates_removed", json!({ "medium": medium, "count": count })));
-            }
-            Event::Odd(odd) => self.take_unknown(odd, books),
-            // The caller handles it.
-            Event::Ended(_) => {}
+    /// Gives an event to everything that follows the stream. The recording comes last, as it takes the payload.
+    async fn take(&mut self, event: Event, books: &mut Books) {
+        self.live.take(&event);
+        self.reached.take(&event);
+        self.figures.take(&event);
+        self.event_log.take(&event, &self.ledger_input, &self.deps.repeats);
+        self.envelopes.take(&event);
+        if event == Event::SignalingOpen
+            && let Some(stream) = self.close_when_open.take()
+        {
+            info!("asking Zoom to end the stream, as was wanted before");
+            stream.close().await;
         }
-    }
-
-    fn take_unknown(&mut self, odd: Odd, books: &mut Books) {
-        self.unknown_messages.take(&odd, tokio::time::Instant::now());
-        if let Odd::Raw(raw) = odd {
-            self.deps.metrics.flawed_message(raw.flaws);
-            books.push(Input::Raw(raw));
-            return;
+        for input in self.ledger_input.changes(&event, clock::unix_millis()) {
+            books.push(input);
         }
-        self.deps.metrics.odd_message(odd.kind());
-        if let Some(line) = line_of(&odd).filter(|_| self.noted_messages < MAX_NOTED_MESSAGES) {
-            self.noted_messages += 1;
-            books.push(line);
-        }
-        if let Odd::UnknownMessage(OtherMessage { msg_type, fields: message }) = odd {
-            self.publish(Body::UnknownMessage { msg_type, message });
-        }
-    }
-
-    fn count(&mut self, medium: Medium, data: &MediaData) {
-        self.heard(medium, data.data.len());
-        if self.deps.sinks.is_empty() {
-            return;
-        }
-        if let Some(news) = self.packet_fields.news(medium, data) {
-            self.publish(news);
-        }
-    }
-
-    fn heard(&mut self, medium: Medium, bytes: usize) {
-        self.deps.metrics.received(medium, bytes);
-        self.note(Step::FirstMedia, self.heard);
-        self.heard = true;
-    }
-
-    fn note(&self, step: Step, already: bool) {
-        if !already {
-            self.deps.store.note_step(NotedOn::from(self.stream_id.clone()), step, clock::unix_micros());
-        }
-    }
-
-    fn publish(&mut self, body: Body) {
-        self.template.sequence += 1;
-        self.template.id = self.numbering.give();
-        if self.deps.sinks.is_empty() {
-            return;
-        }
-        let envelope = Arc::new(Envelope { body, received_at: clock::unix_millis(), ..self.template.clone() });
-        for sink in self.deps.sinks.iter() {
-            sink.offer_under(envelope.clone(), &self.recall);
-        }
-    }
-
-    fn publish_spans(&mut self, spans: Vec<SpanChange>) {
-        for change in spans {
-            self.publish(Body::LedgerSpan(ledger_input::span(change)));
-        }
+        self.recorded_events.take(event, |input| books.push(input));
     }
 }
 
@@ -642,15 +413,6 @@ fn explain(ending: &Ending) -> (Option<StopReason>, String) {
     }
 }
 
-/// Why a stream that Zoom stopped had no medium open by then.
-fn not_reached(connected: bool, failure: Option<&str>) -> String {
-    match failure {
-        Some(failure) => format!("until then Zoom could not be reached: {failure}"),
-        None if connected => "no medium was open by then".into(),
-        None => "Zoom could not be reached by then".into(),
-    }
-}
-
 /// Returns what the reader of the log or the envelope is to do after an end.
 fn next(ending: &Ending) -> Next {
     match (ending, ending.next_step()) {
@@ -659,49 +421,5 @@ fn next(ending: &Ending) -> Next {
         (_, NextStep::Over) => Next::Nothing,
         (_, NextStep::AskForNewStream) => Next::AskForNewStream,
         (_, NextStep::OperatorFirst) => Next::OperatorFirst,
-    }
-}
-
-fn note(kind: &'static str, fields: Value) -> Input {
-    let fields = match fields {
-        Value::Object(fields) => fields,
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Extra::new(),
-    };
-    Input::Note(Note { at: clock::unix_millis(), kind: kind.into(), fields })
-}
-
-/// Returns the line that a recording keeps of an odd message beside its count, if it keeps one.
-fn line_of(odd: &Odd) -> Option<Input> {
-    match odd {
-        Odd::UnknownMessage(OtherMessage { fields, .. }) if fields.is_empty() => None,
-        Odd::UnknownMessage(OtherMessage { msg_type, fields }) => {
-            Some(note("unknown_message", json!({ "msg_type": msg_type, "message": fields })))
-        }
-        Odd::SkippedUrl { key, url } => Some(note("server_url_skipped", json!({ "key": key, "url": url }))),
-        Odd::OtherVersion { role, version } => {
-            Some(note("other_version", json!({ "connection": role.to_string(), "protocol_version": version })))
-        }
-        Odd::Raw(_) | Odd::Undecodable { .. } => None,
-    }
-}
-
-fn fields(event: &EventBody) -> Extra {
-    match serde_json::to_value(event) {
-        Ok(Value::Object(fields)) => fields,
-        Ok(_) | Err(_) => Extra::new(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::not_reached;
-
-    #[test]
-    fn a_stream_that_was_stopped_before_a_medium_was_open_says_how_far_it_came() {
-        let failure = Some("signaling: no answer to the handshake in time");
-        let told = "until then Zoom could not be reached: signaling: no answer to the handshake in time";
-        assert_eq!(not_reached(false, failure), told);
-        assert_eq!(not_reached(false, None), "Zoom could not be reached by then");
-        assert_eq!(not_reached(true, None), "no medium was open by then");
     }
 }
