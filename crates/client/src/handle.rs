@@ -13,7 +13,7 @@ use crate::{
     command::Command,
     connect::Connector,
     driver,
-    queue::{EventReceiver, event_queue},
+    queue::{EventReceiver, queue},
     wire_log::WireLog,
 };
 
@@ -59,7 +59,7 @@ pub fn join_with_options<C: Connector>(
 ) -> Result<(StreamHandle, EventReceiver), Misuse> {
     let clock = Clock::start();
     let stream = Stream::with_options(options, start, config, clock.now())?;
-    let (events, receiver) = event_queue(queue_bytes);
+    let (events, receiver) = queue(queue_bytes);
     let (commands, inbox) = mpsc::channel(COMMANDS);
     tokio::spawn(driver::drive(stream, clock, connector, inbox, events, wire_log));
     Ok((StreamHandle { commands }, receiver))

@@ -1,21 +1,22 @@
-//! The bounded queue between a stream's sockets and whoever takes its events.
+//! The bounded queue between something that never waits and something that may be slow: between a stream's sockets and
+//! the taker of its events, or between a stream and one of its subscribers.
 //!
-//! The sockets never wait for it. When it is full, notes of messages that mean nothing or were read in part go first, then
-//! the oldest video, then the oldest deskshare, then the oldest audio, then the oldest words; what happens to the stream
-//! itself goes only when nothing else is left. Each loss is counted, and of media the missing time is reported where it
-//! would have come.
+//! When it is full, the oldest of the lowest [`Class`] goes first: notes of messages that mean nothing or were read in
+//! part, then video, deskshare, audio, words; what happens to the stream itself goes only when nothing else is left.
+//! Each loss is counted, and of media the missing time is reported where it would have come.
 
 use std::{
     collections::VecDeque,
+    fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use rtms_proto::event::{Event, Odd};
+use rtms_proto::{
+    event::Event,
+    load::{Class, Load},
+};
 use rtms_wire::{media::medium::Medium, time::UnixMillis};
 use tokio::sync::Notify;
-
-/// What a queued event costs beside its payload: a rough figure for the enum and its allocations.
-const EVENT_OVERHEAD_BYTES: usize = 256;
 
 /// Free places that a queue keeps once a burst is over.
 const KEPT_PLACES: usize = 1024;
@@ -39,12 +40,12 @@ impl Dropped {
         self.video + self.deskshare + self.audio + self.other
     }
 
-    fn count(&mut self, class: usize) {
+    fn count(&mut self, class: Class) {
         let count = match class {
-            1 => &mut self.video,
-            2 => &mut self.deskshare,
-            3 => &mut self.audio,
-            _ => &mut self.other,
+            Class::Video => &mut self.video,
+            Class::Deskshare => &mut self.deskshare,
+            Class::Audio => &mut self.audio,
+            Class::Remark | Class::Words | Class::State => &mut self.other,
         };
         *count += 1;
     }
@@ -65,92 +66,52 @@ pub struct Lost {
 
 /// What comes out of the queue.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "nearly all are events, and a box for each packet would cost more")]
-pub enum News {
-    /// An event.
-    Event(Event),
-    /// In the place of events that were dropped.
+pub enum News<T> {
+    /// Something that went in.
+    Event(T),
+    /// In the place of what was dropped.
     Lost(Lost),
 }
 
-/// The classes, in the order in which they are dropped.
-const CLASSES: usize = 6;
-
-/// What the queue has to know of an event.
-struct Load {
-    class: usize,
-    /// Which medium's time it is about, and when. None where Zoom gave no time: then it is counted only.
-    time: Option<(Medium, UnixMillis)>,
-    bytes: usize,
+/// What can go into a queue.
+pub trait Queued {
+    /// Returns what the queue has to know of it. It must not change.
+    fn load(&self) -> Load;
 }
 
-impl Load {
-    fn of(event: &Event) -> Self {
-        let load = |class, medium, at: Option<UnixMillis>, payload: usize| {
-            let time = at.map(|at| (medium, at));
-            Self { class, time, bytes: payload + EVENT_OVERHEAD_BYTES }
-        };
-        let without_time = |class| Self { class, time: None, bytes: EVENT_OVERHEAD_BYTES };
-        match event {
-            Event::Video(data) => load(1, Medium::Video, Some(data.timestamp), data.data.len()),
-            Event::Deskshare(data) => load(2, Medium::Deskshare, Some(data.timestamp), data.data.len()),
-            Event::Audio(data) => load(3, Medium::Audio, Some(data.timestamp), data.data.len()),
-            Event::Transcript(line) => load(4, Medium::Transcript, line.start_time.or(line.timestamp), line.data.len()),
-            Event::Chat(chat) => load(4, Medium::Chat, chat.timestamp, chat.data.as_str().map_or(0, str::len)),
-            Event::Update(_) => without_time(4),
-            // There may be one for each message. The first of a kind have its bytes, and stay longer.
-            Event::Odd(Odd::Raw(raw)) => {
-                let class = if raw.bytes.is_empty() { 0 } else { 4 };
-                Self { class, time: None, bytes: raw.bytes.len() + EVENT_OVERHEAD_BYTES }
-            }
-            // Zoom may send any number of them.
-            Event::Odd(Odd::UnknownMessage(message)) => {
-                Self { class: 0, time: None, bytes: message.json_bytes() + EVENT_OVERHEAD_BYTES }
-            }
-            Event::SignalingOpen
-            | Event::MediaOpen { .. }
-            | Event::GrantDiffers { .. }
-            | Event::MediumUnavailable { .. }
-            | Event::StreamState { .. }
-            | Event::SessionState { .. }
-            | Event::VideoAsked { .. }
-            | Event::VideoVoid { .. }
-            | Event::VideoSubscription { .. }
-            | Event::Interrupted { .. }
-            | Event::Reconnecting
-            | Event::AttemptFailed { .. }
-            | Event::DuplicatesRemoved { .. }
-            | Event::Odd(_)
-            | Event::Ended(_) => without_time(5),
-        }
+impl Queued for Event {
+    fn load(&self) -> Load {
+        Self::load(self)
     }
 }
 
-struct Queued {
-    /// Gives the order between the queues.
+struct Entry<T> {
+    /// Gives the order between the classes.
     number: u64,
-    event: Event,
+    event: T,
     bytes: usize,
 }
 
-#[derive(Default)]
-struct State {
+struct State<T> {
     /// One queue per class.
-    queues: [VecDeque<Queued>; CLASSES],
+    queues: [VecDeque<Entry<T>>; Class::ALL.len()],
     next_number: u64,
     bytes: usize,
     dropped: Dropped,
     /// What was dropped and not told yet, at most one of each medium. It comes out before anything else, so nothing of
     /// its medium is delivered between the first and the last of it.
     lost: Vec<Lost>,
+    /// Nothing more goes in.
     closed: bool,
+    /// Nothing more comes out.
+    abandoned: bool,
 }
 
-impl State {
+impl<T> State<T> {
     /// Takes the oldest event of a class out.
-    fn pop(&mut self, class: usize) -> Option<Event> {
+    fn pop(&mut self, class: usize) -> Option<T> {
         let queue = self.queues.get_mut(class)?;
-        let Queued { event, bytes, .. } = queue.pop_front()?;
+        let Entry { event, bytes, .. } = queue.pop_front()?;
         self.bytes -= bytes;
         // What a burst took is given back, or each stream would hold on to its worst moment.
         if queue.capacity() > KEPT_PLACES.max(queue.len() * 4) {
@@ -173,61 +134,98 @@ impl State {
     }
 }
 
-struct Shared {
-    state: Mutex<State>,
+struct Shared<T> {
+    state: Mutex<State<T>>,
     limit_bytes: usize,
     arrived: Notify,
 }
 
-impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
+impl<T> Shared<T> {
+    fn state(&self) -> MutexGuard<'_, State<T>> {
         // A panic elsewhere leaves the queue whole: every change to it is complete before the lock is released.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+/// The queue of a stream's events, at the end of its sockets.
+pub type EventSender = QueueSender<Event>;
+
+/// The queue of a stream's events, at the end of their taker.
+pub type EventReceiver = QueueReceiver<Event>;
+
 /// Makes a queue of at most `limit_bytes`.
-pub fn event_queue(limit_bytes: usize) -> (EventSender, EventReceiver) {
-    let shared = Arc::new(Shared { state: Mutex::default(), limit_bytes, arrived: Notify::new() });
-    (EventSender { shared: shared.clone() }, EventReceiver { shared })
+pub fn queue<T: Queued>(limit_bytes: usize) -> (QueueSender<T>, QueueReceiver<T>) {
+    let state = State {
+        queues: Default::default(),
+        next_number: 0,
+        bytes: 0,
+        dropped: Dropped::default(),
+        lost: Vec::new(),
+        closed: false,
+        abandoned: false,
+    };
+    let shared = Arc::new(Shared { state: Mutex::new(state), limit_bytes, arrived: Notify::new() });
+    (QueueSender { shared: shared.clone() }, QueueReceiver { shared })
 }
 
 /// Where events go in. Dropping it ends the queue once it is empty.
-pub struct EventSender {
-    shared: Arc<Shared>,
+pub struct QueueSender<T> {
+    shared: Arc<Shared<T>>,
 }
 
-impl EventSender {
-    /// Puts an event in, making room if there is none.
-    pub fn push(&self, event: Event) {
+impl<T: Queued> QueueSender<T> {
+    /// Puts an event in, making room if there is none. Nothing happens if the receiver is gone.
+    pub fn push(&self, event: T) {
         self.push_from(event, 0);
     }
 
     /// The same for an event from a message of this length. It may hold much beside its payload: fields that nobody knows,
     /// or names.
-    pub(crate) fn push_from(&self, event: Event, message_bytes: usize) {
+    pub(crate) fn push_from(&self, event: T, message_bytes: usize) {
         let mut state = self.shared.state();
+        if state.abandoned {
+            return;
+        }
         let number = state.next_number;
         state.next_number += 1;
-        let load = Load::of(&event);
+        let load = event.load();
         // A message has its payload in base64, which is longer by a third. Half of the message is more than the payload only
         // if most of it is something else.
         let bytes = load.bytes.max(message_bytes / 2);
         state.bytes += bytes;
-        state.queues[load.class].push_back(Queued { number, event, bytes });
+        state.queues[load.class as usize].push_back(Entry { number, event, bytes });
         while state.bytes > self.shared.limit_bytes {
             // The newest event is the last to go, so a single one beyond the limit still passes.
             let alone = state.queues.iter().map(VecDeque::len).sum::<usize>() == 1;
             let Some(full) = state.queues.iter().position(|queue| !queue.is_empty()).filter(|_| !alone) else { break };
             let Some(dropped) = state.pop(full) else { break };
-            state.lose(Load::of(&dropped));
+            state.lose(dropped.load());
         }
         drop(state);
         self.shared.arrived.notify_one();
     }
 }
 
-impl Drop for EventSender {
+impl<T> QueueSender<T> {
+    /// Whether the receiver is gone, so that nothing that goes in comes out.
+    pub fn is_abandoned(&self) -> bool {
+        self.shared.state().abandoned
+    }
+}
+
+impl<T> fmt::Debug for QueueSender<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("QueueSender").field("limit_bytes", &self.shared.limit_bytes).finish_non_exhaustive()
+    }
+}
+
+impl<T> fmt::Debug for QueueReceiver<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("QueueReceiver").field("dropped", &self.dropped()).finish_non_exhaustive()
+    }
+}
+
+impl<T> Drop for QueueSender<T> {
     fn drop(&mut self) {
         self.shared.state().closed = true;
         self.shared.arrived.notify_one();
@@ -235,14 +233,24 @@ impl Drop for EventSender {
 }
 
 /// Where events come out, in the order in which they went in.
-pub struct EventReceiver {
-    shared: Arc<Shared>,
+pub struct QueueReceiver<T> {
+    shared: Arc<Shared<T>>,
 }
 
-impl EventReceiver {
+impl<T> Drop for QueueReceiver<T> {
+    fn drop(&mut self) {
+        let mut state = self.shared.state();
+        state.abandoned = true;
+        // What nobody will take is not kept.
+        state.queues.iter_mut().for_each(|queue| *queue = VecDeque::new());
+        state.bytes = 0;
+    }
+}
+
+impl<T> QueueReceiver<T> {
     /// The next event; none when the stream is over and everything was taken. What was dropped before it is passed over:
     /// [`Self::next_news`] tells of it, [`Self::dropped`] counts it.
-    pub async fn next(&mut self) -> Option<Event> {
+    pub async fn next(&mut self) -> Option<T> {
         loop {
             match self.next_news().await? {
                 News::Event(event) => return Some(event),
@@ -252,7 +260,7 @@ impl EventReceiver {
     }
 
     /// The next event or loss; none when the stream is over and everything was taken.
-    pub async fn next_news(&mut self) -> Option<News> {
+    pub async fn next_news(&mut self) -> Option<News<T>> {
         loop {
             match self.try_next_news() {
                 Ok(news) => return Some(news),
@@ -267,7 +275,7 @@ impl EventReceiver {
     ///
     /// # Errors
     /// [`Empty`], which says whether another can come.
-    pub fn try_next(&mut self) -> Result<Event, Empty> {
+    pub fn try_next(&mut self) -> Result<T, Empty> {
         loop {
             match self.try_next_news()? {
                 News::Event(event) => return Ok(event),
@@ -280,14 +288,20 @@ impl EventReceiver {
     ///
     /// # Errors
     /// [`Empty`], which says whether another can come.
-    pub fn try_next_news(&mut self) -> Result<News, Empty> {
+    pub fn try_next_news(&mut self) -> Result<News<T>, Empty> {
         let mut state = self.shared.state();
         if let Some(lost) = state.lost.pop() {
             return Ok(News::Lost(lost));
         }
-        let first = (0..CLASSES).filter_map(|at| Some((state.queues[at].front()?.number, at))).min();
+        let first = (0..Class::ALL.len()).filter_map(|at| Some((state.queues[at].front()?.number, at))).min();
         let (_, at) = first.ok_or(Empty { closed: state.closed })?;
         state.pop(at).map(News::Event).ok_or(Empty { closed: state.closed })
+    }
+
+    /// Whether there is nothing now, not even a loss to tell of.
+    pub fn is_empty(&self) -> bool {
+        let state = self.shared.state();
+        state.lost.is_empty() && state.queues.iter().all(VecDeque::is_empty)
     }
 
     /// What was dropped so far.
@@ -305,6 +319,7 @@ pub struct Empty {
 
 #[cfg(test)]
 mod tests {
+    use rtms_proto::{event::Odd, load::OVERHEAD_BYTES};
     use rtms_wire::{
         flaws::{Flaws, RawMessage},
         message::{media_data::MediaData, text_data::MediaDataTranscript},
@@ -315,8 +330,8 @@ mod tests {
 
     #[test]
     fn a_full_queue_drops_video_then_deskshare_then_audio_and_words_last() {
-        let room_for_four = 4 * (EVENT_OVERHEAD_BYTES + 100);
-        let (sender, mut receiver) = event_queue(room_for_four);
+        let room_for_four = 4 * (OVERHEAD_BYTES + 100);
+        let (sender, mut receiver) = queue(room_for_four);
         for event in [line(1), Event::Audio(data(2)), Event::Deskshare(data(3)), Event::Video(data(4))] {
             sender.push(event);
         }
@@ -336,7 +351,7 @@ mod tests {
 
     #[test]
     fn what_was_dropped_is_told_as_runs_before_what_comes_after_it() {
-        let (sender, mut receiver) = event_queue(2 * (EVENT_OVERHEAD_BYTES + 100));
+        let (sender, mut receiver) = queue(2 * (OVERHEAD_BYTES + 100));
         for timestamp in [20, 10, 30, 40, 50] {
             sender.push(Event::Audio(data(timestamp)));
         }
@@ -354,7 +369,7 @@ mod tests {
 
     #[test]
     fn what_happens_to_the_stream_outlives_words() {
-        let (sender, mut receiver) = event_queue(EVENT_OVERHEAD_BYTES + 100);
+        let (sender, mut receiver) = queue(OVERHEAD_BYTES + 100);
         sender.push(Event::Reconnecting);
         sender.push(line(2));
         sender.push(Event::SignalingOpen);
@@ -369,7 +384,7 @@ mod tests {
             let raw = RawMessage::new(Some(Medium::Audio), Flaws::default(), bytes);
             Event::Odd(Odd::Raw(raw))
         };
-        let (sender, mut receiver) = event_queue(3 * (EVENT_OVERHEAD_BYTES + 100));
+        let (sender, mut receiver) = queue(3 * (OVERHEAD_BYTES + 100));
         let kept = [note(b"{"), Event::Audio(data(1)), line(2)];
         for event in kept.clone() {
             sender.push(event);
@@ -386,8 +401,8 @@ mod tests {
 
     #[test]
     fn what_a_message_has_beside_its_payload_counts_and_a_payload_in_base64_counts_once() {
-        let room = 10 * (EVENT_OVERHEAD_BYTES + 100);
-        let (sender, receiver) = event_queue(room);
+        let room = 10 * (OVERHEAD_BYTES + 100);
+        let (sender, receiver) = queue(room);
         for timestamp in 0..10 {
             sender.push_from(Event::Audio(data(timestamp)), 100 * 4 / 3 + 150);
         }
@@ -405,7 +420,7 @@ mod tests {
 
     #[test]
     fn a_burst_leaves_no_memory_behind() {
-        let (sender, mut receiver) = event_queue(usize::MAX);
+        let (sender, mut receiver) = queue(usize::MAX);
         for timestamp in 0..100_000 {
             sender.push(Event::Audio(data(timestamp)));
         }
@@ -420,7 +435,7 @@ mod tests {
 
     #[test]
     fn events_come_out_in_the_order_in_which_they_went_in() {
-        let (sender, mut receiver) = event_queue(1 << 20);
+        let (sender, mut receiver) = queue(1 << 20);
         let events = [Event::Video(data(1)), line(2), Event::Audio(data(3)), Event::Video(data(4)), line(5)];
         for event in events.clone() {
             sender.push(event);
@@ -436,7 +451,7 @@ mod tests {
 
     #[test]
     fn an_event_larger_than_the_queue_passes_when_it_is_alone() {
-        let (sender, mut receiver) = event_queue(10);
+        let (sender, mut receiver) = queue(10);
 
         sender.push(Event::Audio(data(1)));
 
@@ -444,7 +459,7 @@ mod tests {
         assert_eq!(receiver.dropped(), Dropped::default());
     }
 
-    fn lost(medium: Medium, first: u64, last: u64, count: u64) -> News {
+    fn lost(medium: Medium, first: u64, last: u64, count: u64) -> News<Event> {
         News::Lost(Lost { medium, first: UnixMillis(first), last: UnixMillis(last), count })
     }
 

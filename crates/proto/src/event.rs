@@ -27,7 +27,11 @@ use rtms_wire::{
     time::UnixMillis,
 };
 
-use crate::{error::StreamError, role::Role};
+use crate::{
+    error::StreamError,
+    load::{Class, Load, OVERHEAD_BYTES},
+    role::Role,
+};
 
 /// News of a stream, in the order in which it became known.
 #[derive(Clone, Debug, PartialEq)]
@@ -140,6 +144,52 @@ pub enum Event {
     Odd(Odd),
     /// The stream is over for us. Nothing follows.
     Ended(Ending),
+}
+
+impl Event {
+    /// Returns what a queue has to know of it.
+    pub fn load(&self) -> Load {
+        match self {
+            Self::Video(data) => Load::of_medium(Class::Video, Medium::Video, Some(data.timestamp), data.data.len()),
+            Self::Deskshare(data) => {
+                Load::of_medium(Class::Deskshare, Medium::Deskshare, Some(data.timestamp), data.data.len())
+            }
+            Self::Audio(data) => Load::of_medium(Class::Audio, Medium::Audio, Some(data.timestamp), data.data.len()),
+            Self::Transcript(line) => {
+                let at = line.start_time.or(line.timestamp);
+                Load::of_medium(Class::Words, Medium::Transcript, at, line.data.len())
+            }
+            Self::Chat(chat) => {
+                let bytes = chat.data.as_str().map_or(0, str::len);
+                Load::of_medium(Class::Words, Medium::Chat, chat.timestamp, bytes)
+            }
+            Self::Update(_) => Load::of_class(Class::Words),
+            // There may be one for each message. The first of a kind have its bytes, and stay longer.
+            Self::Odd(Odd::Raw(raw)) => {
+                let class = if raw.bytes.is_empty() { Class::Remark } else { Class::Words };
+                Load { class, time: None, bytes: raw.bytes.len() + OVERHEAD_BYTES }
+            }
+            // Zoom may send any number of them.
+            Self::Odd(Odd::UnknownMessage(message)) => {
+                Load { class: Class::Remark, time: None, bytes: message.json_bytes() + OVERHEAD_BYTES }
+            }
+            Self::SignalingOpen
+            | Self::MediaOpen { .. }
+            | Self::GrantDiffers { .. }
+            | Self::MediumUnavailable { .. }
+            | Self::StreamState { .. }
+            | Self::SessionState { .. }
+            | Self::VideoAsked { .. }
+            | Self::VideoVoid { .. }
+            | Self::VideoSubscription { .. }
+            | Self::Interrupted { .. }
+            | Self::Reconnecting
+            | Self::AttemptFailed { .. }
+            | Self::DuplicatesRemoved { .. }
+            | Self::Odd(Odd::SkippedUrl { .. } | Odd::OtherVersion { .. } | Odd::Undecodable { .. })
+            | Self::Ended(_) => Load::of_class(Class::State),
+        }
+    }
 }
 
 /// Who or what took a connection that stood.

@@ -87,6 +87,7 @@ pub mod event;
 pub mod input;
 pub mod join_options;
 pub mod keep_alive;
+pub mod load;
 mod media;
 pub mod next_step;
 pub mod output;
