@@ -136,7 +136,7 @@ async fn recorded(data_dir: &Path, stream: &StreamId) -> PathBuf {
     folder
 }
 
-/// Every file but the two that hold our own times.
+/// Every file but the three that hold our own times.
 fn media_files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut files = BTreeMap::new();
     let mut folders = vec![folder.to_owned()];
@@ -148,21 +148,26 @@ fn media_files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
                 continue;
             }
             let name = path.strip_prefix(folder).unwrap().to_str().unwrap().to_owned();
-            if name != "manifest.json" && name != "events.jsonl" {
+            if !["manifest.json", "events.jsonl", "journal.jsonl"].contains(&name.as_str()) {
                 let bytes = fs::read(path).unwrap();
-                files.insert(name.clone(), if name.ends_with(".jsonl") { without_our_times(&bytes) } else { bytes });
+                files.insert(name.clone(), if name.ends_with(".jsonl") { without_ours(&bytes) } else { bytes });
             }
         }
     }
     files
 }
 
-/// Lines of JSON without the time at which we heard of it.
-fn without_our_times(lines: &[u8]) -> Vec<u8> {
+/// Lines of JSON without the time at which we heard of it, and without our numbers.
+fn without_ours(lines: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for line in lines.split_inclusive(|byte| *byte == b'\n') {
         let mut line: serde_json::Value = serde_json::from_slice(line).unwrap();
-        line.as_object_mut().unwrap().remove("received_at");
+        let fields = line.as_object_mut().unwrap();
+        fields.remove("received_at");
+        fields.remove("n");
+        if let Some(utterance) = fields.get_mut("utterance") {
+            utterance["id"] = serde_json::Value::Null;
+        }
         bytes.extend(line.to_string().bytes());
     }
     bytes

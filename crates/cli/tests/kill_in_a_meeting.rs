@@ -1,5 +1,5 @@
 //! SIGKILL at thirty random moments of meetings, and a new process each time: what was on disk stays, what Zoom kept comes
-//! back, and the ledger names what is missing.
+//! back, the ledger names what is missing, and the journal has everything that anybody heard.
 
 #![allow(
     clippy::unwrap_used,
@@ -19,7 +19,13 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use common::{PATIENCE, Serving, door::random, finish, rtms, until, with_secrets};
+use common::{
+    PATIENCE, Serving,
+    door::random,
+    finish,
+    heard::{Heard, settings},
+    rtms, until, with_secrets,
+};
 use rtms_gateway::server::RECORDINGS;
 use rtms_record::{
     Manifest, Who, layout,
@@ -103,14 +109,17 @@ async fn play(seed: u64) {
         Manifest::read(&folder).unwrap().filter(|manifest| manifest.state == RecordingState::Finished)
     })
     .await;
-    supervisor.leave().await;
+    let heard = supervisor.leave().await;
 
     let run = Run { seed, simulator, kills, folder, manifest };
     run.assert_one_connection_at_a_time();
     let lost = run.assert_nothing_else_is_missing();
     run.assert_every_gap_is_named();
     run.assert_checked().await;
+    let (owners, entries) = heard.assert_all_in(&run.folder);
+    assert!(owners.len() > 1 && heard.count("transcript") > 0, "seed {seed}: {owners:?}");
     println!("seed {seed}: killed {:?} after the start; of {lost}", run.since_start());
+    println!("seed {seed}: {entries} entries of the journal by owners {owners:?}");
 }
 
 /// When to kill, since the start.
@@ -329,6 +338,7 @@ struct Supervisor {
     child: Child,
     /// Reads what the process says, to its end.
     listener: JoinHandle<()>,
+    heard: Heard,
 }
 
 impl Supervisor {
@@ -347,13 +357,14 @@ impl Supervisor {
                 });
             }
         });
-        let (child, listener) = serve(data_dir, address.clone());
-        Self { data_dir: data_dir.to_owned(), front, address, child, listener }
+        let heard = Heard::default();
+        let (child, listener) = serve(data_dir, address.clone(), &heard);
+        Self { data_dir: data_dir.to_owned(), front, address, child, listener, heard }
     }
 
     /// Starts the next process and does not wait for it.
     fn spawn(&mut self) {
-        (self.child, self.listener) = serve(&self.data_dir, self.address.clone());
+        (self.child, self.listener) = serve(&self.data_dir, self.address.clone(), &self.heard);
     }
 
     async fn listens(&self) {
@@ -371,18 +382,22 @@ impl Supervisor {
         (before, after)
     }
 
-    async fn leave(self) {
+    async fn leave(self) -> Heard {
         self.listens().await;
         let address = self.address.borrow().unwrap();
         let serving = Serving { child: self.child, address, api: address };
         assert_eq!(serving.end_by("TERM").await, Some(0));
+        self.listener.await.unwrap();
+        self.heard
     }
 }
 
-/// Starts a process that tells where it listens.
-fn serve(data_dir: &Path, address: watch::Sender<Option<SocketAddr>>) -> (Child, JoinHandle<()>) {
-    let arguments = ["serve", "--dev", "--listen", "127.0.0.1:0", "--data-dir", data_dir.to_str().unwrap()];
-    let mut child = with_secrets(&arguments).stderr(Stdio::piped()).spawn().unwrap();
+/// Starts a process that tells where it listens, and whose envelopes are heard.
+fn serve(data_dir: &Path, address: watch::Sender<Option<SocketAddr>>, heard: &Heard) -> (Child, JoinHandle<()>) {
+    let mut command = with_secrets(&["serve", "--dev", "--listen", "127.0.0.1:0"]);
+    command.arg("--data-dir").arg(data_dir).arg("--config").arg(settings(data_dir));
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let hearing = heard.listen(child.stdout.take().unwrap());
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     let listener = tokio::spawn(async move {
         while let Ok(Some(line)) = lines.next_line().await {
@@ -390,6 +405,7 @@ fn serve(data_dir: &Path, address: watch::Sender<Option<SocketAddr>>) -> (Child,
                 address.send_replace(Some(rest.split(' ').next().unwrap().parse().unwrap()));
             }
         }
+        hearing.await.unwrap();
     });
     (child, listener)
 }

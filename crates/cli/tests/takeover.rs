@@ -6,12 +6,14 @@ mod common;
 
 use std::{
     path::{Path, PathBuf},
+    process::Stdio,
     time::Duration,
 };
 
 use common::{
     Serving,
     door::{Kept, signed},
+    heard::{Heard, settings},
     until, with_secrets,
 };
 use rtms_gateway::server::RECORDINGS;
@@ -72,6 +74,43 @@ async fn a_successor_takes_over_from_a_process_that_is_told_to_leave() {
     assert_no_findings(&simulator);
     assert_eq!(manifest.resumes[0].found, RecordingState::Finished, "the first closed its files");
     assert_eq!(causes(&manifest), [Cause::Takeover]);
+}
+
+#[tokio::test]
+async fn ten_takeovers_in_a_meeting_leave_one_journal_with_everything_that_was_heard() {
+    const TAKEOVERS: usize = 10;
+    let data_dir = tempfile::tempdir().unwrap();
+    let simulator = meeting(53, Duration::from_secs(40)).await;
+    let heard = Heard::default();
+    let mut hearing = Vec::new();
+    let serve = |listen: String, more: &str| {
+        let mut command = with_secrets(&["serve", "--dev", "--listen", &listen, more]);
+        command.arg("--data-dir").arg(data_dir.path()).arg("--config").arg(settings(data_dir.path()));
+        command.stdout(Stdio::piped());
+        async { Serving::listening(command).await }
+    };
+    let mut first = serve("127.0.0.1:0".into(), "--take-over").await;
+    hearing.push(heard.listen(first.child.stdout.take().unwrap()));
+    post(&first, simulator.start_webhook()).await;
+    for takeover in 1..=TAKEOVERS {
+        until("the owner says something", async || (heard.count("medium_open") >= 5 * takeover).then_some(())).await;
+        let (successor, ended) = tokio::join!(serve(first.address.to_string(), "--take-over"), first.end_by("TERM"));
+        assert_eq!(ended, Some(0));
+        first = successor;
+        hearing.push(heard.listen(first.child.stdout.take().unwrap()));
+    }
+    let manifest = finished(&simulator, data_dir.path()).await;
+    assert_eq!(first.end_by("TERM").await, Some(0));
+    for process in hearing {
+        process.await.unwrap();
+    }
+
+    assert_no_findings(&simulator);
+    assert_eq!((simulator.counts().joins, manifest.resumes.len()), (1 + TAKEOVERS as u64, TAKEOVERS));
+    let folder = layout::folder(&data_dir.path().join(RECORDINGS), simulator.stream());
+    let (owners, entries) = heard.assert_all_in(&folder);
+    assert_eq!((owners.len(), heard.count("ended")), (1 + TAKEOVERS, 1 + TAKEOVERS));
+    assert_eq!(heard.total(), entries, "each entry was heard: nobody was killed");
 }
 
 #[tokio::test]

@@ -51,6 +51,19 @@ impl Dropped {
     }
 }
 
+impl std::ops::Add for Dropped {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            video: self.video + other.video,
+            deskshare: self.deskshare + other.deskshare,
+            audio: self.audio + other.audio,
+            other: self.other + other.other,
+        }
+    }
+}
+
 /// Neighbours in a medium that were dropped for lack of room: between them nothing of the medium is delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lost {

@@ -109,14 +109,14 @@ pub struct Content {
 }
 
 impl Input {
-    /// The same without a number; none of a change of the ledger.
+    /// The same without a number; none of what the recorder's files leave out.
     pub(crate) fn of_word(word: Word) -> Option<Self> {
         match word {
             Word::Transcript { message, .. } => Some(Self::Transcript(message)),
             Word::Chat(chat) => Some(Self::Chat(chat)),
             Word::Event(update) => Some(Self::Event(update)),
             Word::Note(note) => Some(Self::Note(note)),
-            Word::Span(_) => None,
+            Word::Unlisted(_) | Word::Span(_) => None,
         }
     }
 
@@ -132,7 +132,7 @@ impl Input {
             Self::Word(entry) => match &entry.word {
                 Word::Transcript { message, .. } => Some(Content::said(message)),
                 Word::Chat(chat) => Some(Content::written(chat)),
-                Word::Event(_) | Word::Note(_) | Word::Span(_) => None,
+                Word::Event(_) | Word::Note(_) | Word::Unlisted(_) | Word::Span(_) => None,
             },
             Self::Granted(..)
             | Self::Event(_)

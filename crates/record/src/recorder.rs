@@ -282,6 +282,22 @@ impl Recorder {
         Deletion::begin(&root, &stream_id, reason, at)?.run(at)
     }
 
+    /// Brings all that was handled into the files, and the ledger to its end at this time of ours. Changes of the ledger
+    /// that [`Recorder::take_span_changes`] returns now are the last ones, and belong into the journal before
+    /// [`Recorder::finish`] sums its file.
+    ///
+    /// # Errors
+    /// As [`Recorder::sync`].
+    pub fn settle(&mut self, at: UnixMillis) -> Result<(), RecordError> {
+        // Names learnt late reach the lines from before.
+        self.transcript.change_all();
+        if let Some(audio) = &mut self.audio {
+            audio.settle_copies(&mut self.files);
+        }
+        self.count_no_repeats();
+        self.sync(at)
+    }
+
     /// Closes all files properly and writes the manifest with sizes and checksums, for which every file is read once.
     ///
     /// # Errors
@@ -299,13 +315,7 @@ impl Recorder {
     /// As there; what could not be written waits in memory.
     pub fn try_finish(&mut self, ending: &Ending, may_read: &dyn Fn() -> bool) -> Result<Summary, RecordError> {
         let at = ending.at;
-        // Names learnt late reach the lines from before.
-        self.transcript.change_all();
-        if let Some(audio) = &mut self.audio {
-            audio.settle_copies(&mut self.files);
-        }
-        self.count_no_repeats();
-        self.sync(at)?;
+        self.settle(at)?;
         self.files.remove(&self.layout.reserve())?;
         // Before its log goes.
         self.write_ledger(at)?;

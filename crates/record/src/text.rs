@@ -12,7 +12,13 @@ use std::{
     path::PathBuf,
 };
 
-use rtms_wire::{SmolStr, message::text_data::MediaDataTranscript, sequence::SequenceNumber, time::UnixMillis};
+use rtms_wire::{
+    SmolStr,
+    message::text_data::MediaDataTranscript,
+    sequence::SequenceNumber,
+    time::UnixMillis,
+    utterance::{Utterance, UtteranceChange},
+};
 use serde::Deserialize;
 
 use crate::{
@@ -22,7 +28,7 @@ use crate::{
     ledger::MAX_MESSAGE_MS,
     people::People,
     readable::{is_blank, one_line},
-    utterance::{Utterance, UtteranceChange, Utterances},
+    utterance::Utterances,
     who::Who,
 };
 

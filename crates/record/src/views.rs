@@ -12,6 +12,7 @@ use rtms_wire::{
     },
     sequence::SequenceNumber,
     time::UnixMillis,
+    utterance::Utterance,
 };
 use serde::{Deserialize, Serialize};
 
@@ -27,7 +28,6 @@ use crate::{
     },
     layout::Layout,
     note::Note,
-    utterance::Utterance,
 };
 
 /// How much of the end of a view is read for its last number. Lines without one are of an older version, or were handed
@@ -120,13 +120,12 @@ pub(crate) fn set_apart_written(chat: &mut MediaDataChat) {
 }
 
 impl Stamp {
-    /// Divides an entry into its stamp and what a recorder does with it; nothing for a change of the ledger, which it
-    /// made.
+    /// Divides an entry into its stamp and what a recorder does with it; nothing for what its files leave out.
     pub(crate) fn divide(entry: Entry) -> Option<(Self, Input)> {
         let Entry { number, at, word } = entry;
         let utterance = match &word {
             Word::Transcript { utterance, .. } => Some(utterance.clone()),
-            Word::Chat(_) | Word::Event(_) | Word::Note(_) | Word::Span(_) => None,
+            Word::Chat(_) | Word::Event(_) | Word::Note(_) | Word::Unlisted(_) | Word::Span(_) => None,
         };
         Some((Self { number, at, utterance }, Input::of_word(word)?))
     }
@@ -154,7 +153,7 @@ impl Views {
             Word::Transcript { .. } => &mut self.last.transcript,
             Word::Chat(_) => &mut self.last.chat,
             Word::Event(_) | Word::Note(_) => &mut self.last.events,
-            Word::Span(_) => return false,
+            Word::Unlisted(_) | Word::Span(_) => return false,
         };
         let is_further = entry.number > *last;
         *last = entry.number.max(*last);

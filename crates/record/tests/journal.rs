@@ -22,13 +22,14 @@ use rtms_record::{
         entry::{Entry, NoEntry, Word},
         error::JournalError,
     },
-    utterance::{UtteranceChange, Utterances},
+    utterance::Utterances,
 };
 use rtms_wire::{
     extra::Extra,
     ids::StreamId,
     message::text_data::{MediaDataChat, MediaDataTranscript},
     sequence::{Numbering, SequenceNumber},
+    utterance::UtteranceChange,
 };
 use serde_json::json;
 

@@ -16,6 +16,7 @@ use rtms_wire::{
     message::text_data::ChatMessage,
     sequence::SequenceNumber,
     time::UnixMillis,
+    utterance::Utterance,
 };
 use serde::{Deserialize, Serialize};
 
@@ -88,6 +89,10 @@ pub enum Body {
         /// When, on Zoom's clock. Sources disagree on what it marks: order by `start_time` where it is there.
         #[serde(skip_serializing_if = "Option::is_none")]
         timestamp: Option<UnixMillis>,
+        /// What it does to the lines before it: which line it adds, replaces or deletes. Absent in envelopes of programs
+        /// that did not say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        utterance: Option<Utterance>,
         /// What else the message had, as it came.
         #[serde(default, skip_serializing_if = "Extra::is_empty")]
         extra: Extra,
@@ -142,6 +147,7 @@ pub enum Body {
     /// A session inside the stream changed its state.
     SessionState {
         /// The session.
+        #[serde(alias = "rtms_session_id")]
         session: Option<RtmsSessionId>,
         /// The new state.
         state: SessionState,
@@ -165,12 +171,12 @@ pub enum Body {
         /// What is to be done now.
         next: Next,
     },
-    /// A kind that this program does not know, or a known one in a form that it cannot read. Only read, never made.
+    /// A kind without a body of its own: a note of the stream's journal as it is, or what a later program added.
     #[serde(untagged)]
     Other(OtherBody),
 }
 
-/// A body of a kind that this program does not know.
+/// A body of a kind without one of its own.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OtherBody {
     /// Its kind.

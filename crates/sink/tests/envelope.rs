@@ -18,6 +18,7 @@ use rtms_wire::{
     message::text_data::{ChatFields, ChatMessage},
     sequence::SequenceNumber,
     time::UnixMillis,
+    utterance::{Utterance, UtteranceChange},
 };
 use serde_json::{Value, json};
 
@@ -106,6 +107,12 @@ fn with_fields_of_zooms() -> Vec<Body> {
             attribute: Some(DataMessageAttribute::Unknown(77)),
             sentence_id: Some(-1),
             timestamp: Some(UnixMillis(5)),
+            utterance: Some(Utterance {
+                id: SequenceNumber { token: u64::MAX, count: 1 },
+                revision: u64::MAX,
+                connection: 0,
+                change: UtteranceChange::Deletes { deletes: vec![SequenceNumber { token: 7, count: 1 }] },
+            }),
             extra: odd.clone(),
         },
         Body::Chat {
@@ -163,6 +170,7 @@ fn every_kind() -> Vec<Body> {
             attribute: Some(DataMessageAttribute::New),
             sentence_id: Some(7),
             timestamp: None,
+            utterance: None,
             extra: Extra::new(),
         },
         Body::Chat {

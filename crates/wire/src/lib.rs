@@ -39,6 +39,7 @@ pub mod sequence;
 pub mod signature;
 mod text_or_number;
 pub mod time;
+pub mod utterance;
 pub mod webhook;
 pub mod wire_log;
 

@@ -18,7 +18,7 @@ pub struct SequenceNumber {
 }
 
 /// Gives the numbers of one owner, in order.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Numbering {
     last: SequenceNumber,
 }
@@ -33,6 +33,16 @@ impl Numbering {
     pub fn give(&mut self) -> SequenceNumber {
         self.last.count += 1;
         self.last
+    }
+
+    /// Passes over as many numbers.
+    pub fn skip(&mut self, numbers: u64) {
+        self.last.count += numbers;
+    }
+
+    /// The number that will be given next.
+    pub fn next(&self) -> SequenceNumber {
+        SequenceNumber { count: self.last.count + 1, ..self.last }
     }
 
     /// The number that was given last; its count is 0 if none was.

@@ -135,5 +135,7 @@ pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T
 }
 
 pub(crate) mod door;
+#[allow(dead_code, reason = "each test uses some of it")]
+pub(crate) mod heard;
 #[cfg(unix)]
 pub(crate) mod pipes;

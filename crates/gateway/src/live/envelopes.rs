@@ -1,130 +1,82 @@
-//! What a stream says to sinks: an envelope for each event that has one, numbered, and offered to every sink.
+//! The sinks as a subscriber of a stream: each entry of its journal becomes an envelope, which is offered to every sink.
 
 use std::sync::Arc;
 
-use rtms_proto::{
-    event::{Event, Odd},
-    signaling::StreamStart,
+use rtms_client::queue::News;
+use rtms_proto::signaling::StreamStart;
+use rtms_record::{
+    Input, Note,
+    journal::entry::{Entry, Word},
 };
-use rtms_record::ledger::SpanChange;
 use rtms_sink::{
     delivery::Delivery,
-    envelope::{Body, Envelope, Speaker, VERSION},
+    envelope::{Body, Envelope, OtherBody, Speaker, VERSION},
     recall::Recall,
 };
 use rtms_wire::{
     SmolStr,
+    codes::product::Product,
     extra::Extra,
-    media::medium::Medium,
     message::{
-        OtherMessage,
         event_update::EventBody,
         text_data::{MediaDataChat, MediaDataTranscript},
     },
-    sequence::Numbering,
+    sequence::SequenceNumber,
+    utterance::Utterance,
 };
 use serde_json::Value;
 
 use crate::{
     clock,
-    live::{ledger_input, packet_fields::PacketFields},
+    live::{
+        hub::{Filter, Hub, Policy, Subscription, Topic},
+        ledger_input,
+    },
 };
 
 /// The envelopes of one stream.
 pub(crate) struct Envelopes {
+    /// None if there are no sinks.
+    subscription: Option<Subscription>,
     sinks: Arc<Vec<Delivery>>,
     /// The next envelope but for its body.
     template: Envelope,
-    numbering: Numbering,
-    packet_fields: PacketFields,
     /// Takes back what was offered.
     recall: Recall,
 }
 
 impl Envelopes {
-    /// Returns the envelopes of a stream that begins or goes on under these numbers.
-    pub(crate) fn new(start: &StreamStart, numbering: Numbering, sinks: Arc<Vec<Delivery>>, recall: Recall) -> Self {
+    /// Subscribes the sinks to a stream. `limit_bytes` of its words may wait until they are offered.
+    pub(crate) fn new(
+        start: &StreamStart,
+        hub: &Hub,
+        limit_bytes: usize,
+        sinks: Arc<Vec<Delivery>>,
+        recall: Recall,
+    ) -> Self {
+        let subscribe = || hub.subscribe(Filter::of(&[Topic::Words]), Policy::DropByClass { limit_bytes });
         let template = Envelope {
             version: VERSION,
             rtms_stream_id: start.stream_id.clone(),
             product: start.product,
             instance: start.instance.clone(),
             sequence: 0,
-            id: numbering.last(),
+            id: SequenceNumber::default(),
             received_at: clock::unix_millis(),
             body: Body::Started,
         };
-        Self { sinks, template, numbering, packet_fields: PacketFields::default(), recall }
+        Self { subscription: (!sinks.is_empty()).then(subscribe), sinks, template, recall }
     }
 
-    /// Publishes what an event says. Media themselves go to no sink.
-    pub(crate) fn take(&mut self, event: &Event) {
-        if self.sinks.is_empty() {
-            return;
-        }
-        let body = match event {
-            Event::MediaOpen { media, granted } => {
-                for medium in media.iter() {
-                    self.publish(Body::MediumOpen { medium, granted: granted.clone() });
-                }
-                None
+    /// Offers what has come since the last time. Sinks have queues of their own, so this never waits.
+    pub(crate) fn offer(&mut self) {
+        while let Some(Ok(news)) = self.subscription.as_mut().map(|subscription| subscription.try_next_news()) {
+            // What is lost here shows in the numbers of what follows.
+            if let News::Event(item) = news
+                && let Input::Word(entry) = item.input
+            {
+                self.offer_entry(&entry);
             }
-            Event::Audio(data) => self.packet_fields.news(Medium::Audio, data),
-            Event::Video(data) => self.packet_fields.news(Medium::Video, data),
-            Event::Deskshare(data) => self.packet_fields.news(Medium::Deskshare, data),
-            Event::Transcript(line) => Some(transcript(line)),
-            Event::Chat(message) => Some(chat(message)),
-            Event::Update(event) => Some(Body::EventUpdate {
-                event: SmolStr::new_static(event.name(self.template.product)),
-                update: fields(event),
-            }),
-            Event::MediumUnavailable { medium, error } => {
-                Some(Body::MediumUnavailable { medium: *medium, why: error.to_string() })
-            }
-            Event::StreamState { state, reason, timestamp: _ } => {
-                Some(Body::StreamState { state: *state, reason: *reason })
-            }
-            Event::SessionState { session, state, reason, timestamp: _ } => {
-                Some(Body::SessionState { session: session.clone(), state: *state, reason: *reason })
-            }
-            Event::Interrupted { why, .. } => Some(Body::Interrupted { why: why.clone() }),
-            Event::Odd(Odd::UnknownMessage(OtherMessage { msg_type, fields: message })) => {
-                Some(Body::UnknownMessage { msg_type: *msg_type, message: message.clone() })
-            }
-            Event::SignalingOpen
-            | Event::GrantDiffers { .. }
-            | Event::VideoSubscription { .. }
-            | Event::VideoAsked { .. }
-            | Event::VideoVoid { .. }
-            | Event::Reconnecting
-            | Event::AttemptFailed { .. }
-            | Event::DuplicatesRemoved { .. }
-            | Event::Odd(_)
-            // It is published once the recording is closed.
-            | Event::Ended(_) => None,
-        };
-        if let Some(body) = body {
-            self.publish(body);
-        }
-    }
-
-    /// Publishes changes of the ledger.
-    pub(crate) fn spans(&mut self, spans: Vec<SpanChange>) {
-        for change in spans {
-            self.publish(Body::LedgerSpan(ledger_input::span(change)));
-        }
-    }
-
-    /// Publishes a body under the next number.
-    pub(crate) fn publish(&mut self, body: Body) {
-        self.template.sequence += 1;
-        self.template.id = self.numbering.give();
-        if self.sinks.is_empty() {
-            return;
-        }
-        let envelope = Arc::new(Envelope { body, received_at: clock::unix_millis(), ..self.template.clone() });
-        for sink in self.sinks.iter() {
-            sink.offer_under(envelope.clone(), &self.recall);
         }
     }
 
@@ -132,9 +84,39 @@ impl Envelopes {
     pub(crate) fn recall(&mut self) {
         std::mem::take(&mut self.recall).recall();
     }
+
+    fn offer_entry(&mut self, entry: &Entry) {
+        self.template.sequence += 1;
+        let body = body(&entry.word, self.template.product);
+        let (id, received_at) = (entry.number, entry.at);
+        let envelope = Arc::new(Envelope { id, received_at, body, ..self.template.clone() });
+        for sink in &*self.sinks {
+            sink.offer_under(envelope.clone(), &self.recall);
+        }
+    }
 }
 
-fn transcript(line: &MediaDataTranscript) -> Body {
+fn body(word: &Word, product: Product) -> Body {
+    match word {
+        Word::Transcript { message, utterance } => transcript(message, utterance),
+        Word::Chat(message) => chat(message),
+        Word::Event(update) => {
+            Body::EventUpdate { event: SmolStr::new_static(update.event.name(product)), update: fields(&update.event) }
+        }
+        Word::Note(note) | Word::Unlisted(note) => of_note(note),
+        Word::Span(change) => Body::LedgerSpan(ledger_input::span(change.clone())),
+    }
+}
+
+/// A note's kind and fields are those of a body, and a kind that has no body of its own goes out as it is.
+fn of_note(note: &Note) -> Body {
+    let mut fields = note.fields.clone();
+    fields.insert("kind".into(), note.kind.as_str().into());
+    serde_json::from_value(Value::Object(fields))
+        .unwrap_or_else(|_| Body::Other(OtherBody { kind: note.kind.clone(), fields: note.fields.clone() }))
+}
+
+fn transcript(line: &MediaDataTranscript, utterance: &Utterance) -> Body {
     Body::Transcript {
         speaker: Speaker {
             user_id: line.user_id.clone(),
@@ -148,6 +130,7 @@ fn transcript(line: &MediaDataTranscript) -> Body {
         attribute: line.attribute,
         sentence_id: line.sentence_id,
         timestamp: line.timestamp,
+        utterance: Some(utterance.clone()),
         extra: line.extra.clone(),
     }
 }

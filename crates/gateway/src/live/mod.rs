@@ -1,14 +1,15 @@
-//! A running stream: the registry of all that run here, the task of each, and what follows its events: figures, log,
-//! envelopes, ledger, recording and wire log.
+//! A running stream: the registry of all that run here, the task of each, and its hub with all that
+//! subscribes to it.
 
 mod envelopes;
 mod event_log;
 mod figures;
+mod hub;
+mod journal;
 pub(crate) mod ledger_input;
 mod packet_fields;
 pub(crate) mod progress;
 mod reached;
-mod recorded_events;
 pub(crate) mod recording;
 pub mod registry;
 pub(crate) mod repeats;
@@ -20,3 +21,4 @@ pub(crate) mod tenure;
 mod unknown_messages;
 mod waiting_room;
 pub(crate) mod wire_log;
+mod words;

@@ -1,15 +1,16 @@
-//! Fields of media packets that no document names, for sinks: those of a person's packet if they differ from the packet before.
+//! Fields of media packets that no document names: those of a person's packet if they differ from the packet before.
 
 use std::collections::BTreeMap;
 
-use rtms_sink::envelope::{Body, Speaker};
+use rtms_record::Note;
 use rtms_wire::{
     extra::Extra,
     ids::{ChannelId, UserId},
     media::medium::Medium,
     message::media_data::MediaData,
-    time,
+    time::{self, UnixMillis},
 };
+use serde_json::json;
 
 /// The people of a stream whose last fields are remembered. Beyond that all are forgotten, and reported once more.
 const MAX_PEOPLE: usize = 1024;
@@ -19,8 +20,9 @@ const MAX_PEOPLE: usize = 1024;
 pub(crate) struct PacketFields(BTreeMap<(Medium, Option<UserId>, Option<ChannelId>), Extra>);
 
 impl PacketFields {
-    /// Returns what a packet has beyond the documented fields; none if that is what the packet before it had.
-    pub(crate) fn news(&mut self, medium: Medium, data: &MediaData) -> Option<Body> {
+    /// Returns what a packet that came at this time has beyond the documented fields; none if that is what the packet
+    /// before it had.
+    pub(crate) fn news(&mut self, medium: Medium, data: &MediaData, at: UnixMillis) -> Option<Note> {
         if data.extra.is_empty() && self.0.is_empty() {
             return None;
         }
@@ -39,12 +41,14 @@ impl PacketFields {
             }
             self.0.insert(who, extra.clone());
         }
-        let speaker = Speaker {
-            user_id: data.user_id.clone(),
-            user_name: data.user_name.clone(),
-            channel_id: data.channel_id.clone(),
-        };
-        Some(Body::PacketFields { medium, speaker, timestamp: data.timestamp, extra })
+        let mut fields = Extra::new();
+        fields.insert("medium".into(), json!(medium));
+        fields.extend(data.user_id.as_ref().map(|user_id| ("user_id".into(), json!(user_id))));
+        fields.extend(data.user_name.as_ref().map(|user_name| ("user_name".into(), json!(user_name))));
+        fields.extend(data.channel_id.as_ref().map(|channel_id| ("channel_id".into(), json!(channel_id))));
+        fields.insert("timestamp".into(), json!(data.timestamp));
+        fields.insert("extra".into(), extra.into());
+        Some(Note { at, kind: "packet_fields".into(), fields })
     }
 }
 
@@ -62,10 +66,13 @@ mod tests {
     #[test]
     fn fields_are_reported_when_they_differ_from_those_of_the_packet_before() {
         let mut fields = PacketFields::default();
-        let mut told = |user_id, extra| match fields.news(Medium::Audio, &packet(user_id, extra)) {
-            Some(Body::PacketFields { extra, .. }) => Some(serde_json::Value::Object(extra)),
-            Some(other) => panic!("{other:?}"),
-            None => None,
+        let mut told = |user_id, extra| {
+            let note = fields.news(Medium::Audio, &packet(user_id, extra), UnixMillis(5))?;
+            assert_eq!(
+                (note.fields["medium"].clone(), note.fields["user_id"].clone()),
+                (json!("audio"), json!(user_id))
+            );
+            note.fields.get("extra").cloned()
         };
 
         assert_eq!(told(1, json!({})), None);
@@ -82,7 +89,7 @@ mod tests {
     fn people_without_number_do_not_fill_the_memory() {
         let mut fields = PacketFields::default();
         for user_id in 0..5_000 {
-            assert!(fields.news(Medium::Video, &packet(user_id, json!({"gain": 1}))).is_some());
+            assert!(fields.news(Medium::Video, &packet(user_id, json!({"gain": 1})), UnixMillis(5)).is_some());
             assert!(fields.0.len() <= MAX_PEOPLE);
         }
     }

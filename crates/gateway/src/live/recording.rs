@@ -1,4 +1,5 @@
-//! Recording off the sockets' threads: events are gathered for a moment and written in one go on a blocking thread.
+//! The recorder as a subscriber of its stream: what its queue has gathered for a moment is written in one go on a blocking
+//! thread, off the sockets' threads.
 //!
 //! Files that cannot be opened are tried again until the stream ends, and inputs meanwhile wait in
 //! `waiting_room.rs`. Files that cannot be written keep what they can in memory and try again with each sync.
@@ -10,8 +11,11 @@ use std::{
 };
 
 use cpu_time::ThreadTime;
+use rtms_client::queue::{Dropped, News};
 use rtms_record::{
-    Ending, Input, Loss, Manifest, Options, RecordError, Recorder, RecordingAbout, Summary, layout,
+    Ending, Input, Loss, Manifest, Note, Options, RecordError, Recorder, RecordingAbout, Summary,
+    journal::entry::Entry,
+    layout,
     ledger::{Cause, Change, LedgerReport, SpanChange, When},
     manifest::RecordingState,
 };
@@ -30,6 +34,8 @@ use tracing::{error, info, warn};
 use crate::{
     clock,
     live::{
+        hub::{Item, Subscription},
+        journal::LastWords,
         ledger_input,
         tenure::Tenure,
         waiting_room::{LedgerOnly, Timed, WaitingRoom},
@@ -39,11 +45,8 @@ use crate::{
     trouble::Trouble,
 };
 
-/// The time for which events are gathered before they are written, so that a write serves many packets of many people.
+/// The time for which items are gathered before they are written, so that a write serves many packets of many people.
 const GATHER: Duration = Duration::from_millis(100);
-
-/// The most events that are gathered. Further ones wait in the stream's queue, which knows what to drop first.
-const MAX_GATHERED: usize = 16_384;
 
 /// The waits between tries to open a recording; the last is repeated.
 const OPEN_AGAIN_AFTER: [Duration; 5] = [
@@ -183,6 +186,10 @@ impl Account {
 pub(crate) struct End {
     pub(crate) why: String,
     pub(crate) stop_reason: Option<StopReason>,
+    /// The note of it for the journal.
+    pub(crate) note: Note,
+    /// What the journal does not have yet.
+    pub(crate) last_words: LastWords,
     /// The change if no medium was opened before either, as far as the books show.
     pub(crate) if_blank: Option<Input>,
     /// The change in any case.
@@ -193,24 +200,32 @@ pub(crate) struct End {
 pub(crate) enum Books {
     /// Files, with the ledger in them.
     Recorded(Box<Recording>),
-    /// It is not recorded; its ledger is published to sinks.
+    /// It is not recorded; its ledger is published all the same.
     Unrecorded(Box<Unrecorded>),
 }
 
 impl Books {
-    /// Whether there is room for more. If not, the caller leaves events where they are until [`Self::turn`] returns.
-    pub(crate) fn has_room(&self) -> bool {
+    /// The folder of the recording, once it is open.
+    pub(crate) fn folder(&self) -> Option<&Path> {
         match self {
-            Self::Recorded(recording) => recording.has_room(),
+            Self::Recorded(recording) => recording.folder.as_deref(),
+            Self::Unrecorded(_) => None,
+        }
+    }
+
+    /// Whether there are no files, and the next try to open them is some time away.
+    pub(crate) fn is_closed(&self) -> bool {
+        match self {
+            Self::Recorded(recording) => matches!(recording.state, State::Closed(..)),
             Self::Unrecorded(_) => true,
         }
     }
 
-    /// Takes something in. Never waits.
-    pub(crate) fn push(&mut self, input: Input) {
+    /// What the books lost because they were too slow.
+    pub(crate) fn dropped(&self) -> Dropped {
         match self {
-            Self::Recorded(recording) => recording.push(input),
-            Self::Unrecorded(unrecorded) => unrecorded.ledger.take(&input, clock::unix_millis()),
+            Self::Recorded(recording) => recording.subscription.dropped(),
+            Self::Unrecorded(unrecorded) => unrecorded.subscription.dropped(),
         }
     }
 
@@ -219,27 +234,27 @@ impl Books {
     pub(crate) async fn turn(&mut self) -> Vec<SpanChange> {
         match self {
             Self::Recorded(recording) => recording.turn().await,
-            Self::Unrecorded(unrecorded) => {
-                unrecorded.tick.tick().await;
-                unrecorded.ledger.take_span_changes(clock::unix_millis())
-            }
+            Self::Unrecorded(unrecorded) => unrecorded.turn().await,
         }
     }
 
-    /// Closes the files, if there are any. Returns the account of the stream and the last changed spans of its ledger.
-    pub(crate) async fn finish(self, end: End) -> (Account, Vec<SpanChange>) {
-        let (account, mut spans) = match self {
+    /// Closes the files, if there are any. Returns the account of the stream and the last entries of its journal: the
+    /// changes of the ledger since the last turn, and the note of the end.
+    pub(crate) async fn finish(self, end: End) -> (Account, Vec<Arc<Entry>>) {
+        match self {
             Self::Recorded(recording) => recording.finish(end).await,
             Self::Unrecorded(mut unrecorded) => {
+                unrecorded.take_in();
+                let now = clock::unix_millis();
                 for input in end.if_blank.iter().chain(&end.last) {
-                    unrecorded.ledger.take(input, clock::unix_millis());
+                    unrecorded.ledger.take(input, now);
                 }
-                let spans = unrecorded.ledger.take_span_changes(clock::unix_millis());
-                (Account::of_ledger(unrecorded.ledger.account(), Recorded::Unwanted), spans)
+                let mut last_words = end.last_words;
+                last_words.conclude(unrecorded.ledger.last_span_changes(now), end.note);
+                let account = Account::of_ledger(unrecorded.ledger.account(), Recorded::Unwanted);
+                (account, last_words.into_entries())
             }
-        };
-        spans.extend(account.ledger.as_ref().map(ledger_input::closing).unwrap_or_default());
-        (account, spans)
+        }
     }
 
     /// Closes the files as they are, because they are to be deleted.
@@ -253,22 +268,50 @@ impl Books {
 
 /// The ledger of a stream that is not recorded.
 pub(crate) struct Unrecorded {
+    subscription: Subscription,
     ledger: LedgerOnly,
+    /// When what was gathered is taken in.
+    gathered: tokio::time::Interval,
+    /// When the changes are published.
     tick: tokio::time::Interval,
 }
 
 impl Unrecorded {
-    pub(crate) fn new(about: &RecordingAbout, every: Duration) -> Self {
-        let mut tick = interval(every);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self { ledger: LedgerOnly::new(about, clock::unix_millis()), tick }
+    pub(crate) fn new(about: &RecordingAbout, every: Duration, subscription: Subscription) -> Self {
+        let (gathered, tick) = (relaxed(GATHER), relaxed(every));
+        Self { subscription, ledger: LedgerOnly::new(about, clock::unix_millis()), gathered, tick }
+    }
+
+    async fn turn(&mut self) -> Vec<SpanChange> {
+        tokio::select! {
+            biased;
+            _ = self.tick.tick() => {
+                self.take_in();
+                self.ledger.take_span_changes(clock::unix_millis())
+            }
+            _ = self.gathered.tick(), if !self.subscription.is_empty() => {
+                self.take_in();
+                Vec::new()
+            }
+            else => std::future::pending().await,
+        }
+    }
+
+    fn take_in(&mut self) {
+        for (input, at) in gathered(&mut self.subscription) {
+            self.ledger.take(&input, at);
+        }
     }
 }
 
 /// The recording of one stream.
 pub(crate) struct Recording {
     state: State,
+    subscription: Subscription,
+    /// What comes before that which the subscription has.
     gathered: Vec<Timed>,
+    /// The folder that was opened last.
+    folder: Option<PathBuf>,
     tick: tokio::time::Interval,
     synced: Instant,
     setup: RecordingSetup,
@@ -319,9 +362,8 @@ impl Recording {
         was_connected: bool,
         metrics: Arc<Metrics>,
         tenure: Tenure,
+        subscription: Subscription,
     ) -> Self {
-        let mut tick = interval(GATHER);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut unopened = Unopened::new(&about);
         if was_connected {
             unopened.room.take_for_ledger(&ledger_input::lost_from_the_start(Cause::Restart), clock::unix_millis());
@@ -329,8 +371,10 @@ impl Recording {
         let opening = unopened.open(&setup, &about);
         Self {
             state: State::Opening(unopened, opening),
+            subscription,
             gathered: Vec::new(),
-            tick,
+            folder: None,
+            tick: relaxed(GATHER),
             synced: Instant::now(),
             setup,
             about,
@@ -338,20 +382,6 @@ impl Recording {
             metrics,
             failing: Trouble::default(),
             tenure,
-        }
-    }
-
-    /// Whether there is room for more. If not, the caller leaves events where they are until [`Self::turn`] returns.
-    fn has_room(&self) -> bool {
-        self.gathered.len() < MAX_GATHERED
-    }
-
-    /// Takes something to record. Never waits.
-    fn push(&mut self, input: Input) {
-        let now = clock::unix_millis();
-        match &mut self.state {
-            State::Closed(unopened, _) | State::Opening(unopened, _) => unopened.room.take(input, now),
-            State::Idle(_) | State::Writing(_) | State::Between => self.gathered.push((input, now)),
         }
     }
 
@@ -369,14 +399,14 @@ impl Recording {
             State::Opening(unopened, opening) => {
                 tokio::select! {
                     opened = opening => self.opened(opened),
-                    _ = self.tick.tick(), if unopened.tries > 0 => {}
+                    _ = self.tick.tick(), if unopened.tries > 0 || !self.subscription.is_empty() => {}
                 }
                 self.spans_of_waiting()
             }
             State::Idle(_) => {
                 self.tick.tick().await;
                 let sync = self.synced.elapsed() >= self.setup.sync_every;
-                if sync || !self.gathered.is_empty() {
+                if sync || !self.gathered.is_empty() || !self.subscription.is_empty() {
                     self.start_writing(sync);
                 }
                 Vec::new()
@@ -389,7 +419,15 @@ impl Recording {
         }
     }
 
+    /// Lets what has come wait for the files.
+    fn let_wait(&mut self) {
+        if let State::Closed(unopened, _) | State::Opening(unopened, _) = &mut self.state {
+            gathered(&mut self.subscription).for_each(|(input, at)| unopened.room.take(input, at));
+        }
+    }
+
     fn spans_of_waiting(&mut self) -> Vec<SpanChange> {
+        self.let_wait();
         match &mut self.state {
             State::Closed(unopened, _) | State::Opening(unopened, _)
                 if self.synced.elapsed() >= self.setup.sync_every =>
@@ -412,6 +450,7 @@ impl Recording {
     }
 
     fn opened(&mut self, opened: Result<Result<Box<Recorder>, RecordError>, tokio::task::JoinError>) {
+        self.let_wait();
         let State::Opening(mut unopened, _) = std::mem::replace(&mut self.state, State::Between) else { return };
         let why = match opened {
             Ok(Ok(recorder)) => {
@@ -423,6 +462,7 @@ impl Recording {
                 let lost = is_lost.then(|| ledger_input::lost_from_the_start(Cause::Restart));
                 self.gathered = lost.into_iter().map(|input| (input, now)).collect();
                 self.gathered.extend(unopened.room.leave(now));
+                self.folder = Some(recorder.folder().to_owned());
                 self.state = State::Idle(recorder);
                 return;
             }
@@ -453,7 +493,7 @@ impl Recording {
         if sync {
             self.synced = Instant::now();
         }
-        let inputs = std::mem::take(&mut self.gathered);
+        let inputs = self.take_gathered();
         let metrics = self.metrics.clone();
         let now = clock::unix_millis();
         self.state = State::Writing(tokio::task::spawn_blocking(move || {
@@ -462,6 +502,12 @@ impl Recording {
             metrics.recorded_for(started.elapsed());
             written
         }));
+    }
+
+    fn take_gathered(&mut self) -> Vec<Timed> {
+        let mut inputs = std::mem::take(&mut self.gathered);
+        inputs.extend(gathered(&mut self.subscription));
+        inputs
     }
 
     fn settle(&mut self, written: Result<Written, tokio::task::JoinError>) -> Vec<SpanChange> {
@@ -475,7 +521,7 @@ impl Recording {
                 self.metrics.record_error();
                 error!(%panic, "the recorder broke, opening the recording again");
                 let mut unopened = Unopened::new(&self.about);
-                for (input, at) in std::mem::take(&mut self.gathered) {
+                for (input, at) in self.take_gathered() {
                     unopened.room.take(input, at);
                 }
                 unopened.tries = 1;
@@ -504,8 +550,8 @@ impl Recording {
     }
 
     /// Writes what is left and closes the files.
-    async fn finish(mut self, end: End) -> (Account, Vec<SpanChange>) {
-        let End { why, stop_reason, if_blank, last } = end;
+    async fn finish(mut self, end: End) -> (Account, Vec<Arc<Entry>>) {
+        let End { why, stop_reason, note, mut last_words, if_blank, last } = end;
         let mut spans = self.wait().await;
         if let State::Closed(unopened, _) = &self.state
             && !unopened.is_final
@@ -514,31 +560,37 @@ impl Recording {
             self.try_to_open();
             spans.extend(self.wait().await);
         }
+        self.let_wait();
+        let inputs = self.take_gathered();
         let recorder = match self.state {
             State::Idle(recorder) => recorder,
             State::Closed(mut unopened, _) => {
                 for input in if_blank.into_iter().chain(last) {
                     unopened.room.take(input, clock::unix_millis());
                 }
-                spans.extend(unopened.room.take_span_changes(clock::unix_millis()));
+                spans.extend(unopened.room.last_span_changes(clock::unix_millis()));
+                last_words.conclude(spans, note);
                 let why = unopened.why.unwrap_or_default();
                 let account = Account::of_ledger(unopened.room.account(), failed(why));
                 if self.setup.deadline.has_begun() && !unopened.is_final {
                     let stream_id = Some(&self.about.stream_id);
                     self.setup.deadline.leave("recording", stream_id, "the disk", &account.loss.to_string());
                 }
-                return (account, spans);
+                return (account, last_words.into_entries());
             }
             State::Opening(..) | State::Writing(_) | State::Between => {
                 let account = (LedgerOnly::new(&self.about, clock::unix_millis())).account();
-                return (Account::of_ledger(account, failed("the recorder broke".into())), spans);
+                last_words.conclude(spans, note);
+                return (Account::of_ledger(account, failed("the recorder broke".into())), last_words.into_entries());
             }
         };
         let now = clock::unix_millis();
-        let mut inputs = std::mem::take(&mut self.gathered);
+        let mut inputs = inputs;
         let is_blank = recorder.is_blank();
         inputs.extend(if_blank.filter(|_| is_blank).into_iter().chain(last).map(|input| (input, now)));
-        let mut closing = Closing { recorder, ending: Ending { stop_reason, why, at: now }, inputs, gives_up: false };
+        let ending = Ending { stop_reason, why, at: now };
+        let mut closing = Closing { recorder, ending, inputs, gives_up: false, spans, note, last_words };
+        let (mut spare, end_note) = (closing.last_words.spare(), closing.note.clone());
         let mut waits = CLOSE_AGAIN_AFTER.iter();
         loop {
             if self.tenure.is_over() {
@@ -558,14 +610,14 @@ impl Recording {
                     self.metrics.record_error();
                     error!(%panic, "the recorder broke while closing");
                     let account = (LedgerOnly::new(&self.about, now)).account();
-                    return (Account::of_ledger(account, failed("the recorder broke".into())), spans);
+                    spare.conclude([], end_note);
+                    return (Account::of_ledger(account, failed("the recorder broke".into())), spare.into_entries());
                 }
             };
-            spans.extend(tried.recorder.take_span_changes());
             let error = match closed {
                 Ok(summary) => {
                     self.setup.name_unsummed(&summary);
-                    return (Account::of_recording(&summary), spans);
+                    return (Account::of_recording(&summary), tried.last_words.into_entries());
                 }
                 Err(error) => error,
             };
@@ -584,7 +636,8 @@ impl Recording {
                     why: format!("it could not be closed: {why}"),
                     unclosed: unclosed.ok().map(Box::new),
                 };
-                return (Account { recorded, ..Account::of_manifest(&manifest) }, spans);
+                tried.conclude();
+                return (Account { recorded, ..Account::of_manifest(&manifest) }, tried.last_words.into_entries());
             }
             let wait = waits.next().filter(|_| !self.setup.deadline.is_over(StopShare::WireLog));
             match wait {
@@ -647,9 +700,21 @@ struct Closing {
     inputs: Vec<Timed>,
     /// Whether data that cannot be written is given up.
     gives_up: bool,
+    /// Changes of the ledger that nobody has heard of.
+    spans: Vec<SpanChange>,
+    /// The note of the end.
+    note: Note,
+    last_words: LastWords,
 }
 
 impl Closing {
+    /// Says the last changes of the ledger, and the end.
+    fn conclude(&mut self) {
+        self.spans.extend(self.recorder.take_span_changes());
+        self.spans.extend(ledger_input::closing(&self.recorder.ledger().report()));
+        self.last_words.conclude(std::mem::take(&mut self.spans), self.note.clone());
+    }
+
     fn run(&mut self, setup: &RecordingSetup, metrics: &Metrics) -> Result<Summary, RecordError> {
         if let Err(error) = handle_all(&mut self.recorder, std::mem::take(&mut self.inputs)) {
             metrics.record_error();
@@ -658,8 +723,29 @@ impl Closing {
         if self.gives_up {
             self.recorder.give_up()?;
         }
+        self.recorder.settle(self.ending.at)?;
+        self.conclude();
+        match self.last_words.write() {
+            Err(error) if self.gives_up => error!(%error, "the journal lacks what was said last"),
+            written => written?,
+        }
         self.recorder.try_finish(&self.ending, &|| setup.may_sum())
     }
+}
+
+/// Returns what a subscription has gathered, and its losses where they came.
+fn gathered(subscription: &mut Subscription) -> impl Iterator<Item = Timed> {
+    std::iter::from_fn(|| match subscription.try_next_news().ok()? {
+        News::Event(Item { input, at }) => Some((input, at)),
+        News::Lost(lost) => Some((ledger_input::lost(lost), clock::unix_millis())),
+    })
+}
+
+/// Returns an interval that does not make up for what it missed.
+fn relaxed(every: Duration) -> tokio::time::Interval {
+    let mut interval = interval(every);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
 }
 
 fn failed(why: String) -> Recorded {

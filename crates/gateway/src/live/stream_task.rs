@@ -1,4 +1,4 @@
-//! One owned stream: the client's events to recording, sinks and counters, until the stream ends.
+//! One owned stream: the client's events to its journal and its hub, until the stream ends.
 
 use std::{
     pin::pin,
@@ -21,21 +21,17 @@ use rtms_proto::{
     next_step::NextStep,
     signaling::StreamStart,
 };
-use rtms_record::RecordingAbout;
-use rtms_sink::{
-    delivery::Delivery,
-    envelope::{Body, Next},
-    recall::Recall,
-};
+use rtms_record::{Input, Note, RecordingAbout, ledger::SpanChange};
+use rtms_sink::{delivery::Delivery, envelope::Next, recall::Recall};
 use rtms_store::{outcome::Outcome, store::Store, summary::Recorded};
 use rtms_wire::{
     Bytes,
     codes::{product::Product, stop_reason::StopReason},
     ids::StreamId,
-    sequence::Numbering,
     time::UnixMillis,
     wire_log::{self, WireLogHeader},
 };
+use serde_json::json;
 use tracing::{Instrument, error, info, info_span, warn};
 
 use crate::{
@@ -44,10 +40,11 @@ use crate::{
         envelopes::Envelopes,
         event_log::EventLog,
         figures::Figures,
+        hub::{Filter, Hub, Item, Policy},
+        journal::{StreamJournal, Syncing},
         ledger_input::{self, ClockPair, LedgerInput},
         progress::{Activity, Progress},
         reached::Reached,
-        recorded_events::RecordedEvents,
         recording::{Account, Books, End, Recording, RecordingSetup, Unrecorded},
         registry::{Live, LiveStream, LiveStreams},
         repeats::RepeatGate,
@@ -55,6 +52,7 @@ use crate::{
         summary,
         tenure::Tenure,
         wire_log::{WireLogHandle, WireLogs},
+        words::{self, Said, Words},
     },
     stop::{Deadline, StopShare},
     telemetry::{Counted, Metrics},
@@ -152,13 +150,22 @@ pub(crate) fn start(
         recall: Recall::default(),
         progress: Arc::default(),
     };
-    let numbering = Numbering::new(tenure.token());
+    let hub = Hub::default();
+    let journal = match &deps.recording {
+        Some(setup) => {
+            let syncing = Syncing { wait_for_disk: setup.options.wait_for_disk, every: setup.sync_every };
+            StreamJournal::recorded(stream_id.clone(), syncing, deps.metrics.clone(), tenure.clone())
+        }
+        None => StreamJournal::in_memory(stream_id.clone(), deps.metrics.clone(), tenure.clone()),
+    };
     let task = StreamTask {
-        envelopes: Envelopes::new(&known, numbering, deps.sinks.clone(), handle.recall.clone()),
+        envelopes: Envelopes::new(&known, &hub, queue_bytes, deps.sinks.clone(), handle.recall.clone()),
+        hub,
+        journal,
         figures: Figures::new(stream_id.clone(), deps.store.clone(), deps.metrics.clone()),
         event_log: EventLog::default(),
         reached: Reached::default(),
-        recorded_events: RecordedEvents::default(),
+        words: Words::default(),
         stream_id,
         product,
         deps,
@@ -186,7 +193,9 @@ struct StreamTask {
     event_log: EventLog,
     envelopes: Envelopes,
     reached: Reached,
-    recorded_events: RecordedEvents,
+    words: Words,
+    journal: StreamJournal,
+    hub: Hub,
     wire_log: Option<WireLogHandle>,
     ledger_input: LedgerInput,
     /// Whether an earlier run was connected.
@@ -204,17 +213,18 @@ struct StreamTask {
 impl StreamTask {
     async fn run(mut self, mut events: EventReceiver, about: RecordingAbout, clocks: Option<ClockPair>) -> Finished {
         info!(product = %self.product, "joining");
-        self.envelopes.publish(Body::Started);
+        self.journal.say(words::started(clock::unix_millis()), clock::unix_millis());
         let started_at = about.started_at;
         self.progress.begin(Activity::Opening);
         let mut books = self.open_books(about);
         self.progress.begin(Activity::Receiving);
         for input in ledger_input::opening(self.deps.config.media, self.product, clocks, started_at) {
-            books.push(input);
+            self.publish(input);
         }
         let (mut leave, mut over) = (pin!(self.tenure.leave()), pin!(self.tenure.over()));
         let mut is_left = false;
         let ending = loop {
+            self.pass_on();
             let news = tokio::select! {
                 biased;
                 () = &mut leave, if !is_left => {
@@ -226,15 +236,16 @@ impl StreamTask {
                 // It was left, and its driver has not reported it in time.
                 () = &mut over, if is_left => break Ending::Abandoned,
                 spans = books.turn() => {
-                    self.envelopes.spans(spans);
+                    self.turned(&books, spans);
                     continue;
                 }
-                news = events.next_news(), if books.has_room() => news,
+                () = self.journal.turn() => continue,
+                news = events.next_news() => news,
             };
             match news {
                 Some(News::Event(Event::Ended(ending))) => break ending,
-                Some(News::Event(event)) => self.take(event, &mut books).await,
-                Some(News::Lost(lost)) => books.push(ledger_input::lost(lost)),
+                Some(News::Event(event)) => self.take(event).await,
+                Some(News::Lost(lost)) => self.publish(ledger_input::lost(lost)),
                 // The driver reports an end before it returns, so this is its panic.
                 None => break Ending::Abandoned,
             }
@@ -247,7 +258,7 @@ impl StreamTask {
             }
             Ending::Stopped { .. } | Ending::Closed { .. } | Ending::Abandoned | Ending::Failed(_) => ending,
         };
-        let dropped = events.dropped();
+        let dropped = events.dropped() + books.dropped();
         if dropped.total() > 0 {
             warn!(?dropped, "events were dropped because the disk was too slow");
         }
@@ -264,16 +275,55 @@ impl StreamTask {
     }
 
     fn open_books(&self, about: RecordingAbout) -> Books {
+        let policy = Policy::DropByClass { limit_bytes: self.deps.queue_bytes };
+        let subscription = self.hub.subscribe(Filter::ALL, policy);
         match self.deps.recording.clone() {
             Some(setup) => {
                 let (metrics, tenure) = (self.deps.metrics.clone(), self.tenure.clone());
-                Books::Recorded(Box::new(Recording::open(setup, about, self.was_connected, metrics, tenure)))
+                let recording = Recording::open(setup, about, self.was_connected, metrics, tenure, subscription);
+                Books::Recorded(Box::new(recording))
             }
-            None => Books::Unrecorded(Box::new(Unrecorded::new(&about, self.deps.ledger_every))),
+            None => Books::Unrecorded(Box::new(Unrecorded::new(&about, self.deps.ledger_every, subscription))),
         }
     }
 
-    async fn end(mut self, ending: Ending, books: Books) -> Finished {
+    /// Publishes something that is no word.
+    fn publish(&self, input: Input) {
+        self.hub.publish(Item { input, at: clock::unix_millis() });
+    }
+
+    /// Publishes what the journal has by now.
+    fn pass_on(&mut self) {
+        for input in self.journal.take_ready() {
+            self.publish(input);
+        }
+        self.envelopes.offer();
+    }
+
+    /// Takes what follows from a turn of the books.
+    fn turned(&mut self, books: &Books, spans: Vec<SpanChange>) {
+        match books.folder() {
+            Some(folder) => self.journal.keep_in(folder),
+            None if books.is_closed() => self.journal.go_without(),
+            None => {}
+        }
+        let now = clock::unix_millis();
+        spans.into_iter().for_each(|span| self.journal.say(Said::Span(span), now));
+    }
+
+    /// Waits until the journal has what was said, or cannot have it now.
+    async fn settle_journal(&mut self, books: &mut Books) {
+        self.pass_on();
+        while !self.journal.is_settled() {
+            tokio::select! {
+                spans = books.turn() => self.turned(books, spans),
+                () = self.journal.turn() => {}
+            }
+            self.pass_on();
+        }
+    }
+
+    async fn end(mut self, ending: Ending, mut books: Books) -> Finished {
         let (stop_reason, mut why) = explain(&ending);
         if let (Ending::Stopped { .. }, Some(not_open)) = (&ending, self.reached.why_not_open()) {
             why += "; ";
@@ -299,36 +349,48 @@ impl StreamTask {
                 self.deps.deadline.leave("wire log", Some(&self.stream_id), "the disk", lost);
             }
         }
-        let summary;
+        let note = ended_note(stop_reason, &why, next);
+        let (summary, last);
         if revoked::is_revocation(stop_reason) {
             // Before the end is published: a reader of that event finds nothing any more.
             self.envelopes.recall();
             self.progress.begin(Activity::Deleting);
             // At once, for a sink goes on delivering meanwhile. If it fails, the deletion below does it again.
             self.deps.revocations.forget(&self.stream_id).await;
+            let mut last_words = self.journal.spare_words();
+            self.journal.discard().await;
             books.discard().await;
             // If it fails, the worker goes on with it.
             self.deps.revocations.delete(&self.stream_id).await;
+            last_words.conclude([], note);
+            last = last_words.into_entries();
             summary = None;
         } else {
+            self.progress.begin(Activity::ClosingRecording);
+            let over = self.tenure.over();
+            tokio::select! {
+                () = self.settle_journal(&mut books) => {}
+                () = over => {}
+            }
             let end = End {
                 why: why.clone(),
                 stop_reason,
+                note,
+                last_words: self.journal.into_last_words(),
                 if_blank: LedgerInput::never_connected(&ending).filter(|_| !self.reached.is_open()),
                 last: self.ledger_input.ending(&ending, self.stopped_at.get().copied(), clock::unix_millis()),
             };
-            self.progress.begin(Activity::ClosingRecording);
             let finished = tokio::select! {
                 finished = books.finish(end) => Some(finished),
                 () = self.tenure.over() => None,
             };
-            let Some((account, spans)) = finished else {
+            let Some((account, entries)) = finished else {
                 // It is left as a crash would leave it, and the next owner of the stream continues it.
                 warn!("the lease is over before the recording could be closed");
                 return Finished { stream_id: self.stream_id, outcome: Outcome::HandedOver };
             };
-            self.envelopes.spans(spans);
             report_account(&account);
+            last = entries;
             summary = Some(summary::of_run(&ending, self.reached.is_open(), &account));
         }
         if !matches!(ending, Ending::Abandoned) {
@@ -337,7 +399,10 @@ impl StreamTask {
             self.deps.metrics.ended_as(state, &loss, self.counted.as_ref());
             info!(%state, lost = %loss, "the stream is accounted for");
         }
-        self.envelopes.publish(Body::Ended { stop_reason, why: why.clone(), next });
+        for entry in last {
+            self.hub.publish(Item { input: Input::Word(entry), at: clock::unix_millis() });
+        }
+        self.envelopes.offer();
         let outcome = match ending {
             Ending::Abandoned => Outcome::HandedOver,
             Ending::Stopped { .. } | Ending::Closed { .. } | Ending::Failed(_) => {
@@ -347,24 +412,30 @@ impl StreamTask {
         Finished { stream_id: self.stream_id, outcome }
     }
 
-    /// Gives an event to everything that follows the stream. The recording comes last, as it takes the payload.
-    async fn take(&mut self, event: Event, books: &mut Books) {
+    /// Gives an event to everything that follows the stream here, and to journal and hub, which take the payload.
+    async fn take(&mut self, event: Event) {
         self.live.take(&event);
         self.reached.take(&event);
         self.figures.take(&event);
         self.event_log.take(&event, &self.ledger_input, &self.deps.repeats);
-        self.envelopes.take(&event);
         if event == Event::SignalingOpen
             && let Some(stream) = self.close_when_open.take()
         {
             info!("asking Zoom to end the stream, as was wanted before");
             stream.close().await;
         }
-        for input in self.ledger_input.changes(&event, clock::unix_millis()) {
-            books.push(input);
+        let now = clock::unix_millis();
+        for input in self.ledger_input.changes(&event, now) {
+            self.hub.publish(Item { input, at: now });
         }
-        self.recorded_events.take(event, |input| books.push(input));
+        let (journal, hub) = (&mut self.journal, &self.hub);
+        self.words.take(event, now, |said| journal.say(said, now), |input| hub.publish(Item { input, at: now }));
     }
+}
+
+/// Returns the note of an end for the journal.
+fn ended_note(stop_reason: Option<StopReason>, why: &str, next: Next) -> Note {
+    words::note(clock::unix_millis(), "ended", json!({ "stop_reason": stop_reason, "why": why, "next": next }))
 }
 
 /// Logs the result of the recording.

@@ -11,6 +11,8 @@ use rtms_record::{
 };
 use rtms_wire::{media::medium::Medium, time::UnixMillis};
 
+use crate::live::ledger_input;
+
 /// The bytes of payload that are kept while files cannot be opened: some seconds of pictures, or minutes of sound.
 const MAX_HELD_BYTES: usize = 16 << 20;
 
@@ -57,6 +59,13 @@ impl LedgerOnly {
 
     pub(crate) fn take_span_changes(&mut self, now: UnixMillis) -> Vec<SpanChange> {
         self.book.take_span_changes(now)
+    }
+
+    /// Returns the changes since they were taken last, and the last span of each medium, closed.
+    pub(crate) fn last_span_changes(&mut self, now: UnixMillis) -> Vec<SpanChange> {
+        let mut spans = self.take_span_changes(now);
+        spans.extend(ledger_input::closing(&self.book.ledger().report()));
+        spans
     }
 
     /// Returns the ledger as it stands, and the loss by it.
@@ -127,6 +136,11 @@ impl WaitingRoom {
 
     pub(crate) fn take_span_changes(&mut self, now: UnixMillis) -> Vec<SpanChange> {
         self.ledger.take_span_changes(now)
+    }
+
+    /// As [`LedgerOnly::last_span_changes`].
+    pub(crate) fn last_span_changes(&mut self, now: UnixMillis) -> Vec<SpanChange> {
+        self.ledger.last_span_changes(now)
     }
 
     /// Returns ledger and loss of a stream whose recording was never opened.

@@ -55,7 +55,7 @@ impl Check {
                         Word::Transcript { .. } => Some(&mut numbers.transcript),
                         Word::Chat(_) => Some(&mut numbers.chat),
                         Word::Event(_) | Word::Note(_) => Some(&mut numbers.events),
-                        Word::Span(_) => None,
+                        Word::Unlisted(_) | Word::Span(_) => None,
                     };
                     if let Some(view) = view {
                         view.insert(entry.number);

@@ -14,10 +14,11 @@ use rtms_wire::{
     },
     sequence::SequenceNumber,
     time::UnixMillis,
+    utterance::Utterance,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{ledger::report::SpanChange, note::Note, utterance::Utterance};
+use crate::{ledger::report::SpanChange, note::Note};
 
 /// Something that a stream says in words, with its number.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -49,6 +50,8 @@ pub enum Word {
     Event(EventUpdate),
     /// A note of ours: a state, a gap, an interruption.
     Note(Note),
+    /// A note that `events.jsonl` leaves out: the manifest says the same, or it may come with every message.
+    Unlisted(Note),
     /// A change of the ledger.
     Span(SpanChange),
 }
@@ -117,19 +120,19 @@ impl Entry {
 }
 
 /// The words of `kind`.
-const KINDS: [&str; 5] = ["transcript", "chat", "event", "note", "span"];
+const KINDS: [&str; 6] = ["transcript", "chat", "event", "note", "unlisted", "span"];
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use rtms_wire::{codes::media::DataMessageAttribute, extra::Extra, ids::UserId, media::medium::Medium};
+    use rtms_wire::{
+        codes::media::DataMessageAttribute, extra::Extra, ids::UserId, media::medium::Medium,
+        utterance::UtteranceChange,
+    };
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::{
-        ledger::word::{Cause, Span, What},
-        utterance::UtteranceChange,
-    };
+    use crate::ledger::word::{Cause, Span, What};
 
     fn numbers() -> impl Strategy<Value = SequenceNumber> {
         (any::<u64>(), any::<u64>()).prop_map(|(token, count)| SequenceNumber { token, count })
@@ -193,7 +196,9 @@ mod tests {
             let span = Span { from: UnixMillis(from), to: UnixMillis(to), what };
             Word::Span(SpanChange { medium: Medium::Chat, span, open })
         });
-        prop_oneof![transcript, chat, event, note, span]
+        let unlisted =
+            extras().prop_map(|fields| Word::Unlisted(Note { at: UnixMillis(5), kind: "started".into(), fields }));
+        prop_oneof![transcript, chat, event, note, unlisted, span]
     }
 
     proptest! {

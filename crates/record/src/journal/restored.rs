@@ -53,7 +53,7 @@ impl Restored {
             match word {
                 Word::Transcript { message, utterance } => utterances.restore(message, utterance),
                 Word::Chat(chat) => chats.push_back((*at, chat.clone())),
-                Word::Event(_) | Word::Note(_) | Word::Span(_) => {}
+                Word::Event(_) | Word::Note(_) | Word::Unlisted(_) | Word::Span(_) => {}
             }
             while chats.front().is_some_and(|(at, _)| *at + AGAIN_WITHIN < newest) {
                 chats.pop_front();

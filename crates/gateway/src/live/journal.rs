@@ -1,0 +1,795 @@
+//! The words of one stream on their way to its subscribers: each gets its number and is in the journal before anybody
+//! hears it.
+//!
+//! A recorded stream has its journal beside its recording. What is said before that is open waits for it. When the disk
+//! fails or hangs, nobody waits for it longer than [`PATIENCE`]: what is said then is heard at once, and stays in memory
+//! until the journal can have it. A stream that is not recorded has its journal in memory.
+
+use std::{
+    collections::VecDeque,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use rtms_record::{
+    Input, Note, RecordError,
+    journal::{
+        JournalOptions, JournalReader, JournalWriter, MemoryJournal, MemoryOptions, Restored,
+        entry::{Entry, Word},
+        error::JournalError,
+    },
+    ledger::SpanChange,
+    utterance::Utterances,
+};
+use rtms_wire::{
+    ids::StreamId,
+    media::medium::Medium,
+    sequence::{Numbering, SequenceNumber},
+    time::UnixMillis,
+    utterance::UtteranceChange,
+};
+use serde_json::json;
+use tokio::{
+    task::{JoinError, JoinHandle},
+    time::{Instant, sleep_until},
+};
+use tracing::{error, info, warn};
+
+use crate::{
+    clock,
+    live::{
+        hub::json_bytes,
+        tenure::Tenure,
+        words::{Said, note},
+    },
+    telemetry::Metrics,
+    trouble::Trouble,
+};
+
+/// The longest time for which a word waits for the disk before it is heard.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The pause before a journal that failed is tried again.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// Entries that wait for a disk that fails. Of more, the oldest are lost to the journal, though not to who heard them.
+const MAX_UNWRITTEN: usize = 16_384;
+
+/// Their bytes, as JSON.
+const MAX_UNWRITTEN_BYTES: usize = 16 << 20;
+
+/// Words that wait for the journal to be opened.
+const MAX_HELD: usize = 1_024;
+
+/// Lines of the transcript that corrections can refer to.
+const MAX_LINES: usize = 50_000;
+
+/// More numbers than the closing of a recording gives.
+const SKIPPED_BY_SPARE: u64 = 1 << 20;
+
+/// When the journal's file is synced.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Syncing {
+    pub(crate) wait_for_disk: bool,
+    pub(crate) every: Duration,
+}
+
+/// The journal of one stream.
+pub(crate) struct StreamJournal {
+    stream_id: StreamId,
+    numbering: Numbering,
+    utterances: Utterances,
+    /// What an earlier owner left; none before the file is open.
+    restored: Option<Restored>,
+    place: Place,
+    /// The folder of the recording, once that is open.
+    folder: Option<PathBuf>,
+    /// What the journal does not have yet, in order.
+    unwritten: VecDeque<Arc<Entry>>,
+    unwritten_bytes: usize,
+    /// How many at the front of them were heard all the same.
+    heard: usize,
+    /// Entries that memory lost before the disk was well again.
+    lost: u64,
+    /// Whether the disk fails or hangs, so that nobody waits for it.
+    is_failing: bool,
+    /// What is to be published.
+    ready: Vec<Input>,
+    syncing: Syncing,
+    synced: Instant,
+    is_unsynced: bool,
+    metrics: Arc<Metrics>,
+    trouble: Trouble,
+    tenure: Tenure,
+}
+
+enum Place {
+    /// The recording is not open yet. What was said has no number, because an earlier owner's journal decides what a line of
+    /// the transcript refers to.
+    Expected(Held),
+    Opening(Held, JoinHandle<Result<Opened, JournalError>>),
+    Idle(JournalWriter),
+    /// The first so many of what is unwritten are being written; since when.
+    Writing(JoinHandle<Written>, usize, Instant),
+    /// It could not be opened or written, and is tried again at this moment.
+    Failing(Option<JournalWriter>, Instant),
+    /// There is no file, and will be none.
+    Memory(MemoryJournal),
+    /// A placeholder while one place is replaced by another.
+    Between,
+}
+
+/// What waits for its number, and since when.
+#[derive(Default)]
+struct Held {
+    said: Vec<(Said, UnixMillis)>,
+    since: Option<Instant>,
+}
+
+struct Opened {
+    writer: JournalWriter,
+    restored: Restored,
+}
+
+struct Written {
+    writer: JournalWriter,
+    result: Result<(), JournalError>,
+    is_synced: bool,
+}
+
+impl StreamJournal {
+    /// Returns the journal of a stream that is recorded: it begins with [`Self::keep_in`].
+    pub(crate) fn recorded(stream_id: StreamId, syncing: Syncing, metrics: Arc<Metrics>, tenure: Tenure) -> Self {
+        Self::new(stream_id, Place::Expected(Held::default()), syncing, metrics, tenure)
+    }
+
+    /// Returns the journal of a stream that is not recorded.
+    pub(crate) fn in_memory(stream_id: StreamId, metrics: Arc<Metrics>, tenure: Tenure) -> Self {
+        let numbers = Numbering::new(tenure.token());
+        let memory = Place::Memory(MemoryJournal::new(MemoryOptions::default(), numbers.last()));
+        let syncing = Syncing { wait_for_disk: false, every: Duration::MAX };
+        Self::new(stream_id, memory, syncing, metrics, tenure)
+    }
+
+    fn new(stream_id: StreamId, place: Place, syncing: Syncing, metrics: Arc<Metrics>, tenure: Tenure) -> Self {
+        Self {
+            stream_id,
+            numbering: Numbering::new(tenure.token()),
+            utterances: Utterances::new(MAX_LINES),
+            restored: None,
+            place,
+            folder: None,
+            unwritten: VecDeque::new(),
+            unwritten_bytes: 0,
+            heard: 0,
+            lost: 0,
+            is_failing: false,
+            ready: Vec::new(),
+            syncing,
+            synced: Instant::now(),
+            is_unsynced: false,
+            metrics,
+            trouble: Trouble::default(),
+            tenure,
+        }
+    }
+
+    /// Opens the journal in the folder of the recording. Nothing happens when that is known already.
+    pub(crate) fn keep_in(&mut self, folder: &Path) {
+        if self.folder.is_none() {
+            self.folder = Some(folder.to_owned());
+            self.open();
+        }
+    }
+
+    /// Ceases to wait for a recording that cannot be opened now.
+    pub(crate) fn go_without(&mut self) {
+        if matches!(self.place, Place::Expected(_)) {
+            self.stop_waiting();
+        }
+    }
+
+    /// Takes something that the stream says. Never waits.
+    pub(crate) fn say(&mut self, said: Said, at: UnixMillis) {
+        if let (Place::Expected(held) | Place::Opening(held, _), false) = (&mut self.place, self.is_failing) {
+            held.since.get_or_insert_with(Instant::now);
+            held.said.push((said, at));
+            if held.said.len() >= MAX_HELD {
+                self.stop_waiting();
+            }
+            return;
+        }
+        self.enter(said, at);
+    }
+
+    /// Returns what is to be published, in order.
+    pub(crate) fn take_ready(&mut self) -> Vec<Input> {
+        std::mem::take(&mut self.ready)
+    }
+
+    /// Whether no word waits for the disk.
+    pub(crate) fn is_settled(&self) -> bool {
+        match &self.place {
+            Place::Memory(_) | Place::Between => true,
+            Place::Expected(_) | Place::Opening(..) | Place::Writing(..) => self.is_failing,
+            Place::Idle(_) | Place::Failing(..) => self.is_failing || self.unwritten.is_empty(),
+        }
+    }
+
+    /// Waits until there is work, and does it. Dropping the future loses nothing.
+    pub(crate) async fn turn(&mut self) {
+        match &mut self.place {
+            Place::Expected(held) => {
+                wait_for(patience(held.since, self.is_failing)).await;
+                self.stop_waiting();
+            }
+            Place::Opening(held, opening) => {
+                let patience = patience(held.since, self.is_failing);
+                tokio::select! {
+                    opened = opening => self.opened(opened),
+                    () = wait_for(patience) => self.stop_waiting(),
+                }
+            }
+            // The next owner of the stream writes now.
+            Place::Idle(_) if self.tenure.is_over() => std::future::pending().await,
+            Place::Idle(_) if !self.unwritten.is_empty() => self.write(),
+            Place::Idle(_) => {
+                wait_for(self.sync_at()).await;
+                self.write();
+            }
+            Place::Writing(writing, _, since) => {
+                let patience = patience(Some(*since), self.is_failing);
+                tokio::select! {
+                    written = writing => self.written(written),
+                    () = wait_for(patience) => self.stop_waiting(),
+                }
+            }
+            Place::Failing(_, again_at) => {
+                sleep_until(*again_at).await;
+                self.try_again();
+            }
+            Place::Memory(_) | Place::Between => std::future::pending().await,
+        }
+    }
+
+    /// Waits until nothing is written to the file any more, which is to be deleted.
+    pub(crate) async fn discard(self) {
+        match self.place {
+            Place::Writing(writing, ..) => drop(writing.await),
+            Place::Opening(_, opening) => drop(opening.await),
+            Place::Expected(_) | Place::Idle(_) | Place::Failing(..) | Place::Memory(_) | Place::Between => {}
+        }
+    }
+
+    /// Returns last words that no journal has, for a stream whose journal is to be deleted.
+    pub(crate) fn spare_words(&self) -> LastWords {
+        let numbering = self.numbering.clone();
+        LastWords { writer: None, unwritten: Vec::new(), last: Vec::new(), numbering, wait_for_disk: false }
+    }
+
+    /// Hands over what is left to say and to write, for the moment when the recording is closed.
+    pub(crate) fn into_last_words(self) -> LastWords {
+        let writer = match self.place {
+            Place::Idle(writer) | Place::Failing(Some(writer), _) => Some(writer),
+            Place::Writing(..) | Place::Opening(..) | Place::Expected(_) | Place::Failing(None, _) => {
+                warn!(entries = self.unwritten.len(), "the journal lacks what was said last: the disk does not answer");
+                None
+            }
+            Place::Memory(_) | Place::Between => None,
+        };
+        LastWords {
+            writer,
+            unwritten: self.unwritten.into(),
+            last: Vec::new(),
+            numbering: self.numbering,
+            wait_for_disk: self.syncing.wait_for_disk,
+        }
+    }
+
+    /// Gives something its number, unless an earlier owner has it.
+    fn number(&mut self, said: Said, at: UnixMillis) -> Option<Arc<Entry>> {
+        let word = match said {
+            Said::TranscriptConnection => {
+                self.utterances.begin_connection();
+                return None;
+            }
+            Said::Transcript(message) => {
+                let utterance = self.utterances.take(&message, self.numbering.next());
+                if utterance.change == UtteranceChange::Repeat && utterance.id.token != self.tenure.token() {
+                    self.ready.push(Input::Repeats { medium: Medium::Transcript, count: 1 });
+                    return None;
+                }
+                Word::Transcript { message, utterance }
+            }
+            Said::Chat(chat) => {
+                if self.restored.as_mut().is_some_and(|restored| restored.is_repeat(&chat)) {
+                    self.ready.push(Input::Repeats { medium: Medium::Chat, count: 1 });
+                    return None;
+                }
+                Word::Chat(chat)
+            }
+            Said::Event(event) => Word::Event(event),
+            Said::Note(note) => Word::Note(note),
+            Said::Unlisted(note) => Word::Unlisted(note),
+            Said::Span(span) => Word::Span(span),
+        };
+        Some(Arc::new(Entry { number: self.numbering.give(), at, word }))
+    }
+
+    /// Makes something an entry.
+    fn enter(&mut self, said: Said, at: UnixMillis) {
+        let Some(entry) = self.number(said, at) else { return };
+        if let Place::Memory(memory) = &mut self.place {
+            append_in_memory(memory, &entry);
+            self.ready.push(Input::Word(entry));
+            return;
+        }
+        self.unwritten_bytes += json_bytes(&*entry);
+        self.unwritten.push_back(entry.clone());
+        if self.is_failing {
+            self.ready.push(Input::Word(entry));
+            self.heard = self.unwritten.len();
+        }
+        while self.unwritten.len() > MAX_UNWRITTEN || self.unwritten_bytes > MAX_UNWRITTEN_BYTES {
+            if !self.is_failing {
+                self.stop_waiting();
+            }
+            // What is being written stays.
+            let being_written = if let Place::Writing(_, count, _) = self.place { count } else { 0 };
+            let Some(oldest) = self.unwritten.remove(being_written) else { break };
+            self.unwritten_bytes -= json_bytes(&*oldest);
+            self.heard -= 1;
+            self.lost += 1;
+        }
+    }
+
+    /// Lets everything be heard that waits, for now and until the disk works.
+    fn stop_waiting(&mut self) {
+        self.is_failing = true;
+        if self.trouble.begins(Instant::now()) {
+            warn!("words are heard before they are in the journal, because it cannot be written");
+        }
+        self.number_held();
+        self.ready.extend(self.unwritten.iter().skip(self.heard).cloned().map(Input::Word));
+        self.heard = self.unwritten.len();
+    }
+
+    fn number_held(&mut self) {
+        let held = match &mut self.place {
+            Place::Expected(held) | Place::Opening(held, _) => std::mem::take(&mut held.said),
+            Place::Idle(_) | Place::Writing(..) | Place::Failing(..) | Place::Memory(_) | Place::Between => return,
+        };
+        held.into_iter().for_each(|(said, at)| self.enter(said, at));
+    }
+
+    fn open(&mut self) {
+        let Some(folder) = self.folder.clone() else { return };
+        let stream_id = self.stream_id.clone();
+        let opening = tokio::task::spawn_blocking(move || {
+            let writer = JournalWriter::open(&folder, &stream_id, JournalOptions::default())?;
+            let restored = Restored::read(JournalReader::open(&folder)?.entries(), MAX_LINES)?;
+            Ok(Opened { writer, restored })
+        });
+        self.place = match std::mem::replace(&mut self.place, Place::Between) {
+            Place::Expected(held) => Place::Opening(held, opening),
+            Place::Opening(..)
+            | Place::Idle(_)
+            | Place::Writing(..)
+            | Place::Failing(..)
+            | Place::Memory(_)
+            | Place::Between => Place::Opening(Held::default(), opening),
+        };
+    }
+
+    fn opened(&mut self, opened: Result<Result<Opened, JournalError>, JoinError>) {
+        match opened {
+            Ok(Ok(Opened { writer, .. })) if writer.last() >= self.numbering.next() => {
+                let last = writer.last();
+                self.give_up(&format!("an owner with a later token has written entry {last} of it"));
+            }
+            Ok(Ok(Opened { writer, mut restored })) => {
+                if restored.bad_lines > 0 {
+                    warn!(lines = restored.bad_lines, "lines of the journal cannot be read and are passed over");
+                }
+                // What has numbers already refers to what this process knows.
+                if self.numbering.last().count == 0 {
+                    self.utterances = std::mem::replace(&mut restored.utterances, Utterances::new(0));
+                    self.restored = Some(restored);
+                }
+                self.number_held();
+                self.place = Place::Idle(writer);
+            }
+            Ok(Err(error)) => self.failed(&error, None),
+            Err(panic) => self.give_up(&panic.to_string()),
+        }
+    }
+
+    /// Begins to write what is unwritten, and to sync if that is due.
+    fn write(&mut self) {
+        let Place::Idle(mut writer) = std::mem::replace(&mut self.place, Place::Between) else { return };
+        let batch: Vec<_> = self.unwritten.iter().cloned().collect();
+        let count = batch.len();
+        let sync = self.syncing.wait_for_disk && self.synced.elapsed() >= self.syncing.every;
+        if sync {
+            self.synced = Instant::now();
+        }
+        let writing = tokio::task::spawn_blocking(move || {
+            let mut result = writer.append(&batch);
+            let mut is_synced = false;
+            if sync && result.is_ok() {
+                result = writer.sync();
+                is_synced = result.is_ok();
+            }
+            Written { writer, result, is_synced }
+        });
+        self.place = Place::Writing(writing, count, Instant::now());
+    }
+
+    fn sync_at(&self) -> Option<Instant> {
+        (self.syncing.wait_for_disk && self.is_unsynced).then(|| self.synced + self.syncing.every)
+    }
+
+    fn written(&mut self, written: Result<Written, JoinError>) {
+        let Place::Writing(_, count, _) = std::mem::replace(&mut self.place, Place::Between) else { return };
+        let Written { writer, result, is_synced } = match written {
+            Ok(written) => written,
+            Err(panic) => return self.give_up(&panic.to_string()),
+        };
+        // A sync may have failed after they were written.
+        let last = count.checked_sub(1).and_then(|at| self.unwritten.get(at));
+        let has_all = last.is_none_or(|last| writer.last() >= last.number);
+        if has_all {
+            let heard = self.heard.min(count);
+            for (at, entry) in self.unwritten.drain(..count).enumerate() {
+                self.unwritten_bytes -= json_bytes(&*entry);
+                if at >= heard {
+                    self.ready.push(Input::Word(entry));
+                }
+            }
+            self.heard -= heard;
+            self.is_unsynced = !is_synced && (self.is_unsynced || count > 0);
+        }
+        match result {
+            Ok(()) => {
+                self.place = Place::Idle(writer);
+                self.works();
+            }
+            Err(error) => self.failed(&error, Some(writer)),
+        }
+    }
+
+    fn works(&mut self) {
+        if self.unwritten.is_empty() {
+            self.is_failing = false;
+        }
+        if self.trouble.ends(Instant::now()) {
+            info!("the journal is written again");
+        }
+        if let lost @ 1.. = std::mem::take(&mut self.lost) {
+            error!(entries = lost, "the journal lacks entries, as the disk failed for too long");
+            let now = clock::unix_millis();
+            self.enter(Said::Unlisted(note(now, "journal_gap", json!({ "entries": lost }))), now);
+        }
+    }
+
+    fn failed(&mut self, error: &JournalError, writer: Option<JournalWriter>) {
+        match error {
+            JournalError::File(_) | JournalError::Full { .. } | JournalError::BadLine { .. } => {}
+            JournalError::NotRising { .. }
+            | JournalError::TooLong { .. }
+            | JournalError::WrittenByAnother { .. }
+            | JournalError::NewerFormat { .. }
+            | JournalError::NotAJournal { .. }
+            | JournalError::OtherStream { .. } => return self.give_up(&error.to_string()),
+        }
+        self.metrics.record_error();
+        if self.trouble.begins(Instant::now()) {
+            error!(%error, "the journal fails, and is tried again");
+        }
+        self.stop_waiting();
+        self.place = Place::Failing(writer, Instant::now() + AGAIN_AFTER);
+    }
+
+    /// Goes on in memory.
+    fn give_up(&mut self, why: &str) {
+        self.metrics.record_error();
+        error!(why, "this stream has no journal on disk from here on");
+        self.stop_waiting();
+        let before = self.unwritten.front().map_or(self.numbering.last(), |first| first.number);
+        let begins_after = SequenceNumber { count: before.count.saturating_sub(1), ..before };
+        let mut memory = MemoryJournal::new(MemoryOptions::default(), begins_after);
+        self.unwritten.drain(..).for_each(|entry| append_in_memory(&mut memory, &entry));
+        (self.unwritten_bytes, self.heard) = (0, 0);
+        self.place = Place::Memory(memory);
+    }
+
+    fn try_again(&mut self) {
+        let Place::Failing(writer, _) = std::mem::replace(&mut self.place, Place::Between) else { return };
+        match writer {
+            Some(writer) => {
+                self.place = Place::Idle(writer);
+                if !self.tenure.is_over() {
+                    self.write();
+                }
+            }
+            None => self.open(),
+        }
+    }
+}
+
+/// The last words of a stream, for the thread that closes its recording: its journal is summed with the other files, so
+/// what is said at the end is written before that.
+pub(crate) struct LastWords {
+    writer: Option<JournalWriter>,
+    /// What the journal does not have yet.
+    unwritten: Vec<Arc<Entry>>,
+    /// What nobody has heard yet.
+    last: Vec<Arc<Entry>>,
+    numbering: Numbering,
+    wait_for_disk: bool,
+}
+
+impl LastWords {
+    /// Says the last changes of the ledger, and how the stream ended. Only the first call does.
+    pub(crate) fn conclude(&mut self, spans: impl IntoIterator<Item = SpanChange>, ended: Note) {
+        if !self.last.is_empty() {
+            return;
+        }
+        let at = ended.at;
+        for word in spans.into_iter().map(Word::Span).chain([Word::Unlisted(ended)]) {
+            let entry = Arc::new(Entry { number: self.numbering.give(), at, word });
+            self.unwritten.push(entry.clone());
+            self.last.push(entry);
+        }
+    }
+
+    /// Writes what the journal does not have. Blocking.
+    ///
+    /// # Errors
+    /// If the file system refuses; then it may be called again.
+    pub(crate) fn write(&mut self) -> Result<(), RecordError> {
+        let Some(writer) = &mut self.writer else { return Ok(()) };
+        let written = writer.append(&self.unwritten).and_then(|()| match self.wait_for_disk {
+            true => writer.sync(),
+            false => Ok(()),
+        });
+        self.unwritten.retain(|entry| entry.number > writer.last());
+        match written {
+            Ok(()) => {}
+            Err(JournalError::File(error)) => return Err(error),
+            Err(error) => error!(%error, entries = self.unwritten.len(), "the journal lacks what was said last"),
+        }
+        Ok(())
+    }
+
+    /// Returns last words for the case that these are lost with their thread. They pass over the numbers of these.
+    pub(crate) fn spare(&self) -> Self {
+        let mut numbering = self.numbering.clone();
+        numbering.skip(SKIPPED_BY_SPARE);
+        Self { writer: None, unwritten: Vec::new(), last: Vec::new(), numbering, wait_for_disk: false }
+    }
+
+    /// Returns what is to be heard.
+    pub(crate) fn into_entries(self) -> Vec<Arc<Entry>> {
+        self.last
+    }
+}
+
+fn append_in_memory(memory: &mut MemoryJournal, entry: &Arc<Entry>) {
+    // Its numbers are given in order, so it never refuses.
+    if let Err(error) = memory.append(std::slice::from_ref(entry)) {
+        error!(%error, "an entry is not in the journal");
+    }
+}
+
+/// Returns when the patience with a disk ends; none if nothing waits or it has ended already.
+fn patience(since: Option<Instant>, is_failing: bool) -> Option<Instant> {
+    since.filter(|_| !is_failing).map(|since| since + PATIENCE)
+}
+
+/// Waits until this moment; forever if there is none.
+async fn wait_for(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::wildcard_enum_match_arm, reason = "in a test, a panic is the answer")]
+mod tests {
+    use rtms_record::Note;
+    use rtms_wire::{
+        extra::Extra,
+        message::text_data::{MediaDataChat, MediaDataTranscript},
+    };
+
+    use super::*;
+    use crate::live::tenure::{self, TenureSender, Term};
+
+    const AT: UnixMillis = UnixMillis(1_795_420_800_000);
+
+    fn owner(token: u64) -> (TenureSender, Tenure) {
+        let term = Term::new(Duration::from_secs(3600), Duration::from_secs(1));
+        tenure::begin(token, term, Instant::now())
+    }
+
+    fn journal(tenure: &Tenure) -> StreamJournal {
+        let syncing = Syncing { wait_for_disk: true, every: Duration::from_millis(20) };
+        StreamJournal::recorded("s".into(), syncing, Arc::default(), tenure.clone())
+    }
+
+    fn said(text: &str) -> Said {
+        Said::Note(Note { at: AT, kind: text.into(), fields: Extra::new() })
+    }
+
+    /// The kinds of the notes that can be heard now, with their numbers.
+    fn heard(journal: &mut StreamJournal) -> Vec<String> {
+        let word = |input| match input {
+            Input::Word(entry) => match &entry.word {
+                Word::Note(note) | Word::Unlisted(note) => format!("{} {}", entry.number, note.kind),
+                other => panic!("{other:?}"),
+            },
+            other => panic!("{other:?}"),
+        };
+        journal.take_ready().into_iter().map(word).collect()
+    }
+
+    /// The same of the file.
+    fn written(folder: &Path) -> Vec<String> {
+        let word = |entry: Arc<Entry>| match &entry.word {
+            Word::Note(note) | Word::Unlisted(note) => format!("{} {}", entry.number, note.kind),
+            other => panic!("{other:?}"),
+        };
+        JournalReader::open(folder).unwrap().entries().map(|entry| word(entry.unwrap())).collect()
+    }
+
+    async fn settle(journal: &mut StreamJournal) {
+        while !journal.is_settled() {
+            journal.turn().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_is_heard_before_it_is_in_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let (_sender, tenure) = owner(7);
+        let mut journal = journal(&tenure);
+        journal.say(said("one"), AT);
+        assert_eq!(heard(&mut journal), [""; 0], "the recording is not open");
+        journal.keep_in(folder.path());
+        for number in 0..50 {
+            journal.say(said(&format!("word{number}")), AT);
+            while !journal.is_settled() {
+                journal.turn().await;
+                let written = written(folder.path());
+                let heard = heard(&mut journal);
+                assert!(heard.iter().all(|word| written.contains(word)), "{heard:?} {written:?}");
+            }
+        }
+        assert_eq!(written(folder.path()).len(), 51);
+        assert_eq!(journal.into_last_words().numbering.last().count, 51);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_disk_that_fails_holds_up_nobody_and_has_all_of_it_in_the_end() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("recording");
+        let (_sender, tenure) = owner(7);
+        let mut journal = journal(&tenure);
+        journal.say(said("one"), AT);
+        // It is not there, so the journal cannot be opened.
+        journal.keep_in(&folder);
+        let begun = Instant::now();
+        settle(&mut journal).await;
+        assert!(begun.elapsed() <= PATIENCE);
+        assert_eq!(heard(&mut journal), ["7-1 one"]);
+        journal.say(said("two"), AT);
+        assert_eq!(heard(&mut journal), ["7-2 two"], "at once");
+
+        std::fs::create_dir(&folder).unwrap();
+        while journal.is_failing {
+            journal.turn().await;
+        }
+        assert_eq!(written(&folder), ["7-1 one", "7-2 two"]);
+        assert_eq!(heard(&mut journal), [""; 0], "nothing is heard twice");
+        journal.say(said("three"), AT);
+        assert_eq!(heard(&mut journal), [""; 0], "it waits for the disk again");
+        settle(&mut journal).await;
+        assert_eq!(heard(&mut journal), ["7-3 three"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_waits_for_a_disk_that_fails_is_bounded_and_the_gap_is_told() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("recording");
+        let (_sender, tenure) = owner(7);
+        let mut journal = journal(&tenure);
+        journal.keep_in(&folder);
+        journal.go_without();
+        for number in 0..MAX_UNWRITTEN + 100 {
+            journal.say(said(&number.to_string()), AT);
+            assert!(journal.unwritten.len() <= MAX_UNWRITTEN);
+        }
+        settle(&mut journal).await;
+        assert_eq!(heard(&mut journal).len(), MAX_UNWRITTEN + 100);
+
+        std::fs::create_dir(&folder).unwrap();
+        while journal.is_failing || !journal.is_settled() {
+            journal.turn().await;
+        }
+        let written = written(&folder);
+        assert_eq!(written.len(), MAX_UNWRITTEN + 1);
+        assert_eq!(written.first().unwrap(), "7-101 100");
+        assert_eq!(written.last().unwrap(), &format!("7-{} journal_gap", MAX_UNWRITTEN + 101));
+    }
+
+    #[tokio::test]
+    async fn the_next_owner_goes_on_with_larger_numbers_and_says_nothing_twice() {
+        let folder = tempfile::tempdir().unwrap();
+        let line = |id| MediaDataTranscript {
+            user_id: Some(5.into()),
+            sentence_id: Some(id),
+            start_time: Some(AT),
+            data: format!("line {id}"),
+            ..MediaDataTranscript::default()
+        };
+        let chat = |text: &str| MediaDataChat { data: text.into(), timestamp: Some(AT), ..MediaDataChat::default() };
+        let (_sender, tenure) = owner(7);
+        let mut first = journal(&tenure);
+        first.keep_in(folder.path());
+        for said in [Said::TranscriptConnection, Said::Transcript(line(1)), Said::Chat(chat("hello"))] {
+            first.say(said, AT);
+        }
+        settle(&mut first).await;
+        let old = first.take_ready();
+        drop(first);
+
+        let (_sender, tenure) = owner(8);
+        let mut second = journal(&tenure);
+        second.say(Said::TranscriptConnection, AT);
+        // Zoom sends what it kept once more.
+        second.say(Said::Transcript(line(1)), AT);
+        second.say(Said::Chat(chat("hello")), AT);
+        second.say(Said::Transcript(line(2)), AT);
+        second.keep_in(folder.path());
+        settle(&mut second).await;
+        let new = second.take_ready();
+
+        let numbers = |inputs: &[Input]| -> Vec<String> {
+            let number = |input: &Input| match input {
+                Input::Word(entry) => entry.number.to_string(),
+                Input::Repeats { medium, count } => format!("{count} of {medium}"),
+                other => panic!("{other:?}"),
+            };
+            inputs.iter().map(number).collect()
+        };
+        assert_eq!(numbers(&old), ["7-1", "7-2"]);
+        let mut told = numbers(&new);
+        told.sort_unstable();
+        assert_eq!(told, ["1 of chat", "1 of transcript", "8-1"]);
+
+        let (_sender, tenure) = owner(7);
+        let mut stale = journal(&tenure);
+        stale.say(said("late"), AT);
+        stale.keep_in(folder.path());
+        settle(&mut stale).await;
+        assert!(matches!(stale.place, Place::Memory(_)), "an old owner writes nothing");
+        assert_eq!(JournalReader::open(folder.path()).unwrap().entries().count(), 3);
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_is_not_recorded_has_its_words_in_memory_under_the_same_numbers() {
+        let (_sender, tenure) = owner(7);
+        let mut journal = StreamJournal::in_memory("s".into(), Arc::default(), tenure);
+        for number in 0..2_000 {
+            journal.say(said(&number.to_string()), AT);
+        }
+        assert_eq!(heard(&mut journal).last().unwrap(), "7-2000 1999");
+        let Place::Memory(memory) = &journal.place else { panic!("it has no file") };
+        let kept = memory.after(SequenceNumber::default());
+        assert_eq!(kept.len(), MemoryOptions::default().max_entries);
+        assert_eq!(kept.last().unwrap().number, SequenceNumber { token: 7, count: 2_000 });
+    }
+}
