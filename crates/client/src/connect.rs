@@ -23,7 +23,7 @@ use tokio_websockets::{
 };
 
 use crate::{
-    error::{ConnectError, TlsSetupError},
+    error::{ConnectError, SocketError, TlsSetupError},
     frames::Frames,
     lookup::Lookups,
 };
@@ -49,13 +49,13 @@ pub trait Connector: Send + Sync + 'static {
 /// A WebSocket that carries JSON both ways.
 pub trait Socket: Send + Unpin + 'static {
     /// What comes next; an error when the connection is gone without a close frame.
-    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Received, String>>;
+    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Received, SocketError>>;
 
     /// Takes a text message for sending if there is room; otherwise it stays with the caller.
-    fn poll_send(&mut self, cx: &mut Context<'_>, text: &mut Option<String>) -> Poll<Result<(), String>>;
+    fn poll_send(&mut self, cx: &mut Context<'_>, text: &mut Option<String>) -> Poll<Result<(), SocketError>>;
 
     /// Pushes what was taken into the network.
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), String>>;
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SocketError>>;
 
     /// Closes with code 1000. Gives what the other side sent before it knew, and none when it has closed, too, or is gone.
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Option<Received>>;
@@ -200,12 +200,12 @@ pub struct TcpSocket {
 }
 
 impl Socket for TcpSocket {
-    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Received, String>> {
+    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Received, SocketError>> {
         loop {
             let message = match Pin::new(&mut self.socket).poll_next(cx) {
                 Poll::Ready(Some(Ok(message))) => message,
-                Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error.to_string())),
-                Poll::Ready(None) => return Poll::Ready(Err("cut without a close frame".into())),
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error.into())),
+                Poll::Ready(None) => return Poll::Ready(Err(SocketError::Cut)),
                 Poll::Pending => return Poll::Pending,
             };
             if let Some((code, reason)) = message.as_close() {
@@ -221,19 +221,15 @@ impl Socket for TcpSocket {
         }
     }
 
-    fn poll_send(&mut self, cx: &mut Context<'_>, text: &mut Option<String>) -> Poll<Result<(), String>> {
+    fn poll_send(&mut self, cx: &mut Context<'_>, text: &mut Option<String>) -> Poll<Result<(), SocketError>> {
         let mut socket = Pin::new(&mut self.socket);
-        match socket.as_mut().poll_ready(cx) {
-            Poll::Ready(Ok(())) => {}
-            Poll::Ready(Err(error)) => return Poll::Ready(Err(error.to_string())),
-            Poll::Pending => return Poll::Pending,
-        }
+        ready!(socket.as_mut().poll_ready(cx))?;
         let sent = text.take().map_or(Ok(()), |text| socket.start_send(Message::text(text)));
-        Poll::Ready(sent.map_err(|error| error.to_string()))
+        Poll::Ready(sent.map_err(SocketError::from))
     }
 
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), String>> {
-        Pin::new(&mut self.socket).poll_flush(cx).map_err(|error| error.to_string())
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SocketError>> {
+        Pin::new(&mut self.socket).poll_flush(cx).map_err(SocketError::from)
     }
 
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Option<Received>> {

@@ -8,7 +8,7 @@ use std::{
     future::{Future, poll_fn},
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -30,13 +30,13 @@ use tokio::{
     task::JoinHandle,
     time::{Sleep, sleep_until, timeout},
 };
-use tracing::{Instrument, debug, trace};
+use tracing::{Instrument, Span, debug, info_span, trace};
 
 use crate::{
     clock::Clock,
     command::Command,
     connect::{Connector, Received, Socket},
-    error::ConnectError,
+    error::{ConnectError, SocketError},
     queue::EventSender,
     wire_log::{Seen, WireLog},
 };
@@ -72,6 +72,7 @@ struct Link<S> {
     socket: S,
     unsent: VecDeque<String>,
     dirty: bool,
+    span: Span,
 }
 
 /// A connection that is being made.
@@ -79,6 +80,7 @@ struct Dial<S> {
     connection: ConnectionId,
     role: Role,
     attempt: Dialing<S>,
+    span: Span,
 }
 
 /// The message that came last.
@@ -141,7 +143,10 @@ pub(crate) async fn drive<C: Connector>(
     loop {
         while let Some(output) = stream.poll_output() {
             match output {
-                Output::Event(event) => events.push_from(event, network.last.bytes),
+                Output::Event(event) => {
+                    // A receiver that is gone has dropped the handle too, and the stream is abandoned by that.
+                    events.push_from(event, network.last.bytes);
+                }
                 other @ (Output::Connect { .. } | Output::Send { .. } | Output::Disconnect(_)) => network.apply(other),
             }
         }
@@ -173,11 +178,15 @@ impl<C: Connector> Network<C> {
     fn apply(&mut self, output: Output) {
         match output {
             Output::Connect { connection, role, url } => {
-                debug!(%role, url, "dialing");
+                let span = match role {
+                    Role::Signaling => info_span!("signaling"),
+                    Role::Media(_) => info_span!("media", connection = %role),
+                };
+                span.in_scope(|| debug!(url, "dialing"));
                 log(&mut self.wire_log, connection, role, || Seen::Dialed(url.clone()));
                 let goodbyes: Vec<_> = self.leaving.extract_if(.., |(left, _)| replaces(role, *left)).collect();
                 let attempt = self.connector.connect(url);
-                let attempt = Box::pin(async move {
+                let attempt = async move {
                     let said = async {
                         for (_, goodbye) in goodbyes {
                             // One that broke off is over, too.
@@ -186,12 +195,13 @@ impl<C: Connector> Network<C> {
                     };
                     let _ = timeout(GOODBYE_FIRST, said).await;
                     attempt.await
-                });
-                self.dialing.push(Dial { connection, role, attempt });
+                };
+                let attempt = Box::pin(attempt.instrument(span.clone()));
+                self.dialing.push(Dial { connection, role, attempt, span });
             }
             Output::Send { connection, message } => {
                 if let Some(link) = self.links.iter_mut().find(|link| link.connection == connection) {
-                    trace!(msg_type = %message.msg_type(), "sending");
+                    link.span.in_scope(|| trace!(msg_type = %message.msg_type(), "sending"));
                     let text = message.encode();
                     log(&mut self.wire_log, connection, link.role, || Seen::Sent(text.clone()));
                     link.unsent.push_back(text);
@@ -221,7 +231,7 @@ impl<C: Connector> Network<C> {
 
     /// Who already picked up is told goodbye: a dial that is merely dropped looks like a broken connection to Zoom.
     fn hang_up(&mut self, which: impl Fn(ConnectionId) -> bool) {
-        for Dial { connection, role, attempt } in self.dialing.extract_if(.., |dial| which(dial.connection)) {
+        for Dial { connection, role, attempt, span } in self.dialing.extract_if(.., |dial| which(dial.connection)) {
             log(&mut self.wire_log, connection, role, || Seen::Left);
             let goodbye = async move {
                 if let Ok(mut socket) = attempt.await {
@@ -229,7 +239,7 @@ impl<C: Connector> Network<C> {
                     while poll_fn(|cx| socket.poll_close(cx)).await.is_some() {}
                 }
             };
-            self.leaving.push((role, said_in_time(goodbye)));
+            self.leaving.push((role, said_in_time(goodbye.instrument(span))));
         }
     }
 
@@ -244,6 +254,7 @@ impl<C: Connector> Network<C> {
         self.leaving.retain(|(_, goodbye)| !goodbye.is_finished());
         for mut link in self.links.extract_if(.., |link| which(link)) {
             let (connection, role, tell) = (link.connection, link.role, self.tell_late.clone());
+            let span = link.span.clone();
             let goodbye = async move {
                 // It fails only when the stream is over.
                 let told = |received| tell.send(Late { connection, role, received });
@@ -257,7 +268,7 @@ impl<C: Connector> Network<C> {
                 let _ = timeout(CLOSE_LIMIT, goodbye).await;
                 let _ = told(None).await;
             };
-            self.leaving.push((role, tokio::spawn(goodbye.in_current_span())));
+            self.leaving.push((role, tokio::spawn(goodbye.instrument(span))));
         }
     }
 
@@ -269,11 +280,11 @@ impl<C: Connector> Network<C> {
         }
         for position in 0..self.dialing.len() {
             if let Poll::Ready(result) = self.dialing[position].attempt.as_mut().poll(cx) {
-                let Dial { connection, role, .. } = self.dialing.swap_remove(position);
+                let Dial { connection, role, span, .. } = self.dialing.swap_remove(position);
                 return Poll::Ready(match result {
                     Ok(socket) => {
                         log(&mut self.wire_log, connection, role, || Seen::Opened);
-                        self.links.push(Link { connection, role, socket, unsent: VecDeque::new(), dirty: false });
+                        self.links.push(Link { connection, role, socket, unsent: VecDeque::new(), dirty: false, span });
                         Input::Connected(connection)
                     }
                     Err(error) => {
@@ -327,7 +338,7 @@ impl<S: Socket> Link<S> {
             return Poll::Ready(self.cut("the other side does not read".into(), wire_log));
         }
         if let Poll::Ready(Err(error)) = self.poll_write(cx) {
-            return Poll::Ready(self.cut(error, wire_log));
+            return Poll::Ready(self.cut(error.to_string(), wire_log));
         }
         self.socket.poll_receive(cx).map(|received| match received {
             Ok(Received::Text(payload)) => received_on(self.connection, self.role, payload, true, wire_log, last),
@@ -336,7 +347,7 @@ impl<S: Socket> Link<S> {
                 log(wire_log, self.connection, self.role, || Seen::Closed { code, reason });
                 Input::Lost(self.connection, "closed by the other side".into())
             }
-            Err(error) => self.cut(error, wire_log),
+            Err(error) => self.cut(error.to_string(), wire_log),
         })
     }
 
@@ -346,7 +357,7 @@ impl<S: Socket> Link<S> {
     }
 
     /// Sends what waits; ready when nothing does.
-    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), String>> {
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SocketError>> {
         while !self.unsent.is_empty() {
             let mut text = self.unsent.pop_front();
             let sent = self.socket.poll_send(cx, &mut text);
@@ -354,18 +365,11 @@ impl<S: Socket> Link<S> {
             if let Some(text) = text {
                 self.unsent.push_front(text);
             }
-            match sent {
-                Poll::Ready(Ok(())) => {}
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                Poll::Pending => return Poll::Pending,
-            }
+            ready!(sent)?;
         }
         if self.dirty {
-            match self.socket.poll_flush(cx) {
-                Poll::Ready(Ok(())) => self.dirty = false,
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                Poll::Pending => return Poll::Pending,
-            }
+            ready!(self.socket.poll_flush(cx))?;
+            self.dirty = false;
         }
         Poll::Ready(Ok(()))
     }
@@ -421,7 +425,7 @@ fn said_in_time(goodbye: impl Future<Output = ()> + Send + 'static) -> JoinHandl
     let in_time = async move {
         let _ = timeout(CLOSE_LIMIT, goodbye).await;
     };
-    tokio::spawn(in_time.in_current_span())
+    tokio::spawn(in_time)
 }
 
 /// Adds to the wire log; nothing is made if none is kept.

@@ -31,6 +31,17 @@ pub enum ConnectError {
     Upgrade(#[source] tokio_websockets::Error),
 }
 
+/// Why a connection that stood is gone, and not by a close frame.
+#[derive(Debug, thiserror::Error)]
+pub enum SocketError {
+    /// The other side ended it, or the network did.
+    #[error("cut without a close frame")]
+    Cut,
+    /// It cannot be read or written, or what came is no WebSocket frame.
+    #[error(transparent)]
+    WebSocket(#[from] tokio_websockets::Error),
+}
+
 /// Why TLS cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsSetupError {

@@ -11,7 +11,7 @@ use std::{
 use bytes::Bytes;
 use rtms_client::{
     connect::{Connector, Received, Socket, TcpConnector, TcpSocket},
-    error::ConnectError,
+    error::{ConnectError, SocketError},
 };
 use rtms_wire::{SmolStr, time::UnixMillis, webhook::Webhook, wire_log::without_unused_secrets};
 use tokio::{
@@ -59,7 +59,7 @@ pub(super) enum Ended {
     #[error("Zoom closed it")]
     Closed,
     #[error("it broke: {0}")]
-    Broken(String),
+    Broken(SocketError),
     #[error("the server stops")]
     Stopping,
 }
@@ -170,7 +170,7 @@ struct Link {
     outgoing: Option<String>,
     flushed: bool,
     /// Why nothing more can be written. Events that arrived before are still read.
-    broken: Option<String>,
+    broken: Option<SocketError>,
 }
 
 impl Session {
@@ -298,18 +298,20 @@ impl Link {
             if !wanted {
                 return Poll::Pending;
             }
-            match (self.socket.poll_receive(cx), &self.broken) {
-                (Poll::Ready(Ok(Received::Text(bytes) | Received::Binary(bytes))), _) => Poll::Ready(Ok(bytes)),
-                (Poll::Ready(Ok(Received::Closed { .. })), _) => Poll::Ready(Err(Ended::Closed)),
-                (Poll::Ready(Err(error)), _) => Poll::Ready(Err(Ended::Broken(error))),
-                (Poll::Pending, Some(error)) => Poll::Ready(Err(Ended::Broken(error.clone()))),
-                (Poll::Pending, None) => Poll::Pending,
+            match self.socket.poll_receive(cx) {
+                Poll::Ready(Ok(Received::Text(bytes) | Received::Binary(bytes))) => Poll::Ready(Ok(bytes)),
+                Poll::Ready(Ok(Received::Closed { .. })) => Poll::Ready(Err(Ended::Closed)),
+                Poll::Ready(Err(error)) => Poll::Ready(Err(Ended::Broken(error))),
+                Poll::Pending => match self.broken.take() {
+                    Some(error) => Poll::Ready(Err(Ended::Broken(error))),
+                    None => Poll::Pending,
+                },
             }
         })
         .await
     }
 
-    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), String>> {
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SocketError>> {
         if self.outgoing.is_some() {
             ready!(self.socket.poll_send(cx, &mut self.outgoing))?;
         }
