@@ -19,7 +19,7 @@ use rtms_wire::{media::medium::Medium, time::UnixMillis};
 use tokio::sync::Notify;
 
 /// Free places that a queue keeps once a burst is over.
-const KEPT_PLACES: usize = 1024;
+const KEPT_PLACES: usize = 64;
 
 /// How many events were dropped for lack of room, by kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -126,11 +126,23 @@ impl<T> State<T> {
         let queue = self.queues.get_mut(class)?;
         let Entry { event, bytes, .. } = queue.pop_front()?;
         self.bytes -= bytes;
-        // What a burst took is given back, or each stream would hold on to its worst moment.
-        if queue.capacity() > KEPT_PLACES.max(queue.len() * 4) {
-            queue.shrink_to(KEPT_PLACES.max(queue.len() * 2));
-        }
+        give_back(queue);
         Some(event)
+    }
+
+    /// Takes everything out, in order.
+    fn take_all(&mut self) -> Vec<News<T>> {
+        let mut all: Vec<_> = self.lost.drain(..).map(News::Lost).collect();
+        let mut entries = Vec::with_capacity(self.queues.iter().map(VecDeque::len).sum());
+        for queue in &mut self.queues {
+            entries.extend(queue.drain(..));
+            give_back(queue);
+        }
+        // Each class is in order, so this merges them.
+        entries.sort_by_key(|entry| entry.number);
+        all.extend(entries.into_iter().map(|entry| News::Event(entry.event)));
+        self.bytes = 0;
+        all
     }
 
     fn lose(&mut self, Load { class, time, bytes: _ }: Load) {
@@ -144,6 +156,13 @@ impl<T> State<T> {
             }
             None => self.lost.push(Lost { medium, first: at, last: at, count: 1 }),
         }
+    }
+}
+
+/// Gives back what a burst took, or each stream would hold on to its worst moment.
+fn give_back<T>(queue: &mut VecDeque<T>) {
+    if queue.capacity() > KEPT_PLACES.max(queue.len() * 4) {
+        queue.shrink_to(KEPT_PLACES.max(queue.len() * 2));
     }
 }
 
@@ -187,17 +206,17 @@ pub struct QueueSender<T> {
 }
 
 impl<T: Queued> QueueSender<T> {
-    /// Puts an event in, making room if there is none. Nothing happens if the receiver is gone.
-    pub fn push(&self, event: T) {
-        self.push_from(event, 0);
+    /// Puts an event in, making room if there is none. Returns false if the receiver is gone, so that nothing comes out.
+    pub fn push(&self, event: T) -> bool {
+        self.push_from(event, 0)
     }
 
     /// The same for an event from a message of this length. It may hold much beside its payload: fields that nobody knows,
     /// or names.
-    pub(crate) fn push_from(&self, event: T, message_bytes: usize) {
+    pub(crate) fn push_from(&self, event: T, message_bytes: usize) -> bool {
         let mut state = self.shared.state();
         if state.abandoned {
-            return;
+            return false;
         }
         let number = state.next_number;
         state.next_number += 1;
@@ -216,13 +235,7 @@ impl<T: Queued> QueueSender<T> {
         }
         drop(state);
         self.shared.arrived.notify_one();
-    }
-}
-
-impl<T> QueueSender<T> {
-    /// Whether the receiver is gone, so that nothing that goes in comes out.
-    pub fn is_abandoned(&self) -> bool {
-        self.shared.state().abandoned
+        true
     }
 }
 
@@ -309,6 +322,11 @@ impl<T> QueueReceiver<T> {
         let first = (0..Class::ALL.len()).filter_map(|at| Some((state.queues[at].front()?.number, at))).min();
         let (_, at) = first.ok_or(Empty { closed: state.closed })?;
         state.pop(at).map(News::Event).ok_or(Empty { closed: state.closed })
+    }
+
+    /// All events and losses that are there now, in order.
+    pub fn take_all(&mut self) -> Vec<News<T>> {
+        self.shared.state().take_all()
     }
 
     /// Whether there is nothing now, not even a loss to tell of.

@@ -98,18 +98,18 @@ impl Hub {
     pub(crate) fn publish(&self, item: Item) {
         let mut subscribers = self.subscribers();
         let topic = item.topic();
-        let mut wanting = subscribers.iter().filter(|subscriber| subscriber.filter.wants(topic)).peekable();
-        let mut is_left = false;
-        while let Some(subscriber) = wanting.next() {
-            is_left |= subscriber.queue.is_abandoned();
+        let wants = |(_, subscriber): &(usize, &Subscriber)| subscriber.filter.wants(topic);
+        let mut wanting = subscribers.iter().enumerate().filter(wants).peekable();
+        let mut left = Vec::new();
+        while let Some((position, subscriber)) = wanting.next() {
             if wanting.peek().is_none() {
-                subscriber.queue.push(item);
+                left.extend((!subscriber.queue.push(item)).then_some(position));
                 break;
             }
-            subscriber.queue.push(item.clone());
+            left.extend((!subscriber.queue.push(item.clone())).then_some(position));
         }
-        if is_left {
-            subscribers.retain(|subscriber| !subscriber.queue.is_abandoned());
+        for position in left.into_iter().rev() {
+            subscribers.remove(position);
         }
     }
 

@@ -13,13 +13,12 @@ use std::{
 };
 
 use rtms_record::{
-    Input, Note, RecordError,
+    Input,
     journal::{
         JournalOptions, JournalReader, JournalWriter, MemoryJournal, MemoryOptions, Restored,
         entry::{Entry, Word},
         error::JournalError,
     },
-    ledger::SpanChange,
     utterance::Utterances,
 };
 use rtms_wire::{
@@ -40,6 +39,7 @@ use crate::{
     clock,
     live::{
         hub::json_bytes,
+        last_words::LastWords,
         tenure::Tenure,
         words::{Said, note},
     },
@@ -64,9 +64,6 @@ const MAX_HELD: usize = 1_024;
 
 /// Lines of the transcript that corrections can refer to.
 const MAX_LINES: usize = 50_000;
-
-/// More numbers than the closing of a recording gives.
-const SKIPPED_BY_SPARE: u64 = 1 << 20;
 
 /// When the journal's file is synced.
 #[derive(Clone, Copy, Debug)]
@@ -264,8 +261,7 @@ impl StreamJournal {
 
     /// Returns last words that no journal has, for a stream whose journal is to be deleted.
     pub(crate) fn spare_words(&self) -> LastWords {
-        let numbering = self.numbering.clone();
-        LastWords { writer: None, unwritten: Vec::new(), last: Vec::new(), numbering, wait_for_disk: false }
+        LastWords::new(None, Vec::new(), self.numbering.clone(), false)
     }
 
     /// Hands over what is left to say and to write, for the moment when the recording is closed.
@@ -278,13 +274,7 @@ impl StreamJournal {
             }
             Place::Memory(_) | Place::Between => None,
         };
-        LastWords {
-            writer,
-            unwritten: self.unwritten.into(),
-            last: Vec::new(),
-            numbering: self.numbering,
-            wait_for_disk: self.syncing.wait_for_disk,
-        }
+        LastWords::new(writer, self.unwritten.into(), self.numbering, self.syncing.wait_for_disk)
     }
 
     /// Gives something its number, unless an earlier owner has it.
@@ -518,64 +508,6 @@ impl StreamJournal {
     }
 }
 
-/// The last words of a stream, for the thread that closes its recording: its journal is summed with the other files, so
-/// what is said at the end is written before that.
-pub(crate) struct LastWords {
-    writer: Option<JournalWriter>,
-    /// What the journal does not have yet.
-    unwritten: Vec<Arc<Entry>>,
-    /// What nobody has heard yet.
-    last: Vec<Arc<Entry>>,
-    numbering: Numbering,
-    wait_for_disk: bool,
-}
-
-impl LastWords {
-    /// Says the last changes of the ledger, and how the stream ended. Only the first call does.
-    pub(crate) fn conclude(&mut self, spans: impl IntoIterator<Item = SpanChange>, ended: Note) {
-        if !self.last.is_empty() {
-            return;
-        }
-        let at = ended.at;
-        for word in spans.into_iter().map(Word::Span).chain([Word::Unlisted(ended)]) {
-            let entry = Arc::new(Entry { number: self.numbering.give(), at, word });
-            self.unwritten.push(entry.clone());
-            self.last.push(entry);
-        }
-    }
-
-    /// Writes what the journal does not have. Blocking.
-    ///
-    /// # Errors
-    /// If the file system refuses; then it may be called again.
-    pub(crate) fn write(&mut self) -> Result<(), RecordError> {
-        let Some(writer) = &mut self.writer else { return Ok(()) };
-        let written = writer.append(&self.unwritten).and_then(|()| match self.wait_for_disk {
-            true => writer.sync(),
-            false => Ok(()),
-        });
-        self.unwritten.retain(|entry| entry.number > writer.last());
-        match written {
-            Ok(()) => {}
-            Err(JournalError::File(error)) => return Err(error),
-            Err(error) => error!(%error, entries = self.unwritten.len(), "the journal lacks what was said last"),
-        }
-        Ok(())
-    }
-
-    /// Returns last words for the case that these are lost with their thread. They pass over the numbers of these.
-    pub(crate) fn spare(&self) -> Self {
-        let mut numbering = self.numbering.clone();
-        numbering.skip(SKIPPED_BY_SPARE);
-        Self { writer: None, unwritten: Vec::new(), last: Vec::new(), numbering, wait_for_disk: false }
-    }
-
-    /// Returns what is to be heard.
-    pub(crate) fn into_entries(self) -> Vec<Arc<Entry>> {
-        self.last
-    }
-}
-
 fn append_in_memory(memory: &mut MemoryJournal, entry: &Arc<Entry>) {
     // Its numbers are given in order, so it never refuses.
     if let Err(error) = memory.append(std::slice::from_ref(entry)) {
@@ -669,7 +601,7 @@ mod tests {
             }
         }
         assert_eq!(written(folder.path()).len(), 51);
-        assert_eq!(journal.into_last_words().numbering.last().count, 51);
+        assert_eq!(journal.numbering.last().count, 51);
     }
 
     #[tokio::test(start_paused = true)]

@@ -6,6 +6,7 @@ mod event_log;
 mod figures;
 mod hub;
 mod journal;
+mod last_words;
 pub(crate) mod ledger_input;
 mod packet_fields;
 pub(crate) mod progress;

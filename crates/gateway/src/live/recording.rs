@@ -35,7 +35,7 @@ use crate::{
     clock,
     live::{
         hub::{Item, Subscription},
-        journal::LastWords,
+        last_words::LastWords,
         ledger_input,
         tenure::Tenure,
         waiting_room::{LedgerOnly, Timed, WaitingRoom},
@@ -229,6 +229,14 @@ impl Books {
         }
     }
 
+    /// Takes in what has come, if that needs no disk: then no payload is kept for longer than it has to be.
+    pub(crate) fn keep_up(&mut self) {
+        match self {
+            Self::Recorded(_) => {}
+            Self::Unrecorded(unrecorded) => unrecorded.take_in(),
+        }
+    }
+
     /// Waits until there is work, and does it. Returns the changed spans of the ledger. Dropping the future loses
     /// nothing.
     pub(crate) async fn turn(&mut self) -> Vec<SpanChange> {
@@ -270,36 +278,27 @@ impl Books {
 pub(crate) struct Unrecorded {
     subscription: Subscription,
     ledger: LedgerOnly,
-    /// When what was gathered is taken in.
-    gathered: tokio::time::Interval,
     /// When the changes are published.
     tick: tokio::time::Interval,
 }
 
 impl Unrecorded {
     pub(crate) fn new(about: &RecordingAbout, every: Duration, subscription: Subscription) -> Self {
-        let (gathered, tick) = (relaxed(GATHER), relaxed(every));
-        Self { subscription, ledger: LedgerOnly::new(about, clock::unix_millis()), gathered, tick }
+        Self { subscription, ledger: LedgerOnly::new(about, clock::unix_millis()), tick: relaxed(every) }
     }
 
     async fn turn(&mut self) -> Vec<SpanChange> {
-        tokio::select! {
-            biased;
-            _ = self.tick.tick() => {
-                self.take_in();
-                self.ledger.take_span_changes(clock::unix_millis())
-            }
-            _ = self.gathered.tick(), if !self.subscription.is_empty() => {
-                self.take_in();
-                Vec::new()
-            }
-            else => std::future::pending().await,
-        }
+        self.tick.tick().await;
+        self.take_in();
+        self.ledger.take_span_changes(clock::unix_millis())
     }
 
     fn take_in(&mut self) {
-        for (input, at) in gathered(&mut self.subscription) {
-            self.ledger.take(&input, at);
+        while let Ok(news) = self.subscription.try_next_news() {
+            match news {
+                News::Event(Item { input, at }) => self.ledger.take(&input, at),
+                News::Lost(lost) => self.ledger.take(&ledger_input::lost(lost), clock::unix_millis()),
+            }
         }
     }
 }
@@ -735,9 +734,9 @@ impl Closing {
 
 /// Returns what a subscription has gathered, and its losses where they came.
 fn gathered(subscription: &mut Subscription) -> impl Iterator<Item = Timed> {
-    std::iter::from_fn(|| match subscription.try_next_news().ok()? {
-        News::Event(Item { input, at }) => Some((input, at)),
-        News::Lost(lost) => Some((ledger_input::lost(lost), clock::unix_millis())),
+    subscription.take_all().into_iter().map(|news| match news {
+        News::Event(Item { input, at }) => (input, at),
+        News::Lost(lost) => (ledger_input::lost(lost), clock::unix_millis()),
     })
 }
 

@@ -225,6 +225,7 @@ impl StreamTask {
         let mut is_left = false;
         let ending = loop {
             self.pass_on();
+            books.keep_up();
             let news = tokio::select! {
                 biased;
                 () = &mut leave, if !is_left => {

@@ -1,10 +1,13 @@
 //! [`MemoryJournal`]: the journal of a stream that is not recorded, the newest entries up to a bound.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, path::Path, sync::Arc};
 
 use rtms_wire::sequence::SequenceNumber;
 
-use crate::journal::{entry::Entry, error::JournalError};
+use crate::{
+    file::failed,
+    journal::{entry::Entry, error::JournalError},
+};
 
 /// The bounds of a journal in memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,12 +25,12 @@ impl Default for MemoryOptions {
     }
 }
 
-/// A bounded journal in memory. The oldest entries leave it for new ones.
+/// A bounded journal in memory: the lines that a file would have, which take a fraction of the memory that entries do. The
+/// oldest leave it for new ones.
 #[derive(Debug)]
 pub struct MemoryJournal {
     options: MemoryOptions,
-    /// Each with the length of its line.
-    entries: VecDeque<(Arc<Entry>, usize)>,
+    lines: VecDeque<(SequenceNumber, Box<[u8]>)>,
     bytes: usize,
     last: SequenceNumber,
     /// Entries up to this number are not here.
@@ -37,7 +40,7 @@ pub struct MemoryJournal {
 impl MemoryJournal {
     /// Begins behind a number: that of the last entry that somebody else has, or 0-0 for a stream that begins.
     pub fn new(options: MemoryOptions, begins_after: SequenceNumber) -> Self {
-        Self { options, entries: VecDeque::new(), bytes: 0, last: begins_after, forgotten: begins_after }
+        Self { options, lines: VecDeque::new(), bytes: 0, last: begins_after, forgotten: begins_after }
     }
 
     /// The number of the last entry; that of the beginning if there is none.
@@ -48,7 +51,7 @@ impl MemoryJournal {
     /// Appends entries, all or none.
     ///
     /// # Errors
-    /// If the numbers do not rise.
+    /// If the numbers do not rise, or an entry is nothing that JSON can say.
     pub fn append(&mut self, entries: &[Arc<Entry>]) -> Result<(), JournalError> {
         let mut last = self.last;
         for entry in entries {
@@ -57,21 +60,22 @@ impl MemoryJournal {
             }
             last = entry.number;
         }
-        let mut line = Vec::new();
+        let mut lines = Vec::with_capacity(entries.len());
         for entry in entries {
-            line.clear();
-            // What has no line has next to no length.
-            let bytes = entry.write(&mut line).unwrap_or_default();
-            self.bytes += bytes;
-            self.entries.push_back((entry.clone(), bytes));
+            let mut line = Vec::new();
+            let not_json = |error: serde_json::Error| failed("write", Path::new("the journal in memory"), error.into());
+            entry.write(&mut line).map_err(not_json)?;
+            lines.push((entry.number, line.into_boxed_slice()));
         }
+        self.bytes += lines.iter().map(|(_, line)| line.len()).sum::<usize>();
+        self.lines.extend(lines);
         self.last = last;
-        while self.entries.len() > 1
-            && (self.entries.len() > self.options.max_entries || self.bytes > self.options.max_bytes)
+        while self.lines.len() > 1
+            && (self.lines.len() > self.options.max_entries || self.bytes > self.options.max_bytes)
         {
-            let Some((oldest, bytes)) = self.entries.pop_front() else { break };
-            self.bytes -= bytes;
-            self.forgotten = oldest.number;
+            let Some((oldest, line)) = self.lines.pop_front() else { break };
+            self.bytes -= line.len();
+            self.forgotten = oldest;
         }
         Ok(())
     }
@@ -83,7 +87,9 @@ impl MemoryJournal {
 
     /// The entries here with larger numbers than this one.
     pub fn after(&self, number: SequenceNumber) -> Vec<Arc<Entry>> {
-        let begin = self.entries.partition_point(|(entry, _)| entry.number <= number);
-        self.entries.range(begin..).map(|(entry, _)| entry.clone()).collect()
+        let begin = self.lines.partition_point(|(found, _)| *found <= number);
+        // A line that was written here is read.
+        let read = |(_, line): &(SequenceNumber, Box<[u8]>)| Entry::read(line).ok().map(Arc::new);
+        self.lines.range(begin..).filter_map(read).collect()
     }
 }
