@@ -1,12 +1,15 @@
-//! One connection: TLS if the listener has it, HTTP/1.1 or HTTP/2, and a limit on every wait.
+//! One connection: TLS if the listener has it, HTTP/1.1 or HTTP/2 as it begins, and a limit on every wait.
 
-use std::{convert::Infallible, io, pin::pin, time::Duration};
+use std::{convert::Infallible, error::Error, io, pin::pin, time::Duration};
 
 use axum::response::Response;
-use hyper::{Request, server::conn::http2, service::Service};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper::{Request, service::Service};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto,
+};
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite},
+    io::{AsyncRead, AsyncWrite},
     time::{sleep, timeout},
 };
 use tokio_rustls::TlsAcceptor;
@@ -29,9 +32,6 @@ const MAX_HEADER_BYTES: usize = 16 << 10;
 /// Requests at a time on one HTTP/2 connection.
 const MAX_STREAMS: u32 = 128;
 
-/// The first bytes of an HTTP/2 connection. No HTTP/1.1 request begins so: there is no method PRI.
-const HTTP2_OPENING: &[u8] = b"PRI";
-
 /// The time for which a connection stays at a stop after its last active request, for the answer to be written.
 const LAST_ANSWER: Duration = Duration::from_millis(200);
 
@@ -46,10 +46,8 @@ pub(crate) enum ConnectionError {
     Stopping,
     #[error("TLS: {0}")]
     Tls(#[source] io::Error),
-    #[error("read: {0}")]
-    Read(#[from] io::Error),
     #[error("HTTP: {0}")]
-    Http(#[from] hyper::Error),
+    Http(Box<dyn Error + Send + Sync>),
 }
 
 /// The two reasons for which a connection is asked to leave: the server stops, or a newcomer evicts it.
@@ -113,72 +111,36 @@ where
     S: Service<Request<active_requests::Body>, Response = Response, Error = Infallible> + Send + 'static,
     S::Future: Send + 'static,
 {
-    let (mut reader, writer) = tokio::io::split(stream);
-    let mut opening = [0; HTTP2_OPENING.len()];
-    let mut read = 0;
-    let first_bytes = async {
-        while read < opening.len() {
-            let count = reader.read(&mut opening[read..]).await?;
-            if count == 0 {
-                break;
-            }
-            read += count;
-        }
-        Ok::<_, io::Error>(())
-    };
+    let activity = requests.activity();
+    let (service, idle) = idle::watch(active_requests::watch(service, requests, active));
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(within)
+        .max_headers(MAX_HEADERS)
+        .max_buf_size(MAX_HEADER_BYTES);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_header_list_size(MAX_HEADER_BYTES as u32)
+        .keep_alive_interval(within)
+        .keep_alive_timeout(within);
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     tokio::select! {
         biased;
-        first_bytes = timeout(within, first_bytes) => first_bytes.map_err(|_| ConnectionError::Silent)??,
-        _ = leaving.asked() => return Ok(()),
+        served = connection.as_mut() => return served.map_err(ConnectionError::Http),
+        () = idle.lasts(within) => {}
+        _ = leaving.asked() => {}
     }
-    let opening = opening[..read].to_vec();
-    let is_http2 = opening == HTTP2_OPENING;
-    let whole = TokioIo::new(tokio::io::join(io::Cursor::new(opening).chain(reader), writer));
-    let activity = requests.activity();
-    let service = active_requests::watch(service, requests, active);
-
-    if is_http2 {
-        let (service, idle) = idle::watch(service);
-        let mut connection = pin!(
-            http2::Builder::new(TokioExecutor::new())
-                .timer(TokioTimer::new())
-                .max_concurrent_streams(MAX_STREAMS)
-                .max_header_list_size(MAX_HEADER_BYTES as u32)
-                .keep_alive_interval(within)
-                .keep_alive_timeout(within)
-                .serve_connection(whole, service)
-        );
-        tokio::select! {
-            biased;
-            served = connection.as_mut() => return Ok(served?),
-            () = idle.lasts(within) => {}
-            _ = leaving.asked() => {}
-        }
-        connection.as_mut().graceful_shutdown();
-        finish(connection, within, activity, leaving).await
-    } else {
-        // It closes idle connections by itself: headers that do not come are too slow.
-        let mut connection = pin!(
-            hyper::server::conn::http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(within)
-                .max_headers(MAX_HEADERS)
-                .max_buf_size(MAX_HEADER_BYTES)
-                .serve_connection(whole, service)
-        );
-        tokio::select! {
-            biased;
-            served = connection.as_mut() => return Ok(served?),
-            _ = leaving.asked() => {}
-        }
-        connection.as_mut().graceful_shutdown();
-        finish(connection, within, activity, leaving).await
-    }
+    connection.as_mut().graceful_shutdown();
+    finish(connection, within, activity, leaving).await
 }
 
 /// Answers the requests that a connection still has, once it accepts no more; if it has to leave, only the active ones.
 async fn finish(
-    connection: impl Future<Output = hyper::Result<()>>,
+    connection: impl Future<Output = Result<(), Box<dyn Error + Send + Sync>>>,
     within: Duration,
     activity: RequestActivity,
     mut leaving: Leaving,
@@ -189,7 +151,7 @@ async fn finish(
     };
     tokio::select! {
         biased;
-        served = connection => Ok(served?),
+        served = connection => served.map_err(ConnectionError::Http),
         () = nothing_left => Err(ConnectionError::Stopping),
         () = sleep(within) => Err(ConnectionError::Unfinished),
     }
@@ -203,7 +165,7 @@ mod tests {
     use http_body_util::BodyExt as _;
     use hyper::service::service_fn;
     use tokio::{
-        io::{AsyncWriteExt, DuplexStream, duplex},
+        io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
         sync::Notify,
         task::JoinHandle,
         time::Instant,

@@ -1,8 +1,21 @@
-//! Whether a connection by HTTP/2 is idle. Its library checks only that the peer is alive, not that it has requests.
+//! Whether a connection is idle: nothing was asked on it yet, or for long. The library checks by HTTP/2 only that the peer is
+//! alive, not that it has requests.
 
-use std::time::Duration;
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
 
-use hyper::{Request, body::Incoming, service::Service};
+use axum::{
+    body::{Body, Bytes},
+    response::Response,
+};
+use hyper::{
+    Request,
+    body::{Body as _, Frame, Incoming, SizeHint},
+    service::Service,
+};
 use tokio::{sync::watch, time::timeout};
 
 /// A service that counts its open requests.
@@ -16,6 +29,12 @@ pub(crate) struct Idle(watch::Receiver<usize>);
 
 /// One open request. Dropping it ends the request.
 struct Open(watch::Sender<usize>);
+
+/// The body of an answer, whose request is open until it is written.
+struct OpenBody {
+    body: Body,
+    _open: Open,
+}
 
 /// Counts the open requests of a service.
 pub(crate) fn watch<S>(service: S) -> (OpenCountingService<S>, Idle) {
@@ -36,22 +55,42 @@ impl Idle {
     }
 }
 
-impl<S: Service<Request<Incoming>>> Service<Request<Incoming>> for OpenCountingService<S>
+impl<S: Service<Request<Incoming>, Response = Response>> Service<Request<Incoming>> for OpenCountingService<S>
 where
     S::Future: Send + 'static,
 {
-    type Response = S::Response;
+    type Response = Response;
     type Error = S::Error;
-    type Future = std::pin::Pin<Box<dyn Future<Output = Result<S::Response, S::Error>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, S::Error>> + Send>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         self.open.send_modify(|open| *open += 1);
         let open = Open(self.open.clone());
         let answer = self.service.call(request);
         Box::pin(async move {
-            let _open = open;
-            answer.await
+            let answer = answer.await?;
+            if answer.body().is_end_stream() {
+                return Ok(answer);
+            }
+            Ok(answer.map(|body| Body::new(OpenBody { body, _open: open })))
         })
+    }
+}
+
+impl hyper::body::Body for OpenBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 
