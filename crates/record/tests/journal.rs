@@ -105,7 +105,7 @@ fn the_format_is_that_of_the_fixture() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("journal.jsonl"), fixture).unwrap();
     let (entries, bad) = read(folder.path());
-    assert!(bad.is_empty() && entries.len() == 7, "{bad:?}");
+    assert!(bad.is_empty() && entries.len() == 8, "{bad:?}");
 
     let again = tempfile::tempdir().unwrap();
     let mut journal = JournalWriter::open(again.path(), &StreamId::new("stream-1"), JournalOptions::default()).unwrap();

@@ -7,8 +7,8 @@ use std::{fs, future::poll_fn, path::Path, sync::Arc, task::Poll, time::Duration
 
 use common::{NOW, entry, fold, owner, start, stop, stream};
 use rtms_store::{
-    Class, Inbox, NewEntry, Operations, Outcome, ReceiptFilter, Receipts, SqliteOptions, SqliteStore, Step, Store,
-    StoreError, Streams, UnixMicros,
+    Class, Inbox, NewEntry, Operations, Outcome, ReceiptFilter, Receipts, Revision, SqliteOptions, SqliteStore, Step,
+    Store, StoreError, Streams, UnixMicros,
 };
 use rtms_wire::codes::stop_reason::StopReason;
 use rusqlite::Connection;
@@ -277,6 +277,28 @@ async fn the_format_of_version_1_is_read() {
     assert_eq!(record.ended.unwrap().why, "over");
     assert_eq!(fold(&store, start("s", 20)).await.class, Class::Repeat);
     assert_eq!(store.pending(10).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn the_format_of_version_2_is_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let old = Connection::open(directory.path().join("store.sqlite3")).unwrap();
+    old.execute_batch(include_str!("fixtures/v2.sql")).unwrap();
+    drop(old);
+
+    let store = SqliteStore::open(directory.path()).unwrap();
+
+    assert_eq!(store.receipts(ReceiptFilter::default()).await.unwrap().len(), 6);
+    let record = store.get(&stream("s")).await.unwrap().unwrap();
+    assert_eq!((record.revision, record.ended.unwrap().why.as_str()), (Revision(7), "over"));
+    let camera = record.camera.unwrap();
+    assert_eq!(
+        (camera.user_id, camera.on, camera.at.0, camera.start_at.0),
+        (16_778_240.into(), true, 1_795_428_000_500, 20)
+    );
+    let claimed = store.queue().claim("sink:stdout", &owner("a"), TERM, 10, NOW).await.unwrap();
+    let jobs: Vec<_> = claimed.iter().map(|claimed| (claimed.job.id.as_str(), claimed.deliveries)).collect();
+    assert_eq!(jobs, [("4294967297-12", 2)]);
 }
 
 #[test]
