@@ -1,4 +1,4 @@
-//! From when on something is wanted: a duration back, or a point in time.
+//! The time since which something is wanted: a duration back, or a point in time.
 
 use std::{
     str::FromStr,
@@ -8,11 +8,12 @@ use std::{
 use rtms_wire::time::UnixMillis;
 use serde::Deserialize;
 
-/// From when on: so long ago (`1h`, `2days`), or a point in time (`2026-12-24T18:00:00Z`).
+/// The time since which something is wanted: a duration back (`1h`, `2days`), or a point in time
+/// (`2026-12-24T18:00:00Z`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub enum Since {
-    /// So long before now.
+    /// This duration before now.
     Ago(Duration),
     /// At this time.
     At(UnixMillis),

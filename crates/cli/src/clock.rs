@@ -1,4 +1,4 @@
-//! What time it is, for commands that show how long something lasts or ask for what is newer than so long.
+//! What time it is, for commands that show how long something lasts or that ask for what is newer than a given age.
 
 use std::time::SystemTime;
 

@@ -64,7 +64,7 @@ pub(crate) struct ServeArgs {
     /// Allow ws:// and loopback in the server URLs of webhooks, for the simulator. Relaxes nothing else
     #[arg(long)]
     dev: bool,
-    /// Wait for another process to leave the data folder instead of failing, at most so long [default: 60s, Zoom's window]
+    /// Wait for another process to leave the data folder instead of failing, at most for this time [default: 60s, Zoom's window]
     #[arg(long, value_name = "DURATION", num_args = 0..=1, require_equals = true, default_missing_value = "60s",
         value_parser = humantime::parse_duration)]
     take_over: Option<Duration>,

@@ -164,7 +164,7 @@ struct StopArgs {
     /// The stream
     #[arg(value_name = "ID", allow_hyphen_values = true)]
     stream: StreamIdArg,
-    /// Wait so long for the end, such as 5s or 1m; a number alone is seconds
+    /// Wait this long for the end, such as 5s or 1m; a number alone is seconds
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = wait)]
     wait: Duration,
     /// Print what became of it as one JSON object
@@ -185,7 +185,7 @@ struct VideoArgs {
     /// Drop it instead
     #[arg(long)]
     off: bool,
-    /// Wait so long for pictures, such as 5s or 1m; a number alone is seconds
+    /// Wait this long for pictures, such as 5s or 1m; a number alone is seconds
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = wait)]
     wait: Duration,
     /// Print what became of it as one JSON object

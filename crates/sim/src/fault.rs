@@ -280,7 +280,7 @@ pub struct Refused {
     /// The number of times.
     #[serde(default = "once")]
     pub times: u32,
-    /// From when on, since the stream started.
+    /// The time since the start of the stream after which it happens.
     #[serde(default, with = "humantime_serde")]
     pub after: Duration,
 }

@@ -9,7 +9,7 @@ use rtms_sim_server::Simulator;
 
 use crate::logging::note;
 
-/// So long after the end a client may show that it does not know of it.
+/// The time after the end for which a client may show that it does not know of it.
 const STAY: Duration = Duration::from_secs(5);
 
 /// The judge.

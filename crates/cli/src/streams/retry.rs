@@ -38,7 +38,7 @@ pub(super) struct RetryArgs {
     /// The stream
     #[arg(value_name = "ID", allow_hyphen_values = true)]
     stream: StreamIdArg,
-    /// Wait so long for the connection, such as 5s or 1m; a number alone is seconds
+    /// Wait this long for the connection, such as 5s or 1m; a number alone is seconds
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = wait)]
     wait: Duration,
     /// Print what became of it as one JSON object

@@ -166,7 +166,7 @@ async fn owner(world: Arc<Mutex<World>>, store: Arc<FaultyStore>, name: usize, p
     }
 }
 
-/// Plays for so long; gives what was seen.
+/// Plays for this time, and returns what was seen.
 fn play(seed: u64, planted: Planted, length: Duration) -> World {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     runtime.block_on(async {

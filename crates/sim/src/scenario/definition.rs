@@ -148,7 +148,7 @@ pub struct Operator {
     /// … and when it is started again.
     #[serde(with = "humantime_serde")]
     pub restart_at: Option<Duration>,
-    /// Whose camera is wanted from when on, each in place of the one before. With any, video is asked for as one
+    /// The cameras that are wanted, each from its time on in place of the one before. With any, video is asked for as one
     /// person's of choice.
     pub cameras: Vec<Camera>,
 }
@@ -157,7 +157,7 @@ pub struct Operator {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Camera {
-    /// From when on.
+    /// When it begins to be wanted, since the start of the stream.
     #[serde(with = "humantime_serde")]
     pub at: Duration,
     /// Whose: the number of the participant in the meeting, from 0.

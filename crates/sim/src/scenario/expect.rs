@@ -18,7 +18,7 @@ pub struct Expect {
     /// line of transcript or chat.
     #[serde(default)]
     pub media_complete: Vec<Medium>,
-    /// From when on the sound has to be complete, since the start of the stream.
+    /// The time since the start of the stream after which the sound has to be complete.
     #[serde(default, with = "humantime_serde")]
     pub complete_from: Option<Duration>,
     /// How much of the sound may be missing all the same.
