@@ -14,6 +14,9 @@ use serde_json::Value;
 
 use crate::{step, workspace::Workspace};
 
+/// The profile of what is packaged, and so of what is measured.
+const PROFILE: &str = "dist";
+
 /// Those that `cargo bench` cannot start, because they start other programs.
 const PROGRAMS: [Program; 2] = [
     Program { name: "webhooks", package: "bench-webhooks", measured: Some("rtms") },
@@ -25,7 +28,7 @@ struct Program {
     name: &'static str,
     /// Its folder in `bench/` has the benchmark's name.
     package: &'static str,
-    /// The package whose release build it starts, if not itself.
+    /// The package whose program it starts, if not its own alone.
     measured: Option<&'static str>,
 }
 
@@ -40,6 +43,7 @@ struct Bench {
 /// Runs them; what they print goes through.
 pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> anyhow::Result<ExitCode> {
     let benches = benches(&workspace.packages)?;
+    println!("built with the profile `{PROFILE}`, as a package is");
     match arguments {
         [list] if list == "--list" => {
             for bench in &benches {
@@ -59,13 +63,26 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> anyhow::Result
             for Bench { package, name, .. } in benches.iter().filter(|bench| bench.name == *name) {
                 let mut cargo = workspace.cargo();
                 finish(
-                    cargo.args(["bench", "--package", package, "--all-features", "--bench", name, "--"]).args(rest),
+                    cargo
+                        .args([
+                            "bench",
+                            "--profile",
+                            PROFILE,
+                            "--package",
+                            package,
+                            "--all-features",
+                            "--bench",
+                            name,
+                            "--",
+                        ])
+                        .args(rest),
                 )?;
             }
         }
         filters => {
             let mut cargo = workspace.cargo();
-            finish(cargo.args(["bench", "--workspace", "--all-features", "--benches", "--"]).args(filters))?;
+            cargo.args(["bench", "--profile", PROFILE, "--workspace", "--all-features", "--benches", "--"]);
+            finish(cargo.args(filters))?;
             if filters.is_empty() {
                 for program in &PROGRAMS {
                     program.run(workspace, &[])?;
@@ -79,12 +96,12 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> anyhow::Result
 impl Program {
     fn run(&self, workspace: &Workspace, arguments: &[String]) -> anyhow::Result<()> {
         let mut build = workspace.cargo();
-        build.args(["build", "--release", "--package", self.package]);
+        build.args(["build", "--profile", PROFILE, "--package", self.package]);
         if let Some(measured) = self.measured {
             build.args(["--package", measured]);
         }
         finish(&mut build)?;
-        finish(Command::new(workspace.target.join("release").join(self.package)).args(arguments))
+        finish(Command::new(workspace.target.join(PROFILE).join(self.package)).args(arguments))
     }
 }
 

@@ -91,6 +91,9 @@ async fn serve(streams: u32, rate: u32, duration: Duration) -> anyhow::Result<()
         last.delayed,
         last.behind.as_secs_f64() * 1e3,
     );
+    let program = std::env::current_exe()?;
+    let profile = program.parent().and_then(|folder| folder.file_name()).unwrap_or_default();
+    eprintln!("built with the profile {}", profile.to_string_lossy());
     eprintln!("{last:?}");
     eprintln!("findings: {:?}", server.findings());
     eprintln!("CPU after the joins, in all: {:.2} s", joined_cpu.elapsed().as_secs_f64());

@@ -89,10 +89,13 @@ pub(crate) fn section(rows: &[Row], machine: &Machine) -> String {
     let Machine { seconds, rounds, load, .. } = machine;
     // Writing into a string does not fail, here and below.
     let mut text = String::new();
+    // Both programs lie in the folder of their profile.
+    let program = std::env::current_exe().unwrap_or_default();
+    let profile = program.parent().and_then(|folder| folder.file_name()).unwrap_or_default().to_string_lossy();
     let _ = writeln!(
         text,
         "{cores} cores, shared by generator and receiver; load average before: {load}. Medians of {rounds} rounds of \
-         {seconds} s each."
+         {seconds} s each. Ours is built with the profile `{profile}`."
     );
     text += "\n| The disk in the same run: write 4 KiB, then `fdatasync` | p50 ms | p99 ms |\n|---|---:|---:|\n";
     let appended = [500, 990].map(|permille| machine.disk(|disk| &disk.appended, permille)).join(" | ");

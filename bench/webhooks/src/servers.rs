@@ -86,7 +86,7 @@ impl Server {
     async fn ours(scratch: &Path) -> anyhow::Result<Self> {
         // Built with the same profile, so it lies beside this program.
         let program = std::env::current_exe()?.with_file_name("rtms");
-        ensure!(program.exists(), "the release build of `rtms` is not there: run `cargo build --release` first");
+        ensure!(program.exists(), "`rtms` of the same build is not there: start this by `cargo xtask bench webhooks`");
         let data_dir = new_data_dir(scratch)?;
         let (address, api) = (free_address().await?, free_address().await?);
         let child = Command::new(program)

@@ -125,7 +125,7 @@ impl Server {
         Self::take_over(config, apps, sinks, Duration::ZERO).await
     }
 
-    /// The same when another process may still have the data folder: waits so long until it has left.
+    /// The same when another process may still have the data folder: waits for as long as this until it has left.
     ///
     /// It is not asked to leave: the operator who starts the successor does that.
     ///
@@ -149,6 +149,17 @@ impl Server {
     /// # Errors
     /// [`StartError`], which names what to change.
     pub async fn start_on(
+        config: Config,
+        apps: Apps,
+        sinks: Vec<Delivery>,
+        store: Arc<dyn Store>,
+    ) -> Result<Self, StartError> {
+        Self::start_parts(config, apps, sinks, store)
+    }
+
+    /// Starts all parts. It is no async function, because the compiler makes the code of such a one where it is awaited: in
+    /// the program and in each test, and not once, here.
+    fn start_parts(
         config: Config,
         apps: Apps,
         sinks: Vec<Delivery>,
@@ -335,7 +346,7 @@ async fn empty(deadline: &Deadline, sink: &Delivery) {
     }
 }
 
-/// Opens the store, and waits so long for another process to leave it.
+/// Opens the store, and waits for as long as this for another process to leave it.
 async fn open_when_free(engine: Engine, data_dir: &Path, within: Duration) -> Result<Arc<dyn Store>, StoreError> {
     let begun = Instant::now();
     let mut is_told = false;

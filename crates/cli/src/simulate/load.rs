@@ -146,7 +146,11 @@ impl Meter {
 
     fn total(&self) -> String {
         let (seconds, cpu) = (self.start.0.elapsed().as_secs_f64(), self.start.1.elapsed().as_secs_f64());
-        format!("the simulator took {cpu:.2} s of CPU in {seconds:.2} s: {:.2} of a core", cpu / seconds)
+        let profile = env!("RTMS_PROFILE");
+        format!(
+            "the simulator (a {profile} build) took {cpu:.2} s of CPU in {seconds:.2} s: {:.2} of a core",
+            cpu / seconds
+        )
     }
 }
 
