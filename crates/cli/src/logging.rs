@@ -12,11 +12,14 @@ use std::{
 
 use clap::Args;
 use rtms_wire::plain::is_unsafe;
-use tracing::field::Field;
+use tracing::{field::Field, level_filters::LevelFilter};
 use tracing_subscriber::{
-    EnvFilter,
+    Layer,
     field::MakeExt,
+    filter::Targets,
     fmt::format::{self, FormatFields},
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
 };
 
 use self::stderr_queue::{LineWriter, StderrQueue};
@@ -31,19 +34,18 @@ const MAX_VALUE_BYTES: usize = 1024;
 pub(crate) struct LoggingArgs {
     /// What to log: a level, or a filter such as `info,rtms_client=debug` [default: info for serve, else warn]
     #[arg(long, global = true, value_name = "FILTER", env = "RTMS_LOG")]
-    log: Option<String>,
+    log: Option<Targets>,
 }
 
 impl LoggingArgs {
-    pub(crate) fn start(&self, default: &str) {
-        let filter = EnvFilter::builder().parse_lossy(self.log.as_deref().unwrap_or(default));
+    pub(crate) fn start(&self, default: LevelFilter) {
+        // An empty variable is as good as none.
+        let asked = self.log.clone().filter(|asked| *asked != Targets::new());
+        let filter = asked.unwrap_or_else(|| Targets::new().with_default(default));
         let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
-        tracing_subscriber::fmt()
-            .with_env_filter(filter)
-            .with_writer(|| LineWriter(stderr()))
-            .with_ansi(ansi)
-            .fmt_fields(fields())
-            .init();
+        let lines =
+            tracing_subscriber::fmt::layer().with_writer(|| LineWriter(stderr())).with_ansi(ansi).fmt_fields(fields());
+        tracing_subscriber::registry().with(lines.with_filter(filter)).init();
     }
 }
 

@@ -21,6 +21,7 @@ mod webhook;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
+use tracing::level_filters::LevelFilter;
 
 use crate::logging::note;
 
@@ -89,7 +90,7 @@ fn main() -> ExitCode {
 async fn run(arguments: Arguments) -> ExitCode {
     let is_server = matches!(arguments.command, Command::Serve(_));
     // Only the server talks about itself; the others have something else to say.
-    arguments.logging.start(if is_server { "info" } else { "warn" });
+    arguments.logging.start(if is_server { LevelFilter::INFO } else { LevelFilter::WARN });
     if is_server {
         // A supervisor waits for its end more than for its last line.
         logging::hurry();
