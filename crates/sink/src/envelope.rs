@@ -116,7 +116,8 @@ pub enum Body {
         update: Extra,
     },
     /// What a packet of sound or picture has beyond the documented fields. Reported when it differs from that of the same
-    /// person's packet before; it holds for the packets from this one on, and an empty one ends it.
+    /// person's packet before, after the first few times once a second at most; it holds for the packets from this one on,
+    /// and an empty one ends it.
     PacketFields {
         /// Of which medium.
         medium: Medium,

@@ -128,14 +128,29 @@ where
         .keep_alive_interval(within)
         .keep_alive_timeout(within);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
-    tokio::select! {
+    let is_silent = tokio::select! {
         biased;
         served = connection.as_mut() => return served.map_err(ConnectionError::Http),
-        () = idle.lasts(within) => {}
-        _ = leaving.asked() => {}
-    }
+        () = idle.lasts(within) => true,
+        _ = leaving.asked() => false,
+    };
     connection.as_mut().graceful_shutdown();
-    finish(connection, within, activity, leaving).await
+    match finish(connection, within, activity, leaving).await {
+        // It had not sent enough to tell which protocol it speaks.
+        Err(ConnectionError::Http(error)) if is_cancelled(&*error) => {
+            if is_silent {
+                Err(ConnectionError::Silent)
+            } else {
+                Ok(())
+            }
+        }
+        finished => finished,
+    }
+}
+
+/// Whether hyper-util gave up waiting for the first bytes, because it was told to shut down.
+fn is_cancelled(error: &(dyn Error + Send + Sync + 'static)) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::Interrupted)
 }
 
 /// Answers the requests that a connection still has, once it accepts no more; if it has to leave, only the active ones.

@@ -30,7 +30,7 @@ pub(crate) struct Idle(watch::Receiver<usize>);
 /// One open request. Dropping it ends the request.
 struct Open(watch::Sender<usize>);
 
-/// The body of an answer, whose request is open until it is written.
+/// The body of an answer, whose request is open until the library has taken all of it.
 struct OpenBody {
     body: Body,
     _open: Open,

@@ -54,7 +54,8 @@ impl Envelopes {
         sinks: Arc<Vec<Delivery>>,
         recall: Recall,
     ) -> Self {
-        let subscribe = || hub.subscribe(Filter::of(&[Topic::Words]), Policy::DropByClass { limit_bytes });
+        let subscribe =
+            || hub.subscribe(Filter::of(&[Topic::Words, Topic::JournalOnly]), Policy::DropByClass { limit_bytes });
         let template = Envelope {
             version: VERSION,
             rtms_stream_id: start.stream_id.clone(),

@@ -29,8 +29,10 @@ pub(crate) struct Item {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Topic {
-    /// Entries of the journal.
+    /// Entries of the journal that a file of the recording shows, too.
     Words,
+    /// Entries that only the journal has: unlisted notes, and changes of the ledger, which comes from here.
+    JournalOnly,
     /// Packets of sound, and their form.
     Audio,
     /// Pictures of cameras, and their form.
@@ -68,8 +70,6 @@ struct Subscriber {
 }
 
 impl Filter {
-    pub(crate) const ALL: Self = Self(u8::MAX);
-
     /// The filter of some topics.
     pub(crate) const fn of(topics: &[Topic]) -> Self {
         let (mut bits, mut at) = (0, 0);
@@ -121,7 +121,10 @@ impl Hub {
 impl Item {
     fn topic(&self) -> Topic {
         match &self.input {
-            Input::Word(_) => Topic::Words,
+            Input::Word(entry) => match &entry.word {
+                Word::Transcript { .. } | Word::Chat(_) | Word::Event(_) | Word::Note(_) => Topic::Words,
+                Word::Unlisted(_) | Word::Span(_) => Topic::JournalOnly,
+            },
             Input::Audio(_) => Topic::Audio,
             Input::Video(_) => Topic::Video,
             Input::Deskshare(_) => Topic::Deskshare,
@@ -241,6 +244,7 @@ mod tests {
     /// 20 ms of sound each, and a picture with every fifth.
     const PACKETS: u64 = 3_000;
     const PAYLOAD_BYTES: usize = 640;
+    const ALL: Filter = Filter(u8::MAX);
     const LIMIT_BYTES: usize = 100 * (PAYLOAD_BYTES + OVERHEAD_BYTES);
 
     fn packet(number: u64, began: UnixMillis) -> MediaData {
@@ -360,7 +364,7 @@ mod tests {
         let policy = Policy::DropByClass { limit_bytes: LIMIT_BYTES };
         let publish =
             |number| hub.publish(Item { input: Input::Audio(packet(number, UnixMillis(0))), at: UnixMillis(0) });
-        let first = hub.subscribe(Filter::ALL, policy);
+        let first = hub.subscribe(ALL, policy);
         publish(1);
         drop(first);
         publish(2);
@@ -378,7 +382,7 @@ mod tests {
     fn payloads_are_shared() {
         let hub = Hub::default();
         let policy = Policy::DropByClass { limit_bytes: LIMIT_BYTES };
-        let mut subscriptions = [hub.subscribe(Filter::ALL, policy), hub.subscribe(Filter::ALL, policy)];
+        let mut subscriptions = [hub.subscribe(ALL, policy), hub.subscribe(ALL, policy)];
         let data = packet(1, UnixMillis(0));
         let payload = data.data.as_ptr();
         hub.publish(Item { input: Input::Audio(data), at: UnixMillis(0) });
@@ -410,7 +414,9 @@ mod tests {
             deadline: Deadline::default(),
         };
         let metrics = Arc::new(Metrics::default());
-        let subscription = hub.subscribe(Filter::ALL, Policy::DropByClass { limit_bytes: 64 << 20 });
+        // Words of the test are in no journal.
+        let filter = Filter::of(&[Topic::Audio, Topic::Video, Topic::Books]);
+        let subscription = hub.subscribe(filter, Policy::DropByClass { limit_bytes: 64 << 20 });
         let syncing = Syncing { wait_for_disk: false, every: Duration::from_secs(1) };
         let journal = StreamJournal::recorded("s".into(), syncing, metrics.clone(), tenure.clone());
         let recording = Recording::open(setup, about, false, metrics, tenure, subscription);

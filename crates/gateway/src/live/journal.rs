@@ -39,7 +39,7 @@ use crate::{
     clock,
     live::{
         hub::json_bytes,
-        last_words::LastWords,
+        last_words::{JournalFile, LastWords},
         tenure::Tenure,
         words::{Said, note},
     },
@@ -79,6 +79,10 @@ pub(crate) struct StreamJournal {
     utterances: Utterances,
     /// What an earlier owner left; none before the file is open.
     restored: Option<Restored>,
+    /// Whether a line of the transcript has a number. It refers to what this process knew then.
+    has_line: bool,
+    /// The connections that brought the transcript so far.
+    connections: u64,
     place: Place,
     /// The folder of the recording, once that is open.
     folder: Option<PathBuf>,
@@ -105,7 +109,7 @@ enum Place {
     /// The recording is not open yet. What was said has no number, because an earlier owner's journal decides what a line of
     /// the transcript refers to.
     Expected(Held),
-    Opening(Held, JoinHandle<Result<Opened, JournalError>>),
+    Opening(Held, JoinHandle<OpeningResult>),
     Idle(JournalWriter),
     /// The first so many of what is unwritten are being written; since when.
     Writing(JoinHandle<Written>, usize, Instant),
@@ -128,6 +132,9 @@ struct Opened {
     writer: JournalWriter,
     restored: Restored,
 }
+
+/// None if the tenure was over by then.
+type OpeningResult = Result<Option<Opened>, JournalError>;
 
 struct Written {
     writer: JournalWriter,
@@ -155,6 +162,8 @@ impl StreamJournal {
             numbering: Numbering::new(tenure.token()),
             utterances: Utterances::new(MAX_LINES),
             restored: None,
+            has_line: false,
+            connections: 0,
             place,
             folder: None,
             unwritten: VecDeque::new(),
@@ -184,6 +193,14 @@ impl StreamJournal {
     pub(crate) fn go_without(&mut self) {
         if matches!(self.place, Place::Expected(_)) {
             self.stop_waiting();
+        }
+    }
+
+    /// Goes on in memory, as there will be no recording.
+    pub(crate) fn stay_in_memory(&mut self) {
+        if matches!(self.place, Place::Expected(_)) {
+            self.stop_waiting();
+            self.go_on_in_memory();
         }
     }
 
@@ -261,20 +278,37 @@ impl StreamJournal {
 
     /// Returns last words that no journal has, for a stream whose journal is to be deleted.
     pub(crate) fn spare_words(&self) -> LastWords {
-        LastWords::new(None, Vec::new(), self.numbering.clone(), false)
+        LastWords::new(JournalFile::None, Vec::new(), self.numbering.clone(), false)
     }
 
     /// Hands over what is left to say and to write, for the moment when the recording is closed.
-    pub(crate) fn into_last_words(self) -> LastWords {
-        let writer = match self.place {
-            Place::Idle(writer) | Place::Failing(Some(writer), _) => Some(writer),
-            Place::Writing(..) | Place::Opening(..) | Place::Expected(_) | Place::Failing(None, _) => {
-                warn!(entries = self.unwritten.len(), "the journal lacks what was said last: the disk does not answer");
-                None
+    pub(crate) fn into_last_words(mut self) -> LastWords {
+        if let lost @ 1.. = std::mem::take(&mut self.lost) {
+            self.tell_gap(lost);
+        }
+        let file = match self.place {
+            Place::Idle(writer) | Place::Failing(Some(writer), _) => JournalFile::Open(writer),
+            Place::Writing(writing, ..) => {
+                let written =
+                    async { writing.await.map(|written| Some(written.writer)).map_err(|panic| panic.to_string()) };
+                JournalFile::Busy(self.stream_id, Box::pin(written))
             }
-            Place::Memory(_) | Place::Between => None,
+            Place::Opening(_, opening) => {
+                let opened = async {
+                    match opening.await {
+                        Ok(Ok(Some(opened))) => Ok(Some(opened.writer)),
+                        Ok(Ok(None)) => Err("the lease is over".into()),
+                        Ok(Err(JournalError::File(_))) => Ok(None),
+                        Ok(Err(error)) => Err(error.to_string()),
+                        Err(panic) => Err(panic.to_string()),
+                    }
+                };
+                JournalFile::Busy(self.stream_id, Box::pin(opened))
+            }
+            Place::Expected(_) | Place::Failing(None, _) => JournalFile::Unopened(self.stream_id),
+            Place::Memory(_) | Place::Between => JournalFile::None,
         };
-        LastWords::new(writer, self.unwritten.into(), self.numbering, self.syncing.wait_for_disk)
+        LastWords::new(file, self.unwritten.into(), self.numbering, self.syncing.wait_for_disk)
     }
 
     /// Gives something its number, unless an earlier owner has it.
@@ -282,6 +316,7 @@ impl StreamJournal {
         let word = match said {
             Said::TranscriptConnection => {
                 self.utterances.begin_connection();
+                self.connections += 1;
                 return None;
             }
             Said::Transcript(message) => {
@@ -290,6 +325,7 @@ impl StreamJournal {
                     self.ready.push(Input::Repeats { medium: Medium::Transcript, count: 1 });
                     return None;
                 }
+                self.has_line = true;
                 Word::Transcript { message, utterance }
             }
             Said::Chat(chat) => {
@@ -321,7 +357,9 @@ impl StreamJournal {
             self.ready.push(Input::Word(entry));
             self.heard = self.unwritten.len();
         }
-        while self.unwritten.len() > MAX_UNWRITTEN || self.unwritten_bytes > MAX_UNWRITTEN_BYTES {
+        while self.unwritten.len() > MAX_UNWRITTEN
+            || self.unwritten_bytes > MAX_UNWRITTEN_BYTES && self.unwritten.len() > 1
+        {
             if !self.is_failing {
                 self.stop_waiting();
             }
@@ -355,11 +393,14 @@ impl StreamJournal {
 
     fn open(&mut self) {
         let Some(folder) = self.folder.clone() else { return };
-        let stream_id = self.stream_id.clone();
+        let (stream_id, tenure) = (self.stream_id.clone(), self.tenure.clone());
         let opening = tokio::task::spawn_blocking(move || {
+            if tenure.is_over() {
+                return Ok(None);
+            }
             let writer = JournalWriter::open(&folder, &stream_id, JournalOptions::default())?;
             let restored = Restored::read(JournalReader::open(&folder)?.entries(), MAX_LINES)?;
-            Ok(Opened { writer, restored })
+            Ok(Some(Opened { writer, restored }))
         });
         self.place = match std::mem::replace(&mut self.place, Place::Between) {
             Place::Expected(held) => Place::Opening(held, opening),
@@ -372,21 +413,22 @@ impl StreamJournal {
         };
     }
 
-    fn opened(&mut self, opened: Result<Result<Opened, JournalError>, JoinError>) {
+    fn opened(&mut self, opened: Result<OpeningResult, JoinError>) {
         match opened {
-            Ok(Ok(Opened { writer, .. })) if writer.last() >= self.numbering.next() => {
+            Ok(Ok(None)) => self.give_up("the lease is over"),
+            Ok(Ok(Some(Opened { writer, .. }))) if writer.last() >= self.numbering.next() => {
                 let last = writer.last();
                 self.give_up(&format!("an owner with a later token has written entry {last} of it"));
             }
-            Ok(Ok(Opened { writer, mut restored })) => {
+            Ok(Ok(Some(Opened { writer, mut restored }))) => {
                 if restored.bad_lines > 0 {
                     warn!(lines = restored.bad_lines, "lines of the journal cannot be read and are passed over");
                 }
-                // What has numbers already refers to what this process knows.
-                if self.numbering.last().count == 0 {
+                if !self.has_line {
                     self.utterances = std::mem::replace(&mut restored.utterances, Utterances::new(0));
-                    self.restored = Some(restored);
+                    (0..self.connections).for_each(|_| self.utterances.begin_connection());
                 }
+                self.restored = Some(restored);
                 self.number_held();
                 self.place = Place::Idle(writer);
             }
@@ -404,8 +446,11 @@ impl StreamJournal {
         if sync {
             self.synced = Instant::now();
         }
+        let tenure = self.tenure.clone();
         let writing = tokio::task::spawn_blocking(move || {
-            let mut result = writer.append(&batch);
+            // The next owner of the stream writes now.
+            let batch = if tenure.is_over() { &[] } else { &batch[..] };
+            let mut result = writer.append(batch);
             let mut is_synced = false;
             if sync && result.is_ok() {
                 result = writer.sync();
@@ -457,10 +502,14 @@ impl StreamJournal {
             info!("the journal is written again");
         }
         if let lost @ 1.. = std::mem::take(&mut self.lost) {
-            error!(entries = lost, "the journal lacks entries, as the disk failed for too long");
-            let now = clock::unix_millis();
-            self.enter(Said::Unlisted(note(now, "journal_gap", json!({ "entries": lost }))), now);
+            self.tell_gap(lost);
         }
+    }
+
+    fn tell_gap(&mut self, lost: u64) {
+        error!(entries = lost, "the journal lacks entries, as the disk failed for too long");
+        let now = clock::unix_millis();
+        self.enter(Said::Unlisted(note(now, "journal_gap", json!({ "entries": lost }))), now);
     }
 
     fn failed(&mut self, error: &JournalError, writer: Option<JournalWriter>) {
@@ -486,8 +535,12 @@ impl StreamJournal {
         self.metrics.record_error();
         error!(why, "this stream has no journal on disk from here on");
         self.stop_waiting();
-        let before = self.unwritten.front().map_or(self.numbering.last(), |first| first.number);
-        let begins_after = SequenceNumber { count: before.count.saturating_sub(1), ..before };
+        self.go_on_in_memory();
+    }
+
+    fn go_on_in_memory(&mut self) {
+        let before = |first: &Arc<Entry>| SequenceNumber { count: first.number.count - 1, ..first.number };
+        let begins_after = self.unwritten.front().map_or(self.numbering.last(), before);
         let mut memory = MemoryJournal::new(MemoryOptions::default(), begins_after);
         self.unwritten.drain(..).for_each(|entry| append_in_memory(&mut memory, &entry));
         (self.unwritten_bytes, self.heard) = (0, 0);
@@ -709,6 +762,80 @@ mod tests {
         settle(&mut stale).await;
         assert!(matches!(stale.place, Place::Memory(_)), "an old owner writes nothing");
         assert_eq!(JournalReader::open(folder.path()).unwrap().entries().count(), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_the_disk_did_not_take_is_written_when_the_recording_is_closed() {
+        let root = tempfile::tempdir().unwrap();
+        for is_tried in [false, true] {
+            let folder = root.path().join(format!("recording {is_tried}"));
+            let (_sender, tenure) = owner(7);
+            let mut journal = journal(&tenure);
+            if is_tried {
+                journal.keep_in(&folder);
+            }
+            journal.go_without();
+            for number in 0..MAX_UNWRITTEN + 5 {
+                journal.say(said(&number.to_string()), AT);
+            }
+            settle(&mut journal).await;
+            let mut last_words = journal.into_last_words();
+            last_words.wait().await;
+            let ended = note(AT, "ended", json!({}));
+            last_words.conclude([], ended.clone());
+            last_words.conclude([], ended);
+            last_words.write(&folder).unwrap_err();
+
+            std::fs::create_dir(&folder).unwrap();
+            last_words.write(&folder).unwrap();
+            last_words.write(&folder).unwrap();
+            let written = written(&folder);
+            let first = MAX_UNWRITTEN as u64 + 5 + 1;
+            // The note of the gap has taken a place, too.
+            assert_eq!(written.first().unwrap(), "7-7 6");
+            assert_eq!(
+                written[written.len() - 2..],
+                [format!("7-{first} journal_gap"), format!("7-{} ended", first + 1)]
+            );
+            assert_eq!(written.len(), MAX_UNWRITTEN + 1);
+            assert_eq!(last_words.into_entries().len(), 1);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_owner_that_spoke_before_it_could_read_knows_what_comes_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let line = MediaDataTranscript {
+            user_id: Some(5.into()),
+            sentence_id: Some(1),
+            start_time: Some(AT),
+            data: "hello".into(),
+            ..MediaDataTranscript::default()
+        };
+        let chat = MediaDataChat { data: "hi".into(), timestamp: Some(AT), ..MediaDataChat::default() };
+        let (_sender, tenure) = owner(7);
+        let mut first = journal(&tenure);
+        first.keep_in(folder.path());
+        for said in [Said::TranscriptConnection, Said::Transcript(line.clone()), Said::Chat(chat.clone())] {
+            first.say(said, AT);
+        }
+        settle(&mut first).await;
+        drop(first);
+
+        let (_sender, tenure) = owner(8);
+        let mut second = journal(&tenure);
+        second.say(said("started"), AT);
+        second.go_without();
+        second.say(Said::TranscriptConnection, AT);
+        second.keep_in(folder.path());
+        while second.is_failing {
+            second.turn().await;
+        }
+        assert_eq!(heard(&mut second), ["8-1 started"]);
+        second.say(Said::Transcript(line), AT);
+        second.say(Said::Chat(chat), AT);
+        let again = [Medium::Transcript, Medium::Chat].map(|medium| Input::Repeats { medium, count: 1 });
+        assert_eq!(second.take_ready(), again);
     }
 
     #[tokio::test]

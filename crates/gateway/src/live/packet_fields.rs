@@ -1,6 +1,6 @@
 //! Fields of media packets that no document names: those of a person's packet if they differ from the packet before.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use rtms_record::Note;
 use rtms_wire::{
@@ -15,9 +15,23 @@ use serde_json::json;
 /// The people of a stream whose last fields are remembered. Beyond that all are forgotten, and reported once more.
 const MAX_PEOPLE: usize = 1024;
 
+/// The changes of a person's fields that are reported as they come. A field that counts packets differs in each of them.
+const FIRST_CHANGES: u32 = 16;
+
+/// The least time between two later reports of a person's fields.
+const REPORT_EVERY: Duration = Duration::from_secs(1);
+
 /// The last fields of each person's packets.
 #[derive(Debug, Default)]
-pub(crate) struct PacketFields(BTreeMap<(Medium, Option<UserId>, Option<ChannelId>), Extra>);
+pub(crate) struct PacketFields(BTreeMap<(Medium, Option<UserId>, Option<ChannelId>), Reported>);
+
+/// What was reported last of a person's fields.
+#[derive(Debug, Default)]
+struct Reported {
+    fields: Extra,
+    at: UnixMillis,
+    changes: u32,
+}
 
 impl PacketFields {
     /// Returns what a packet that came at this time has beyond the documented fields; none if that is what the packet
@@ -30,17 +44,18 @@ impl PacketFields {
         let sent = data.extra.iter().filter(|(name, _)| !time::is_as_sent(name));
         let extra: Extra = sent.map(|(name, value)| (name.clone(), value.clone())).collect();
         let who = (medium, data.user_id.clone(), data.channel_id.clone());
-        if self.0.get(&who).map_or(extra.is_empty(), |known| *known == extra) {
+        let known = self.0.get(&who);
+        if known.map_or(extra.is_empty(), |known| known.fields == extra) {
             return None;
         }
-        if extra.is_empty() {
-            self.0.remove(&who);
-        } else {
-            if self.0.len() >= MAX_PEOPLE {
-                self.0.clear();
-            }
-            self.0.insert(who, extra.clone());
+        let changes = known.map_or(0, |known| known.changes);
+        if known.is_some_and(|known| changes >= FIRST_CHANGES && at < known.at + REPORT_EVERY) {
+            return None;
         }
+        if self.0.len() >= MAX_PEOPLE {
+            self.0.clear();
+        }
+        self.0.insert(who, Reported { fields: extra.clone(), at, changes: changes.saturating_add(1) });
         let mut fields = Extra::new();
         fields.insert("medium".into(), json!(medium));
         fields.extend(data.user_id.as_ref().map(|user_id| ("user_id".into(), json!(user_id))));
@@ -54,7 +69,7 @@ impl PacketFields {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -83,6 +98,20 @@ mod tests {
         assert_eq!(told(1, json!({"gain": 2})), Some(json!({"gain": 2})));
         assert_eq!(told(1, json!({})), Some(json!({})), "they are gone");
         assert_eq!(told(1, json!({})), None);
+    }
+
+    #[test]
+    fn fields_that_differ_in_every_packet_are_reported_once_a_second() {
+        let mut fields = PacketFields::default();
+        let mut told = Vec::new();
+        for number in 0..500_u64 {
+            let at = UnixMillis(20 * number);
+            let news = fields.news(Medium::Audio, &packet(1, json!({ "number": number })), at);
+            told.extend(news.map(|note| note.fields["extra"]["number"].clone()));
+        }
+        let first = u64::from(FIRST_CHANGES);
+        let expected = (0..first).chain((first - 1..500).step_by(50).skip(1));
+        assert_eq!(told, expected.map(Value::from).collect::<Vec<_>>());
     }
 
     #[test]

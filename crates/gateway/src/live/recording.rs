@@ -221,6 +221,16 @@ impl Books {
         }
     }
 
+    /// Whether there will be no files.
+    pub(crate) fn is_without_files(&self) -> bool {
+        match self {
+            Self::Recorded(recording) => {
+                matches!(&recording.state, State::Closed(Unopened { is_final: true, .. }, _))
+            }
+            Self::Unrecorded(_) => true,
+        }
+    }
+
     /// What the books lost because they were too slow.
     pub(crate) fn dropped(&self) -> Dropped {
         match self {
@@ -439,6 +449,10 @@ impl Recording {
     }
 
     fn try_to_open(&mut self) {
+        if self.tenure.is_over() {
+            // The next owner of the stream writes now.
+            return;
+        }
         self.state = match std::mem::replace(&mut self.state, State::Between) {
             State::Closed(unopened, _) => {
                 let opening = unopened.open(&self.setup, &self.about);
@@ -552,6 +566,7 @@ impl Recording {
     async fn finish(mut self, end: End) -> (Account, Vec<Arc<Entry>>) {
         let End { why, stop_reason, note, mut last_words, if_blank, last } = end;
         let mut spans = self.wait().await;
+        last_words.wait().await;
         if let State::Closed(unopened, _) = &self.state
             && !unopened.is_final
         {
@@ -560,7 +575,7 @@ impl Recording {
             spans.extend(self.wait().await);
         }
         self.let_wait();
-        let inputs = self.take_gathered();
+        let mut inputs = self.take_gathered();
         let recorder = match self.state {
             State::Idle(recorder) => recorder,
             State::Closed(mut unopened, _) => {
@@ -584,7 +599,6 @@ impl Recording {
             }
         };
         let now = clock::unix_millis();
-        let mut inputs = inputs;
         let is_blank = recorder.is_blank();
         inputs.extend(if_blank.filter(|_| is_blank).into_iter().chain(last).map(|input| (input, now)));
         let ending = Ending { stop_reason, why, at: now };
@@ -635,7 +649,19 @@ impl Recording {
                     why: format!("it could not be closed: {why}"),
                     unclosed: unclosed.ok().map(Box::new),
                 };
-                tried.conclude();
+                // The journal may be written where other files cannot.
+                let written = tokio::task::spawn_blocking(move || {
+                    tried.conclude();
+                    let written = tried.last_words.write(tried.recorder.folder());
+                    (tried, written)
+                });
+                let Ok((tried, written)) = written.await else {
+                    spare.conclude([], end_note);
+                    return (Account { recorded, ..Account::of_manifest(&manifest) }, spare.into_entries());
+                };
+                if let Err(error) = written {
+                    error!(%error, "the journal lacks what was said last");
+                }
                 return (Account { recorded, ..Account::of_manifest(&manifest) }, tried.last_words.into_entries());
             }
             let wait = waits.next().filter(|_| !self.setup.deadline.is_over(StopShare::WireLog));
@@ -724,7 +750,7 @@ impl Closing {
         }
         self.recorder.settle(self.ending.at)?;
         self.conclude();
-        match self.last_words.write() {
+        match self.last_words.write(self.recorder.folder()) {
             Err(error) if self.gives_up => error!(%error, "the journal lacks what was said last"),
             written => written?,
         }

@@ -40,7 +40,7 @@ use crate::{
         envelopes::Envelopes,
         event_log::EventLog,
         figures::Figures,
-        hub::{Filter, Hub, Item, Policy},
+        hub::{Filter, Hub, Item, Policy, Topic},
         journal::{StreamJournal, Syncing},
         ledger_input::{self, ClockPair, LedgerInput},
         progress::{Activity, Progress},
@@ -57,6 +57,9 @@ use crate::{
     stop::{Deadline, StopShare},
     telemetry::{Counted, Metrics},
 };
+
+/// What recorder and ledger take: all but what is in the journal alone.
+const BOOKS: Filter = Filter::of(&[Topic::Words, Topic::Audio, Topic::Video, Topic::Deskshare, Topic::Books]);
 
 /// The dependencies that all stream tasks share.
 pub(crate) struct StreamDeps {
@@ -277,7 +280,7 @@ impl StreamTask {
 
     fn open_books(&self, about: RecordingAbout) -> Books {
         let policy = Policy::DropByClass { limit_bytes: self.deps.queue_bytes };
-        let subscription = self.hub.subscribe(Filter::ALL, policy);
+        let subscription = self.hub.subscribe(BOOKS, policy);
         match self.deps.recording.clone() {
             Some(setup) => {
                 let (metrics, tenure) = (self.deps.metrics.clone(), self.tenure.clone());
@@ -305,6 +308,7 @@ impl StreamTask {
     fn turned(&mut self, books: &Books, spans: Vec<SpanChange>) {
         match books.folder() {
             Some(folder) => self.journal.keep_in(folder),
+            None if books.is_without_files() => self.journal.stay_in_memory(),
             None if books.is_closed() => self.journal.go_without(),
             None => {}
         }
@@ -342,6 +346,15 @@ impl StreamTask {
             }
         }
         self.deps.metrics.ended(next);
+        let is_revoked = revoked::is_revocation(stop_reason);
+        if !is_revoked {
+            let over = self.tenure.over();
+            tokio::select! {
+                biased;
+                () = over => {}
+                () = self.settle_journal(&mut books) => {}
+            }
+        }
         if let Some(wire_log) = self.wire_log.take() {
             self.progress.begin(Activity::ClosingWireLog);
             let finished = wire_log.finish(stop_reason, why.clone());
@@ -352,7 +365,7 @@ impl StreamTask {
         }
         let note = ended_note(stop_reason, &why, next);
         let (summary, last);
-        if revoked::is_revocation(stop_reason) {
+        if is_revoked {
             // Before the end is published: a reader of that event finds nothing any more.
             self.envelopes.recall();
             self.progress.begin(Activity::Deleting);
@@ -368,11 +381,6 @@ impl StreamTask {
             summary = None;
         } else {
             self.progress.begin(Activity::ClosingRecording);
-            let over = self.tenure.over();
-            tokio::select! {
-                () = self.settle_journal(&mut books) => {}
-                () = over => {}
-            }
             let end = End {
                 why: why.clone(),
                 stop_reason,

@@ -100,10 +100,10 @@ impl Check {
         }
         self.journal_end(parts, finished);
         let Numbers { transcript, chat, events } = numbers;
-        // What could not be written, or did not fit into the recorder's queue, is counted, and told by its medium.
-        let of_queue = [Medium::Transcript, Medium::Chat].map(|medium| manifest.media.get(&medium));
-        let of_queue = of_queue.into_iter().flatten().map(|received| received.lost_queue).sum::<u64>();
-        let mut may_lack = manifest.refused + of_queue;
+        // What could not be written, or did not fit into memory before that, is counted, and told by its medium.
+        let lost = [Medium::Transcript, Medium::Chat].map(|medium| manifest.media.get(&medium));
+        let lost = lost.into_iter().flatten().map(|received| received.lost_queue + received.lost_disk).sum::<u64>();
+        let mut may_lack = manifest.refused + lost;
         for (path, numbers) in
             [(self.layout.transcript_lines(), transcript), (self.layout.chat(), chat), (self.layout.events(), events)]
         {
