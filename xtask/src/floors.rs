@@ -6,12 +6,13 @@ use serde_json::Value;
 use crate::workspace::Workspace;
 
 /// Each package with those of ours that it may depend on.
-const FLOORS: [(&str, &[&str]); 15] = [
+const FLOORS: [(&str, &[&str]); 16] = [
     ("rtms-private", &[]),
+    ("rtms-slots", &[]),
     ("rtms-wire", &[]),
     ("rtms-proto", &["rtms-wire"]),
     ("rtms-sim", &["rtms-wire"]),
-    ("rtms-sim-server", &["rtms-wire", "rtms-sim"]),
+    ("rtms-sim-server", &["rtms-slots", "rtms-wire", "rtms-sim"]),
     ("rtms-store", &["rtms-private", "rtms-wire"]),
     ("rtms-record", &["rtms-private", "rtms-wire"]),
     ("rtms-sink", &["rtms-wire"]),
@@ -21,6 +22,7 @@ const FLOORS: [(&str, &[&str]); 15] = [
         "rtms-gateway",
         &[
             "rtms-private",
+            "rtms-slots",
             "rtms-wire",
             "rtms-proto",
             "rtms-client",

@@ -3,11 +3,15 @@
 use std::{
     fmt::Debug,
     net::{IpAddr, SocketAddr},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use rtms_sim::zoom::{Admission, Endpoint};
+use rtms_slots::{Slot, Slots};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
@@ -20,7 +24,6 @@ use crate::{
     abort_on_drop::AbortOnDrop,
     from_connection::FromConnection,
     limits::Limits,
-    lobby::{Lobby, Place},
     socket::{Destination, Io, UpgradedSocket},
     start_error::StartError,
     upgrade,
@@ -138,7 +141,8 @@ impl Door {
             streams,
             tls,
             upgrade_within: limits.upgrade_within,
-            lobby: Lobby::new(limits.without_upgrade.max(connections)),
+            lobby: Slots::new(limits.without_upgrade.max(connections)),
+            is_full: AtomicBool::new(false),
             room: Arc::new(Semaphore::new(connections)),
         });
         let listening = self.listeners.into_iter().map(|(listener, server, serves)| {
@@ -163,7 +167,9 @@ struct Routes {
     tls: Option<TlsAcceptor>,
     upgrade_within: Duration,
     /// Where connections are until they have asked for a WebSocket.
-    lobby: Lobby,
+    lobby: Slots,
+    /// Whether the last one to come found it full, which was told then.
+    is_full: AtomicBool,
     /// What WebSockets there may be.
     room: Arc<Semaphore>,
 }
@@ -174,7 +180,12 @@ async fn accept(listener: TcpListener, server: usize, serves: Serves, routes: Ar
         match listener.accept().await {
             Ok((stream, peer)) => {
                 tracing::debug!(%peer, "connection accepted");
-                let (routes, place) = (Arc::clone(&routes), routes.lobby.enter());
+                let place = routes.lobby.take();
+                if place.has_evicted() && !routes.is_full.load(Ordering::Relaxed) {
+                    tracing::warn!("too many connections have not asked for a WebSocket yet; the oldest are closed");
+                }
+                routes.is_full.store(place.has_evicted(), Ordering::Relaxed);
+                let routes = Arc::clone(&routes);
                 tasks.spawn(async move { routes.receive(stream, server, serves, place).await });
             }
             Err(error) => {
@@ -188,7 +199,7 @@ async fn accept(listener: TcpListener, server: usize, serves: Serves, routes: Ar
 }
 
 impl Routes {
-    async fn receive(&self, stream: TcpStream, server: usize, serves: Serves, mut place: Place) {
+    async fn receive(&self, stream: TcpStream, server: usize, serves: Serves, mut place: Slot) {
         // A failure costs latency only.
         let _ = stream.set_nodelay(true);
         let asked = timeout(self.upgrade_within, async {
@@ -202,7 +213,7 @@ impl Routes {
         let asked = tokio::select! {
             biased;
             asked = asked => asked,
-            () = place.lost() => return tracing::debug!("a connection made room for another"),
+            () = place.evicted() => return tracing::debug!("a connection made room for another"),
         };
         let (mut io, request) = match asked {
             Ok(Ok((io, Some(request)))) => (io, request),
@@ -241,7 +252,7 @@ impl Routes {
     }
 
     /// Waits for room for a WebSocket; none if there is none in time, or somebody else needs the place in the lobby.
-    async fn room(&self, mut place: Place) -> Option<OwnedSemaphorePermit> {
+    async fn room(&self, mut place: Slot) -> Option<OwnedSemaphorePermit> {
         if let Ok(room) = Arc::clone(&self.room).try_acquire_owned() {
             return Some(room);
         }
@@ -250,7 +261,7 @@ impl Routes {
             biased;
             // The semaphore is never closed.
             room = timeout(self.upgrade_within, Arc::clone(&self.room).acquire_owned()) => room.ok()?.ok(),
-            () = place.lost() => None,
+            () = place.evicted() => None,
         }
     }
 }

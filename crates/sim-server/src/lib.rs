@@ -33,7 +33,6 @@ mod from_connection;
 pub mod intake;
 mod limits;
 pub mod load;
-mod lobby;
 mod observed;
 mod post;
 mod pump;

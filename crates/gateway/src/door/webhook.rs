@@ -13,6 +13,7 @@ use axum::{
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::body::Body as _;
+use rtms_slots::{Slot, Slots};
 use rtms_store::{
     entry::NewEntry,
     receipts::{NotedOn, Step},
@@ -33,8 +34,10 @@ use tracing::{error, info, warn};
 use crate::{
     apps::{Apps, secret_tokens, secrets::App},
     clock,
-    door::{diagnosis::Diagnosis, repeats::WebhookRepeats},
-    listener::request_slots::{RequestSlot, RequestSlots},
+    door::{
+        diagnosis::{self, Diagnosis},
+        repeats::WebhookRepeats,
+    },
     telemetry::{Metrics, WebhookResult},
 };
 
@@ -63,7 +66,7 @@ pub(crate) struct Door {
 /// Limits of the memory for bodies that are not verified yet, so that strangers cannot fill it.
 pub(crate) struct BodyMemory {
     /// Requests at a time; on a connection by HTTP/2 there may be many.
-    requests: RequestSlots,
+    requests: Slots,
     /// Bytes beyond what each may have.
     bytes: Semaphore,
 }
@@ -71,7 +74,7 @@ pub(crate) struct BodyMemory {
 /// A body, and its share of [`BodyMemory`] until it is dropped.
 struct Received<'a> {
     body: Bytes,
-    _request: RequestSlot,
+    _request: Slot,
     _bytes: Option<SemaphorePermit<'a>>,
 }
 
@@ -79,7 +82,7 @@ impl BodyMemory {
     /// Allows bodies up to this length.
     pub(crate) fn new(max_body_bytes: usize) -> Self {
         let bytes = LARGE_BODIES_BYTES.max(max_body_bytes).min(Semaphore::MAX_PERMITS);
-        Self { requests: RequestSlots::new(MAX_REQUESTS), bytes: Semaphore::new(bytes) }
+        Self { requests: Slots::new(MAX_REQUESTS), bytes: Semaphore::new(bytes) }
     }
 }
 
@@ -257,8 +260,8 @@ impl Door {
         }
         let authorization = headers.get(header::AUTHORIZATION).map(|value| value.as_bytes());
         if let Some(suspect) = self.diagnosis.of(delivery, apps, only, authorization, now) {
-            self.metrics.suspected(suspect.as_str());
-            warn!(%why, suspect = suspect.as_str(), advice = suspect.advice(), "refused a webhook that is not Zoom's");
+            self.metrics.suspected(suspect);
+            warn!(%why, suspect = suspect.as_str(), advice = diagnosis::advice(suspect), "refused a webhook that is not Zoom's");
         }
         Refusal::new(WebhookResult::BadSignature, StatusCode::UNAUTHORIZED)
     }

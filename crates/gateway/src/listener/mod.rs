@@ -8,7 +8,6 @@ mod connection_slots;
 pub(crate) mod host;
 mod idle;
 pub(crate) mod local;
-pub(crate) mod request_slots;
 pub mod serve;
 pub(crate) mod share;
 #[cfg(unix)]
