@@ -30,7 +30,7 @@ pub(crate) struct Imports {
 
 /// The rooms of the gateway, from the ground up. A room is a folder or a file below `crates/gateway/src`.
 const ROOMS: [&[&str]; 6] = [
-    &["clock", "config", "stop", "telemetry", "trouble", "watched_files"],
+    &["clock", "config", "label", "stop", "telemetry", "trouble", "watched_files"],
     &["apps"],
     &["live"],
     &["api", "backlog", "dispatcher", "door", "housekeeping", "intake", "listener", "sinks", "worker"],

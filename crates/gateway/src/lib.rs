@@ -18,6 +18,7 @@ mod dispatcher;
 pub mod door;
 mod housekeeping;
 pub mod intake;
+mod label;
 pub mod listener;
 pub mod live;
 mod lock;

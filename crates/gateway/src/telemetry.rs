@@ -14,17 +14,22 @@ use prometheus_client::{
     },
     registry::Registry,
 };
+use rtms_api::standing::StreamStanding;
 use rtms_client::queue::Dropped;
-use rtms_proto::{event::Interruption, role::Role};
+use rtms_proto::{
+    event::{Interruption, Odd},
+    role::Role,
+};
 use rtms_record::{Loss, loss::LossCause};
 use rtms_sink::{delivery::Delivery, envelope::Next};
 use rtms_store::{class::Class, store::Stats};
 use rtms_wire::{
+    error::DecodeError,
     flaws::{Flaw, Flaws},
     media::medium::Medium,
 };
 
-use rtms_api::standing::StreamStanding;
+use crate::label::{IntakeEnd, Suspect};
 
 /// The part of an ended run of a stream that the metrics have counted.
 #[derive(Clone, Debug)]
@@ -270,10 +275,10 @@ impl Default for Metrics {
         Self {
             webhooks: from_zero(WebhookResult::ALL.map(|result| WebhookLabel { result: result.as_str() })),
             classes: from_zero(Class::ALL.map(|class| ClassLabel { class: class.as_str() })),
-            suspects: from_zero(SUSPECTS.map(|suspect| SuspectLabel { suspect })),
+            suspects: from_zero(Suspect::ALL.map(|suspect| SuspectLabel { suspect: suspect.as_str() })),
             account_events: from_zero(ACCOUNT_EVENTS.map(|event| EventLabel { event })),
             intake_messages: from_zero(IntakeResult::ALL.map(|result| WebhookLabel { result: result.as_str() })),
-            intake_ends: from_zero(INTAKE_ENDS.map(|why| EndLabel { why })),
+            intake_ends: from_zero(IntakeEnd::ALL.map(|why| EndLabel { why: why.as_str() })),
             intake_connected: Gauge::default(),
             concurrency_number: Gauge::default(),
             concurrency_limit: Gauge::default(),
@@ -282,7 +287,7 @@ impl Default for Metrics {
             packets: from_zero(Medium::ALL.map(|medium| MediumLabel { medium: medium.as_str() })),
             bytes: from_zero(Medium::ALL.map(|medium| MediumLabel { medium: medium.as_str() })),
             dropped: from_zero(by_medium(Dropped::default()).map(|(medium, _)| MediumLabel { medium })),
-            odd_messages: from_zero(ODD_KINDS.map(|kind| KindLabel { kind })),
+            odd_messages: from_zero(DecodeError::KINDS.into_iter().chain(Odd::KINDS).map(|kind| KindLabel { kind })),
             flawed_messages: from_zero(Flaw::ALL.map(|flaw| FlawLabel { flaw: flaw.as_str() })),
             record_errors: Counter::default(),
             store_errors: Counter::default(),
@@ -310,13 +315,13 @@ impl Metrics {
         self.intake_connected.inc();
     }
 
-    pub(crate) fn intake_closed(&self, why: &'static str) {
+    pub(crate) fn intake_closed(&self, why: IntakeEnd) {
         self.intake_connected.dec();
         self.intake_failed(why);
     }
 
-    pub(crate) fn intake_failed(&self, why: &'static str) {
-        self.intake_ends.get_or_create(&EndLabel { why }).inc();
+    pub(crate) fn intake_failed(&self, why: IntakeEnd) {
+        self.intake_ends.get_or_create(&EndLabel { why: why.as_str() }).inc();
     }
 
     pub(crate) fn webhook(&self, result: WebhookResult) {
@@ -327,8 +332,8 @@ impl Metrics {
         self.classes.get_or_create(&ClassLabel { class }).inc();
     }
 
-    pub(crate) fn suspected(&self, suspect: &'static str) {
-        self.suspects.get_or_create(&SuspectLabel { suspect }).inc();
+    pub(crate) fn suspected(&self, suspect: Suspect) {
+        self.suspects.get_or_create(&SuspectLabel { suspect: suspect.as_str() }).inc();
     }
 
     pub(crate) fn account_event(&self, event: &'static str, streams: Option<u64>, limit: Option<u64>) {
@@ -607,34 +612,14 @@ fn deletion(done: bool) -> &'static str {
     if done { "done" } else { "failed" }
 }
 
-/// The changes that would have made a signature right: the words of `Suspect` in `door/diagnosis.rs`.
-const SUSPECTS: [&str; 6] = ["reserialised", "newline", "other_app", "client_secret", "verification_token", "unknown"];
-
 /// Events about the account: their kinds in `rtms_wire::webhook`.
 const ACCOUNT_EVENTS: [&str; 4] = ["concurrency_near_limit", "concurrency_limited", "start_failed", "request_status"];
-
-/// Why event WebSockets end: the words of `intake/session.rs`, and a replacement.
-const INTAKE_ENDS: [&str; 8] =
-    ["no_token", "not_connected", "refused", "silent", "closed", "broken", "replaced", "stopping"];
 
 /// The kinds of connections that may be lost: the words of `Role::kind` in `rtms_proto`.
 const CONNECTIONS: [&str; 2] = ["signaling", "media"];
 
 /// The last states of streams.
 const LAST_STATES: [StreamStanding; 3] = [StreamStanding::Ended, StreamStanding::Incomplete, StreamStanding::Failed];
-
-/// Kinds of odd messages: the words of `Odd::kind` in `rtms_proto` and of `DecodeError::kind` in `rtms_wire`.
-const ODD_KINDS: [&str; 9] = [
-    "not_json",
-    "not_an_object",
-    "no_message_type",
-    "bad_field",
-    "bad_base64",
-    "length_mismatch",
-    "unknown_message",
-    "skipped_url",
-    "other_version",
-];
 
 #[cfg(test)]
 mod tests {

@@ -270,6 +270,10 @@ pub enum Odd {
 }
 
 impl Odd {
+    /// The words of [`Odd::kind`] that are counted as such, beside those of
+    /// [`DecodeError::KINDS`](rtms_wire::error::DecodeError::KINDS). What was read in part is counted by its flaws.
+    pub const KINDS: [&'static str; 3] = ["unknown_message", "skipped_url", "other_version"];
+
     /// The kind in one of a few fixed words, by which such things are counted.
     pub fn kind(&self) -> &'static str {
         match self {

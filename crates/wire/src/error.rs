@@ -42,6 +42,10 @@ pub enum DecodeError {
 }
 
 impl DecodeError {
+    /// The words of [`DecodeError::kind`].
+    pub const KINDS: [&'static str; 6] =
+        ["not_an_object", "not_json", "no_message_type", "bad_field", "bad_base64", "length_mismatch"];
+
     /// The kind in one of a few fixed words, by which such payloads are counted.
     pub fn kind(&self) -> &'static str {
         match self {

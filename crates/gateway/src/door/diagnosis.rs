@@ -7,7 +7,7 @@ use rtms_wire::{
     secret::SecretToken, signature::webhook_signature_matches, time::UnixMillis, webhook::verify::Delivery,
 };
 
-use crate::apps::secrets::App;
+use crate::{apps::secrets::App, label::Suspect};
 
 /// Bodies longer than this are not looked into: a webhook has a few hundred bytes, and each try is an HMAC.
 const MAX_BODY_BYTES: usize = 64 << 10;
@@ -15,54 +15,22 @@ const MAX_BODY_BYTES: usize = 64 << 10;
 /// The least time between two diagnoses. A flood of wrong signatures must not keep the server busy.
 const EVERY_MS: u64 = 200;
 
-/// The change that would have made the signature right.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Suspect {
-    /// Something on the way parsed the body and wrote it again.
-    Reserialised,
-    /// Something on the way added a newline at the end, or took one away.
-    Newline,
-    /// It is signed with the secret token of another app than the path says.
-    OtherApp,
-    /// The client secret is configured where the secret token belongs, or the other way round.
-    ClientSecret,
-    /// There is no signature, but an `authorization` header; or what it holds is configured as the secret token: the
-    /// old verification token.
-    VerificationToken,
-    /// None of these.
-    Unknown,
-}
-
-impl Suspect {
-    /// The word in the log and in the counter.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Reserialised => "reserialised",
-            Self::Newline => "newline",
-            Self::OtherApp => "other_app",
-            Self::ClientSecret => "client_secret",
-            Self::VerificationToken => "verification_token",
-            Self::Unknown => "unknown",
+/// Returns what to do about a suspect.
+pub(crate) fn advice(suspect: Suspect) -> &'static str {
+    match suspect {
+        Suspect::Reserialised => "a proxy rewrites the JSON: let it pass the body through byte for byte",
+        Suspect::Newline => {
+            "a proxy or script adds or strips a newline at the end of the body: pass it through as it is"
         }
-    }
-
-    /// What to do about it.
-    pub(crate) fn advice(self) -> &'static str {
-        match self {
-            Self::Reserialised => "a proxy rewrites the JSON: let it pass the body through byte for byte",
-            Self::Newline => {
-                "a proxy or script adds or strips a newline at the end of the body: pass it through as it is"
-            }
-            Self::OtherApp => "the signature is right for another app: check the path in that app's event subscription",
-            Self::ClientSecret => {
-                "the signature is made with what is configured as client secret: the secret token goes there"
-            }
-            Self::VerificationToken => {
-                "it has the old verification token: if that is configured as secret token, put the secret token in its place; \
-                 otherwise a proxy drops the x-zm-* headers, or the app predates them"
-            }
-            Self::Unknown => "nobody we know signed it: a wrong secret token, or not Zoom",
+        Suspect::OtherApp => "the signature is right for another app: check the path in that app's event subscription",
+        Suspect::ClientSecret => {
+            "the signature is made with what is configured as client secret: the secret token goes there"
         }
+        Suspect::VerificationToken => {
+            "it has the old verification token: if that is configured as secret token, put the secret token in its place; \
+             otherwise a proxy drops the x-zm-* headers, or the app predates them"
+        }
+        Suspect::Unknown => "nobody we know signed it: a wrong secret token, or not Zoom",
     }
 }
 

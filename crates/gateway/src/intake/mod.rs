@@ -43,6 +43,7 @@ use crate::{
         session::{Ended, Outlet, Session},
         token::Token,
     },
+    label::IntakeEnd,
     stop::Stop,
     telemetry::{IntakeResult, Metrics},
 };
@@ -181,7 +182,7 @@ impl Intake {
                         let metrics = self.metrics.clone();
                         replaced.spawn(async move {
                             leaving.await;
-                            metrics.intake_closed("replaced");
+                            metrics.intake_closed(IntakeEnd::Replaced);
                         });
                     }
                 }
@@ -190,7 +191,7 @@ impl Intake {
                     token = None;
                     let pause = pauses.next();
                     warn!(app = %self.app, why = %ended, again_in = ?pause, "the event WebSocket cannot be opened");
-                    self.metrics.intake_failed(ended.as_str());
+                    self.metrics.intake_failed(ended.word());
                     tokio::select! {
                         biased;
                         () = stop.given() => break,
@@ -213,7 +214,7 @@ impl Intake {
                     }
                     let pause = pauses.next();
                     warn!(app = %self.app, why = %ended, again_in = ?pause, "the event WebSocket ended");
-                    self.metrics.intake_closed(ended.as_str());
+                    self.metrics.intake_closed(ended.word());
                     if matches!(ended, Ended::Refused(_)) {
                         token = None;
                     }
@@ -235,7 +236,7 @@ impl Intake {
         }
         if let Some(session) = session {
             session.leave(outlet, stop.clone()).await;
-            self.metrics.intake_closed(Ended::Stopping.as_str());
+            self.metrics.intake_closed(IntakeEnd::Stopping);
         }
         while replaced.join_next().await.is_some() {}
     }
@@ -271,7 +272,7 @@ impl Intake {
             let ended = former.serve(outlet).await;
             *session = None;
             warn!(app = %self.app, why = %ended, "the event WebSocket ended before the next one stood");
-            self.metrics.intake_closed(ended.as_str());
+            self.metrics.intake_closed(ended.word());
         }
         future::pending().await
     }

@@ -28,6 +28,7 @@ use crate::{
         held::{Arrived, HELD_BODIES, Held, MOST_HELD_BYTES},
         token::NoToken,
     },
+    label::IntakeEnd,
     stop::Stop,
     telemetry::{IntakeResult, Metrics},
 };
@@ -65,16 +66,16 @@ pub(super) enum Ended {
 }
 
 impl Ended {
-    /// The word in the metrics.
-    pub(super) fn as_str(&self) -> &'static str {
+    /// Returns the word in the metrics.
+    pub(super) fn word(&self) -> IntakeEnd {
         match self {
-            Self::NoToken(_) => "no_token",
-            Self::NotConnected(_) => "not_connected",
-            Self::Refused(_) => "refused",
-            Self::Silent => "silent",
-            Self::Closed => "closed",
-            Self::Broken(_) => "broken",
-            Self::Stopping => "stopping",
+            Self::NoToken(_) => IntakeEnd::NoToken,
+            Self::NotConnected(_) => IntakeEnd::NotConnected,
+            Self::Refused(_) => IntakeEnd::Refused,
+            Self::Silent => IntakeEnd::Silent,
+            Self::Closed => IntakeEnd::Closed,
+            Self::Broken(_) => IntakeEnd::Broken,
+            Self::Stopping => IntakeEnd::Stopping,
         }
     }
 }
