@@ -14,7 +14,6 @@ use clap::Args;
 use rtms_wire::plain::is_unsafe;
 use tracing::{field::Field, level_filters::LevelFilter};
 use tracing_subscriber::{
-    Layer,
     field::MakeExt,
     filter::Targets,
     fmt::format::{self, FormatFields},
@@ -45,7 +44,8 @@ impl LoggingArgs {
         let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
         let lines =
             tracing_subscriber::fmt::layer().with_writer(|| LineWriter(stderr())).with_ansi(ansi).fmt_fields(fields());
-        tracing_subscriber::registry().with(lines.with_filter(filter)).init();
+        // A filter of its own for the layer would look up the span of a stream with every packet.
+        tracing_subscriber::registry().with(lines).with(filter).init();
     }
 }
 

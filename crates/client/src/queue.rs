@@ -114,6 +114,8 @@ struct State<T> {
     /// What was dropped and not told yet, at most one of each medium. It comes out before anything else, so nothing of
     /// its medium is delivered between the first and the last of it.
     lost: Vec<Lost>,
+    /// The receiver waits until something comes.
+    is_awaited: bool,
     /// Nothing more goes in.
     closed: bool,
     /// Nothing more comes out.
@@ -128,6 +130,16 @@ impl<T> State<T> {
         self.bytes -= bytes;
         give_back(queue);
         Some(event)
+    }
+
+    /// Takes the next event or loss out.
+    fn next_news(&mut self) -> Result<News<T>, Empty> {
+        if let Some(lost) = self.lost.pop() {
+            return Ok(News::Lost(lost));
+        }
+        let first = (0..Class::ALL.len()).filter_map(|at| Some((self.queues[at].front()?.number, at))).min();
+        let (_, at) = first.ok_or(Empty { closed: self.closed })?;
+        self.pop(at).map(News::Event).ok_or(Empty { closed: self.closed })
     }
 
     /// Takes everything out, in order.
@@ -193,6 +205,7 @@ pub fn queue<T: Queued>(limit_bytes: usize) -> (QueueSender<T>, QueueReceiver<T>
         bytes: 0,
         dropped: Dropped::default(),
         lost: Vec::new(),
+        is_awaited: false,
         closed: false,
         abandoned: false,
     };
@@ -233,8 +246,11 @@ impl<T: Queued> QueueSender<T> {
             let Some(dropped) = state.pop(full) else { break };
             state.lose(dropped.load());
         }
+        let is_awaited = std::mem::take(&mut state.is_awaited);
         drop(state);
-        self.shared.arrived.notify_one();
+        if is_awaited {
+            self.shared.arrived.notify_one();
+        }
         true
     }
 }
@@ -288,7 +304,13 @@ impl<T> QueueReceiver<T> {
     /// The next event or loss; none when the stream is over and everything was taken.
     pub async fn next_news(&mut self) -> Option<News<T>> {
         loop {
-            match self.try_next_news() {
+            let found = {
+                let mut state = self.shared.state();
+                let found = state.next_news();
+                state.is_awaited = matches!(found, Err(Empty { closed: false }));
+                found
+            };
+            match found {
                 Ok(news) => return Some(news),
                 Err(Empty { closed: true }) => return None,
                 // A push between the look and the wait leaves its permit, so the wait returns at once.
@@ -315,13 +337,7 @@ impl<T> QueueReceiver<T> {
     /// # Errors
     /// [`Empty`], which says whether another can come.
     pub fn try_next_news(&mut self) -> Result<News<T>, Empty> {
-        let mut state = self.shared.state();
-        if let Some(lost) = state.lost.pop() {
-            return Ok(News::Lost(lost));
-        }
-        let first = (0..Class::ALL.len()).filter_map(|at| Some((state.queues[at].front()?.number, at))).min();
-        let (_, at) = first.ok_or(Empty { closed: state.closed })?;
-        state.pop(at).map(News::Event).ok_or(Empty { closed: state.closed })
+        self.shared.state().next_news()
     }
 
     /// All events and losses that are there now, in order.
