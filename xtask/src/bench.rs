@@ -43,9 +43,12 @@ struct Bench {
 /// Runs them; what they print goes through.
 pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> anyhow::Result<ExitCode> {
     let benches = benches(&workspace.packages)?;
-    println!("built with the profile `{PROFILE}`, as a package is");
+    let is_list = matches!(arguments, [list] if list == "--list");
+    if !is_list {
+        println!("built with the profile `{PROFILE}`, as a package is");
+    }
     match arguments {
-        [list] if list == "--list" => {
+        _ if is_list => {
             for bench in &benches {
                 println!("{:10} {}", bench.name, bench.about);
             }

@@ -168,7 +168,7 @@ struct Routes {
     upgrade_within: Duration,
     /// Where connections are until they have asked for a WebSocket.
     lobby: Slots,
-    /// Whether the last one to come found it full, which was told then.
+    /// Whether it was full when the last connection came; logged when that begins.
     is_full: AtomicBool,
     /// What WebSockets there may be.
     room: Arc<Semaphore>,

@@ -23,7 +23,7 @@ pub(crate) fn settings(folder: &Path) -> PathBuf {
     path
 }
 
-/// Everything that was heard, by whichever process it was said.
+/// The envelopes of all processes, in the order of their coming.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Heard(Arc<Mutex<Vec<Value>>>);
 

@@ -148,7 +148,7 @@ where
     }
 }
 
-/// Whether hyper-util gave up waiting for the first bytes, because it was told to shut down.
+/// Whether hyper-util ceased to wait for the first bytes because of a shutdown.
 fn is_cancelled(error: &(dyn Error + Send + Sync + 'static)) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::Interrupted)
 }

@@ -234,7 +234,7 @@ mod tests {
         live::{
             journal::{StreamJournal, Syncing},
             recording::{Books, End, Recording, RecordingSetup},
-            tenure::{self, Term},
+            tenure::{self, TenureSender, Term},
             words,
         },
         stop::Deadline,
@@ -252,7 +252,7 @@ mod tests {
         MediaData { timestamp: UnixMillis(began.0 + 20 * number), data, ..MediaData::default() }
     }
 
-    /// What a subscriber took: sound and pictures by number, and what it was told that it missed.
+    /// The items that a subscriber took, by number, and the losses that were reported to it.
     #[derive(Debug, Default)]
     struct Taken {
         sound: Vec<u64>,
@@ -287,7 +287,7 @@ mod tests {
         let policy = Policy::DropByClass { limit_bytes: LIMIT_BYTES };
         let (mut fast, mut slow) = (hub.subscribe(wanted, policy), hub.subscribe(wanted, policy));
         let mut stuck = hub.subscribe(wanted, policy);
-        let (mut books, journal) = recorded(&hub, root.path(), began);
+        let (mut books, journal, _tenure) = recorded(&hub, root.path(), began);
         let slow_one = tokio::spawn(async move {
             let mut taken = Taken::default();
             while let Some(news) = slow.next_news().await {
@@ -393,12 +393,10 @@ mod tests {
         }
     }
 
-    /// A stream's recording, which is open by now, and its journal, which has nothing.
-    fn recorded(hub: &Hub, root: &std::path::Path, began: UnixMillis) -> (Books, StreamJournal) {
+    /// A stream's recording, its journal, which has nothing, and what keeps their tenure.
+    fn recorded(hub: &Hub, root: &std::path::Path, began: UnixMillis) -> (Books, StreamJournal, TenureSender) {
         let term = Term::new(Duration::from_secs(3600), Duration::from_secs(1));
         let (sender, tenure) = tenure::begin(7, term, Instant::now());
-        // It lasts as long as the test.
-        std::mem::forget(sender);
         let about = RecordingAbout {
             stream_id: "s".into(),
             product: Product::Meeting,
@@ -420,6 +418,6 @@ mod tests {
         let syncing = Syncing { wait_for_disk: false, every: Duration::from_secs(1) };
         let journal = StreamJournal::recorded("s".into(), syncing, metrics.clone(), tenure.clone());
         let recording = Recording::open(setup, about, false, metrics, tenure, subscription);
-        (Books::Recorded(Box::new(recording)), journal)
+        (Books::Recorded(Box::new(recording)), journal, sender)
     }
 }
