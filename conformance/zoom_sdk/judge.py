@@ -54,13 +54,19 @@ def judged(story, run):
 
 def overall(played):
     """What must hold of every run."""
-    crashed = [f"{story.name} {run.sdk_end}" for story, run in played if run.sdk_end != "exit 0"]
+    ended = [f"{story.name} {run.sdk_end}" for story, run in played if run.sdk_end != "exit 0"]
+    crashed = [f"{story.name} {run.crash} in its first run" for story, run in played if run.crash]
     ends = [(story, run.simulator_end) for story, run in played]
     hung = [f"{story.name} {end}" for story, end in ends if end not in simulator_ends(story)]
     spotless = [(story, run) for story, run in played if story.spotless]
     found = [f"{story.name}: {text}" for story, run in spotless for text in run.findings()]
     return [
-        Check("sdk processes", not crashed, f"{len(played)} with exit 0", listed(crashed, len(played))),
+        Check(
+            "sdk processes",
+            not ended and len(crashed) <= 1,
+            f"{len(played)} with exit 0, and one crash at most before that",
+            listed(ended + crashed, len(played)),
+        ),
         Check("simulator processes", not hung, f"{len(played)} ended in order", listed(hung, len(played))),
         # Zoom's own client does nothing wrong, so a finding is the simulator's mistake.
         Check("findings", not found, "none against Zoom's SDK", "; ".join(found) or f"none in {len(spotless)} runs"),
