@@ -232,8 +232,9 @@ mod tests {
     use crate::{
         clock,
         live::{
+            books::Books,
             journal::{StreamJournal, Syncing},
-            recording::{Books, End, Recording, RecordingSetup},
+            recording::{End, Recording, RecordingSetup},
             tenure::{self, TenureSender, Term},
             words,
         },

@@ -1,6 +1,7 @@
 //! A running stream: the registry of all that run here, the task of each, and its hub with all that
 //! subscribes to it.
 
+mod books;
 mod envelopes;
 mod event_log;
 mod figures;

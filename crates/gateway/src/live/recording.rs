@@ -177,7 +177,7 @@ impl Account {
     }
 
     /// Returns the account of a stream without files.
-    fn of_ledger((ledger, loss): (LedgerReport, Loss), recorded: Recorded) -> Self {
+    pub(crate) fn of_ledger((ledger, loss): (LedgerReport, Loss), recorded: Recorded) -> Self {
         Self { ledger: Some(ledger), loss, recorded, packets: 0, connected: false }
     }
 }
@@ -194,123 +194,6 @@ pub(crate) struct End {
     pub(crate) if_blank: Option<Input>,
     /// The change in any case.
     pub(crate) last: Option<Input>,
-}
-
-/// The books of a stream: its recording, or its ledger alone.
-pub(crate) enum Books {
-    /// Files, with the ledger in them.
-    Recorded(Box<Recording>),
-    /// It is not recorded; its ledger is published all the same.
-    Unrecorded(Box<Unrecorded>),
-}
-
-impl Books {
-    /// The folder of the recording, once it is open.
-    pub(crate) fn folder(&self) -> Option<&Path> {
-        match self {
-            Self::Recorded(recording) => recording.folder.as_deref(),
-            Self::Unrecorded(_) => None,
-        }
-    }
-
-    /// Whether there are no files, and the next try to open them is some time away.
-    pub(crate) fn is_closed(&self) -> bool {
-        match self {
-            Self::Recorded(recording) => matches!(recording.state, State::Closed(..)),
-            Self::Unrecorded(_) => true,
-        }
-    }
-
-    /// Whether there will be no files.
-    pub(crate) fn is_without_files(&self) -> bool {
-        match self {
-            Self::Recorded(recording) => {
-                matches!(&recording.state, State::Closed(Unopened { is_final: true, .. }, _))
-            }
-            Self::Unrecorded(_) => true,
-        }
-    }
-
-    /// What the books lost because they were too slow.
-    pub(crate) fn dropped(&self) -> Dropped {
-        match self {
-            Self::Recorded(recording) => recording.subscription.dropped(),
-            Self::Unrecorded(unrecorded) => unrecorded.subscription.dropped(),
-        }
-    }
-
-    /// Takes in what has come, if that needs no disk: then no payload is kept for longer than it has to be.
-    pub(crate) fn keep_up(&mut self) {
-        match self {
-            Self::Recorded(_) => {}
-            Self::Unrecorded(unrecorded) => unrecorded.take_in(),
-        }
-    }
-
-    /// Waits until there is work, and does it. Returns the changed spans of the ledger. Dropping the future loses
-    /// nothing.
-    pub(crate) async fn turn(&mut self) -> Vec<SpanChange> {
-        match self {
-            Self::Recorded(recording) => recording.turn().await,
-            Self::Unrecorded(unrecorded) => unrecorded.turn().await,
-        }
-    }
-
-    /// Closes the files, if there are any. Returns the account of the stream and the last entries of its journal: the
-    /// changes of the ledger since the last turn, and the note of the end.
-    pub(crate) async fn finish(self, end: End) -> (Account, Vec<Arc<Entry>>) {
-        match self {
-            Self::Recorded(recording) => recording.finish(end).await,
-            Self::Unrecorded(mut unrecorded) => {
-                unrecorded.take_in();
-                let now = clock::unix_millis();
-                for input in end.if_blank.iter().chain(&end.last) {
-                    unrecorded.ledger.take(input, now);
-                }
-                let mut last_words = end.last_words;
-                last_words.conclude(unrecorded.ledger.last_span_changes(now), end.note);
-                let account = Account::of_ledger(unrecorded.ledger.account(), Recorded::Unwanted);
-                (account, last_words.into_entries())
-            }
-        }
-    }
-
-    /// Closes the files as they are, because they are to be deleted.
-    pub(crate) async fn discard(self) {
-        match self {
-            Self::Recorded(recording) => recording.discard().await,
-            Self::Unrecorded(_) => {}
-        }
-    }
-}
-
-/// The ledger of a stream that is not recorded.
-pub(crate) struct Unrecorded {
-    subscription: Subscription,
-    ledger: LedgerOnly,
-    /// When the changes are published.
-    tick: tokio::time::Interval,
-}
-
-impl Unrecorded {
-    pub(crate) fn new(about: &RecordingAbout, every: Duration, subscription: Subscription) -> Self {
-        Self { subscription, ledger: LedgerOnly::new(about, clock::unix_millis()), tick: relaxed(every) }
-    }
-
-    async fn turn(&mut self) -> Vec<SpanChange> {
-        self.tick.tick().await;
-        self.take_in();
-        self.ledger.take_span_changes(clock::unix_millis())
-    }
-
-    fn take_in(&mut self) {
-        while let Ok(news) = self.subscription.try_next_news() {
-            match news {
-                News::Event(Item { input, at }) => self.ledger.take(&input, at),
-                News::Lost(lost) => self.ledger.take(&ledger_input::lost(lost), clock::unix_millis()),
-            }
-        }
-    }
 }
 
 /// The recording of one stream.
@@ -394,9 +277,29 @@ impl Recording {
         }
     }
 
+    /// The folder, once it is open.
+    pub(crate) fn folder(&self) -> Option<&Path> {
+        self.folder.as_deref()
+    }
+
+    /// Whether there are no files, and the next try to open them is some time away.
+    pub(crate) fn is_closed(&self) -> bool {
+        matches!(self.state, State::Closed(..))
+    }
+
+    /// Whether there will be no files, because it was deleted.
+    pub(crate) fn is_without_files(&self) -> bool {
+        matches!(&self.state, State::Closed(Unopened { is_final: true, .. }, _))
+    }
+
+    /// What it lost because it was too slow.
+    pub(crate) fn dropped(&self) -> Dropped {
+        self.subscription.dropped()
+    }
+
     /// Waits until the next write is due or done, and starts or settles it. Returns the changed spans of the ledger.
     /// Dropping the future loses nothing.
-    async fn turn(&mut self) -> Vec<SpanChange> {
+    pub(crate) async fn turn(&mut self) -> Vec<SpanChange> {
         match &mut self.state {
             State::Closed(unopened, again_at) => {
                 self.tick.tick().await;
@@ -563,7 +466,7 @@ impl Recording {
     }
 
     /// Writes what is left and closes the files.
-    async fn finish(mut self, end: End) -> (Account, Vec<Arc<Entry>>) {
+    pub(crate) async fn finish(mut self, end: End) -> (Account, Vec<Arc<Entry>>) {
         let End { why, stop_reason, note, mut last_words, if_blank, last } = end;
         let mut spans = self.wait().await;
         last_words.wait().await;
@@ -679,7 +582,7 @@ impl Recording {
     }
 
     /// Waits until no write is under way, and closes the files as a crash would.
-    async fn discard(mut self) {
+    pub(crate) async fn discard(mut self) {
         self.wait().await;
         // Closing many files may take a moment.
         let state = self.state;
@@ -767,7 +670,7 @@ fn gathered(subscription: &mut Subscription) -> impl Iterator<Item = Timed> {
 }
 
 /// Returns an interval that does not make up for what it missed.
-fn relaxed(every: Duration) -> tokio::time::Interval {
+pub(crate) fn relaxed(every: Duration) -> tokio::time::Interval {
     let mut interval = interval(every);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     interval

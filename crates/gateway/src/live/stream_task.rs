@@ -37,6 +37,7 @@ use tracing::{Instrument, error, info, info_span, warn};
 use crate::{
     clock,
     live::{
+        books::{Books, Unrecorded},
         envelopes::Envelopes,
         event_log::EventLog,
         figures::Figures,
@@ -45,7 +46,7 @@ use crate::{
         ledger_input::{self, ClockPair, LedgerInput},
         progress::{Activity, Progress},
         reached::Reached,
-        recording::{Account, Books, End, Recording, RecordingSetup, Unrecorded},
+        recording::{Account, End, Recording, RecordingSetup},
         registry::{Live, LiveStream, LiveStreams},
         repeats::RepeatGate,
         revoked::{self, Revocations},
