@@ -6,21 +6,23 @@ use serde_json::Value;
 use crate::workspace::Workspace;
 
 /// Each package with those of ours that it may depend on.
-const FLOORS: [(&str, &[&str]); 16] = [
+const FLOORS: [(&str, &[&str]); 17] = [
+    ("rtms-http", &[]),
     ("rtms-private", &[]),
     ("rtms-slots", &[]),
     ("rtms-wire", &[]),
     ("rtms-proto", &["rtms-wire"]),
     ("rtms-sim", &["rtms-wire"]),
-    ("rtms-sim-server", &["rtms-slots", "rtms-wire", "rtms-sim"]),
+    ("rtms-sim-server", &["rtms-http", "rtms-slots", "rtms-wire", "rtms-sim"]),
     ("rtms-store", &["rtms-private", "rtms-wire"]),
     ("rtms-record", &["rtms-private", "rtms-wire"]),
     ("rtms-sink", &["rtms-wire"]),
-    ("rtms-client", &["rtms-wire", "rtms-proto"]),
+    ("rtms-client", &["rtms-http", "rtms-wire", "rtms-proto"]),
     ("rtms-api", &["rtms-wire", "rtms-store", "rtms-record"]),
     (
         "rtms-gateway",
         &[
+            "rtms-http",
             "rtms-private",
             "rtms-slots",
             "rtms-wire",
@@ -35,6 +37,7 @@ const FLOORS: [(&str, &[&str]); 16] = [
     (
         "rtms",
         &[
+            "rtms-http",
             "rtms-wire",
             "rtms-proto",
             "rtms-sim",

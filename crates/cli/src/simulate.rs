@@ -45,6 +45,9 @@ Examples:
   Play a meeting of 20 s to a gateway that runs here:
     rtms simulate --webhook http://127.0.0.1:8080/webhook
 
+  To a gateway behind a proxy that has a certificate of your own authority, before Zoom posts there:
+    rtms simulate --webhook https://rtms.example.com/webhook --ca ca.pem --validate-url
+
   Let any client join by itself; the webhook's body is the only line on standard output:
     rtms simulate --print-webhook --duration 1m > webhook.json
 
@@ -112,9 +115,12 @@ const STOP_WITHIN: Duration = Duration::from_secs(15);
 #[command(after_help = EXAMPLES)]
 #[command(group = ArgGroup::new("announce").required(true).args(["webhook", "print_webhook", "event_websocket", "list"]))]
 pub(crate) struct SimulateArgs {
-    /// Post the webhooks to this URL (http), signed as Zoom signs them
+    /// Post the webhooks to this URL (http or https), signed as Zoom signs them
     #[arg(long, value_name = "URL")]
     webhook: Option<Uri>,
+    /// Trust the certificate authorities in this PEM file for --webhook, beside the system's
+    #[arg(long, value_name = "FILE", requires = "webhook")]
+    ca: Vec<PathBuf>,
     /// Print the start webhook's body as one JSON line on standard output, one for each meeting, and post nothing. With --scenario,
     /// later webhooks of starts and interruptions follow, a line each, at their time
     #[arg(long, visible_alias = "print-webhooks")]
@@ -298,6 +304,7 @@ fn load_config(args: SimulateArgs) -> anyhow::Result<LoadConfig> {
         rate: args.load.rate.unwrap_or(load::RATE),
         duration: args.meeting.duration,
         webhook_url: args.webhook,
+        webhook_ca: args.ca,
         product: args.meeting.product,
         seed: args.meeting.seed,
         keep_alive: args.keep_alive_interval,
@@ -319,6 +326,7 @@ fn replay_config(args: SimulateArgs) -> anyhow::Result<ReplayConfig> {
         ca_dir: places.ca_dir,
         ca_out: places.ca_out,
         webhook_url: args.webhook,
+        webhook_ca: args.ca,
         speed: args.replay.speed.unwrap_or(as_it_was.speed),
         ..as_it_was
     })
@@ -327,6 +335,7 @@ fn replay_config(args: SimulateArgs) -> anyhow::Result<ReplayConfig> {
 fn config(args: SimulateArgs) -> anyhow::Result<(SimulatorConfig, Option<Judge>)> {
     let mut config = SimulatorConfig {
         webhook_url: args.webhook,
+        webhook_ca: args.ca,
         webhooks: args.webhooks.options(),
         product: args.meeting.product,
         meeting: args.meeting.options()?,

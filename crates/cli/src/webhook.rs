@@ -6,9 +6,11 @@ use std::{path::PathBuf, process::ExitCode, time::SystemTime};
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
-use http_body_util::{BodyExt, Full};
 use hyper::{Request, body::Bytes, header::CONTENT_TYPE};
-use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use rtms_http::{
+    client::{HttpClient, Limits},
+    error::HttpError,
+};
 use rtms_sim::config::App;
 use rtms_wire::{
     Uri,
@@ -17,7 +19,7 @@ use rtms_wire::{
     webhook::verify::{SIGNATURE_HEADER, TIMESTAMP_HEADER},
 };
 
-use crate::{api_client::http_url, logging::note};
+use crate::logging::note;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -26,6 +28,9 @@ Examples:
 
   Post it to a gateway that runs here, and print the answer:
     ZOOM_SECRET_TOKEN=… rtms webhook send started.json --to http://127.0.0.1:8080/webhook
+
+  Through a proxy that has a certificate of your own authority:
+    ZOOM_SECRET_TOKEN=… rtms webhook send started.json --to https://rtms.example.com/webhook --ca ca.pem
 
   The same with bodies from standard input, each as soon as it is there, until the meeting is over:
     rtms simulate --print-webhook | rtms webhook send - --to http://127.0.0.1:8080/webhook
@@ -51,9 +56,12 @@ enum Action {
     Send {
         #[command(flatten)]
         body: BodyArgs,
-        /// Where to (http)
-        #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080/webhook", value_parser = http_url)]
+        /// Where to (http or https)
+        #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080/webhook", value_parser = web_url)]
         to: Uri,
+        /// Trust the certificate authorities in this PEM file, beside the system's
+        #[arg(long, value_name = "FILE")]
+        ca: Vec<PathBuf>,
     },
     /// Print the headers, one per line
     #[command(after_help = EXAMPLES)]
@@ -76,6 +84,15 @@ struct BodyArgs {
     timestamp: Option<u64>,
 }
 
+/// Reads a URL to which a webhook can be posted.
+fn web_url(text: &str) -> Result<Uri, String> {
+    let url: Uri = text.parse().map_err(|error| format!("{error}"))?;
+    match (url.scheme_str(), url.host()) {
+        (Some("http" | "https"), Some(host)) if !host.is_empty() => Ok(url),
+        (Some(_) | None, _) => Err("it is not an http or https URL, as in https://HOST/webhook".to_owned()),
+    }
+}
+
 /// What bodies are signed with.
 struct Signer {
     secret: SecretToken,
@@ -91,7 +108,7 @@ struct Signed {
 pub(crate) async fn run(args: WebhookArgs) -> anyhow::Result<ExitCode> {
     let (BodyArgs { file, secret_token, timestamp }, to) = match args.action {
         Action::Sign { body } => (body, None),
-        Action::Send { body, to } => (body, Some(to)),
+        Action::Send { body, to, ca } => (body, Some(Receiver { url: to, http: HttpClient::new(&ca)? })),
     };
     let secret = SecretToken::new(&secret_token).context("--secret-token or ZOOM_SECRET_TOKEN")?;
     let signer = Signer { secret, timestamp };
@@ -125,8 +142,8 @@ impl Signer {
 }
 
 impl Signed {
-    /// Posts it, or prints its headers where there is nobody to post it to. Whether it was taken.
-    async fn hand_over(self, to: Option<&Uri>) -> anyhow::Result<bool> {
+    /// Posts it, or prints its headers without a receiver. Returns whether it was accepted.
+    async fn hand_over(self, to: Option<&Receiver>) -> anyhow::Result<bool> {
         let Some(to) = to else {
             let (timestamp, signature) = (self.timestamp, self.signature);
             crate::output::print(&format!("{TIMESTAMP_HEADER}: {timestamp}\n{SIGNATURE_HEADER}: {signature}\n"))?;
@@ -136,22 +153,37 @@ impl Signed {
     }
 }
 
-async fn send(signed: Signed, to: &Uri) -> anyhow::Result<bool> {
-    let request = Request::post(to.clone())
+/// The receiver of a webhook.
+struct Receiver {
+    url: Uri,
+    http: HttpClient,
+}
+
+async fn send(signed: Signed, to: &Receiver) -> anyhow::Result<bool> {
+    let request = Request::post(to.url.clone())
         .header(CONTENT_TYPE, "application/json; charset=utf-8")
         .header(TIMESTAMP_HEADER, signed.timestamp)
         .header(SIGNATURE_HEADER, signed.signature)
-        .body(Full::new(Bytes::from(signed.body)))?;
-    let client = Client::builder(TokioExecutor::new()).build_http();
-    let response = client.request(request).await.map_err(|error| {
-        let way_out = if error.is_connect() { "" } else { "; does it expect TLS, which this command does not speak?" };
-        anyhow::Error::from(error).context(format!("cannot post to {to}{way_out}"))
+        .body(Bytes::from(signed.body))?;
+    let answer = to.http.send(request, Limits::default()).await.map_err(|error| {
+        let remedy = remedy(&error);
+        anyhow::Error::from(error).context(format!("cannot post to {}{remedy}", to.url))
     })?;
-    let status = response.status();
-    let body = response.into_body().collect().await.context("the answer broke off")?.to_bytes();
-    note!("{status}");
-    if !body.is_empty() {
-        crate::output::print(&format!("{}\n", String::from_utf8_lossy(&body)))?;
+    note!("{}", answer.status());
+    if !answer.body().is_empty() {
+        crate::output::print(&format!("{}\n", String::from_utf8_lossy(answer.body())))?;
     }
-    Ok(status.is_success())
+    Ok(answer.status().is_success())
+}
+
+/// What to do about an error, if that is known.
+fn remedy(error: &HttpError) -> &'static str {
+    match error {
+        HttpError::Exchange(_) => "; is TLS expected there? then the URL begins with https://",
+        HttpError::Tls { .. } if error.certificate().is_some() => {
+            "; if its authority is one of your own, name it with --ca FILE"
+        }
+        HttpError::Tls { .. } => "; is TLS served there? otherwise the URL begins with http://",
+        HttpError::Url(_) | HttpError::Tcp { .. } | HttpError::TimedOut(_) | HttpError::TooLong(_) => "",
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     future::Future,
-    path::{Path, PathBuf},
+    path::PathBuf,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -11,21 +11,16 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::{Sink, Stream};
+use rtms_http::{error::TlsSetupError, lookup::Lookups, tls};
 use rtms_wire::{Uri, webhook::server_url::ServerUrlPolicy};
-use rustls::pki_types::{CertificateDer, pem::PemObject};
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
-    time::timeout,
-};
+use tokio::{net::TcpStream, time::timeout};
 use tokio_websockets::{
     ClientBuilder, CloseCode, Connector as TlsConnector, Limits, MaybeTlsStream, Message, WebSocketStream,
 };
 
 use crate::{
-    error::{ConnectError, SocketError, TlsSetupError},
+    error::{ConnectError, SocketError},
     frames::Frames,
-    lookup::Lookups,
 };
 
 /// The longest message taken. A 1080p PNG in base64 is a few megabytes; nothing documented comes near this.
@@ -93,17 +88,7 @@ impl TcpConnector {
     /// # Errors
     /// [`TlsSetupError`] when a file cannot be read or the system's store is unusable.
     pub fn new(policy: ServerUrlPolicy, extra_ca: &[PathBuf]) -> Result<Self, TlsSetupError> {
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let mut roots = Vec::new();
-        for path in extra_ca {
-            roots.extend(read_ca(path)?);
-        }
-        let verifier = rustls_platform_verifier::Verifier::new_with_extra_roots(roots, provider.clone())?;
-        let config = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .dangerous() // rustls calls any verifier of one's own that; this one is the system's.
-            .with_custom_certificate_verifier(Arc::new(verifier))
-            .with_no_client_auth();
+        let config = tls::client_config(extra_ca)?;
         let tls = TlsConnector::Rustls(tokio_rustls::TlsConnector::from(Arc::new(config)));
         let (tls, policy, lookups) = (Arc::new(tls), Arc::new(policy), Lookups::default());
         Ok(Self { tls, policy, lookups, max_message_bytes: MAX_MESSAGE_BYTES })
@@ -112,24 +97,6 @@ impl TcpConnector {
     /// The same, taking no WebSocket message longer than this.
     pub fn with_max_message_bytes(&self, max_message_bytes: usize) -> Self {
         Self { max_message_bytes, ..self.clone() }
-    }
-
-    /// Connects to the host of an `http` or `https` URL for something other than a WebSocket.
-    ///
-    /// # Errors
-    /// [`ConnectError`]; the policy's, too.
-    pub async fn connect_http(
-        &self,
-        url: &str,
-    ) -> Result<impl AsyncRead + AsyncWrite + Send + Unpin + 'static + use<>, ConnectError> {
-        let uri =
-            self.policy.check_http(url).map_err(|source| ConnectError::Refused { url: url.to_owned(), source })?;
-        let secure = uri.scheme_str() == Some("https");
-        let tcp = self.dial(&uri, secure).await?;
-        timeout(UPGRADE_LIMIT, self.secure(&uri, secure, tcp))
-            .await
-            .map_err(|_| ConnectError::TimedOut("TLS"))?
-            .map_err(ConnectError::Upgrade)
     }
 
     async fn dial(&self, uri: &Uri, secure: bool) -> Result<TcpStream, ConnectError> {
@@ -158,13 +125,6 @@ impl TcpConnector {
 /// A URI writes IPv6 addresses in brackets; they do not resolve that way.
 fn host_of(uri: &Uri) -> &str {
     uri.host().unwrap_or_default().trim_matches(['[', ']'])
-}
-
-fn read_ca(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsSetupError> {
-    let unreadable = |source| TlsSetupError::ReadCa { path: path.into(), source };
-    let found: Vec<_> =
-        CertificateDer::pem_file_iter(path).map_err(unreadable)?.collect::<Result<_, _>>().map_err(unreadable)?;
-    if found.is_empty() { Err(TlsSetupError::NoCertificate(path.into())) } else { Ok(found) }
 }
 
 impl Connector for TcpConnector {

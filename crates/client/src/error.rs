@@ -1,6 +1,6 @@
 //! Why a connection cannot be made or kept.
 
-use std::{io, path::PathBuf};
+use std::io;
 
 use rtms_wire::webhook::server_url::UrlRefused;
 
@@ -40,23 +40,4 @@ pub enum SocketError {
     /// It cannot be read or written, or what came is no WebSocket frame.
     #[error(transparent)]
     WebSocket(#[from] tokio_websockets::Error),
-}
-
-/// Why TLS cannot be set up.
-#[derive(Debug, thiserror::Error)]
-pub enum TlsSetupError {
-    /// The file with extra certificate authorities cannot be read.
-    #[error("cannot read the certificate authorities in {path}: {source}")]
-    ReadCa {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        source: rustls::pki_types::pem::Error,
-    },
-    /// The file holds no certificate.
-    #[error("{0} holds no certificate in PEM form")]
-    NoCertificate(PathBuf),
-    /// rustls refuses the configuration.
-    #[error("TLS set-up: {0}")]
-    Tls(#[from] rustls::Error),
 }

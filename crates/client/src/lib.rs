@@ -14,6 +14,5 @@ mod driver;
 pub mod error;
 mod frames;
 pub mod handle;
-mod lookup;
 pub mod queue;
 pub mod wire_log;

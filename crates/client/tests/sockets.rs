@@ -8,7 +8,7 @@ use futures_util::{SinkExt, StreamExt};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rtms_client::{
     connect::{Connector, MAX_MESSAGE_BYTES, TcpConnector},
-    error::{ConnectError, TlsSetupError},
+    error::ConnectError,
     handle::{self, StreamHandle},
     queue::EventReceiver,
 };
@@ -244,19 +244,6 @@ async fn a_certificate_for_another_name_is_refused() {
 
     let error = connected.err().unwrap();
     assert!(error.to_string().contains("not valid for name"), "{error}");
-}
-
-#[tokio::test]
-async fn a_file_without_an_authority_is_refused_by_its_name() {
-    let folder = tempfile::tempdir().unwrap();
-    let empty = folder.path().join("empty.pem");
-    std::fs::write(&empty, "nothing here").unwrap();
-
-    let error = TcpConnector::new(policy(), std::slice::from_ref(&empty)).err().unwrap();
-    assert!(matches!(&error, TlsSetupError::NoCertificate(path) if *path == empty), "{error}");
-    let missing = folder.path().join("missing.pem");
-    let error = TcpConnector::new(policy(), std::slice::from_ref(&missing)).err().unwrap();
-    assert!(error.to_string().contains("missing.pem"), "{error}");
 }
 
 #[tokio::test]

@@ -9,7 +9,8 @@ use std::{
 };
 
 use futures_util::future::join_all;
-use rtms_client::{connect::TcpConnector, error::TlsSetupError};
+use rtms_client::connect::TcpConnector;
+use rtms_http::{client::HttpClient, error::TlsSetupError};
 use rtms_record::Options;
 use rtms_sink::delivery::Delivery;
 use rtms_store::{engine::Engine, error::StoreError, lease::OwnerId, store::Store};
@@ -193,7 +194,8 @@ impl Server {
             allow_loopback: config.zoom.allow_loopback,
         };
         let connector = TcpConnector::new(policy.clone(), &config.zoom.extra_ca)?;
-        let intakes = Intakes::of(&apps, &policy, &connector, &store, &metrics, config.webhook.max_body_bytes)?;
+        let http = HttpClient::new(&config.zoom.extra_ca)?;
+        let intakes = Intakes::of(&apps, &policy, &connector, &http, &store, &metrics, config.webhook.max_body_bytes)?;
         let wanted = config.media.stream_config()?;
         let recordings = config.server.data_dir.join(RECORDINGS);
         let wire_logs = config.server.capture.clone().map(|path| {

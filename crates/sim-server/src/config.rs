@@ -40,9 +40,11 @@ pub struct SimulatorConfig {
     pub ca_dir: Option<PathBuf>,
     /// Where the authority's certificate is written, as PEM, before any webhook is posted; without TLS nowhere.
     pub ca_out: Option<PathBuf>,
-    /// Where webhooks are posted (`http` only); none means that nothing is posted and the caller reads
+    /// Where webhooks are posted (`http` or `https`); none means that nothing is posted and the caller reads
     /// [`Simulator::start_webhook`](crate::Simulator::start_webhook).
     pub webhook_url: Option<Uri>,
+    /// PEM files with certificate authorities to trust for `webhook_url`, beside the system's.
+    pub webhook_ca: Vec<PathBuf>,
     /// Receives the webhooks that are posted nowhere, other than the first, at their time.
     pub unposted: Option<mpsc::UnboundedSender<WebhookPost>>,
     /// What is posted beside the stream's webhooks, and how fast time runs between posts; nothing without a URL.
@@ -86,6 +88,7 @@ impl Default for SimulatorConfig {
             ca_dir: None,
             ca_out: None,
             webhook_url: None,
+            webhook_ca: Vec::new(),
             unposted: None,
             webhooks: WebhookOptions::default(),
             product: Product::Meeting,

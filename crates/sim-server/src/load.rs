@@ -12,6 +12,7 @@ mod stream;
 use std::{
     collections::BTreeMap,
     net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -90,6 +91,8 @@ pub struct LoadConfig {
     /// Where webhooks are posted (`http` only); none means that nothing is posted and the caller reads
     /// [`LoadServer::start_webhooks`].
     pub webhook_url: Option<Uri>,
+    /// PEM files with certificate authorities to trust for `webhook_url`, beside the system's.
+    pub webhook_ca: Vec<PathBuf>,
     /// Which product streams.
     pub product: Product,
     /// The app that the streams are for.
@@ -109,6 +112,7 @@ impl Default for LoadConfig {
             rate: 50,
             duration: Duration::from_secs(20),
             webhook_url: None,
+            webhook_ca: Vec::new(),
             product: Product::Meeting,
             app: App::default(),
             seed: 1,
@@ -206,7 +210,7 @@ impl LoadServer {
     /// # Errors
     /// [`StartError`] when an address is taken or the webhook URL cannot be used; nothing runs then.
     pub async fn start(config: LoadConfig) -> Result<Self, StartError> {
-        let target = config.webhook_url.clone().map(post::Target::new).transpose()?;
+        let target = config.webhook_url.clone().map(|url| post::Target::new(url, &config.webhook_ca)).transpose()?;
         let places =
             Addresses { signaling: config.listen, media: config.media_listen, servers: 1, hosts: &[], tls: false };
         let door = Door::bind(places).await?;

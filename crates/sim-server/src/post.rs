@@ -1,38 +1,43 @@
 //! Posts one webhook as Zoom does: one request, three seconds, no redirects.
 
-use bytes::Bytes;
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::{Method, Request, header};
-use hyper_util::rt::TokioIo;
+use std::{path::PathBuf, time::Duration};
+
+use hyper::{Request, header};
+use rtms_http::{
+    client::{HttpClient, Limits},
+    error::HttpError,
+};
 use rtms_sim::webhook::{ANSWER_WITHIN, LISTEN_ON_FOR, Purpose, WebhookAnswer, WebhookPost};
 use rtms_wire::Uri;
-use tokio::{net::TcpStream, sync::mpsc};
+use tokio::sync::mpsc;
 
 use crate::{from_connection::FromConnection, start_error::StartError};
 
-/// Bytes of an answer that are read; a validation's has less than a kilobyte.
-const MAX_BODY: usize = 64 * 1024;
+/// The bounds of one post. The answer is awaited longer than Zoom does it, to report how late it was; a validation's answer has
+/// less than a kilobyte.
+const LIMITS: Limits = Limits {
+    connect_within: ANSWER_WITHIN,
+    answer_within: Duration::from_secs(ANSWER_WITHIN.as_secs() + LISTEN_ON_FOR.as_secs()),
+    max_body_bytes: 64 * 1024,
+};
 
-/// Where webhooks go.
+/// The receiver of webhooks.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
     url: Uri,
-    host: String,
-    port: u16,
+    http: HttpClient,
 }
 
 impl Target {
-    pub(crate) fn new(url: Uri) -> Result<Self, StartError> {
-        if url.scheme_str() != Some("http") {
-            return Err(StartError::WebhookUrl { url, why: "only http:// can be posted to" });
+    /// Checks the URL, `http` or `https`. The certificate authorities in the PEM files are trusted beside the system's.
+    pub(crate) fn new(url: Uri, extra_ca: &[PathBuf]) -> Result<Self, StartError> {
+        if !matches!(url.scheme_str(), Some("http" | "https")) {
+            return Err(StartError::WebhookUrl { url, why: "only http:// and https:// can be posted to" });
         }
-        let Some(host) = url.host() else {
+        if url.host().is_none_or(str::is_empty) {
             return Err(StartError::WebhookUrl { url, why: "it names no host" });
-        };
-        // An IPv6 address stands in brackets in a URL and without them in a socket address.
-        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        let port = url.port_u16().unwrap_or(80);
-        Ok(Self { url, host, port })
+        }
+        Ok(Self { url, http: HttpClient::new(extra_ca)? })
     }
 
     pub(crate) fn url(&self) -> &Uri {
@@ -85,38 +90,19 @@ pub(crate) async fn post(target: Target, post: WebhookPost, events: mpsc::Sender
     }
 }
 
-async fn exchange(
-    target: &Target,
-    post: WebhookPost,
-) -> Result<WebhookAnswer, Box<dyn std::error::Error + Send + Sync>> {
-    let stream = TcpStream::connect((target.host.as_str(), target.port)).await?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    let path = target.url.path_and_query().map_or("/", |path| path.as_str());
-    let authority = target.url.authority().map_or(target.host.as_str(), |authority| authority.as_str());
+async fn exchange(target: &Target, post: WebhookPost) -> Result<WebhookAnswer, HttpError> {
     let wants_body = post.wants_body();
-    let mut request = Request::builder().method(Method::POST).uri(path).header(header::HOST, authority);
+    let mut request = Request::post(target.url.clone());
     for (name, value) in &post.headers {
         request = request.header(*name, value);
     }
-    let request = request.body(Full::<Bytes>::new(post.body))?;
-    let exchange = async {
-        let (head, body) = sender.send_request(request).await?.into_parts();
-        let status = head.status.as_u16();
-        if !wants_body {
-            return Ok(WebhookAnswer::Status(status));
-        }
-        let content_type = head.headers.get(header::CONTENT_TYPE);
-        let content_type = content_type.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-        let body = Limited::new(body, MAX_BODY).collect().await?.to_bytes();
-        Ok(WebhookAnswer::Body { status, content_type, body })
-    };
-    tokio::pin!(exchange);
-    tokio::pin!(connection);
-    // The connection has to be driven while the answer is awaited, and is done with after it.
-    tokio::select! {
-        biased;
-        answer = &mut exchange => answer,
-        // The exchange reports its error, too, unless the answer was whole before.
-        _ = &mut connection => exchange.await,
+    let request = request.body(post.body).map_err(|_| HttpError::Url(target.url.to_string()))?;
+    if !wants_body {
+        let answer = target.http.send_for_head(request, LIMITS).await?;
+        return Ok(WebhookAnswer::Status(answer.status().as_u16()));
     }
+    let (head, body) = target.http.send(request, LIMITS).await?.into_parts();
+    let content_type = head.headers.get(header::CONTENT_TYPE);
+    let content_type = content_type.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+    Ok(WebhookAnswer::Body { status: head.status.as_u16(), content_type, body })
 }

@@ -81,6 +81,8 @@ pub struct ReplayConfig {
     pub ca_out: Option<PathBuf>,
     /// Where the webhooks are posted (`http` only); none means that nobody is told.
     pub webhook_url: Option<Uri>,
+    /// PEM files with certificate authorities to trust for `webhook_url`, beside the system's.
+    pub webhook_ca: Vec<PathBuf>,
 }
 
 impl ReplayConfig {
@@ -97,6 +99,7 @@ impl ReplayConfig {
             ca_dir: None,
             ca_out: None,
             webhook_url: None,
+            webhook_ca: Vec::new(),
         }
     }
 }
@@ -206,7 +209,7 @@ impl Replaying {
     /// [`ReplayError`] if the wire log or an address cannot be used; nothing runs then.
     pub async fn start(config: ReplayConfig) -> Result<Self, ReplayError> {
         let contents = read(&config.wire_log)?;
-        let target = config.webhook_url.clone().map(post::Target::new).transpose()?;
+        let target = config.webhook_url.clone().map(|url| post::Target::new(url, &config.webhook_ca)).transpose()?;
         let hosts: Vec<_> = config.host.clone().into_iter().collect();
         let tls = match config.tls {
             true => {

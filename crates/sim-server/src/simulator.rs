@@ -92,7 +92,7 @@ impl Simulator {
         record: Option<Box<dyn Write + Send>>,
     ) -> Result<Vec<Self>, StartError> {
         let meetings = meetings.max(1);
-        let target = config.webhook_url.clone().map(post::Target::new).transpose()?;
+        let target = config.webhook_url.clone().map(|url| post::Target::new(url, &config.webhook_ca)).transpose()?;
         let tls = match config.tls {
             true => Some(Tls::new(config.listen.ip(), &config.hosts, config.ca_dir.as_deref())?),
             false => None,

@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
+use rtms_http::error::TlsSetupError;
 use rtms_wire::Uri;
 
 use crate::tls::TlsError;
@@ -26,6 +27,9 @@ pub enum StartError {
         /// What is wrong with it.
         why: &'static str,
     },
+    /// The certificate authorities that the receiver of webhooks needs cannot be used.
+    #[error(transparent)]
+    WebhookCa(#[from] TlsSetupError),
     /// There is no certificate.
     #[error("cannot serve TLS")]
     Tls(#[from] TlsError),

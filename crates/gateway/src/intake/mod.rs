@@ -17,6 +17,7 @@ mod token;
 use std::{convert::Infallible, future, sync::Arc, time::Duration};
 
 use rtms_client::connect::TcpConnector;
+use rtms_http::client::HttpClient;
 use rtms_store::{
     entry::NewEntry,
     error::StoreError,
@@ -92,6 +93,7 @@ struct Intake {
     config: Arc<WebSocketConfig>,
     apps: Apps,
     connector: TcpConnector,
+    http: HttpClient,
     store: Arc<dyn Store>,
     metrics: Arc<Metrics>,
     max_body_bytes: usize,
@@ -106,6 +108,7 @@ impl Intakes {
         apps: &Apps,
         policy: &ServerUrlPolicy,
         connector: &TcpConnector,
+        http: &HttpClient,
         store: &Arc<dyn Store>,
         metrics: &Arc<Metrics>,
         max_body_bytes: usize,
@@ -129,6 +132,7 @@ impl Intakes {
                 config,
                 apps: apps.clone(),
                 connector: connector.clone(),
+                http: http.clone(),
                 store: store.clone(),
                 metrics: metrics.clone(),
                 max_body_bytes,
@@ -252,7 +256,7 @@ impl Intake {
                 // The secret may have been rotated since the start.
                 let app = apps.iter().find(|app| app.name == self.app);
                 let app = app.ok_or_else(|| Ended::NotConnected("the app is gone from the settings".into()))?;
-                token.insert(token::fetch(&self.connector, app, &self.config).await?)
+                token.insert(token::fetch(&self.http, app, &self.config).await?)
             }
         };
         Session::open(&self.connector, self.url(token), self.config.heartbeat_every, outlet).await

@@ -14,7 +14,7 @@ const MAX_LOOKUPS: usize = 32;
 
 /// Looks names up. All clones share the limit.
 #[derive(Clone)]
-pub(crate) struct Lookups(Arc<Semaphore>);
+pub struct Lookups(Arc<Semaphore>);
 
 impl Default for Lookups {
     fn default() -> Self {
@@ -24,7 +24,7 @@ impl Default for Lookups {
 
 impl Lookups {
     /// Finds the addresses of a host, which may be an address itself.
-    pub(crate) async fn addresses(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    pub async fn addresses(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
         if let Ok(address) = host.parse::<IpAddr>() {
             return Ok(vec![SocketAddr::new(address, port)]);
         }
