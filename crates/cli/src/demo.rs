@@ -19,7 +19,7 @@ use clap::Args;
 use cpu_time::ThreadTime;
 use rtms_gateway::{
     apps::{Apps, secrets::App},
-    config::{ApiListen, Config},
+    config::{Config, listen::ApiListen},
     server::{Server, StartError},
     telemetry::Metrics,
 };

@@ -99,7 +99,7 @@ async fn run(arguments: Arguments) -> ExitCode {
         tracing::warn!(%error, "a limit on the size of files would end the process");
     }
     let done = match arguments.command {
-        Command::Serve(args) => serve::run(args).await,
+        Command::Serve(args) => serve::run(args, Arguments::command()).await,
         Command::Demo(args) => demo::run(args).await,
         Command::Receipts(args) => receipts::run(args).await,
         Command::Recording(args) => recording::run(&args),

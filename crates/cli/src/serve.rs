@@ -2,10 +2,15 @@
 
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
 
+use anyhow::Context;
 use clap::Args;
 use rtms_gateway::{
     apps::Apps,
-    config::{ApiListen, Config, DEFAULT_TOML, address},
+    config::{
+        Config,
+        listen::{ApiListen, address},
+        settings::{DEFAULT_TOML, Settings},
+    },
     server::{Server, StartError},
     stop::Stopped,
 };
@@ -19,8 +24,11 @@ Examples:
     ZOOM_SECRET_TOKEN=… ZOOM_CLIENT_ID=… ZOOM_CLIENT_SECRET=… rtms serve --listen 0.0.0.0:8080
 
   Write a file with every setting, change it, use it:
-    rtms serve --print-config > rtms.toml
+    rtms serve --print-defaults > rtms.toml
     rtms serve --config rtms.toml
+
+  Which settings are in effect, and where does each come from?
+    rtms serve --config rtms.toml --print-config
 
   Replace a running one without losing a stream: start the new one, then send SIGTERM to the old one:
     rtms serve --config rtms.toml --take-over
@@ -48,10 +56,10 @@ const STARTING: Duration = Duration::from_secs(10);
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ServeArgs {
-    /// Read settings from this TOML file, over the defaults
+    /// Read settings from this TOML file, over the defaults. Paths in it start from its folder
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Serve webhooks here [default: 127.0.0.1:8080]
+    /// Serve webhooks at this address and port; ":8080" is every IPv4 address of this machine [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR", value_parser = address)]
     listen: Option<SocketAddr>,
     /// Serve streams, receipts and metrics to this machine here, beside the socket in the data folder; "off" for the socket
@@ -72,30 +80,31 @@ pub(crate) struct ServeArgs {
     /// say and show, and takes up to 1 GiB for each stream; `rtms simulate --replay` plays it back
     #[arg(long, value_name = "DIR")]
     capture: Option<PathBuf>,
-    /// Print every setting with its default, and leave
+    /// Print the settings in effect, with the place that set each (file, environment, command line), and exit
     #[arg(long)]
     print_config: bool,
+    /// Print every setting with its default and a comment, and exit
+    #[arg(long, conflicts_with = "print_config")]
+    print_defaults: bool,
 }
 
-pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
-    if args.print_config {
+/// Runs the server. `program` is all of `rtms`, whose arguments name the variables that it reads.
+pub(crate) async fn run(args: ServeArgs, program: clap::Command) -> anyhow::Result<ExitCode> {
+    if args.print_defaults {
         crate::output::print(DEFAULT_TOML)?;
         return Ok(ExitCode::SUCCESS);
     }
     let mut signals = Signals::listen(STARTING)?;
+    let settings = args.settings()?;
+    let mut config = Config::of(&settings)?;
+    warn_of_lookalikes(&settings, &program);
+    if args.print_config {
+        crate::output::print(&settings.to_string())?;
+        return Ok(ExitCode::SUCCESS);
+    }
     // Each stream has connections and files of its own.
     crate::open_files::raise();
-    let mut config = Config::load(args.config.as_deref())?;
     signals.stop_within(config.server.stop_within);
-    if let Some(listen) = args.listen {
-        config.server.listen = listen;
-    }
-    if let Some(listen) = args.api_listen {
-        config.api.listen = listen;
-    }
-    if let Some(data_dir) = args.data_dir {
-        config.server.data_dir = data_dir;
-    }
     config.zoom.allow_loopback = args.dev;
     config.server.capture = args.capture;
     let apps = Apps::load(&config.app, |name| std::env::var(name).ok())?;
@@ -112,6 +121,39 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     signals.stop().await;
     let Stopped { unfinished } = server.stop().await;
     Ok(if unfinished == 0 { ExitCode::SUCCESS } else { crate::exit_code::failed() })
+}
+
+impl ServeArgs {
+    /// The settings of the file and the environment, with those of the command line over them.
+    fn settings(&self) -> anyhow::Result<Settings> {
+        let mut settings = Settings::load(self.config.as_deref())?;
+        if let Some(listen) = self.listen {
+            settings.set("server.listen", "--listen", listen.to_string());
+        }
+        if let Some(listen) = self.api_listen {
+            settings.set("api.listen", "--api-listen", listen.to_string());
+        }
+        if let Some(data_dir) = &self.data_dir {
+            let data_dir = data_dir.to_str().context("--data-dir: the path is not UTF-8; choose one that is")?;
+            settings.set("server.data_dir", "--data-dir", data_dir.to_owned());
+        }
+        Ok(settings)
+    }
+}
+
+/// Warns of variables that look like settings and do nothing.
+fn warn_of_lookalikes(settings: &Settings, program: &clap::Command) {
+    let read = variables(program);
+    let names = std::env::vars_os().map(|(name, _)| name);
+    for (variable, meant) in settings.lookalikes(names, &read) {
+        tracing::warn!("{variable} has no effect; did you mean {meant}?");
+    }
+}
+
+/// The variables that arguments of a command can come from, and those of its subcommands.
+fn variables(command: &clap::Command) -> Vec<&str> {
+    let own = command.get_arguments().filter_map(|argument| argument.get_env()?.to_str());
+    own.chain(command.get_subcommands().flat_map(variables)).collect()
 }
 
 /// Why it cannot start, with the way out where the server's own words name none.

@@ -51,7 +51,7 @@ async fn a_secret_file_that_is_not_there_is_named() {
 #[tokio::test]
 async fn the_printed_settings_can_be_loaded_and_are_the_defaults() {
     let folder = tempfile::tempdir().unwrap();
-    let printed = finish(rtms(&["serve", "--print-config"])).await;
+    let printed = finish(rtms(&["serve", "--print-defaults"])).await;
     assert_eq!((printed.code, printed.stderr.as_str()), (Some(0), ""));
     let file = folder.path().join("rtms.toml");
     fs::write(&file, &printed.stdout).unwrap();
@@ -59,8 +59,58 @@ async fn the_printed_settings_can_be_loaded_and_are_the_defaults() {
     let loaded = Config::load(Some(&file)).unwrap();
     let server = Serving::start(folder.path(), &["--config", file.to_str().unwrap()]).await;
 
-    assert_eq!(format!("{loaded:?}"), format!("{:?}", Config::load(None).unwrap()));
+    let mut defaults = Config::load(None).unwrap();
+    // A path in a file starts from its folder.
+    defaults.server.data_dir = folder.path().join("data");
+    assert_eq!(format!("{loaded:?}"), format!("{defaults:?}"));
     assert_eq!(server.end_by("TERM").await, Some(0));
+}
+
+#[tokio::test]
+async fn the_settings_in_effect_are_printed_with_their_places_and_can_be_used_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("rtms.toml");
+    let app = "[[app]]\nname = \"one\"\nsecret_token_files = [\"token\"]\nclient_id = \"id\"\nclient_secret_file = \"secret\"\n";
+    fs::write(&file, format!("[server]\ndata_dir = \"kept\"\nstop_within = \"3s\"\n{app}")).unwrap();
+    let print = |file: &str| {
+        let mut command = with_secrets(&["serve", "--config", file, "--listen", "localhost:0", "--print-config"]);
+        command.env("RTMS__SERVER__STOP_WITHIN", "4s");
+        command
+    };
+
+    let printed = finish(print(file.to_str().unwrap())).await;
+
+    assert_eq!((printed.code, printed.stderr.as_str()), (Some(0), ""));
+    for line in [
+        "listen = \"127.0.0.1:0\"  # --listen",
+        "stop_within = \"4s\"  # RTMS__SERVER__STOP_WITHIN",
+        "listen = \"127.0.0.1:0\"  # RTMS__API__LISTEN",
+        "keep = \"48h\"",
+        &format!("data_dir = \"{}\"  # {}:2", folder.path().join("kept").display(), file.display()),
+    ] {
+        assert!(printed.stdout.lines().any(|printed| printed == line), "{line}: {}", printed.stdout);
+    }
+    for secret in ["sim-secret-token", "sim-client-secret"] {
+        assert!(!printed.stdout.contains(secret), "{}", printed.stdout);
+    }
+    let elsewhere = tempfile::tempdir().unwrap();
+    let copy = elsewhere.path().join("copy.toml");
+    fs::write(&copy, &printed.stdout).unwrap();
+    let again = finish(print(copy.to_str().unwrap())).await;
+    let values = |text: &str| text.lines().map(|line| line.split("  # ").next().unwrap().to_owned()).collect::<Vec<_>>();
+    assert_eq!(values(&again.stdout), values(&printed.stdout));
+}
+
+#[tokio::test]
+async fn a_variable_that_only_looks_like_a_setting_is_warned_of() {
+    let mut command = rtms(&["serve", "--print-config"]);
+    command.env("RTMS_LISTEN", "127.0.0.1:0").env("RTMS_SERVICE_HOST", "10.0.0.1").env("RTMS_LOG", "warn");
+
+    let warned = finish(command).await;
+
+    assert_eq!(warned.code, Some(0));
+    assert!(warned.stderr.contains("RTMS_LISTEN has no effect; did you mean RTMS__SERVER__LISTEN?"), "{warned:?}");
+    assert_eq!(warned.stderr.lines().count(), 1, "{warned:?}");
 }
 
 #[tokio::test]
@@ -76,18 +126,24 @@ async fn a_setting_that_does_not_exist_is_named() {
     let no_file = finish(with_secrets(&["serve", "--config", "/nowhere/rtms.toml"])).await;
 
     assert_eq!((by_file.code, by_environment.code, no_file.code), (Some(1), Some(1), Some(1)));
-    assert!(by_file.stderr.contains("tolerence"), "{by_file:?}");
-    assert!(by_environment.stderr.contains("lisen"), "{by_environment:?}");
+    let named = format!("{}:2: webhook.tolerence: there is no such setting; did you mean webhook.tolerance?", file.display());
+    assert!(by_file.stderr.contains(&named), "{by_file:?}");
+    let named = "error: RTMS__SERVER__LISEN: there is no such setting; did you mean RTMS__SERVER__LISTEN?\n";
+    assert_eq!(by_environment.stderr, named);
     assert!(no_file.stderr.contains("/nowhere/rtms.toml"), "{no_file:?}");
 }
 
 #[tokio::test]
 async fn an_address_that_is_none_is_a_wrong_argument_and_told_how_to_be_written() {
-    for listen in ["localhost:8080", "127.0.0.1", "8080"] {
+    for (listen, words) in [
+        ("gateway.internal:8080", "is a name: write an address and a port, as in 127.0.0.1:8080"),
+        ("127.0.0.1", "write an address and a port, as in 127.0.0.1:8080"),
+        ("8080", "8080 is a port without an address: write :8080"),
+    ] {
         let failed = finish(with_secrets(&["serve", "--listen", listen])).await;
 
         assert_eq!(failed.code, Some(2), "{listen}: {failed:?}");
-        assert!(failed.stderr.contains("write an address and a port, as in 127.0.0.1:8080"), "{listen}: {failed:?}");
+        assert!(failed.stderr.contains(words), "{listen}: {failed:?}");
     }
 }
 

@@ -175,14 +175,8 @@ impl Server {
         metrics.watch_sinks(sinks.clone());
         let deadline = Deadline::default();
         let address = config.server.listen;
-        let tls = match (&config.server.tls_certificate, &config.server.tls_key) {
-            (Some(certificate), Some(key)) => Some(DoorTls::load(certificate, key)?),
-            (None, None) => None,
-            (Some(_), None) | (None, Some(_)) => {
-                let why = "name both tls_certificate and tls_key, or neither".into();
-                return Err(ConfigError::Unusable { setting: "server.tls_certificate", why }.into());
-            }
-        };
+        let tls = config.server.tls_files().map_err(ConfigError::from)?;
+        let tls = tls.map(|(certificate, key)| DoorTls::load(certificate, key)).transpose()?;
         let acceptor = tls.as_ref().map(DoorTls::acceptor).transpose()?;
         let listener = accept::tcp(address).map_err(|source| StartError::Listen { address, source })?;
         let address = listener.local_addr().map_err(|source| StartError::Listen { address, source })?;

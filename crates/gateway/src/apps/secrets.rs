@@ -12,13 +12,11 @@ use rtms_wire::{
 use crate::{
     apps::auth::{Auth, AuthUnusable},
     config::{
-        app::AppConfig,
-        websocket::{WebSocketConfig, WebSocketUnusable},
+        app::{self, AppConfig, DEFAULT_APP},
+        error::ConfigError,
+        websocket::WebSocketConfig,
     },
 };
-
-/// The app whose secrets come from the environment.
-const DEFAULT_APP: &str = "default";
 
 const SECRET_TOKEN: &[&str] = &["ZOOM_SECRET_TOKEN"];
 const CLIENT_ID: &[&str] = &["ZOOM_CLIENT_ID", "ZM_RTMS_CLIENT", "ZOOM_VIDEO_SDK_KEY"];
@@ -122,26 +120,12 @@ pub enum SecretsError {
         /// The fault.
         why: AuthUnusable,
     },
-    /// `[app.websocket]` cannot be used.
-    #[error("app {app:?}: websocket: {why}")]
-    WebSocket {
-        /// The name of the app.
-        app: String,
-        /// The fault.
-        why: WebSocketUnusable,
-    },
-    /// The name of an app is the end of its address.
-    #[error("the app name {0:?} cannot end an address: use letters, digits, `-`, `_` and `.`, as in /webhook/meetings")]
-    Name(String),
+    /// An `[[app]]` cannot be used, whatever its secrets are.
+    #[error(transparent)]
+    Settings(#[from] ConfigError),
     /// The secret that matches says which app is meant.
     #[error("the apps {0:?} and {1:?} have one secret token: each app of Zoom's has a token of its own")]
     SameToken(String, String),
-    /// Two apps have one name, so that a path or a receipt could mean either.
-    #[error("two apps are called {0:?}: give each a name of its own")]
-    SameName(String),
-    /// An app without a secret token could receive nothing.
-    #[error("app {0:?} has no secret_token_files: name at least one, or an [app.websocket]")]
-    NoToken(String),
 }
 
 /// Reads the secrets of every app: those that the settings name, and the one of the environment.
@@ -149,14 +133,8 @@ pub enum SecretsError {
 /// # Errors
 /// [`SecretsError`], which says what to set.
 pub fn load(apps: &[AppConfig], environment: impl Fn(&str) -> Option<String>) -> Result<Vec<App>, SecretsError> {
-    for (position, app) in apps.iter().enumerate() {
-        let may_stand = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-        if !app.name.bytes().all(may_stand) || app.name.bytes().all(|byte| byte == b'.') {
-            return Err(SecretsError::Name(app.name.clone()));
-        }
-        if app.name == DEFAULT_APP || apps.iter().take(position).any(|other| other.name == app.name) {
-            return Err(SecretsError::SameName(app.name.clone()));
-        }
+    if let Some(unusable) = app::check(apps).into_iter().next() {
+        return Err(ConfigError::from(unusable).into());
     }
     let mut loaded = apps.iter().map(from_files).collect::<Result<Vec<_>, _>>()?;
     let find = |names: &'static [&'static str]| {
@@ -203,9 +181,6 @@ pub(crate) fn from_files(app: &AppConfig) -> Result<App, SecretsError> {
         })
     };
     let empty = |what, path: &PathBuf| SecretsError::Empty { what, place: path.display().to_string() };
-    if app.secret_token_files.is_empty() && app.websocket.is_none() {
-        return Err(SecretsError::NoToken(app.name.clone()));
-    }
     let tokens = app
         .secret_token_files
         .iter()
@@ -222,9 +197,6 @@ pub(crate) fn from_files(app: &AppConfig) -> Result<App, SecretsError> {
             Auth::new(auth, &secret).map_err(|why| SecretsError::Auth { app: app.name.clone(), why })
         })
         .transpose()?;
-    if let Some(websocket) = &app.websocket {
-        websocket.check().map_err(|why| SecretsError::WebSocket { app: app.name.clone(), why })?;
-    }
     let websocket = app.websocket.clone().map(Arc::new);
     Ok(App { auth, websocket, ..App::new(&app.name, tokens, app.client_id.trim(), secret) })
 }

@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use crate::config::websocket::WebSocketConfig;
+use crate::config::{error::Unusable, websocket::WebSocketConfig};
+
+/// The name of the app whose secrets come from the environment.
+pub(crate) const DEFAULT_APP: &str = "default";
 
 /// `[[app]]`: where an app's secrets are.
 #[derive(Clone, Debug, Deserialize)]
@@ -71,4 +74,31 @@ impl AuthConfig {
             | Self::Header { value_file: file, .. } => file,
         }
     }
+}
+
+/// Finds what is wrong between apps, and in each beside its secrets.
+pub(crate) fn check(apps: &[AppConfig]) -> Vec<Unusable> {
+    let mut found = Vec::new();
+    for (position, app) in apps.iter().enumerate() {
+        let mut unusable = |setting: &str, why: String| {
+            found.push(Unusable::new(&[&format!("app.{position}{setting}"), &format!("app.{position}")], why));
+        };
+        let name = &app.name;
+        let may_stand = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        if !name.bytes().all(may_stand) || name.bytes().all(|byte| byte == b'.') {
+            let rule = "use letters, digits, `-`, `_` and `.`, as in /webhook/meetings";
+            unusable(".name", format!("the app name {name:?} cannot end an address: {rule}"));
+        }
+        if name == DEFAULT_APP || apps.iter().take(position).any(|other| other.name == *name) {
+            unusable(".name", format!("two apps are called {name:?}: give each a name of its own"));
+        }
+        if app.secret_token_files.is_empty() && app.websocket.is_none() {
+            let why = format!("app {name:?} has no secret_token_files: name at least one, or an [app.websocket]");
+            unusable(".secret_token_files", why);
+        }
+        if let Some(Err(why)) = app.websocket.as_ref().map(WebSocketConfig::check) {
+            unusable(&format!(".websocket.{}", why.setting()), why.to_string());
+        }
+    }
+    found
 }

@@ -19,20 +19,15 @@ use rtms_wire::{
 };
 use serde::Deserialize;
 
-use crate::config::{
-    error::ConfigError,
-    word::{word, words},
-};
+use crate::config::error::{ConfigError, Unusable};
 
 /// `[media]`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Media {
     /// The media that are requested.
-    #[serde(deserialize_with = "words")]
     pub want: Vec<Medium>,
     /// The layout of the connections for them.
-    #[serde(deserialize_with = "word")]
     pub layout: Layout,
     /// Whether the sound before our connection is wanted.
     pub backlog: bool,
@@ -63,14 +58,12 @@ pub enum Layout {
 #[serde(deny_unknown_fields)]
 pub struct Audio {
     /// `l16`, `opus`, `g711` or `g722`.
-    #[serde(deserialize_with = "word")]
     pub codec: Codec,
     /// Hertz.
     pub sample_rate: u32,
     /// 1 or 2.
     pub channels: u16,
     /// `multi` or `mixed`.
-    #[serde(deserialize_with = "word")]
     pub streams: AudioStreams,
     /// Milliseconds of sound in a packet.
     pub send_rate: u32,
@@ -81,15 +74,12 @@ pub struct Audio {
 #[serde(deny_unknown_fields)]
 pub struct Video {
     /// `h264`, `jpg` or `png`.
-    #[serde(deserialize_with = "word")]
     pub codec: Codec,
     /// An upper wish.
-    #[serde(deserialize_with = "word")]
     pub resolution: Resolution,
     /// Pictures a second.
     pub fps: u32,
     /// `active` or `individual`.
-    #[serde(deserialize_with = "word")]
     pub streams: VideoStreams,
 }
 
@@ -98,10 +88,8 @@ pub struct Video {
 #[serde(deny_unknown_fields)]
 pub struct Deskshare {
     /// `h264`, `jpg` or `png`.
-    #[serde(deserialize_with = "word")]
     pub codec: Codec,
     /// An upper wish.
-    #[serde(deserialize_with = "word")]
     pub resolution: Resolution,
     /// Pictures a second.
     pub fps: u32,
@@ -202,6 +190,15 @@ impl Media {
     /// # Errors
     /// [`ConfigError`] for numbers that Zoom has no code for; combinations are checked by the result's `check`.
     pub fn stream_config(&self) -> Result<StreamConfig, ConfigError> {
+        Ok(self.in_zooms_terms()?)
+    }
+
+    /// Checks that Zoom would accept it.
+    pub(super) fn checked(&self) -> Result<(), Unusable> {
+        self.in_zooms_terms()?.check().map_err(|misuse| self.unusable(&misuse))
+    }
+
+    fn in_zooms_terms(&self) -> Result<StreamConfig, Unusable> {
         Ok(StreamConfig {
             media: MediaTypes::of(self.want.iter().copied()),
             params: MediaParams {
@@ -224,7 +221,7 @@ impl Media {
     }
 
     /// Why Zoom would refuse what is asked for: the setting with the value that it has, and what would do.
-    pub(super) fn unusable(&self, misuse: &Misuse) -> ConfigError {
+    fn unusable(&self, misuse: &Misuse) -> Unusable {
         let (setting, why) = match misuse {
             Misuse::NoMedia => {
                 ("media.want", "name one at least of audio, video, deskshare, transcript and chat".into())
@@ -232,7 +229,8 @@ impl Media {
             Misuse::Params(refused) => self.refused(refused),
             Misuse::NoServerUrl => ("media", misuse.to_string()),
         };
-        ConfigError::Unusable { setting, why }
+        let section = setting.rsplit_once('.').map_or(setting, |(section, _)| section);
+        Unusable::new(&[setting, &format!("{section}.codec"), &format!("{section}.fps")], why)
     }
 
     fn refused(&self, refused: &ParamsRefused) -> (&'static str, String) {
@@ -307,8 +305,8 @@ impl Codec {
 }
 
 impl Audio {
-    fn params(&self) -> Result<AudioParams, ConfigError> {
-        let unusable = |setting, why: &str| ConfigError::Unusable { setting, why: why.into() };
+    fn params(&self) -> Result<AudioParams, Unusable> {
+        let unusable = |setting, why: &str| Unusable::new(&[setting], why);
         Ok(AudioParams {
             content_type: Some(MediaContentType::RawAudio),
             sample_rate: Some(match self.sample_rate {

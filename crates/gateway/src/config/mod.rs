@@ -1,10 +1,18 @@
-//! The settings: defaults compiled in, a file over them, the environment over that.
+//! The settings as types. How they come about is in [`settings`].
+//!
+//! A new setting has three places: a field here, a line in `default.toml`, and, if it is a path or has no default, the lists at
+//! the top of `settings.rs`.
 
 pub mod app;
 pub mod error;
+pub mod listen;
 pub mod media;
+mod names;
+mod print;
+pub mod settings;
+mod tree;
+mod typed;
 pub mod websocket;
-mod word;
 
 use std::{
     net::SocketAddr,
@@ -13,18 +21,15 @@ use std::{
 };
 
 use rtms_store::engine::Engine;
-use serde::{Deserialize, Deserializer, de::Error as _};
+use serde::Deserialize;
 
-use crate::config::{app::AppConfig, error::ConfigError, media::Media};
-
-/// The commented defaults, as `rtms serve --print-config` shows them.
-pub const DEFAULT_TOML: &str = include_str!("default.toml");
-
-/// The prefix of environment variables; `__` stands for the dot of a table.
-const ENVIRONMENT: &str = "RTMS";
-
-/// The settings that are lists: in the environment, with commas between.
-const LISTS: &[&str] = &["media.want", "zoom.allowed_hosts", "zoom.extra_ca"];
+use crate::config::{
+    app::AppConfig,
+    error::{ConfigError, Unusable},
+    listen::ApiListen,
+    media::Media,
+    settings::Settings,
+};
 
 /// The shortest limit of a body: Zoom's have a few hundred bytes, and nothing is gained by less.
 const LEAST_BODY_BYTES: usize = 16 << 10;
@@ -68,7 +73,7 @@ pub struct Config {
 #[serde(deny_unknown_fields)]
 pub struct Server {
     /// The address of the webhook door, which serves health too.
-    #[serde(deserialize_with = "listen_address")]
+    #[serde(deserialize_with = "listen::deserialize_address")]
     pub listen: SocketAddr,
     /// The folder of the store and the recordings.
     pub data_dir: PathBuf,
@@ -92,43 +97,7 @@ pub struct Server {
 #[serde(deny_unknown_fields)]
 pub struct Api {
     /// The address for streams, receipts and metrics, beside the socket in the data folder.
-    #[serde(deserialize_with = "api_listen")]
     pub listen: ApiListen,
-}
-
-/// The API's address, if it has one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ApiListen {
-    /// The socket in the data folder is enough.
-    Off,
-    /// An address that only this machine reaches.
-    At(SocketAddr),
-}
-
-/// Why the API cannot listen at an address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NoApiAddress {
-    /// It is no address.
-    #[error("write an address and a port, as in 127.0.0.1:8081, or off")]
-    Unreadable,
-    /// Others could reach it.
-    #[error(
-        "{0} is not a loopback address, and the API asks nobody for a password: write 127.0.0.1 or [::1] and a port, or off; \
-         from elsewhere use a tunnel, as in ssh -L 8081:127.0.0.1:8081 HOST"
-    )]
-    Open(SocketAddr),
-}
-
-impl std::str::FromStr for ApiListen {
-    type Err = NoApiAddress;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text.is_empty() || text == "off" {
-            return Ok(Self::Off);
-        }
-        let address = address(text).map_err(|NoAddress| NoApiAddress::Unreadable)?;
-        if address.ip().to_canonical().is_loopback() { Ok(Self::At(address)) } else { Err(NoApiAddress::Open(address)) }
-    }
 }
 
 /// `[webhook]`.
@@ -190,7 +159,6 @@ pub struct Streams {
 #[serde(deny_unknown_fields)]
 pub struct Store {
     /// The engine that keeps it.
-    #[serde(deserialize_with = "word::word")]
     pub engine: Engine,
     /// The time for which webhooks, receipts and ended streams are kept.
     #[serde(with = "humantime_serde")]
@@ -224,77 +192,80 @@ impl Config {
     /// Reads the defaults, then the file, then the environment.
     ///
     /// # Errors
-    /// [`ConfigError`], naming the file and the setting.
+    /// [`ConfigError`], with the place and the name of each setting that cannot be used.
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
-        let mut layers =
-            config::Config::builder().add_source(config::File::from_str(DEFAULT_TOML, config::FileFormat::Toml));
-        if let Some(file) = file {
-            layers = layers.add_source(config::File::from(file).format(config::FileFormat::Toml));
-        }
-        let environment = LISTS.iter().fold(
-            config::Environment::with_prefix(ENVIRONMENT)
-                .prefix_separator("__")
-                .separator("__")
-                .try_parsing(true)
-                .list_separator(","),
-            |environment, list| environment.with_list_parse_key(list),
+        Self::of(&Settings::load(file)?)
+    }
+
+    /// Gives settings their types.
+    ///
+    /// # Errors
+    /// [`ConfigError::Unusable`], with the place and the name of each setting that cannot be used.
+    pub fn of(settings: &Settings) -> Result<Self, ConfigError> {
+        settings.typed(Self::check)
+    }
+
+    /// Finds what is wrong with values that are right by themselves.
+    fn check(&self) -> Vec<Unusable> {
+        let mut found = app::check(&self.app);
+        let mut check = |is_usable: bool, settings: &[&str], why: &str| {
+            if !is_usable {
+                found.push(Unusable::new(settings, why));
+            }
+        };
+        check(
+            self.streams.lease_renew_every * 2 <= self.streams.lease_term,
+            &["streams.lease_renew_every", "streams.lease_term"],
+            "must be less than half of lease_term, to survive a miss",
         );
-        let config: Self = layers.add_source(environment).build()?.try_deserialize()?;
-        config.check()?;
-        Ok(config)
-    }
-
-    fn check(&self) -> Result<(), ConfigError> {
-        let unusable = |setting, why: &str| Err(ConfigError::Unusable { setting, why: why.into() });
-        if self.streams.lease_renew_every * 2 > self.streams.lease_term {
-            return unusable("streams.lease_renew_every", "must be less than half of lease_term, to survive a miss");
-        }
-        if self.store.keep < Duration::from_secs(24 * 3600) {
-            return unusable("store.keep", "must be at least 24h: Zoom's repeats must be recognised");
-        }
+        check(
+            self.store.keep >= Duration::from_secs(24 * 3600),
+            &["store.keep"],
+            "must be at least 24h: Zoom's repeats must be recognised",
+        );
         let Webhook { tolerance, max_body_bytes, read_within, max_connections } = self.webhook;
-        if !(LEAST_BODY_BYTES..=MOST_BODY_BYTES).contains(&max_body_bytes) {
-            return unusable("webhook.max_body_bytes", "must be from 16384 to 67108864: too long is a loss for Zoom");
-        }
-        if read_within < Duration::from_millis(100) {
-            return unusable("webhook.read_within", "must be at least 100ms: too slow is a loss for Zoom");
-        }
-        if tolerance < Duration::from_secs(1) {
-            return unusable(
-                "webhook.tolerance",
-                "must be at least 1s: timestamps have whole seconds, and clocks differ",
-            );
-        }
-        if !(1..=MOST_CONNECTIONS).contains(&max_connections) {
-            return unusable("webhook.max_connections", "must be from 1 to 1000000");
-        }
-        if let Some(host) = self.zoom.allowed_hosts.iter().find(|host| !is_domain(host)) {
+        check(
+            (LEAST_BODY_BYTES..=MOST_BODY_BYTES).contains(&max_body_bytes),
+            &["webhook.max_body_bytes"],
+            "must be from 16384 to 67108864: too long is a loss for Zoom",
+        );
+        check(
+            read_within >= Duration::from_millis(100),
+            &["webhook.read_within"],
+            "must be at least 100ms: too slow is a loss for Zoom",
+        );
+        check(
+            tolerance >= Duration::from_secs(1),
+            &["webhook.tolerance"],
+            "must be at least 1s: timestamps have whole seconds, and clocks differ",
+        );
+        check(
+            (1..=MOST_CONNECTIONS).contains(&max_connections),
+            &["webhook.max_connections"],
+            "must be from 1 to 1000000",
+        );
+        for (position, host) in self.zoom.allowed_hosts.iter().enumerate().filter(|(_, host)| !is_domain(host)) {
             let why = format!("{host:?} is not a domain: write it as in \"zoom.us\", which is meant with all under it");
-            return unusable("zoom.allowed_hosts", &why);
+            check(false, &[&format!("zoom.allowed_hosts.{position}")], &why);
         }
-        self.media.stream_config()?.check().map_err(|misuse| self.media.unusable(&misuse))
+        found.extend(self.server.tls_files().err());
+        found.extend(self.media.checked().err());
+        found
     }
 }
 
-/// The text is not where one can listen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("write an address and a port, as in 127.0.0.1:8080")]
-pub struct NoAddress;
-
-/// Reads the address of `server.listen`. A name is none: it may have several addresses.
-///
-/// # Errors
-/// [`NoAddress`], which says how one is written.
-pub fn address(text: &str) -> Result<SocketAddr, NoAddress> {
-    text.parse().map_err(|_| NoAddress)
-}
-
-fn listen_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
-    address(&String::deserialize(deserializer)?).map_err(D::Error::custom)
-}
-
-fn api_listen<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ApiListen, D::Error> {
-    String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+impl Server {
+    /// Returns the files of the certificate and of its key, if the door speaks TLS.
+    pub(crate) fn tls_files(&self) -> Result<Option<(&Path, &Path)>, Unusable> {
+        match (&self.tls_certificate, &self.tls_key) {
+            (Some(certificate), Some(key)) => Ok(Some((certificate, key))),
+            (None, None) => Ok(None),
+            (Some(_), None) | (None, Some(_)) => {
+                let settings = ["server.tls_certificate", "server.tls_key"];
+                Err(Unusable::new(&settings, "name both tls_certificate and tls_key, or neither"))
+            }
+        }
+    }
 }
 
 /// Whether it may stand in a certificate: labels of letters, digits and hyphens.
@@ -373,35 +344,6 @@ mod tests {
         assert_eq!(of("delivery = \"durable\""), SinkDelivery::Durable);
         let error = refusal("[[sink]]\nkind = \"stdout\"\ndelivery = \"sure\"\n");
         assert!(error.contains("`sure`") && error.contains("`lossy`") && error.contains("`durable`"), "{error}");
-    }
-
-    #[test]
-    fn an_address_is_told_how_to_be_written() {
-        for listen in ["localhost:8080", "127.0.0.1", ":8080", ""] {
-            let error = refusal(&format!("[server]\nlisten = \"{listen}\"\n"));
-
-            assert!(error.contains("an address and a port, as in 127.0.0.1:8080"), "{listen}: {error}");
-            assert!(error.contains("server.listen"), "{listen}: {error}");
-        }
-        assert_eq!(address("[::1]:8080"), Ok("[::1]:8080".parse().unwrap()));
-    }
-
-    #[test]
-    fn the_api_listens_where_only_this_machine_can_ask_or_not_at_all() {
-        let of = |text: &str| text.parse::<ApiListen>();
-        for loopback in ["127.0.0.1:8081", "127.7.7.7:1", "[::1]:9000", "[::ffff:127.0.0.1]:9000"] {
-            assert_eq!(of(loopback), Ok(ApiListen::At(loopback.parse().unwrap())));
-        }
-        assert_eq!([of(""), of("off")], [Ok(ApiListen::Off); 2]);
-        for open in ["0.0.0.0:8081", "[::]:8081", "10.0.0.7:8081", "[::ffff:10.0.0.7]:1", "[fe80::1]:1"] {
-            let error = refusal(&format!("[api]\nlisten = \"{open}\"\n"));
-            assert!(error.contains("is not a loopback address") && error.contains("api.listen"), "{open}: {error}");
-        }
-        for wrong in ["localhost:8081", "8081", "on"] {
-            let error = refusal(&format!("[api]\nlisten = \"{wrong}\"\n"));
-            assert!(error.contains("as in 127.0.0.1:8081, or off"), "{wrong}: {error}");
-        }
-        assert_eq!(Config::load(None).unwrap().api.listen, of("127.0.0.1:8081").unwrap());
     }
 
     #[test]

@@ -76,6 +76,18 @@ pub enum WebSocketUnusable {
     Heartbeat,
 }
 
+impl WebSocketUnusable {
+    /// Returns the setting that it is about.
+    pub(crate) fn setting(&self) -> &'static str {
+        match self {
+            Self::NoSubscription => "subscription_id",
+            Self::Account => "account_id",
+            Self::Query(setting) => setting,
+            Self::Heartbeat => "heartbeat_every",
+        }
+    }
+}
+
 impl WebSocketConfig {
     /// A subscription at Zoom, asked for as a General app does.
     pub fn new(subscription_id: impl Into<String>) -> Self {

@@ -10,7 +10,7 @@ use tracing::warn;
 
 #[cfg(unix)]
 use crate::listener::socket::{self, Socket};
-use crate::{config::ApiListen, listener::accept};
+use crate::{config::listen::ApiListen, listener::accept};
 
 /// The listeners of the API.
 pub(crate) struct ApiListeners {

@@ -18,7 +18,7 @@ use std::{
 
 use rtms_gateway::{
     apps::{Apps, secrets::App},
-    config::{ApiListen, Config},
+    config::{Config, listen::ApiListen},
     server::{RECORDINGS, Server},
 };
 use rtms_record::{Manifest, layout};
