@@ -1,10 +1,13 @@
 //! Standard error, for logs and notes, so that standard output stays for what a command is asked to print. A thread writes
 //! it: nothing else waits for its reader.
 
+mod format;
+mod json;
 mod stderr_queue;
 
 use std::{
     fmt::{self, Write},
+    panic,
     sync::OnceLock,
     thread,
     time::Duration,
@@ -12,16 +15,20 @@ use std::{
 
 use clap::Args;
 use rtms_wire::plain::is_unsafe;
-use tracing::{field::Field, level_filters::LevelFilter};
+use tracing::{Level, field::Field, level_filters::LevelFilter};
 use tracing_subscriber::{
     field::MakeExt,
     filter::Targets,
-    fmt::format::{self, FormatFields},
+    fmt::format::{FormatFields, Writer, debug_fn},
     layer::SubscriberExt,
     util::SubscriberInitExt,
 };
 
-use self::stderr_queue::{LineWriter, StderrQueue};
+use self::{
+    format::LogFormat,
+    json::JsonLayer,
+    stderr_queue::{LineWriter, StderrQueue},
+};
 
 /// What is on its way to standard error. One process has one standard error.
 static STDERR: OnceLock<StderrQueue> = OnceLock::new();
@@ -34,6 +41,9 @@ pub(crate) struct LoggingArgs {
     /// What to log: a level, or a filter such as `info,rtms_client=debug` [default: info for serve, else warn]
     #[arg(long, global = true, value_name = "FILTER", env = "RTMS_LOG")]
     log: Option<Targets>,
+    /// How each line on standard error is written
+    #[arg(long, global = true, value_enum, value_name = "FORMAT", env = "RTMS_LOG_FORMAT", default_value_t)]
+    log_format: LogFormat,
 }
 
 impl LoggingArgs {
@@ -41,11 +51,23 @@ impl LoggingArgs {
         // An empty variable is as good as none.
         let asked = self.log.clone().filter(|asked| *asked != Targets::new());
         let filter = asked.unwrap_or_else(|| Targets::new().with_default(default));
-        let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
-        let lines =
-            tracing_subscriber::fmt::layer().with_writer(|| LineWriter(stderr())).with_ansi(ansi).fmt_fields(fields());
+        self.log_format.choose();
         // A filter of its own for the layer would look up the span of a stream with every packet.
-        tracing_subscriber::registry().with(lines).with(filter).init();
+        let filtered = tracing_subscriber::registry().with(filter);
+        match self.log_format {
+            LogFormat::Text => {
+                let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
+                let lines = tracing_subscriber::fmt::layer().with_writer(|| LineWriter(stderr())).with_ansi(ansi);
+                filtered.with(lines.fmt_fields(fields())).init();
+            }
+            LogFormat::Json => {
+                // What Rust prints of a panic has many lines, and none is JSON.
+                panic::set_hook(Box::new(|panic| {
+                    stderr().print(format::log_line(Level::ERROR, &panic.to_string()).as_bytes());
+                }));
+                filtered.with(JsonLayer(|line: &str| stderr().push(line.as_bytes()))).init();
+            }
+        }
     }
 }
 
@@ -72,9 +94,14 @@ macro_rules! note {
 }
 pub(crate) use note;
 
-/// Prints a line on standard error, behind what was logged.
+/// Prints text on standard error, behind what was logged. With [`LogFormat::Json`] it is one object, however many lines it has.
 pub(crate) fn print_line(text: &str) {
-    stderr().print(format!("{text}\n").as_bytes());
+    stderr().print(format::printed(Level::INFO, text).as_bytes());
+}
+
+/// Prints why the command failed.
+pub(crate) fn print_error(why: &str) {
+    stderr().print(format::printed(Level::ERROR, &format!("error: {why}")).as_bytes());
 }
 
 /// Waits until what was logged and printed is written. A reader that takes nothing is left if the program hurries.
@@ -99,13 +126,21 @@ pub(crate) fn hurry() {
 /// Writes fields so that nothing in a value looks like another line, moves the cursor or goes on for ever: names and ids come
 /// from outside.
 fn fields() -> impl for<'writer> FormatFields<'writer> + 'static {
-    format::debug_fn(|writer: &mut format::Writer<'_>, field: &Field, value: &dyn fmt::Debug| {
+    debug_fn(|writer: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug| {
         if field.name() != "message" {
             write!(writer, "{}=", field.name())?;
         }
         write!(Escaped { writer, left: MAX_VALUE_BYTES }, "{value:?}")
     })
     .delimited(" ")
+}
+
+/// A value as lines of the log have it: on one line, and not longer than [`MAX_VALUE_BYTES`].
+fn escaped(value: &dyn fmt::Display) -> String {
+    let mut text = String::new();
+    // A value that cannot be written is shown as far as it was.
+    let _ = write!(Escaped { writer: &mut text, left: MAX_VALUE_BYTES }, "{value}");
+    text
 }
 
 /// What is written to it, on one line.

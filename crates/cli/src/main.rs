@@ -23,8 +23,6 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 use tracing::level_filters::LevelFilter;
 
-use crate::logging::note;
-
 /// mimalloc gives bursts of media back to the system, which glibc's allocator keeps.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -79,7 +77,7 @@ fn main() -> ExitCode {
             code
         }
         Err(error) => {
-            note!("error: cannot start threads: {error}");
+            logging::print_error(&format!("cannot start threads: {error}"));
             exit_code::failed()
         }
     };
@@ -96,7 +94,7 @@ async fn run(arguments: Arguments) -> ExitCode {
         logging::hurry();
     }
     if let Err(error) = signals::survive_file_size_limit() {
-        tracing::warn!(%error, "a limit on the size of files would end the process");
+        tracing::warn!(%error, "cannot handle SIGXFSZ: a limit on the size of files would end the process");
     }
     let done = match arguments.command {
         Command::Serve(args) => serve::run(args, Arguments::command()).await,
@@ -108,13 +106,13 @@ async fn run(arguments: Arguments) -> ExitCode {
         Command::Webhook(args) => webhook::run(args).await,
     };
     done.unwrap_or_else(|error| {
-        note!("error: {}", told_once(&error));
+        logging::print_error(&with_causes(&error));
         exit_code::failed()
     })
 }
 
-/// The error and its causes in one line. Some of our errors name their cause in their own text; it is not said twice.
-fn told_once(error: &anyhow::Error) -> String {
+/// The error and its causes in one line, without those that the text names already.
+fn with_causes(error: &anyhow::Error) -> String {
     error.chain().skip(1).fold(error.to_string(), |text, cause| {
         let cause = cause.to_string();
         if text.contains(&cause) { text } else { format!("{text}: {cause}") }

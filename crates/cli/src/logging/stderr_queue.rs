@@ -4,8 +4,12 @@
 use std::{
     io::{self, Write},
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
+
+use tracing::Level;
+
+use super::format::log_line;
 
 /// Bytes of log that may wait for a slow reader: some seconds of a busy server.
 const MAX_WAITING_BYTES: usize = 1 << 20;
@@ -133,8 +137,8 @@ impl Waiting {
     fn note_dropped(&mut self) -> bool {
         let dropped = std::mem::take(&mut self.dropped);
         if dropped > 0 {
-            let time = humantime::format_rfc3339_micros(SystemTime::now());
-            let note = format!("{time}  WARN rtms: {dropped} log lines were dropped, standard error was not read\n");
+            let note = format!("{dropped} log lines were dropped, standard error was not read");
+            let note = log_line(Level::WARN, &note);
             self.bytes.extend_from_slice(note.as_bytes());
         }
         dropped > 0
