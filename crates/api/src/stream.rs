@@ -41,6 +41,9 @@ pub struct StreamLine {
     pub product: Option<Product>,
     /// What is streamed; null if no start named it.
     pub instance: Option<InstanceId>,
+    /// The meeting's number; absent if no start named it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub meeting_id: Option<SmolStr>,
     /// The app that it is for; null if there is no start.
     pub app: Option<SmolStr>,
     /// The code of Zoom's data centre; null if it is not known.
@@ -148,6 +151,7 @@ impl StreamLine {
             rtms_stream_id: stream_id,
             product: None,
             instance: None,
+            meeting_id: None,
             app: None,
             region: None,
             state: StreamStanding::Ended,
@@ -176,6 +180,7 @@ impl StreamLine {
         Self {
             product: start.and_then(|start| start.product),
             instance: start.and_then(|start| start.instance.clone()),
+            meeting_id: start.and_then(|start| start.meeting_id.clone()),
             app: start.map(|start| start.app.clone()),
             region: start.and_then(|start| start.region.clone()),
             state,

@@ -16,6 +16,7 @@ mod serve;
 mod signals;
 mod simulate;
 mod streams;
+mod table;
 mod webhook;
 
 use std::process::ExitCode;
@@ -48,7 +49,7 @@ Examples:
 
 /// Receives Zoom Realtime Media Streams: webhooks in, recordings, captions and events out.
 #[derive(Parser)]
-#[command(name = "rtms", version, after_help = EXAMPLES)]
+#[command(name = "rtms", version, after_help = EXAMPLES, max_term_width = 100)]
 struct Arguments {
     #[command(flatten)]
     logging: logging::LoggingArgs,

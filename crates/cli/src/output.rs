@@ -1,5 +1,5 @@
-//! Standard output, for what a command is asked to print, and how times, tables and text from outside look there. A
-//! reader that is gone is no error.
+//! Standard output, for what a command is asked to print, and how times and text from outside look there. A reader that
+//! is gone is no error.
 
 use std::{
     io::{self, Write},
@@ -42,24 +42,6 @@ pub(crate) fn print_to_reader(bytes: &[u8]) -> io::Result<bool> {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
         Err(error) => Err(error),
     }
-}
-
-/// Columns as wide as their widest cell, with two spaces between; numbers stand to the right.
-pub(crate) fn table(rows: &[Vec<String>], is_number: impl Fn(usize) -> bool) -> String {
-    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |column: usize| {
-        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
-    };
-    let widths: Vec<_> = (0..columns).map(width).collect();
-    let mut text = String::new();
-    for row in rows {
-        let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, &width))| {
-            if is_number(column) { format!("{cell:>width$}") } else { format!("{cell:<width$}") }
-        });
-        text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
-        text.push('\n');
-    }
-    text
 }
 
 /// The time for people; what no calendar has stays a number.
@@ -130,12 +112,5 @@ mod tests {
     fn times_are_utc() {
         assert_eq!(time(1_795_428_000_412), "2026-11-23 10:00:00.412");
         assert_eq!(time(u64::MAX), "18446744073709551615");
-    }
-
-    #[test]
-    fn numbers_stand_to_the_right() {
-        let rows = [["SECONDS", "RECEIVED", "WHAT"], ["audio", "1.000", "x"]];
-        let rows = rows.map(|row| row.map(str::to_owned).to_vec());
-        assert_eq!(table(&rows, |column| column == 1), "SECONDS  RECEIVED  WHAT\naudio       1.000  x\n");
     }
 }

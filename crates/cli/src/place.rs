@@ -120,7 +120,7 @@ async fn look(folder: &Path) -> anyhow::Result<Found> {
             let socket = folder.join(rtms_gateway::listener::socket::FILE_NAME);
             bail!(
                 "{shown} is in use by a running server, but its socket {} is not there; name the URL of its API (`api` in its \
-                 first log line) with --server, or try again if it is about to start or stop",
+                 log line `listening`) with --server, or try again if it is about to start or stop",
                 socket.display()
             );
         }

@@ -17,6 +17,7 @@ use crate::{
     logging::note,
     output::{self, REASON_CHARS, shown, time},
     place::{Place, PlaceArgs, open_store},
+    table::{self, Column, table},
 };
 
 const EXAMPLES: &str = "\
@@ -86,7 +87,7 @@ pub(crate) async fn run(args: ReceiptsArgs) -> anyhow::Result<ExitCode> {
     if receipts.is_empty() {
         note!("no receipts");
     } else {
-        output::print(&table(&receipts))?;
+        output::print(&listed(&receipts, table::width()))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -137,16 +138,22 @@ const HEAD: [&str; 14] = [
     "REASON",
 ];
 
-/// Columns that are numbers.
-const NUMBERS: [usize; 8] = [1, 6, 7, 8, 9, 10, 11, 12];
+fn kind(column: usize) -> Column {
+    match column {
+        1 | 6..=12 => Column::Number,
+        5 => Column::Id,
+        _ => Column::Text,
+    }
+}
 
 /// Characters of a name that are shown: no real event, app or stream has more.
 const NAME_CHARS: usize = 48;
 
-pub(crate) fn table(receipts: &[ReceiptLine]) -> String {
+/// The receipts for people, on a terminal of this width.
+pub(crate) fn listed(receipts: &[ReceiptLine], width: Option<usize>) -> String {
     let head = HEAD.map(str::to_owned).to_vec();
     let rows = receipts.iter().map(|receipt| row(receipt).to_vec());
-    output::table(&std::iter::once(head).chain(rows).collect::<Vec<_>>(), |column| NUMBERS.contains(&column))
+    table(&std::iter::once(head).chain(rows).collect::<Vec<_>>(), kind, width)
 }
 
 fn row(receipt: &ReceiptLine) -> [String; HEAD.len()] {

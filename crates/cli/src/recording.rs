@@ -17,7 +17,8 @@ use serde_json::{Value, json};
 
 use crate::{
     exit_code,
-    output::{self, one_line, table, time},
+    output::{self, one_line, time},
+    table::{self, Column, table},
 };
 
 const EXAMPLES: &str = "\
@@ -120,7 +121,7 @@ pub(crate) fn run(args: &RecordingArgs) -> anyhow::Result<ExitCode> {
                 let (stream, state) = (&manifest.about.stream_id, manifest.state);
                 json_line(&json!({ "rtms_stream_id": stream, "state": state, "ledger": ledger }))
             } else {
-                shown_ledger(&manifest, &ledger)
+                shown_ledger(&manifest, &ledger, table::width())
             };
             output::print(&text)?;
             Ok(ExitCode::SUCCESS)
@@ -179,7 +180,7 @@ fn verdict(report: &CheckReport) -> String {
     format!("{found}; {lost}\n")
 }
 
-fn shown_ledger(manifest: &Manifest, ledger: &LedgerReport) -> String {
+fn shown_ledger(manifest: &Manifest, ledger: &LedgerReport, width: Option<usize>) -> String {
     let state = match (&manifest.ending, manifest.state) {
         (Some(ending), _) => format!("finished: {}", one_line(&ending.why)),
         (None, RecordingState::Finished) => "finished".to_owned(),
@@ -202,7 +203,8 @@ fn shown_ledger(manifest: &Manifest, ledger: &LedgerReport) -> String {
         });
         [medium.to_string()].into_iter().chain(totals).collect()
     });
-    text.push_str(&table(&[head.collect()].into_iter().chain(sums).collect::<Vec<_>>(), |column| column > 0));
+    let kind = |column| if column == 0 { Column::Text } else { Column::Number };
+    text.push_str(&table(&[head.collect()].into_iter().chain(sums).collect::<Vec<_>>(), kind, width));
 
     for (medium, report) in &ledger.media {
         text.push_str(&format!("\n{medium}\n"));
@@ -216,7 +218,8 @@ fn shown_ledger(manifest: &Manifest, ledger: &LedgerReport) -> String {
         };
         let head = ["", "FROM", "TO", "SECONDS", "WHAT"].map(str::to_owned).to_vec();
         let rows: Vec<_> = [head].into_iter().chain(report.spans.iter().map(row)).collect();
-        text.push_str(&table(&rows, |column| (1..4).contains(&column)));
+        let kind = |column| if (1..4).contains(&column) { Column::Number } else { Column::Text };
+        text.push_str(&table(&rows, kind, width));
     }
     text
 }

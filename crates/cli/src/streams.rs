@@ -37,9 +37,10 @@ use crate::{
     clock::now,
     exit_code,
     logging::note,
-    output::{self, ID_CHARS, REASON_CHARS, one_line, shown, table, time},
+    output::{self, ID_CHARS, REASON_CHARS, one_line, shown, time},
     place::{Place, PlaceArgs, open_store},
     receipts,
+    table::{self, Column, table},
 };
 
 const EXAMPLES: &str = "\
@@ -228,7 +229,11 @@ async fn list(args: &ListArgs) -> anyhow::Result<ExitCode> {
     if streams.is_empty() {
         note!("no streams");
     } else {
-        output::print(&if args.all { past::listed(&streams, now()?) } else { listed(&streams) })?;
+        output::print(&if args.all {
+            past::listed(&streams, now()?, table::width())
+        } else {
+            listed(&streams, table::width())
+        })?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -239,7 +244,7 @@ async fn show(args: &ShowArgs) -> anyhow::Result<ExitCode> {
         Place::Store(folder) => at_rest(&folder, stream)?,
         Place::Server(server) => understood(&api_client::get(&server, &path_of(stream)).await?)?,
     };
-    output::print(&if args.json { json_line(&detail)? } else { told(&detail) })?;
+    output::print(&if args.json { json_line(&detail)? } else { told(&detail, table::width()) })?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -402,10 +407,15 @@ const HEAD: [&str; 14] = [
     "INTERRUPTIONS",
 ];
 
-fn listed(streams: &[StreamLine]) -> String {
+fn listed(streams: &[StreamLine], width: Option<usize>) -> String {
     let head = HEAD.map(str::to_owned).to_vec();
     let rows: Vec<_> = std::iter::once(head).chain(streams.iter().map(row)).collect();
-    table(&rows, |column| column == 6 || column >= 8)
+    let kind = |column| match column {
+        0 => Column::Id,
+        6 | 8.. => Column::Number,
+        _ => Column::Text,
+    };
+    table(&rows, kind, width)
 }
 
 fn row(stream: &StreamLine) -> Vec<String> {
@@ -428,13 +438,14 @@ fn row(stream: &StreamLine) -> Vec<String> {
 }
 
 /// Everything about a stream, for people.
-fn told(detail: &StreamDetail) -> String {
+fn told(detail: &StreamDetail, width: Option<usize>) -> String {
     let line = &detail.line;
     let mut facts = vec![("stream", one_line(line.rtms_stream_id.as_str()))];
     facts.extend(line.product.map(|product| ("product", product.to_string())));
     facts.extend(
         line.instance.as_ref().map(|is| ("instance", format!("{} {}", is.field.as_str(), one_line(&is.value)))),
     );
+    facts.extend(line.meeting_id.as_ref().map(|number| ("meeting id", one_line(number))));
     facts.extend(line.app.as_ref().map(|app| ("app", one_line(app))));
     facts.extend(line.region.as_ref().map(|region| ("region", one_line(region))));
     let zoom = line.zoom_state.as_ref().map(|state| format!(", Zoom says {}", one_line(state)));
@@ -458,13 +469,15 @@ fn told(detail: &StreamDetail) -> String {
     facts.extend(detail.video.as_ref().map(|video| ("chosen", news(video).trim_end().to_owned())));
     facts.extend(detail.recording.as_ref().map(|recording| ("recording", recorded(recording))));
     let rows: Vec<_> = facts.into_iter().map(|(name, fact)| vec![name.to_owned(), fact]).collect();
-    let mut text = table(&rows, |_| false);
+    // Facts are sentences, which a terminal may break.
+    let mut text = table(&rows, |_| Column::Text, None);
 
     let mut section = |head: &[&str], rows: Vec<Vec<String>>, is_number: &dyn Fn(usize) -> bool| {
         if !rows.is_empty() {
             let head = head.iter().map(|name| (*name).to_owned()).collect();
             text.push('\n');
-            text.push_str(&table(&std::iter::once(head).chain(rows).collect::<Vec<_>>(), is_number));
+            let kind = |column| if is_number(column) { Column::Number } else { Column::Text };
+            text.push_str(&table(&std::iter::once(head).chain(rows).collect::<Vec<_>>(), kind, width));
         }
     };
     let sessions = line.sessions.iter().map(|(id, state)| vec![shown(id.as_str(), ID_CHARS), one_line(state)]);
@@ -488,7 +501,7 @@ fn told(detail: &StreamDetail) -> String {
     }
     if !detail.receipts.is_empty() {
         text.push('\n');
-        text.push_str(&receipts::table(&detail.receipts));
+        text.push_str(&receipts::listed(&detail.receipts, width));
     }
     text
 }

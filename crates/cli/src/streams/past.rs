@@ -5,20 +5,23 @@ use rtms_record::loss::seconds;
 use rtms_wire::time::UnixMillis;
 
 use crate::{
-    output::{ID_CHARS, one_line, shown, table, time},
+    output::{ID_CHARS, REASON_CHARS, one_line, shown, time},
     streams::ended::why,
+    table::{Column, table},
 };
-
-/// Characters of the last column, so that a line fits a wide terminal.
-const WHY_CHARS: usize = 72;
 
 const HEAD: [&str; 6] = ["STREAM", "STATE", "STARTED (UTC)", "LENGTH", "LOST", "WHY"];
 
-/// The table of all streams; `now` is for those that run.
-pub(super) fn listed(streams: &[StreamLine], now: UnixMillis) -> String {
+/// The table of all streams on a terminal of this width; `now` is for those that run.
+pub(super) fn listed(streams: &[StreamLine], now: UnixMillis, width: Option<usize>) -> String {
     let rows = streams.iter().map(|stream| row(stream, now));
     let rows: Vec<_> = std::iter::once(HEAD.map(str::to_owned).to_vec()).chain(rows).collect();
-    table(&rows, |column| column == 3 || column == 4)
+    let kind = |column| match column {
+        0 => Column::Id,
+        3 | 4 => Column::Number,
+        _ => Column::Text,
+    };
+    table(&rows, kind, width)
 }
 
 fn row(stream: &StreamLine, now: UnixMillis) -> Vec<String> {
@@ -37,7 +40,7 @@ fn row(stream: &StreamLine, now: UnixMillis) -> Vec<String> {
         started.unwrap_or_else(none),
         length.map_or_else(none, lasted),
         lost(stream.state, ended),
-        shown(&reason(stream.state, ended), WHY_CHARS),
+        shown(&reason(stream.state, ended), REASON_CHARS),
     ]
 }
 
@@ -113,11 +116,11 @@ mod tests {
             line(StreamStanding::Incomplete, lost),
         ];
         assert_eq!(
-            listed(&streams, UnixMillis(0)),
+            listed(&streams, UnixMillis(0), None),
             "STREAM  STATE       STARTED (UTC)         LENGTH    LOST  WHY\n\
              7f3a    ended       2026-11-23 10:00:00  1:02:05       -  Zoom said no\n\
              7f3a    failed      2026-11-23 10:00:00  1:02:05     all  Zoom said no\n\
-             7f3a    incomplete  2026-11-23 10:00:00  1:02:05  11.2 s  11.2 s of audio lost (disk, 563 messages), 2 messages of chat lost (unre…\n"
+             7f3a    incomplete  2026-11-23 10:00:00  1:02:05  11.2 s  11.2 s of audio lost (disk, 563 messages), 2 messages of chat lost (unreadable)\n"
         );
     }
 
