@@ -13,7 +13,6 @@ use rtms_record::{
 };
 use rtms_wire::{
     codes::{product::Product, stop_reason::StopReason},
-    extra::Extra,
     ids::{InstanceId, InstanceIdField, StreamId},
     media::{medium::Medium, params::MediaParams},
     message::media_data::MediaData,
@@ -29,14 +28,12 @@ fn at(ms: u64) -> UnixMillis {
 
 /// Two seconds of sound, a failover, and two more, of which the backlog brings one.
 fn record(root: &Path, stream_id: &str) -> Recorder {
-    let about = RecordingAbout {
-        stream_id: StreamId::new(stream_id),
-        product: Product::Meeting,
-        instance: InstanceId::new(InstanceIdField::MeetingUuid, "abc=="),
-        account_id: None,
-        started_at: at(0),
-        extra: Extra::new(),
-    };
+    let about = RecordingAbout::new(
+        StreamId::new(stream_id),
+        Product::Meeting,
+        InstanceId::new(InstanceIdField::MeetingUuid, "abc=="),
+        at(0),
+    );
     let mut recorder = Recorder::open(root, about, at(0)).unwrap();
     let mut tell = |input, ms| recorder.handle(input, at(ms)).unwrap();
     let ours = |ms| When::Ours(at(ms));

@@ -16,7 +16,6 @@ use rtms_sim_server::{Simulator, SimulatorConfig};
 use rtms_store::{Inbox, MemoryStore, NewEntry, Operations, SqliteStore, Store, error::StoreError, folding::FoldInput};
 use rtms_wire::{
     codes::{product::Product, stop_reason::StopReason},
-    extra::Extra,
     ids::StreamId,
     media::medium::Medium,
     time::UnixMillis,
@@ -133,14 +132,8 @@ async fn what_a_process_that_died_left_behind_is_closed_by_the_next_one() {
         store.fold(id, input, now).await.unwrap();
     }
     let root = data_dir.path().join(rtms_gateway::server::RECORDINGS);
-    let about = RecordingAbout {
-        stream_id: simulator.stream().clone(),
-        product: Product::Meeting,
-        instance: webhook.instance.clone().unwrap(),
-        account_id: None,
-        started_at: now,
-        extra: Extra::new(),
-    };
+    let about =
+        RecordingAbout::new(simulator.stream().clone(), Product::Meeting, webhook.instance.clone().unwrap(), now);
     let mut recorder = Recorder::open(&root, about, now).unwrap();
     recorder.sync(now).unwrap();
     // A process that dies closes nothing.

@@ -12,7 +12,6 @@ use rtms_record::{
 };
 use rtms_wire::{
     codes::product::Product,
-    extra::Extra,
     ids::{InstanceId, InstanceIdField, StreamId, UserId},
     media::medium::Medium,
     message::media_data::MediaData,
@@ -85,14 +84,12 @@ fn ledger(criterion: &mut Criterion) {
 }
 
 fn open(root: &Path) -> Recorder {
-    let about = RecordingAbout {
-        stream_id: StreamId::new("bench"),
-        product: Product::Meeting,
-        instance: InstanceId::new(InstanceIdField::MeetingUuid, "bench"),
-        account_id: None,
-        started_at: UnixMillis(START),
-        extra: Extra::new(),
-    };
+    let about = RecordingAbout::new(
+        StreamId::new("bench"),
+        Product::Meeting,
+        InstanceId::new(InstanceIdField::MeetingUuid, "bench"),
+        UnixMillis(START),
+    );
     Recorder::open(root, about, UnixMillis(START)).expect("a recorder")
 }
 

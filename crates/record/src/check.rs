@@ -144,7 +144,7 @@ pub fn check(folder: &Path) -> CheckReport {
         Ok(Some(manifest)) => check.problem(
             ProblemKind::Manifest,
             Some("manifest.json"),
-            format!("its format is {:?}, not {FORMAT:?}", manifest.format),
+            format!("its format is {}, not {FORMAT}", manifest.format),
         ),
         Ok(None) if !folder.exists() => {
             check.problem(ProblemKind::Manifest, None, "there is no such folder".to_owned());

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use rtms_wire::{
+    SmolStr,
     codes::{product::Product, stop_reason::StopReason},
     extra::Extra,
     flaws::RawMessage,
@@ -38,11 +39,37 @@ pub struct RecordingAbout {
     /// Whose account, if the webhook said so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account_id: Option<AccountId>,
+    /// The meeting's number, if the webhook said so. Manifests of older versions lack it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub meeting_id: Option<SmolStr>,
+    /// Zoom's id of the person who started the stream, if the webhook said so. Manifests of older versions lack it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operator_id: Option<SmolStr>,
+    /// Whether that person is the original host, if the webhook said so. Manifests of older versions lack it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub is_original_host: Option<bool>,
     /// `event_ts` of `rtms_started`, on Zoom's clock.
     pub started_at: UnixMillis,
     /// Anything else worth keeping in the manifest, such as the app or the region.
     #[serde(default, skip_serializing_if = "Extra::is_empty")]
     pub extra: Extra,
+}
+
+impl RecordingAbout {
+    /// Describes a stream of which the webhook says no more than this.
+    pub fn new(stream_id: StreamId, product: Product, instance: InstanceId, started_at: UnixMillis) -> Self {
+        Self {
+            stream_id,
+            product,
+            instance,
+            account_id: None,
+            meeting_id: None,
+            operator_id: None,
+            is_original_host: None,
+            started_at,
+            extra: Extra::new(),
+        }
+    }
 }
 
 /// One thing to record.

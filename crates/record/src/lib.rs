@@ -51,21 +51,15 @@
 //! use rtms_record::{Ending, Input, Recorder, RecordingAbout};
 //! use rtms_wire::{
 //!     codes::{product::Product, stop_reason::StopReason},
-//!     extra::Extra,
 //!     ids::{InstanceId, InstanceIdField, StreamId, UserId},
 //!     message::media_data::MediaData,
 //!     time::UnixMillis,
 //! };
 //!
 //! let root = tempfile::tempdir()?;
-//! let about = RecordingAbout {
-//!     stream_id: StreamId::new("7f3a/stream=="),
-//!     product: Product::Meeting,
-//!     instance: InstanceId::new(InstanceIdField::MeetingUuid, "4444AAAiAAAAAiAiAiiAii=="),
-//!     account_id: None,
-//!     started_at: UnixMillis(1_795_420_800_000),
-//!     extra: Extra::new(),
-//! };
+//! let instance = InstanceId::new(InstanceIdField::MeetingUuid, "4444AAAiAAAAAiAiAiiAii==");
+//! let started_at = UnixMillis(1_795_420_800_000);
+//! let about = RecordingAbout::new(StreamId::new("7f3a/stream=="), Product::Meeting, instance, started_at);
 //! let now = UnixMillis(1_795_420_800_250);
 //! let mut recorder = Recorder::open(root.path(), about, now)?;
 //!

@@ -11,12 +11,13 @@ use std::{
 
 use common::*;
 use rtms_record::{
-    Input, Manifest, Note, Recorder,
+    Input, Manifest, Note, Recorder, RecordingAbout,
     check::check,
     loss::LossCause,
     manifest::{RecordingState, TrackSource},
 };
 use rtms_wire::{media::medium::Medium, message::text_data::MediaDataTranscript, time::UnixMillis};
+use serde_json::json;
 
 #[test]
 fn what_was_synced_can_be_played_without_a_proper_end() {
@@ -326,6 +327,28 @@ fn a_manifest_of_version_1_is_read() {
     assert_eq!(summary.manifest.resumes.len(), 2);
     assert_eq!(summary.manifest.origin, manifest.origin);
     assert_eq!(room.samples("audio/5.wav"), [silence(1_200), tone(1).into()].concat());
+}
+
+/// A manifest without them is that of version 2 or 1, whose fixtures stay as they are.
+#[test]
+fn the_ids_of_the_start_webhook_stay_in_the_manifest() {
+    let room = Room::new();
+    let about = RecordingAbout {
+        meeting_id: Some("81234567890".into()),
+        operator_id: Some("uLDBbPHaQzyTEzSFbBFbNg".into()),
+        is_original_host: Some(false),
+        ..about("stream-1")
+    };
+    drop(Recorder::open(room.root.path(), about.clone(), now()).expect("opened"));
+
+    let manifest = finish(Recorder::open(room.root.path(), about.clone(), now()).expect("opened again")).manifest;
+
+    assert_eq!(manifest.about, about);
+    let text = std::fs::read(room.path("manifest.json")).expect("there");
+    let json: serde_json::Value = serde_json::from_slice(&text).expect("JSON");
+    let ids = ["meeting_id", "operator_id", "is_original_host"].map(|key| json["about"][key].clone());
+    assert_eq!(ids, [json!("81234567890"), json!("uLDBbPHaQzyTEzSFbBFbNg"), json!(false)]);
+    assert_eq!(manifest.version, 2, "fields that older versions pass over are no new version");
 }
 
 #[test]

@@ -48,6 +48,8 @@ pub enum Change {
         meeting_id: Option<SmolStr>,
         /// Who triggered it.
         operator_id: Option<SmolStr>,
+        /// Whether the operator is the original host.
+        is_original_host: Option<bool>,
         /// The host.
         host_id: Option<SmolStr>,
         /// The developer's own session id.
@@ -77,6 +79,7 @@ impl FoldInput {
                 server_urls: checked_urls,
                 meeting_id: text(&webhook.details.meeting_id),
                 operator_id: text(&webhook.details.operator_id),
+                is_original_host: started.is_original_host,
                 host_id: text(&webhook.details.host_id),
                 session_key: text(&webhook.details.session_key),
                 signature: started.signature.clone(),
@@ -101,6 +104,14 @@ impl FoldInput {
         })
     }
 
+    /// The meeting's number, if it is a start that has one.
+    pub fn meeting_id(&self) -> Option<&SmolStr> {
+        match &self.change {
+            Change::Started { meeting_id, .. } => meeting_id.as_ref(),
+            Change::Stopped { .. } | Change::Interrupted { .. } => None,
+        }
+    }
+
     /// What this webhook alone says of its stream.
     ///
     /// `received_at` and `app` are its entry's.
@@ -108,7 +119,16 @@ impl FoldInput {
         let at = self.event_ts.unwrap_or(received_at);
         let mut wanted = Wanted { instances: self.instance_key(app).into_iter().collect(), ..Wanted::default() };
         match &self.change {
-            Change::Started { server_urls, region, meeting_id, operator_id, host_id, session_key, signature } => {
+            Change::Started {
+                server_urls,
+                region,
+                meeting_id,
+                operator_id,
+                is_original_host,
+                host_id,
+                session_key,
+                signature,
+            } => {
                 let start = Start {
                     at,
                     server_urls: server_urls.clone(),
@@ -119,6 +139,7 @@ impl FoldInput {
                     account_id: self.account_id.clone(),
                     meeting_id: meeting_id.clone(),
                     operator_id: operator_id.clone(),
+                    is_original_host: *is_original_host,
                     host_id: host_id.clone(),
                     session_key: session_key.clone(),
                     signature: signature.clone(),
@@ -366,6 +387,7 @@ mod tests {
                 region: None,
                 meeting_id: None,
                 operator_id: None,
+                is_original_host: None,
                 host_id: None,
                 session_key: None,
                 signature: None,

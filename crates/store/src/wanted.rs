@@ -63,6 +63,9 @@ pub struct Start {
     pub meeting_id: Option<SmolStr>,
     /// Who triggered it.
     pub operator_id: Option<SmolStr>,
+    /// Whether the operator is the original host. Records of older versions lack it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub is_original_host: Option<bool>,
     /// The host.
     pub host_id: Option<SmolStr>,
     /// The developer's own session id, Video SDK only.
@@ -266,7 +269,7 @@ impl Interruption {
 impl Start {
     /// Time first; the rest only breaks ties, so that the order of arrival never does.
     fn rank(&self) -> impl Ord + '_ {
-        let ids = (&self.meeting_id, &self.operator_id, &self.host_id, &self.session_key);
+        let ids = (&self.meeting_id, &self.operator_id, self.is_original_host, &self.host_id, &self.session_key);
         let signature = self.signature.as_ref().map(HandshakeSignature::as_str);
         let who = (&self.app, self.product, &self.instance, &self.account_id);
         (self.at, &self.server_urls, &self.region, who, ids, signature, &self.event)

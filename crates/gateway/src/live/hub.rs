@@ -398,14 +398,12 @@ mod tests {
     fn recorded(hub: &Hub, root: &std::path::Path, began: UnixMillis) -> (Books, StreamJournal, TenureSender) {
         let term = Term::new(Duration::from_secs(3600), Duration::from_secs(1));
         let (sender, tenure) = tenure::begin(7, term, Instant::now());
-        let about = RecordingAbout {
-            stream_id: "s".into(),
-            product: Product::Meeting,
-            instance: InstanceId::new(InstanceIdField::MeetingUuid, "m"),
-            account_id: None,
-            started_at: began,
-            extra: Extra::new(),
-        };
+        let about = RecordingAbout::new(
+            "s".into(),
+            Product::Meeting,
+            InstanceId::new(InstanceIdField::MeetingUuid, "m"),
+            began,
+        );
         let setup = RecordingSetup {
             root: root.to_owned(),
             options: Options::default(),

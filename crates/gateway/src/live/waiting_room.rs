@@ -155,7 +155,6 @@ mod tests {
     use rtms_wire::{
         Bytes,
         codes::product::Product,
-        extra::Extra,
         ids::{InstanceId, InstanceIdField},
         message::media_data::MediaData,
     };
@@ -165,14 +164,12 @@ mod tests {
     const START: UnixMillis = UnixMillis(1_795_420_800_000);
 
     fn room() -> WaitingRoom {
-        let about = RecordingAbout {
-            stream_id: "s".into(),
-            product: Product::Meeting,
-            instance: InstanceId::new(InstanceIdField::MeetingUuid, "m"),
-            account_id: None,
-            started_at: START,
-            extra: Extra::new(),
-        };
+        let about = RecordingAbout::new(
+            "s".into(),
+            Product::Meeting,
+            InstanceId::new(InstanceIdField::MeetingUuid, "m"),
+            START,
+        );
         WaitingRoom::new(&about, START)
     }
 

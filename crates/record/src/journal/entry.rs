@@ -66,7 +66,7 @@ pub enum NoEntry {
         column: usize,
     },
     /// It is of a kind that a newer version knows.
-    #[error("entry {number} is of the unknown kind {kind:?}")]
+    #[error("entry {number} is of the unknown kind {kind}")]
     UnknownKind {
         /// Its number.
         number: SequenceNumber,

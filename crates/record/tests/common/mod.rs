@@ -14,7 +14,6 @@ use rtms_wire::{
         product::Product,
         stop_reason::StopReason,
     },
-    extra::Extra,
     ids::{InstanceId, InstanceIdField, StreamId, UserId},
     media::{audio::AudioParams, medium::Medium, params::MediaParams},
     message::media_data::MediaData,
@@ -64,14 +63,12 @@ impl Room {
 }
 
 pub(crate) fn about(stream_id: &str) -> RecordingAbout {
-    RecordingAbout {
-        stream_id: StreamId::new(stream_id),
-        product: Product::Meeting,
-        instance: InstanceId::new(InstanceIdField::MeetingUuid, "abc=="),
-        account_id: None,
-        started_at: UnixMillis(START),
-        extra: Extra::new(),
-    }
+    RecordingAbout::new(
+        StreamId::new(stream_id),
+        Product::Meeting,
+        InstanceId::new(InstanceIdField::MeetingUuid, "abc=="),
+        UnixMillis(START),
+    )
 }
 
 /// Our clock, a little behind Zoom's.

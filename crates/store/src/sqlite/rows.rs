@@ -322,7 +322,7 @@ fn class(row: &Row<'_>, column: usize) -> Result<Option<Class>> {
     let Some(word) = row.get::<_, Option<String>>(column)? else { return Ok(None) };
     match Class::from_word(&word) {
         Some(class) => Ok(Some(class)),
-        None => Err(unreadable(column, format!("unknown class {word:?}"))),
+        None => Err(unreadable(column, format!("unknown class {word}"))),
     }
 }
 

@@ -99,6 +99,7 @@ pub(crate) fn started(urls: &[&str]) -> Change {
         region: Some("SJC".into()),
         meeting_id: None,
         operator_id: None,
+        is_original_host: None,
         host_id: None,
         session_key: None,
         signature: None,
