@@ -1,6 +1,7 @@
 //! `rtms demo`: gateway and simulator in one process over real loopback sockets, captions in the terminal.
 
 mod captions;
+mod earlier;
 mod report;
 mod screen;
 
@@ -30,7 +31,7 @@ use rtms_store::error::StoreError;
 use screen::Screen;
 use tokio::sync::{oneshot, watch};
 
-use crate::{logging::note, signals::Signals};
+use crate::{logging, signals::Signals};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -151,7 +152,7 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
         (Some(code), _) => code,
         (None, Some(_)) => ExitCode::SUCCESS,
         (None, None) => {
-            note!("error: the stream did not end with the meeting; run again with --log debug to see why");
+            logging::print_error("the stream did not end with the meeting; run again with --log debug to see why");
             crate::exit_code::failed()
         }
     })
@@ -188,7 +189,11 @@ impl Gateway {
             };
             let cpu = runtime.block_on(async {
                 let captions = Delivery::lossy(captions, DEFAULT_QUEUE);
-                match Server::start(config, Apps::fixed(vec![app]), vec![captions]).await {
+                let starting = async {
+                    let store = earlier::open_store(&config.server.data_dir, &app.name).await?;
+                    Ok(Server::start_on(config, Apps::fixed(vec![app]), vec![captions], store).await?)
+                };
+                match starting.await {
                     Ok(server) => {
                         let _ = started.send(Ok((server.address(), server.metrics())));
                         // Between start and stop: what a packet costs must not depend on how the program opens its files.
@@ -221,14 +226,14 @@ impl Gateway {
 }
 
 /// The server's own words but for its flags, which the demo has others of.
-fn cannot_start(error: StartError) -> anyhow::Error {
-    if let StartError::Listen { address, source } = &error {
+fn cannot_start(error: anyhow::Error) -> anyhow::Error {
+    let known = error.downcast_ref::<StartError>();
+    if let Some(StartError::Listen { address, source }) = known {
         return anyhow!(
             "cannot listen on {address}: {source}; choose another with --port, or leave it out for a free one"
         );
     }
-    let is_locked = matches!(error, StartError::Store(StoreError::Locked { .. }));
-    let error = anyhow::Error::from(error);
+    let is_locked = matches!(known, Some(StartError::Store(StoreError::Locked { .. })));
     if is_locked { error.context("choose another folder with --data-dir") } else { error }
 }
 

@@ -52,6 +52,11 @@ async fn the_demo_ends_by_itself_and_leaves_every_word_and_the_sound() {
         assert!(fs::metadata(recording.join(format!("audio/{user}.wav"))).unwrap().len() > 44);
     }
     assert!(recording.join("audio/mixed.wav").is_file());
+    let about = Manifest::read(&recording).unwrap().unwrap().about;
+    assert!(
+        about.meeting_id.is_some() && about.operator_id.is_some() && about.is_original_host == Some(true),
+        "{about:?}"
+    );
     for promise in ["CPU per packet in a debug build: ", "audio/mixed.wav", "transcript.txt", "ffplay", "webhooks 2"] {
         assert!(shown.stdout.contains(promise), "{promise:?} was not said:\n{}", shown.stdout);
     }
@@ -105,6 +110,43 @@ async fn without_a_reader_it_ends_early_and_says_by_its_exit_code_that_not_all_w
     assert_eq!((status.code(), said.as_str()), (Some(1), ""));
     let manifest = Manifest::read(&recording(data_dir.path())).unwrap().unwrap();
     assert_eq!(manifest.state, RecordingState::Finished, "what came until then is closed properly");
+}
+
+#[tokio::test]
+async fn a_demo_shows_nothing_of_an_earlier_one_that_was_killed_and_leaves_its_recording() {
+    let data_dir = tempfile::tempdir().unwrap();
+    let folder = data_dir.path().to_str().unwrap();
+    let mut killed = rtms(&["demo", "--duration", "10m", "--seed", "5", "--data-dir", folder]);
+    let mut killed = killed.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    until("it records", async || {
+        let recordings = recordings(data_dir.path());
+        (fs::metadata(recordings.first()?.join("audio/mixed.wav")).ok()?.len() > 44).then_some(())
+    })
+    .await;
+    killed.kill().await.unwrap();
+    let left = recordings(data_dir.path()).remove(0);
+
+    // The same meeting once more: nothing of it is taken for a repeat.
+    let arguments = ["demo", "--duration", "4s", "--seed", "5", "--data-dir", folder, "--log", "info"];
+    let shown = finish(rtms(&arguments)).await;
+
+    assert_eq!(shown.code, Some(0), "{shown:?}");
+    let count = |word: &str| shown.stderr.matches(word).count();
+    assert_eq!((count("stream started, connecting"), count("WARN"), count("ERROR")), (1, 0, 0), "{}", shown.stderr);
+    assert_eq!(shown.stdout.matches("· joining").count(), 1, "{}", shown.stdout);
+    assert!(shown.stdout.contains("webhooks 2 "), "{}", shown.stdout);
+    let recordings = recordings(data_dir.path());
+    assert!(recordings.len() == 2 && recordings.contains(&left), "{recordings:?}");
+    for recording in recordings {
+        let manifest = Manifest::read(&recording).unwrap().unwrap();
+        assert_eq!(manifest.state, RecordingState::Finished, "{recording:?}");
+    }
+}
+
+/// The folders of all recordings.
+fn recordings(data_dir: &Path) -> Vec<PathBuf> {
+    let Ok(folders) = fs::read_dir(data_dir.join("recordings")) else { return Vec::new() };
+    folders.map(|folder| folder.unwrap().path()).filter(|path| !path.ends_with(".deletions")).collect()
 }
 
 /// The folder of the only recording.
