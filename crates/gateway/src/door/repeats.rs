@@ -79,7 +79,7 @@ impl WebhookRepeats {
 
     fn report(&self, event: &str) {
         let count = std::mem::take(&mut self.lock().unreported);
-        info!(count, event, "webhooks came again");
+        info!(count, event, "webhooks received again");
     }
 
     fn lock(&self) -> MutexGuard<'_, Webhooks> {
@@ -91,7 +91,7 @@ impl Drop for WebhookRepeats {
     fn drop(&mut self) {
         let count = self.lock().unreported;
         if count > 0 {
-            info!(count, "webhooks came again");
+            info!(count, "webhooks received again");
         }
     }
 }

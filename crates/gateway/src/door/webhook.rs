@@ -36,6 +36,7 @@ use crate::{
     clock,
     door::{
         diagnosis::{self, Diagnosis},
+        misdirected::Misdirected,
         repeats::WebhookRepeats,
     },
     telemetry::{Metrics, WebhookResult},
@@ -61,6 +62,7 @@ pub(crate) struct Door {
     pub(crate) read_within: Duration,
     pub(crate) body_memory: BodyMemory,
     pub(crate) repeats: Arc<WebhookRepeats>,
+    pub(crate) misdirected: Misdirected,
 }
 
 /// Limits of the memory for bodies that are not verified yet, so that strangers cannot fill it.
@@ -98,12 +100,15 @@ impl Refusal {
     }
 }
 
-/// Returns the routes of the door: webhooks, and tokens for them.
-pub(crate) fn router(door: Arc<Door>) -> Router {
+/// Returns the routes of the door: webhooks, tokens for them, and `others`.
+pub(crate) fn router(door: Arc<Door>, others: Router) -> Router {
     Router::new()
         .route("/webhook", post(receive))
         .route("/webhook/{app}", post(receive_for))
         .route("/webhook/{app}/token", post(token))
+        .merge(others.with_state(()))
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
         .with_state(door)
 }
 
@@ -117,18 +122,28 @@ async fn receive_for(State(door): State<Arc<Door>>, Path(app): Path<String>, req
     if door.apps.now().iter().any(|known| known.name == app) {
         door.answer(request, Some(&app)).await
     } else {
-        StatusCode::NOT_FOUND.into_response()
+        door.misdirected(&request, StatusCode::NOT_FOUND)
     }
 }
 
+/// A path that nothing is served at.
+async fn not_found(State(door): State<Arc<Door>>, request: Request) -> Response {
+    door.misdirected(&request, StatusCode::NOT_FOUND)
+}
+
+/// A path that is served by other methods.
+async fn method_not_allowed(State(door): State<Arc<Door>>, request: Request) -> Response {
+    door.misdirected(&request, StatusCode::METHOD_NOT_ALLOWED)
+}
+
 /// `POST /webhook/{app}/token`: a token for an app whose webhooks must carry one.
-async fn token(State(door): State<Arc<Door>>, Path(app): Path<String>, headers: HeaderMap) -> Response {
+async fn token(State(door): State<Arc<Door>>, Path(app): Path<String>, request: Request) -> Response {
     let apps = door.apps.now();
     let auth = apps.iter().find(|known| known.name == app).and_then(|app| app.auth.as_ref());
-    match auth.map(|auth| auth.issue(&headers, clock::unix_millis())) {
+    match auth.map(|auth| auth.issue(request.headers(), clock::unix_millis())) {
         Some(Some(token)) => ([(header::CACHE_CONTROL, "no-store")], Json(token)).into_response(),
         Some(None) => StatusCode::UNAUTHORIZED.into_response(),
-        None => StatusCode::NOT_FOUND.into_response(),
+        None => door.misdirected(&request, StatusCode::NOT_FOUND),
     }
 }
 
@@ -159,18 +174,18 @@ impl Door {
         let (app, verified) = self.verify(&apps, only, &parts.headers, body)?;
         let verified_at = clock::unix_micros();
         let webhook = Webhook::decode(verified.body()).map_err(|why| {
-            warn!(%why, app = %app.name, "refused a signed body that is no webhook");
+            warn!(%why, app = %app.name, "refused a signed request whose body is no webhook");
             Refusal::new(WebhookResult::Unreadable, StatusCode::BAD_REQUEST)
         })?;
         let answer = answer_to(&verified, &webhook)?;
 
         if self.repeats.is_new(body, &webhook.sent_as) {
-            info!(event = %webhook.sent_as, app = %app.name, "webhook");
+            info!(event = %webhook.sent_as, app = %app.name, "webhook received");
         }
         let entry = NewEntry { received_at, app: app.name.clone(), body: without_unused_secrets(body) };
         let id = self.store.append(entry).await.map_err(|why| {
             // 503 makes Zoom send it again.
-            error!(%why, "a webhook could not be stored");
+            error!(%why, "cannot store a webhook, answered 503: Zoom sends it again");
             Refusal::new(WebhookResult::NotStored, StatusCode::SERVICE_UNAVAILABLE)
         })?;
         let stored = clock::unix_micros();
@@ -180,6 +195,12 @@ impl Door {
             self.store.note_step(NotedOn::from(id), step, at);
         }
         Ok(answer)
+    }
+
+    /// Answers a request that no route accepts.
+    fn misdirected(&self, request: &Request, status: StatusCode) -> Response {
+        self.misdirected.take(request.method(), request.uri(), request.headers(), status, &self.apps.now());
+        status.into_response()
     }
 
     /// Reads a body, as far as there is memory for it.
@@ -254,7 +275,7 @@ impl Door {
         if matches!(why, NotFromZoom::Stale { .. }) {
             // A client that recorded one can send it again a thousand times a second.
             if self.diagnosis.is_due(now) {
-                warn!(%why, "refused a signed webhook: this machine's clock is wrong, or it is an old one sent again");
+                warn!(%why, "refused a signed webhook: the clock of this machine is wrong, or an old webhook was sent again");
             }
             return Refusal::new(WebhookResult::Stale, StatusCode::UNAUTHORIZED);
         }
