@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use crate::{
-    circles, documents, floors, openings, step,
+    circles, documents, floors, openings, plain_logs, step,
     table::{Row, Table},
     workspace::Workspace,
 };
@@ -21,6 +21,7 @@ pub(crate) fn read(workspace: &Workspace, table: &mut Table) {
     table.add(step::findings("floors", || floors::check(workspace)));
     table.add(step::findings("circles", || circles::check(workspace)));
     table.add(step::findings("file openings", || openings::check(workspace)));
+    table.add(step::findings("plain logs", || plain_logs::check(workspace)));
     table.add(step::findings("document paths", || documents::check(workspace)));
 }
 

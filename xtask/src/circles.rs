@@ -313,7 +313,8 @@ impl<'ast> Visit<'ast> for Paths<'_> {
     }
 }
 
-fn only_for_tests(attributes: &[Attribute]) -> bool {
+/// Whether an item is compiled for tests alone.
+pub(crate) fn only_for_tests(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| {
         attribute.path().is_ident("cfg")
             && attribute.parse_args::<syn::Ident>().is_ok_and(|condition| condition == "test")

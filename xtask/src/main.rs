@@ -14,6 +14,7 @@ mod deny;
 mod documents;
 mod floors;
 mod openings;
+mod plain_logs;
 mod report;
 mod sdk;
 mod setup;
