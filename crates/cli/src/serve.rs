@@ -107,6 +107,7 @@ pub(crate) async fn run(args: ServeArgs, program: clap::Command) -> anyhow::Resu
     signals.stop_within(config.server.stop_within);
     config.zoom.allow_loopback = args.dev;
     config.server.capture = args.capture;
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), profile = env!("RTMS_PROFILE"), "rtms serve");
     let apps = Apps::load(&config.app, |name| std::env::var(name).ok())?;
     let starting = Server::take_over(config, apps.clone(), Vec::new(), args.take_over.unwrap_or_default());
     let server = tokio::select! {
@@ -115,8 +116,8 @@ pub(crate) async fn run(args: ServeArgs, program: clap::Command) -> anyhow::Resu
         () = signals.stop() => return Ok(ExitCode::SUCCESS),
     };
     crate::signals::on_hangup(move || match apps.reload() {
-        Ok(()) => tracing::info!("SIGHUP: secrets were read again"),
-        Err(error) => tracing::warn!(%error, "SIGHUP: secrets cannot be read, the former ones stay"),
+        Ok(()) => tracing::info!("SIGHUP: secrets reloaded"),
+        Err(error) => tracing::warn!(%error, "SIGHUP: cannot read the secrets, keeping the former ones"),
     })?;
     signals.stop().await;
     let Stopped { unfinished } = server.stop().await;

@@ -117,7 +117,8 @@ async fn watch(mut heard: Heard, sender: mpsc::Sender<()>, limit: &AtomicU64) {
         () = heard.next() => std::process::exit(exit_code::INTERRUPTED.into()),
         () = too_long => {}
     }
-    tracing::error!(after = ?begun.elapsed(), "the stop takes too long, leaving; what was going on is lost as in a crash");
+    let waited = humantime::format_duration(Duration::from_millis(millis(begun.elapsed())));
+    tracing::error!("not stopped after {waited}, leaving; what was going on is lost as in a crash");
     logging::flush_within(LAST_LINES);
     std::process::exit(exit_code::FAILED.into());
 }

@@ -256,7 +256,8 @@ pub(crate) async fn run(args: SimulateArgs, command: clap::Command) -> anyhow::R
             all_finished.await;
         };
         if tokio::time::timeout(FINISH_WITHIN, stopped).await.is_err() {
-            note!("connections or webhooks are left open: they did not come to their end within {FINISH_WITHIN:?}");
+            let within = humantime::format_duration(FINISH_WITHIN);
+            note!("connections or webhooks are left open: they did not end within {within}");
         }
     }
     match judge {

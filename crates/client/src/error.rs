@@ -8,7 +8,7 @@ use rtms_wire::webhook::server_url::UrlRefused;
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
     /// The URL is none, or none that may be connected to.
-    #[error("{url:?} is not connected to: {source}")]
+    #[error("cannot connect to {url}: {source}")]
     Refused {
         /// The URL that came.
         url: String,

@@ -1,7 +1,8 @@
-//! The wall clock: the one place of the server that asks for it.
+//! The wall clock: the one place of the server that asks for it. And how people read durations.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use humantime::{FormattedDuration, format_duration};
 use rtms_store::receipts::UnixMicros;
 use rtms_wire::time::{UnixMillis, millis};
 
@@ -20,4 +21,9 @@ pub(crate) fn unix_millis() -> UnixMillis {
 /// Returns the time now, in microseconds.
 pub(crate) fn unix_micros() -> UnixMicros {
     UnixMicros(u64::try_from(since_epoch().as_micros()).unwrap_or(u64::MAX))
+}
+
+/// A duration for people, to the millisecond: `1m 5s 20ms`.
+pub(crate) fn readable(duration: Duration) -> FormattedDuration {
+    format_duration(Duration::from_millis(millis(duration)))
 }

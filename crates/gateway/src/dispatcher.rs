@@ -21,7 +21,7 @@ use rtms_store::{
 use rtms_wire::webhook::{Webhook, WebhookBody, server_url::ServerUrlPolicy};
 use tracing::{debug, info, warn};
 
-use crate::{clock, door::repeats::RecentBodies, lock::locked, stop::Stop, telemetry::Metrics};
+use crate::{clock, door::repeats::RecentBodies, live::stream_span, lock::locked, stop::Stop, telemetry::Metrics};
 
 /// Entries taken at a time.
 const BATCH: usize = 256;
@@ -60,7 +60,7 @@ impl Dispatcher {
                 Ok(caught_up) => caught_up,
                 Err(error) => {
                     self.metrics.store_error();
-                    warn!(%error, "the inbox cannot be worked off, trying again");
+                    warn!(%error, "cannot read or settle stored webhooks, trying again");
                     tokio::select! {
                         () = stop.given() => return,
                         () = tokio::time::sleep(RETRY_AFTER) => continue,
@@ -108,32 +108,38 @@ impl Dispatcher {
         let Taken { entry, deliveries } = taken;
         let id = entry.id;
         if deliveries > 1 {
-            debug!(entry = %id, deliveries, "an entry was taken and not settled, settling it now");
+            debug!(entry = %id, deliveries, "a stored webhook was taken before and not settled, settling it now");
         }
         // The door has counted one that came before.
         let is_new = locked(&self.recent).is_new(&entry.body);
         let class = match self.judge(&entry, is_new) {
             Judgement::Settle(verdict) => {
                 let class = verdict.class;
+                let stream_id = verdict.stream_id.as_ref().map(tracing::field::display);
+                let (reason, accepted) = (&verdict.reason, accepted(class));
                 if !is_new {
-                    debug!(entry = %id, %class, reason = verdict.reason, "settled as before");
+                    debug!(entry = %id, %class, reason, stream_id, "webhook accepted again: {accepted}");
                 } else if class == Class::Unusable {
-                    warn!(entry = %id, %class, reason = verdict.reason, "settled: nothing can be done for it");
+                    warn!(entry = %id, %class, reason, stream_id, "webhook accepted: {accepted}");
                 } else {
-                    info!(entry = %id, %class, reason = verdict.reason, "settled");
+                    info!(entry = %id, %class, reason, stream_id, "webhook accepted: {accepted}");
                 }
                 self.store.settle(id, verdict, clock::unix_millis()).await?;
                 class
             }
             Judgement::Fold(input) => {
+                let span = stream_span::of_webhook(&input);
                 let folded = self.store.fold(id, *input, clock::unix_millis()).await?;
                 self.store.note_step(NotedOn::from(id), Step::Folded, clock::unix_micros());
-                if is_new || folded.class != Class::Repeat {
-                    info!(entry = %id, class = %folded.class, reason = folded.reason, "folded");
-                } else {
-                    debug!(entry = %id, class = %folded.class, reason = folded.reason, "folded as before");
-                }
-                folded.class
+                let (class, reason, accepted) = (folded.class, &folded.reason, accepted(folded.class));
+                span.in_scope(|| {
+                    if is_new || class != Class::Repeat {
+                        info!(entry = %id, %class, reason, "webhook accepted: {accepted}");
+                    } else {
+                        debug!(entry = %id, %class, reason, "webhook accepted again: {accepted}");
+                    }
+                });
+                class
             }
         };
         self.metrics.classified(class.as_str());
@@ -236,5 +242,22 @@ impl Dispatcher {
             (true, true) => Err("no server URL".into()),
             (true, false) => Err(format!("no server URL that may be connected to: {}", refused.join("; "))),
         }
+    }
+}
+
+/// What a webhook of this class is, for the log.
+fn accepted(class: Class) -> &'static str {
+    match class {
+        Class::First => "new stream",
+        Class::Repeat => "repeat of one already known",
+        Class::Failover => "the stream moved to another server",
+        Class::Late => "older than what is known, nothing changes",
+        Class::StopBeforeStart => "stop of a stream whose start has not come",
+        Class::Stopped => "the stream is over",
+        Class::Interrupted => "the stream is interrupted",
+        Class::Unusable => "it lacks what is needed to act on it",
+        Class::AccountEvent => "news of the account",
+        Class::UrlValidation => "Zoom validates this address",
+        Class::Unknown => "an event that this version does not know",
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use rtms_store::store::Store;
+use rtms_store::store::{Pruned, Store};
 use rtms_wire::time::{UnixMillis, millis};
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{debug, warn};
@@ -46,8 +46,11 @@ async fn prune(store: &dyn Store, keep: Duration) {
         let now = clock::unix_millis();
         let older_than = UnixMillis(now.0.saturating_sub(millis(keep)));
         match store.prune(older_than).await {
-            Ok(pruned) => debug!(?pruned, "pruned the store"),
-            Err(error) => warn!(%error, "the store could not be pruned"),
+            Ok(pruned) => {
+                let Pruned { entries, streams, stops } = pruned;
+                debug!(entries, streams, stops, "removed what is older than store.keep from the store");
+            }
+            Err(error) => warn!(%error, "cannot remove old entries from the store"),
         }
     }
 }

@@ -24,7 +24,8 @@ use crate::{
         router,
         state::{ApiState, no_choice},
     },
-    apps::Apps,
+    apps::{Apps, secrets::App},
+    clock,
     config::{Config, error::ConfigError},
     dispatcher::Dispatcher,
     door::{
@@ -235,8 +236,9 @@ impl Server {
             read_within: config.webhook.read_within,
             body_memory: BodyMemory::new(config.webhook.max_body_bytes),
             repeats: Arc::default(),
+            misdirected: Default::default(),
         };
-        let door = webhook::router(Arc::new(door)).merge(health::router(health.clone()));
+        let door = webhook::router(Arc::new(door), health::router(health.clone()));
         let state = ApiState { store: store.clone(), live, recordings, metrics: metrics.clone(), no_choice };
         let api_router = router::router(Arc::new(state), health.clone());
         let dispatcher =
@@ -255,12 +257,16 @@ impl Server {
         parts.start_serving(Part::Api, |active, stop| serve::api(api, api_router, api_limits, active, stop));
         parts.start(Part::Intake, |stop| intakes.run(stop));
         parts.start(Part::Housekeeping, |stop| housekeeping::run(store.clone(), config.store.keep, stop));
+        let scheme = if tls.is_some() { "https" } else { "http" };
         if let Some(tls) = tls {
             parts.start(Part::Certificate, |stop| tls.watch(stop));
         }
+        let known = apps.now();
         parts.start(Part::Secrets, |stop| apps.watch(stop));
+        log_settings(&config, &known);
         let api_text = api_address.map_or_else(|| "off".to_owned(), |address| address.to_string());
-        info!(%address, api = %api_text, socket = %api_socket, data_dir = %config.server.data_dir.display(), "listening");
+        let (data_dir, webhook) = (config.server.data_dir.display(), format!("{scheme}://{address}/webhook"));
+        info!(%address, api = %api_text, socket = %api_socket, %data_dir, webhook, "listening");
         Ok(Self {
             address,
             api_address,
@@ -303,7 +309,7 @@ impl Server {
     /// them.
     pub async fn stop(mut self) -> Stopped {
         self.deadline.begin(self.stop_within);
-        info!(within = ?self.stop_within, "stopping");
+        info!("stopping, at most for {}", clock::readable(self.stop_within));
         self.health.stopping.store(true, std::sync::atomic::Ordering::Relaxed);
         self.parts.stop(&self.deadline, StopShare::Turn).await;
         self.parts.stop(&self.deadline, StopShare::Worker).await;
@@ -329,6 +335,16 @@ impl Server {
     }
 }
 
+/// Logs the settings that decide whose webhooks are accepted, and where they may send us.
+fn log_settings(config: &Config, apps: &[App]) {
+    let apps: Vec<_> = apps.iter().map(App::described).collect();
+    info!(apps = apps.join("; "), "accepting the webhooks of these apps");
+    info!(allowed_hosts = config.zoom.allowed_hosts.join(", "), "connecting to Zoom's servers under these names");
+    if config.zoom.allow_loopback {
+        info!("development mode: webhooks may also name servers on this machine, without TLS");
+    }
+}
+
 /// Delivers what waits for a sink, as long as its share of the time lasts.
 async fn empty(deadline: &Deadline, sink: &Delivery) {
     if deadline.within(StopShare::Sinks, sink.finish()).await.is_none() {
@@ -338,29 +354,30 @@ async fn empty(deadline: &Deadline, sink: &Delivery) {
     }
     let stored = sink.counts().stored;
     if stored > 0 {
-        info!(sink = sink.name(), stored, "envelopes wait in the store, the next process delivers them");
+        info!(sink = sink.name(), stored, "undelivered envelopes are in the store, the next process delivers them");
     }
 }
 
 /// Opens the store, and waits for as long as this for another process to leave it.
 async fn open_when_free(engine: Engine, data_dir: &Path, within: Duration) -> Result<Arc<dyn Store>, StoreError> {
     let begun = Instant::now();
-    let mut is_told = false;
+    let mut is_reported = false;
     loop {
         // A disk that does not answer must not keep the signal to stop from being heard.
         let folder = data_dir.to_owned();
         let opened = tokio::task::spawn_blocking(move || engine.open(&folder)).await;
         match opened.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic())) {
             Err(StoreError::Locked { path }) if begun.elapsed() < within => {
-                if !std::mem::replace(&mut is_told, true) {
+                if !std::mem::replace(&mut is_reported, true) {
                     let lock = path.display();
-                    info!(%lock, ?within, "another process has the data folder, waiting for it to leave");
+                    let within = clock::readable(within);
+                    info!(%lock, "another process has the data folder, waiting for it at most for {within}");
                 }
                 sleep(LOOK_FOR_LOCK_EVERY.min(within)).await;
             }
             opened => {
-                if is_told && opened.is_ok() {
-                    info!(waited = ?begun.elapsed(), "the other process has left");
+                if is_reported && opened.is_ok() {
+                    info!("the other process left the data folder after {}", clock::readable(begun.elapsed()));
                 }
                 return opened;
             }

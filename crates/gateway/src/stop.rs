@@ -151,7 +151,7 @@ impl Deadline {
     pub(crate) fn leave(&self, part: &str, stream_id: Option<&StreamId>, waiting_for: &str, lost: &str) {
         self.0.unfinished.fetch_add(1, Ordering::Relaxed);
         let stream_id = stream_id.map(tracing::field::display);
-        error!(part, stream_id, waiting_for, lost, "left unfinished, the time to stop is over");
+        error!(part, stream_id, waiting_for, lost, "left unfinished: the time for the stop is over");
     }
 
     /// Returns the number of parts that were left so far.

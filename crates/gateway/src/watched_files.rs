@@ -55,11 +55,11 @@ impl WatchedFiles {
             }
             match read_again() {
                 Ok(()) => {
-                    info!(what, "files changed on disk and were read again");
+                    info!(what, "files changed on disk, reloaded");
                     self.read = stamps;
                 }
                 Err(error) if warned_of.as_ref() != Some(&stamps) => {
-                    warn!(what, %error, "files changed on disk but cannot be used, what they held before stays");
+                    warn!(what, %error, "files changed on disk but cannot be used, keeping what they held before");
                     warned_of = Some(stamps);
                 }
                 Err(_) => {}

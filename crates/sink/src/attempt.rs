@@ -96,7 +96,7 @@ impl<S: Sink> Attempts<S> {
         }
         if self.state == State::Failing && stopped.is_none() {
             self.state = State::Working;
-            warn!(sink = self.sink.name(), "a sink works again");
+            warn!(sink = self.sink.name(), "delivery to a sink works again");
         }
         Attempt { settled, stopped }
     }
@@ -116,7 +116,7 @@ impl<S: Sink> Attempts<S> {
         // The first says that something is wrong; the counter says how much.
         if self.rejected.is_power_of_two() {
             let (sink, refused) = (self.sink.name(), self.rejected);
-            warn!(sink, refused, error = %why, "a sink refuses envelopes, which count as failed");
+            warn!(sink, refused, error = %why, "a sink refuses envelopes, they count as failed");
         }
         Verdict::Rejected
     }
@@ -124,7 +124,7 @@ impl<S: Sink> Attempts<S> {
     fn put_off(&mut self, after: Option<Duration>, why: &Cause) -> Stopped {
         if self.state == State::Working {
             self.state = State::Failing;
-            warn!(sink = self.sink.name(), error = %why, "delivery fails, and is tried again until it works");
+            warn!(sink = self.sink.name(), error = %why, "cannot deliver to a sink, trying again until it works");
         }
         Stopped::Retry { after }
     }

@@ -100,7 +100,7 @@ impl Delivery {
             let dropped = add(&self.counts.dropped, 1);
             // The first says that something is wrong; the counter says how much.
             if dropped.is_power_of_two() {
-                warn!(sink = self.name, dropped, "a sink is too slow, envelopes are dropped");
+                warn!(sink = self.name, dropped, "a sink is too slow, dropping envelopes");
             }
         }
     }

@@ -128,7 +128,7 @@ impl<B: Backlog> Keeper<B> {
                 // They stay counted as waiting: the process ends, and reports them as lost.
                 BacklogError::Closed => return,
                 BacklogError::Refused(_) if batch.len() == 1 => {
-                    error!(sink = self.shared.name, %error, "an envelope cannot be stored for a sink and is lost");
+                    error!(sink = self.shared.name, %error, "cannot store an envelope for a sink, it is lost");
                     add(&self.shared.counts.failed, 1);
                 }
                 BacklogError::Refused(_) => batches.extend(batch.into_iter().map(|one| vec![one])),
@@ -225,7 +225,7 @@ impl<S: Sink, B: Backlog> Feeder<S, B> {
                     tickets.push((one.ticket, one.deliveries));
                 }
                 Err(error) => {
-                    error!(sink = self.shared.name, %error, "a stored envelope cannot be read and is lost");
+                    error!(sink = self.shared.name, %error, "cannot read a stored envelope, it is lost");
                     settled.tickets.push((one.ticket, Verdict::Rejected));
                 }
             }

@@ -33,7 +33,7 @@ impl ScenarioArgs {
     /// What is wrong with the name of the scenario, if it has one that none has.
     pub(super) fn unknown(&self) -> Option<String> {
         let asked = self.scenario.as_deref().filter(|asked| !is_file(asked) && Scenario::named(asked).is_none())?;
-        Some(format!("there is no scenario {asked:?}; `rtms simulate --list` has their names"))
+        Some(format!("there is no scenario \"{asked}\"; `rtms simulate --list` has their names"))
     }
 }
 

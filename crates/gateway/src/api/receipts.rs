@@ -63,6 +63,6 @@ async fn body(State(api): State<Arc<ApiState>>, Path(entry): Path<u64>) -> impl 
 }
 
 fn failed(error: &dyn std::error::Error) -> (StatusCode, String) {
-    warn!(%error, "receipts could not be read");
+    warn!(%error, "cannot read receipts from the store");
     (StatusCode::SERVICE_UNAVAILABLE, format!("receipts could not be read: {error}\n"))
 }

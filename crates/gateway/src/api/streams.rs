@@ -93,7 +93,7 @@ impl From<StoreError> for Refused {
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         let unreadable = |error: &dyn std::error::Error| {
-            warn!(%error, "streams could not be read");
+            warn!(%error, "cannot read streams from the store");
             (StatusCode::SERVICE_UNAVAILABLE, format!("streams could not be read: {error}\n"))
         };
         let (status, why) = match self {
@@ -174,7 +174,7 @@ async fn stop(State(api): State<Arc<ApiState>>, Path(stream_id): Path<StreamId>)
     }
     // The owner of the stream, now or later, asks Zoom for it.
     if api.store.ask_to_close(&stream_id, clock::unix_millis()).await? {
-        info!(%stream_id, "asked on /v1/streams to end the stream");
+        info!(%stream_id, "request on /v1/streams: end the stream");
     }
     let line = line_of(&api, &stream_id, live.as_deref()).await?;
     Ok((StatusCode::ACCEPTED, PRIVATE, Json(line)))
@@ -198,7 +198,7 @@ async fn retry(
     }
     // The worker looks at what is wanted at least once a second.
     if store.ask_to_retry(&stream_id, now).await? {
-        info!(%stream_id, "asked on /v1/streams to join the stream again");
+        info!(%stream_id, "request on /v1/streams: join the stream again");
     }
     let line = line_of(&api, &stream_id, None).await?;
     Ok((StatusCode::ACCEPTED, PRIVATE, Json(line)))

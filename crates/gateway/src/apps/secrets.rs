@@ -72,6 +72,17 @@ impl App {
         format!("Basic {}", base64::encode(&pair))
     }
 
+    /// Returns its name and what it has, for the log: how many secrets, and none of them.
+    pub(crate) fn described(&self) -> String {
+        let tokens = match self.secret_tokens.len() {
+            1 => "1 secret token".to_owned(),
+            count => format!("{count} secret tokens"),
+        };
+        let auth = if self.auth.is_some() { ", authentication of webhooks" } else { "" };
+        let websocket = if self.websocket.is_some() { ", event WebSocket" } else { "" };
+        format!("{} ({tokens}{auth}{websocket})", self.name)
+    }
+
     /// The client secret in the place of the secret token: a mistake that [`crate::door::diagnosis`] looks for.
     pub(crate) fn client_secret_as_token(&self) -> Option<SecretToken> {
         SecretToken::new(std::str::from_utf8(self.client_secret.expose()).ok()?).ok()
@@ -101,7 +112,7 @@ pub enum SecretsError {
         place: String,
     },
     /// A file cannot be read.
-    #[error("cannot read the {what} of app {app:?} from {path}: {source}", path = path.display())]
+    #[error("cannot read the {what} of app {app} from {path}: {source}", path = path.display())]
     File {
         /// The expected secret.
         what: &'static str,
@@ -113,7 +124,7 @@ pub enum SecretsError {
         source: std::io::Error,
     },
     /// `[app.auth]` cannot be used.
-    #[error("app {app:?}: auth: {why}")]
+    #[error("app {app}: auth: {why}")]
     Auth {
         /// The name of the app.
         app: String,
@@ -124,7 +135,7 @@ pub enum SecretsError {
     #[error(transparent)]
     Settings(#[from] ConfigError),
     /// The secret that matches says which app is meant.
-    #[error("the apps {0:?} and {1:?} have one secret token: each app of Zoom's has a token of its own")]
+    #[error("the apps {0} and {1} have one secret token: each app of Zoom's has a token of its own")]
     SameToken(String, String),
 }
 

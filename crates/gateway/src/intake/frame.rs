@@ -34,7 +34,7 @@ pub(super) enum Frame {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FrameUnreadable {
     /// The text of the library is left out, because it may quote the message.
-    #[error("not a message of an event WebSocket: {:?} error in column {}", .0.classify(), .0.column())]
+    #[error("not a message of an event WebSocket: no JSON from column {} on", .0.column())]
     Json(#[from] serde_json::Error),
     #[error("not a message of an event WebSocket: no JSON object")]
     NoObject,

@@ -71,7 +71,7 @@ const STORE_BEFORE_STOP: Duration = Duration::from_secs(2);
 #[derive(Debug, thiserror::Error)]
 pub enum IntakeUnusable {
     /// A URL is not one to which a token or the client secret may be sent.
-    #[error("app {app:?}: websocket.{setting}: {url:?} is not connected to: {source}")]
+    #[error("app {app}: websocket.{setting}: cannot connect to {url}: {source}")]
     Url {
         /// The name of the app.
         app: SmolStr,
@@ -146,7 +146,7 @@ impl Intakes {
         let mut tasks: JoinSet<()> = self.0.into_iter().map(|intake| intake.run(stop.clone())).collect();
         while let Some(ended) = tasks.join_next().await {
             if let Err(error) = ended {
-                error!(%error, "an intake broke");
+                error!(%error, "the task of an event WebSocket broke");
             }
         }
         stop.given().await;
@@ -179,7 +179,7 @@ impl Intake {
             };
             match opened {
                 Ok(fresh) => {
-                    info!(app = %self.app, "the event WebSocket stands");
+                    info!(app = %self.app, "event WebSocket open");
                     self.metrics.intake_opened();
                     if let Some(former) = session.replace(fresh) {
                         let leaving = former.leave(outlet.clone(), stop.clone());
@@ -194,7 +194,7 @@ impl Intake {
                     // It may be the token's fault.
                     token = None;
                     let pause = pauses.next();
-                    warn!(app = %self.app, why = %ended, again_in = ?pause, "the event WebSocket cannot be opened");
+                    warn!(app = %self.app, why = %ended, "cannot open the event WebSocket, retrying in {}", clock::readable(pause));
                     self.metrics.intake_failed(ended.word());
                     tokio::select! {
                         biased;
@@ -217,7 +217,7 @@ impl Intake {
                         pauses = Pauses::default();
                     }
                     let pause = pauses.next();
-                    warn!(app = %self.app, why = %ended, again_in = ?pause, "the event WebSocket ended");
+                    warn!(app = %self.app, why = %ended, "event WebSocket lost, retrying in {}", clock::readable(pause));
                     self.metrics.intake_closed(ended.word());
                     if matches!(ended, Ended::Refused(_)) {
                         token = None;
@@ -233,7 +233,7 @@ impl Intake {
                     // One at a time: while the store fails, the one that was replaced last still holds what came.
                     while replaced.join_next().await.is_some() {}
                 } => {
-                    info!(app = %self.app, "the access token ages: the event WebSocket is replaced");
+                    info!(app = %self.app, "the access token expires soon, replacing the event WebSocket");
                     token = None;
                 }
             }
@@ -275,7 +275,7 @@ impl Intake {
         if let Some(former) = session {
             let ended = former.serve(outlet).await;
             *session = None;
-            warn!(app = %self.app, why = %ended, "the event WebSocket ended before the next one stood");
+            warn!(app = %self.app, why = %ended, "event WebSocket lost before its replacement was open");
             self.metrics.intake_closed(ended.word());
         }
         future::pending().await
@@ -294,11 +294,13 @@ impl Intake {
                     }
                     Ok(()) => break,
                     Err(why) if tries_end.is_some_and(|end| end <= Instant::now()) => {
-                        error!(%why, app = %self.app, "an event by WebSocket is lost: it could not be stored");
+                        error!(%why, app = %self.app, "an event received by WebSocket is lost: it could not be stored");
                         self.metrics.intake_message(IntakeResult::NotStored);
                         break;
                     }
-                    Err(why) => error!(%why, app = %self.app, "an event by WebSocket could not be stored yet"),
+                    Err(why) => {
+                        error!(%why, app = %self.app, "cannot store an event received by WebSocket yet, trying again")
+                    }
                 }
                 failed = true;
                 tokio::select! {

@@ -115,7 +115,7 @@ impl Outlet {
     fn decode(&self, bytes: &Bytes) -> Option<Frame> {
         match Frame::decode(bytes) {
             Ok(Frame::Other) => {
-                debug!(app = %self.app, "a message by WebSocket has no meaning here");
+                debug!(app = %self.app, "ignored a message by WebSocket that is not about events");
                 self.metrics.intake_message(IntakeResult::Other);
                 Some(Frame::Other)
             }
@@ -139,7 +139,7 @@ impl Outlet {
         match Webhook::decode(&body) {
             Ok(webhook) => {
                 if self.repeats.is_new(&body, &webhook.sent_as) {
-                    info!(event = %webhook.sent_as, app = %self.app, "event by WebSocket");
+                    info!(event = %webhook.sent_as, app = %self.app, "webhook received by WebSocket");
                 }
                 Some(Arrived { received_at, received, body: without_unused_secrets(&body) })
             }
@@ -259,7 +259,7 @@ impl Session {
         }
         if self.pending.take().is_some() {
             outlet.metrics.intake_message(IntakeResult::NotStored);
-            error!(app = %outlet.app, "an event by WebSocket is lost: the store takes nothing");
+            error!(app = %outlet.app, "an event received by WebSocket is lost: the store accepts nothing");
         }
         // A peer that does not answer the close frame is left.
         let _ = timeout(LEAVE_WITHIN, poll_fn(|cx| self.link.socket.poll_close(cx))).await;

@@ -66,7 +66,7 @@ pub(super) async fn fetch(http: &HttpClient, app: &App, config: &WebSocketConfig
     if !status.is_success() {
         let said: Refusal = serde_json::from_slice(&body).unwrap_or_default();
         let short = |text: String| text.chars().take(100).collect::<String>();
-        return Err(NoToken::Refused { status, said: format!("{:?} {:?}", short(said.error), short(said.reason)) });
+        return Err(NoToken::Refused { status, said: format!("{}: {}", short(said.error), short(said.reason)) });
     }
     let answer: Answer = serde_json::from_slice(&body).map_err(|_| NoToken::Unreadable)?;
     let secret = AccessToken::new(&answer.access_token).map_err(|_| NoToken::Unreadable)?;

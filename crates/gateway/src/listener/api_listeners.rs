@@ -26,7 +26,7 @@ impl ApiListeners {
         let socket = Socket::bind(data_dir)
             .inspect_err(|error| {
                 let path = data_dir.join(socket::FILE_NAME);
-                warn!(path = %path.display(), %error, "cannot make the API's socket; commands need `--server URL`");
+                warn!(path = %path.display(), %error, "cannot create the socket of the API; commands need `--server URL`");
             })
             .ok();
         #[cfg(not(unix))]

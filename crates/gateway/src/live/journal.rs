@@ -374,7 +374,7 @@ impl StreamJournal {
     fn stop_waiting(&mut self) {
         self.is_failing = true;
         if self.trouble.begins(Instant::now()) {
-            warn!("words are heard before they are in the journal, because it cannot be written");
+            warn!("cannot write the journal: words are published before they are in it");
         }
         self.number_held();
         let unheard = self.unwritten.iter().skip(self.heard);
@@ -421,7 +421,7 @@ impl StreamJournal {
             }
             Ok(Ok(Some(Opened { writer, mut restored }))) => {
                 if restored.bad_lines > 0 {
-                    warn!(lines = restored.bad_lines, "lines of the journal cannot be read and are passed over");
+                    warn!(lines = restored.bad_lines, "skipped lines of the journal that cannot be read");
                 }
                 if !self.has_line {
                     let begun = self.utterances.connection();
@@ -499,7 +499,7 @@ impl StreamJournal {
             self.is_failing = false;
         }
         if self.trouble.ends(Instant::now()) {
-            info!("the journal is written again");
+            info!("the journal can be written again");
         }
         if let lost @ 1.. = std::mem::take(&mut self.lost) {
             self.tell_gap(lost);
@@ -507,7 +507,7 @@ impl StreamJournal {
     }
 
     fn tell_gap(&mut self, lost: u64) {
-        error!(entries = lost, "the journal lacks entries, as the disk failed for too long");
+        error!(entries = lost, "entries are missing in the journal: the disk failed for too long");
         let now = clock::unix_millis();
         self.enter(Said::Unlisted(note(now, "journal_gap", json!({ "entries": lost }))), now);
     }
@@ -524,7 +524,7 @@ impl StreamJournal {
         }
         self.metrics.record_error();
         if self.trouble.begins(Instant::now()) {
-            error!(%error, "the journal fails, and is tried again");
+            error!(%error, "cannot write the journal, trying again");
         }
         self.stop_waiting();
         self.place = Place::Failing(writer, Instant::now() + AGAIN_AFTER);
@@ -565,7 +565,7 @@ impl StreamJournal {
 fn append_in_memory(memory: &mut MemoryJournal, entry: &Arc<Entry>) {
     // Its numbers are given in order, so it never refuses.
     if let Err(error) = memory.append(std::slice::from_ref(entry)) {
-        error!(%error, "an entry is not in the journal");
+        error!(%error, "cannot write an entry into the journal");
     }
 }
 

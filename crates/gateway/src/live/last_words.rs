@@ -72,7 +72,7 @@ impl LastWords {
     }
 
     fn without(&self, why: &str) -> JournalFile {
-        error!(why, entries = self.unwritten.len(), "the journal lacks what was said last");
+        error!(why, entries = self.unwritten.len(), "the last entries are missing in the journal");
         JournalFile::None
     }
 
@@ -112,7 +112,7 @@ impl LastWords {
         match written {
             Ok(()) => {}
             Err(JournalError::File(error)) => return Err(error),
-            Err(error) => error!(%error, entries = self.unwritten.len(), "the journal lacks what was said last"),
+            Err(error) => error!(%error, entries = self.unwritten.len(), "the last entries are missing in the journal"),
         }
         Ok(())
     }

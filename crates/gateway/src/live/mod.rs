@@ -17,6 +17,7 @@ pub mod registry;
 pub(crate) mod repeats;
 pub(crate) mod retry;
 pub(crate) mod revoked;
+pub(crate) mod stream_span;
 pub(crate) mod stream_task;
 pub(crate) mod summary;
 pub(crate) mod tenure;

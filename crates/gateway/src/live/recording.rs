@@ -371,7 +371,7 @@ impl Recording {
         let why = match opened {
             Ok(Ok(recorder)) => {
                 if unopened.tries > 0 {
-                    info!(tries = unopened.tries, folder = %recorder.folder().display(), "the recording is open now");
+                    info!(tries = unopened.tries, folder = %recorder.folder().display(), "recording opened");
                 }
                 let now = clock::unix_millis();
                 let is_lost = self.was_connected && !recorder.is_resumed();
@@ -392,7 +392,7 @@ impl Recording {
         if unopened.is_final {
             error!(why, "this stream is not recorded");
         } else if unopened.why.as_ref() != Some(&why) {
-            error!(why, "the recording cannot be opened, trying again until the stream ends");
+            error!(why, "cannot open the recording, trying again until the stream ends");
         }
         unopened.why = Some(why);
         let wait = OPEN_AGAIN_AFTER.get(unopened.tries).or(OPEN_AGAIN_AFTER.last()).copied().unwrap_or_default();
@@ -454,12 +454,12 @@ impl Recording {
             Some(error) => {
                 self.metrics.record_error();
                 if self.failing.begins(Instant::now()) {
-                    error!(%error, "recording fails");
+                    error!(%error, "cannot write the recording, trying again");
                 }
             }
             None => {
                 if self.failing.ends(Instant::now()) {
-                    info!("recording works again");
+                    info!("the recording can be written again");
                 }
             }
         }
@@ -540,7 +540,7 @@ impl Recording {
             self.metrics.record_error();
             let why = error.told();
             if tried.gives_up {
-                error!(why, "a recording could not be closed");
+                error!(why, "cannot close the recording");
                 if self.setup.deadline.has_begun() {
                     let lost = "its end, which the next process writes";
                     self.setup.deadline.leave("recording", Some(&self.about.stream_id), "the disk", lost);
@@ -563,7 +563,7 @@ impl Recording {
                     return (Account { recorded, ..Account::of_manifest(&manifest) }, spare.into_entries());
                 };
                 if let Err(error) = written {
-                    error!(%error, "the journal lacks what was said last");
+                    error!(%error, "the last entries are missing in the journal");
                 }
                 return (Account { recorded, ..Account::of_manifest(&manifest) }, tried.last_words.into_entries());
             }
@@ -573,7 +573,7 @@ impl Recording {
                     self.setup.deadline.within(StopShare::WireLog, sleep(*wait)).await;
                 }
                 None => {
-                    error!(why, "a recording cannot be written to its end, closing it with what is in the files");
+                    error!(why, "cannot write the end of the recording, closing it with what is in the files");
                     tried.gives_up = true;
                 }
             }
@@ -646,7 +646,7 @@ impl Closing {
     fn run(&mut self, setup: &RecordingSetup, metrics: &Metrics) -> Result<Summary, RecordError> {
         if let Err(error) = handle_all(&mut self.recorder, std::mem::take(&mut self.inputs)) {
             metrics.record_error();
-            warn!(%error, "a part of a recording could not be written");
+            warn!(%error, "cannot write a part of the recording");
         }
         if self.gives_up {
             self.recorder.give_up()?;
@@ -654,7 +654,7 @@ impl Closing {
         self.recorder.settle(self.ending.at)?;
         self.conclude();
         match self.last_words.write(self.recorder.folder()) {
-            Err(error) if self.gives_up => error!(%error, "the journal lacks what was said last"),
+            Err(error) if self.gives_up => error!(%error, "the last entries are missing in the journal"),
             written => written?,
         }
         self.recorder.try_finish(&self.ending, &|| setup.may_sum())

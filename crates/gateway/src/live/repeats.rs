@@ -37,7 +37,7 @@ impl RepeatLog {
     /// Logs that `count` packets of a medium came twice, now or with those that follow.
     pub(crate) fn take(&mut self, medium: Medium, count: u64, gate: &RepeatGate, now: Instant) {
         if let Some(packets) = self.due(medium, count, gate, now) {
-            info!(packets, "media came twice");
+            info!(packets, "media received twice, kept once");
         }
     }
 

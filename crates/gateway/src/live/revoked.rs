@@ -54,7 +54,7 @@ impl Revocations {
         for sink in self.sinks.iter() {
             if let Err(error) = sink.forget(stream_id).await {
                 let sink = sink.name();
-                error!(%stream_id, sink, %error, "what is stored of a revoked stream cannot be deleted, trying again");
+                error!(%stream_id, sink, %error, "cannot delete the stored envelopes of a revoked stream, trying again");
                 is_done = false;
             }
         }
@@ -116,12 +116,12 @@ impl Revocations {
         let files: u64 = record.removed.values().map(|removed| removed.files).sum();
         let bytes: u64 = record.removed.values().map(|removed| removed.bytes).sum();
         self.metrics.deleted(true);
-        info!(stream_id = %record.stream_id, files, bytes, "consent was withdrawn, the recording is deleted");
+        info!(stream_id = %record.stream_id, files, bytes, "consent withdrawn, recording deleted");
     }
 
     fn report_failure(&self, why: &str) {
         self.metrics.deleted(false);
-        error!(why, "a recording whose consent was withdrawn cannot be deleted, trying again");
+        error!(why, "cannot delete a recording whose consent was withdrawn, trying again");
     }
 }
 

@@ -10,7 +10,7 @@ use rtms_api::{ended, standing};
 use rtms_client::{
     connect::TcpConnector,
     handle::{StreamHandle, join_with_options},
-    queue::{EventReceiver, News},
+    queue::{Dropped, EventReceiver, News},
     wire_log::WireLog,
 };
 use rtms_proto::{
@@ -32,7 +32,7 @@ use rtms_wire::{
     wire_log::{self, WireLogHeader},
 };
 use serde_json::json;
-use tracing::{Instrument, error, info, info_span, warn};
+use tracing::{Instrument, Span, error, info, warn};
 
 use crate::{
     clock,
@@ -118,17 +118,17 @@ pub(crate) struct TaskHandle {
     pub(crate) progress: Arc<Progress>,
 }
 
-/// Joins a stream and starts the task that takes its events.
+/// Joins a stream and starts the task that takes its events. What is logged of it is in `span`.
 ///
 /// # Errors
 /// [`Misuse`] when Zoom would refuse what is wanted; nothing is dialed then.
 pub(crate) fn start(
     start: StreamStart,
     about: RecordingAbout,
+    span: Span,
     params: JoinParams,
     deps: Arc<StreamDeps>,
 ) -> Result<(TaskHandle, impl Future<Output = Finished> + Send), Misuse> {
-    let span = info_span!("stream", stream_id = %start.stream_id);
     let _entered = span.enter();
     let (stream_id, product) = (start.stream_id.clone(), start.product);
     let queue_bytes = deps.queue_bytes;
@@ -216,7 +216,7 @@ struct StreamTask {
 
 impl StreamTask {
     async fn run(mut self, mut events: EventReceiver, about: RecordingAbout, clocks: Option<ClockPair>) -> Finished {
-        info!(product = %self.product, "joining");
+        info!("stream started, connecting");
         self.journal.say(words::started(clock::unix_millis()), clock::unix_millis());
         let started_at = about.started_at;
         self.progress.begin(Activity::Opening);
@@ -233,7 +233,7 @@ impl StreamTask {
             let news = tokio::select! {
                 biased;
                 () = &mut leave, if !is_left => {
-                    warn!("the lease is not renewed: leaving the stream before its term ends");
+                    warn!("the lease was not renewed, leaving the stream before it expires");
                     is_left = true;
                     self.leave().await;
                     continue;
@@ -258,14 +258,15 @@ impl StreamTask {
         // A stream joined only to be closed counts as closed if joining fails.
         let ending = match ending {
             Ending::Failed(error) if self.close_when_open.is_some() => {
-                info!(%error, "Zoom could not be asked to end the stream");
+                info!(%error, "cannot ask Zoom to end the stream");
                 Ending::Closed { answer: CloseAnswer::NotAsked }
             }
             Ending::Stopped { .. } | Ending::Closed { .. } | Ending::Abandoned | Ending::Failed(_) => ending,
         };
         let dropped = events.dropped() + books.dropped();
         if dropped.total() > 0 {
-            warn!(?dropped, "events were dropped because the disk was too slow");
+            let Dropped { video, deskshare, audio, other } = dropped;
+            warn!(video, deskshare, audio, other, "events dropped because the disk was too slow");
         }
         self.deps.metrics.stream_left(dropped);
         self.end(ending, books).await
@@ -338,12 +339,12 @@ impl StreamTask {
         let next = next(&ending);
         std::mem::take(&mut self.event_log).finish();
         match (&ending, next) {
-            (Ending::Failed(_), _) => error!(why, next = next.as_str(), "the stream failed"),
+            (Ending::Failed(_), _) => error!(why, next = next.as_str(), "stream failed"),
             (Ending::Stopped { .. } | Ending::Closed { .. } | Ending::Abandoned, Next::OperatorFirst) => {
-                warn!(why, next = next.as_str(), "the stream ended");
+                warn!(why, next = next.as_str(), "stream ended");
             }
             (Ending::Stopped { .. } | Ending::Closed { .. } | Ending::Abandoned, _) => {
-                info!(why, next = next.as_str(), "the stream ended");
+                info!(why, next = next.as_str(), "stream ended");
             }
         }
         self.deps.metrics.ended(next);
@@ -396,7 +397,7 @@ impl StreamTask {
             };
             let Some((account, entries)) = finished else {
                 // It is left as a crash would leave it, and the next owner of the stream continues it.
-                warn!("the lease is over before the recording could be closed");
+                warn!("the lease expired before the recording could be closed");
                 return Finished { stream_id: self.stream_id, outcome: Outcome::HandedOver };
             };
             report_account(&account);
@@ -407,7 +408,7 @@ impl StreamTask {
             let loss = summary.as_ref().map(ended::loss_of).unwrap_or_default();
             let state = standing::standing(summary.as_ref());
             self.deps.metrics.ended_as(state, &loss, self.counted.as_ref());
-            info!(%state, lost = %loss, "the stream is accounted for");
+            info!(%state, lost = %loss, "stream accounted for");
         }
         for entry in last {
             self.hub.publish(Item { input: Input::Word(entry), at: clock::unix_millis() });
@@ -431,7 +432,7 @@ impl StreamTask {
         if event == Event::SignalingOpen
             && let Some(stream) = self.close_when_open.take()
         {
-            info!("asking Zoom to end the stream, as was wanted before");
+            info!("asking Zoom to end the stream, as requested before");
             stream.close().await;
         }
         let now = clock::unix_millis();

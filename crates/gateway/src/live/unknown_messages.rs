@@ -42,7 +42,7 @@ impl UnknownMessageLog {
     pub(crate) fn take(&mut self, odd: &Odd, now: Instant) {
         match odd {
             Odd::UnknownMessage(OtherMessage { msg_type, .. }) if is_reserved(*msg_type) => {
-                debug!(%msg_type, "a message whose form Zoom has not published");
+                debug!(%msg_type, "ignored a message whose fields Zoom has not published");
                 return;
             }
             // `Undecodable` follows it and is logged.
@@ -87,19 +87,19 @@ impl Tally {
 
 fn report(odd: &Odd) {
     match odd {
-        Odd::UnknownMessage(OtherMessage { msg_type, .. }) => warn!(%msg_type, "a message of an unknown type"),
+        Odd::UnknownMessage(OtherMessage { msg_type, .. }) => warn!(%msg_type, "message of an unknown type"),
         Odd::SkippedUrl { key, url } => {
-            warn!(key, url, "Zoom names a media server of a transport other than WebSocket; it is skipped");
+            warn!(key, url, "skipped a media server of Zoom whose transport is not WebSocket");
         }
         Odd::OtherVersion { role, version } => {
             warn!(%role, version, "Zoom answers in another version of the protocol; the stream goes on in version 1");
         }
         Odd::Raw(raw) => {
             let (medium, flaws) = (raw.medium.map(tracing::field::display), raw.flaws);
-            warn!(medium, %flaws, "a part of a message is broken; the rest was read");
+            warn!(medium, %flaws, "a part of a message cannot be read, the rest was used");
         }
         Odd::Undecodable { medium, kind, why } => {
-            warn!(medium = medium.map(tracing::field::display), kind, why, "a message that cannot be read");
+            warn!(medium = medium.map(tracing::field::display), kind, why, "cannot read a message");
         }
     }
 }

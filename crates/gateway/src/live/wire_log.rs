@@ -85,18 +85,18 @@ impl WireLogs {
         let write = move || {
             let _entered = span.enter();
             if revoked.exists() {
-                return warn!("the stream was revoked: its wire log is not kept");
+                return warn!("the stream was revoked: no wire log is written");
             }
             match Writer::create(&folder, &header, max_file_bytes, shared.clone()) {
                 Ok(writer) => writer.run(items),
                 Err(error) => {
-                    warn!(%error, folder = %folder.display(), "the wire log cannot be written");
+                    warn!(%error, folder = %folder.display(), "cannot write the wire log");
                     lose_all(items, &shared);
                 }
             }
         };
         if let Err(error) = std::thread::Builder::new().name("capture".into()).spawn(write) {
-            warn!(%error, "the wire log has no thread to write it");
+            warn!(%error, "cannot start a thread for the wire log");
         }
         wire_log
     }
@@ -153,7 +153,7 @@ impl WireLogHandle {
             }
         };
         if timeout(FINISH_WITHIN, finished).await.is_err() {
-            warn!("the wire log is not written in time, its end may be missing");
+            warn!("the wire log was not written in time, its end may be missing");
         }
     }
 

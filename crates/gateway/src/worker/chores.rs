@@ -110,7 +110,7 @@ async fn close(deps: &StreamDeps, stream_id: &StreamId) -> bool {
         Ok(is_done) => is_done,
         Err(error) => {
             deps.metrics.store_error();
-            warn!(%stream_id, %error, "cannot read or store the record of a recording that is closed late, trying again");
+            warn!(%stream_id, %error, "cannot read or store the record of a recording to be closed, trying again");
             false
         }
     }
@@ -127,15 +127,15 @@ async fn try_to_close(deps: &StreamDeps, stream_id: &StreamId) -> Result<bool, S
     let settled = match closed.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic())) {
         Ok(Some(account)) => {
             let RunSummary { lost, recorded, .. } = summary::of_account(&account);
-            info!(%stream_id, lost = %account.loss, "the recording is closed now");
+            info!(%stream_id, lost = %account.loss, "recording closed");
             RunSummary { lost, recorded, ..reported }
         }
         Ok(None) => {
-            warn!(%stream_id, "the recording that was to be closed is gone");
+            warn!(%stream_id, "the recording to be closed is gone");
             RunSummary { recorded: Recorded::Failed { why: "its folder is gone".into(), unclosed: None }, ..reported }
         }
         Err(error) => {
-            debug!(%stream_id, %error, "the recording cannot be closed yet");
+            debug!(%stream_id, %error, "cannot close the recording yet");
             return Ok(false);
         }
     };

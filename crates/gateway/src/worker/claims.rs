@@ -126,7 +126,7 @@ impl Claims {
                     Err(error) => {
                         metrics.store_error();
                         if !std::mem::replace(&mut is_logged, true) {
-                            error!(%stream_id, %error, "the end of a stream could not be stored, trying again");
+                            error!(%stream_id, %error, "cannot store the end of a stream, trying again");
                         }
                     }
                 }
@@ -204,7 +204,7 @@ async fn renew(store: Arc<dyn Store>, held: Arc<Held>, term: Term, every: Durati
                     held.take(lease, answer, term, asked_at);
                 }
                 if trouble.ends(Instant::now()) {
-                    info!("leases are renewed again");
+                    info!("leases can be renewed again");
                 }
                 continue;
             }
@@ -213,7 +213,7 @@ async fn renew(store: Arc<dyn Store>, held: Arc<Held>, term: Term, every: Durati
         };
         if trouble.begins(Instant::now()) {
             let streams = leases.len();
-            warn!(streams, why, "leases cannot be renewed; their streams are left before the terms end if that lasts");
+            warn!(streams, why, "cannot renew leases, trying again; their streams are left before the leases expire");
         }
     }
 }

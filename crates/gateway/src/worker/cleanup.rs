@@ -17,13 +17,14 @@ use rtms_store::{
     wanted::Stop,
 };
 use rtms_wire::{ids::StreamId, time::UnixMillis};
-use tracing::{error, info, info_span, warn};
+use tracing::{Instrument, error, info, warn};
 
 use crate::{
     clock,
     live::{
         recording::{Account, close_left_behind},
         revoked::is_revoked,
+        stream_span,
         stream_task::StreamDeps,
         summary,
     },
@@ -58,13 +59,14 @@ impl Cleanup {
         if is_revoked(record) {
             self.revoke(&record.stream_id);
         } else if record.is_left_behind() {
-            if !self.close_left_behind(record).await? {
-                self.conclude_unjoined(record).await?;
+            let span = stream_span::of_record(record);
+            if !self.close_left_behind(record).instrument(span.clone()).await? {
+                self.conclude_unjoined(record).instrument(span).await?;
             }
         } else if record.unclosed().is_some() {
             self.chores.add(Chore::Close(record.stream_id.clone()));
         } else if record.is_short_of_stop() {
-            self.reach_stop(record).await?;
+            self.reach_stop(record).instrument(stream_span::of_record(record)).await?;
         }
         Ok(())
     }
@@ -123,7 +125,7 @@ impl Cleanup {
                 if self.deps.store.conclude(stream_id, &self.owner, why, summary, now).await? {
                     self.deps.metrics.ended_as(state, &account.loss, summary::counted(record).as_ref());
                     let lost = &account.loss;
-                    info!(%stream_id, %state, %lost, "closed the recording of a stream that was stopped while nobody ran it");
+                    info!(%state, %lost, "closed the recording of a stream that Zoom stopped while no process ran it");
                 }
             }
             Ok(None) => return Ok(false),
@@ -142,7 +144,7 @@ impl Cleanup {
         let closed = tokio::task::spawn_blocking(move || close_left_behind(&setup, about, &stop, why, now)).await;
         closed.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic())).map_err(|error| {
             self.deps.metrics.record_error();
-            error!(%stream_id, %error, "the recording of a stream that was stopped cannot be closed");
+            error!(%error, "cannot close the recording of a stream that Zoom stopped");
         })
     }
 
@@ -162,7 +164,7 @@ impl Cleanup {
         let now = clock::unix_millis();
         if self.deps.store.conclude(stream_id, &self.owner, why.to_owned(), summary, now).await? {
             self.deps.metrics.ended_as(state, &loss, summary::counted(record).as_ref());
-            warn!(%stream_id, %state, why, lost = %loss, "the stream is accounted for");
+            warn!(%state, why, lost = %loss, "stream accounted for");
         }
         Ok(())
     }
@@ -192,10 +194,8 @@ impl Cleanup {
         let (state, lost) = (standing::standing(Some(&summary)), ended::loss_of(&summary));
         if self.deps.store.amend(stream_id, summary, clock::unix_millis()).await? {
             self.deps.metrics.ended_as(state, &lost, summary::counted(record).as_ref());
-            info_span!("stream", %stream_id).in_scope(|| {
-                info!("Zoom has stopped the stream, whose run had failed");
-                info!(%state, %lost, "the stream is accounted for");
-            });
+            info!("Zoom stopped a stream that had failed here");
+            info!(%state, %lost, "stream accounted for");
         }
         Ok(())
     }

@@ -25,6 +25,7 @@ use crate::{
     clock,
     live::{
         ledger_input::ClockPair,
+        stream_span,
         stream_task::{self, Finished, JoinParams, StreamDeps, TaskHandle},
         summary,
         tenure::Tenure,
@@ -103,14 +104,17 @@ impl Joiner {
         if params.tenure.is_to_be_left() {
             return Err(CannotJoin::TooLate);
         }
-        Ok(stream_task::start(start, about, params, self.deps.clone())?)
+        let span = stream_span::of_start(stream_id, wish.start);
+        Ok(stream_task::start(start, about, span, params, self.deps.clone())?)
     }
 
     /// The body of the start webhook that asked for the connection, if a wire log wants it.
     async fn start_webhook(&self, record: &StreamRecord) -> Option<Bytes> {
         self.deps.wire_logs.as_ref()?;
         let body = self.deps.store.receipt_body(record.connection_entry?).await;
-        let body = body.inspect_err(|error| warn!(%error, "the wire log goes without the start webhook")).ok()??;
+        let body = body
+            .inspect_err(|error| warn!(%error, "cannot read the start webhook, the wire log goes without it"))
+            .ok()??;
         let is_start = Webhook::decode(&body).is_ok_and(|webhook| webhook.event.kind() == event_name::Kind::Started);
         is_start.then_some(body)
     }
@@ -136,7 +140,7 @@ impl Joiner {
             names.push(Credentials { instance, signature: ours.clone() });
         }
         if let Some(theirs) = wish.start.signature.as_ref().filter(|theirs| *theirs != ours) {
-            debug!(%stream_id, "the webhook's own signature is kept for a refusal of ours");
+            debug!(%stream_id, "kept the signature of the webhook, in case Zoom refuses ours");
             names.push(Credentials { instance: instance.clone(), signature: theirs.clone() });
         }
         names
@@ -155,7 +159,7 @@ impl Joiner {
 pub(super) async fn receipts(deps: &StreamDeps, stream_id: &StreamId) -> Vec<Receipt> {
     let filter = ReceiptFilter { stream_id: Some(stream_id.clone()), ..ReceiptFilter::default() };
     deps.store.receipts(filter).await.unwrap_or_else(|error| {
-        warn!(%stream_id, %error, "the receipts of a stream cannot be read");
+        warn!(%stream_id, %error, "cannot read the receipts of a stream");
         Vec::new()
     })
 }
@@ -172,6 +176,9 @@ pub(super) fn about(stream_id: &StreamId, start: &Start) -> Option<RecordingAbou
         product: start.product?,
         instance: start.instance.clone()?,
         account_id: start.account_id.clone(),
+        meeting_id: start.meeting_id.clone(),
+        operator_id: start.operator_id.clone(),
+        is_original_host: start.is_original_host,
         started_at: start.at,
         extra,
     })

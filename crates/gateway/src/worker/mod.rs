@@ -41,6 +41,7 @@ use crate::{
     live::{
         retry,
         revoked::{self, is_revoked},
+        stream_span,
         stream_task::{Finished, StreamDeps},
         summary,
     },
@@ -153,7 +154,7 @@ impl Worker {
     fn report(&self, compared: Result<(), StoreError>) {
         if let Err(error) = compared {
             self.deps.metrics.store_error();
-            warn!(%error, "cannot compare what is wanted with what runs, trying again");
+            warn!(%error, "cannot compare the wanted streams with the running ones, trying again");
         }
     }
 
@@ -238,7 +239,7 @@ impl Worker {
             }
             Err(CannotJoin::TooLate) => self.claims.give_back(&lease, Outcome::HandedOver).await,
             Err(why) => {
-                error!(stream_id = %record.stream_id, %why, "cannot join a stream");
+                stream_span::of_record(&record).in_scope(|| error!(%why, "cannot join the stream"));
                 let refused_signature = matches!(why, CannotJoin::NoCredentials(_));
                 let summary = RunSummary { refused_signature, ..self.cleanup.unjoined(&record, None) };
                 self.deps.metrics.ended_as(
@@ -302,10 +303,10 @@ impl Worker {
             match retry::check(&*store, &record, now).await? {
                 Ok(()) => {
                     if store.ask_to_retry(stream_id, now).await? {
-                        info!(%stream_id, "secrets were read again, joining the stream whose signature was refused");
+                        info!(%stream_id, "secrets reloaded, joining the stream whose signature was refused");
                     }
                 }
-                Err(why) => debug!(%stream_id, %why, "secrets were read again, too late for this stream"),
+                Err(why) => debug!(%stream_id, %why, "secrets reloaded, too late for this stream"),
             }
         }
         Ok(())
@@ -315,7 +316,7 @@ impl Worker {
         self.is_stopping = true;
         let deadline = self.deps.deadline.clone();
         if !self.running.is_empty() {
-            info!(streams = self.running.len(), "handing streams over");
+            info!(streams = self.running.len(), "handing over streams");
         }
         // What has just been stopped ends with its own reason, within moments.
         let stopped = async {

@@ -91,7 +91,7 @@ impl Writer {
         let line = encoded(header)?;
         writer.file.write_all(&line)?;
         writer.written = line.len() as u64;
-        info!(file = %writer.path.display(), "the wire log is kept; it holds what is said and shown");
+        info!(file = %writer.path.display(), "writing a wire log; it holds what is said and shown");
         Ok(writer)
     }
 
@@ -138,7 +138,7 @@ impl Writer {
         let lines = self.shared.lost.swap(0, Ordering::Relaxed);
         if lines > 0 && !self.is_full {
             if !self.is_failing {
-                warn!(lines, file = %self.path.display(), "lines of the wire log are lost: they came too fast");
+                warn!(lines, file = %self.path.display(), "lines of the wire log are lost: they came faster than they were written");
             }
             self.add_last(&WireLogLine { ms, what: What::Lost { lines } });
             self.batch_lost += lines;
@@ -162,7 +162,7 @@ impl Writer {
                 }
             }
             // Our own types; nothing of theirs refuses to be written.
-            Err(error) => warn!(%error, "a line of the wire log cannot be written"),
+            Err(error) => warn!(%error, "cannot write a line of the wire log"),
         }
     }
 
@@ -170,7 +170,7 @@ impl Writer {
     fn stop(&mut self, ms: u64) {
         self.is_full = true;
         let why = format!("the file has reached its bound of {} bytes", self.max_file_bytes);
-        warn!(why, file = %self.path.display(), "the wire log is not kept any longer, the stream goes on");
+        warn!(why, file = %self.path.display(), "the wire log ends here, the stream continues");
         self.add_last(&WireLogLine { ms, what: What::Stopped { why: why.into() } });
     }
 
@@ -193,12 +193,12 @@ impl Writer {
             Ok(()) => {
                 self.written += self.batch.len() as u64;
                 if std::mem::take(&mut self.is_failing) {
-                    warn!(file = %self.path.display(), "the wire log is written again");
+                    warn!(file = %self.path.display(), "the wire log can be written again");
                 }
             }
             Err(error) => {
                 if !std::mem::replace(&mut self.is_failing, true) {
-                    warn!(%error, file = %self.path.display(), "the wire log cannot be written, lines are lost");
+                    warn!(%error, file = %self.path.display(), "cannot write the wire log, lines are lost");
                 }
                 self.shared.lose(self.batch_lines, LineLoss::Disk);
                 // If that cannot be written either, they are still lost, and were counted before.
