@@ -25,7 +25,8 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 const MAX_ANSWER_BYTES: usize = 256 << 20;
 
 /// Why a path of the API is not found.
-const NOT_THE_API: &str = "the API is not served there; its address is `api` in the first log line of `rtms serve`";
+const NOT_THE_API: &str =
+    "the API is not served there; its address is `api` in the log line `listening` of `rtms serve`";
 
 /// A server that runs.
 #[derive(Clone, Debug)]
@@ -121,11 +122,11 @@ async fn at_url(url: &Uri, request: Request<Full<Bytes>>) -> anyhow::Result<Resp
     let client = Client::builder(TokioExecutor::new()).build_http();
     client.request(request).await.map_err(|error| {
         let way_out = if error.is_connect() {
-            "; is it running? name the address of its API (`api` in its first log line) with --server, or its data folder with \
+            "; is it running? name the address of its API (`api` in its log line `listening`) with --server, or its data folder with \
              --data-dir or --config"
         } else {
             "; is that the webhook address, with TLS? the API is served without TLS: name its address (`api` in the server's \
-             first log line) with --server, or the server's data folder with --data-dir or --config"
+             log line `listening`) with --server, or the server's data folder with --data-dir or --config"
         };
         anyhow::Error::from(error).context(format!("cannot ask {url}{way_out}"))
     })

@@ -41,7 +41,7 @@ Examples:
   A longer one, kept elsewhere, always the same:
     rtms demo --duration 2m --data-dir /tmp/demo --seed 7
 
-Exit codes: 0 the meeting was recorded to its end; 1 it was not, or it did not stop within 5 s; 2 wrong arguments;
+Exit codes: 0 the meeting was recorded to its end; 1 it was not, or it did not stop within 5 s; 2 wrong arguments; \
 130 Ctrl-C.
 Whoever closes standard output, as `head` does, ends it early too: exit code 1.";
 

@@ -37,7 +37,7 @@ Examples:
   The body of one webhook, byte for byte:
     rtms receipts --body 17 > webhook.json
 
-The newest comes first. Steps are in milliseconds after the last byte of the webhook, `-` where one was not done or not
+The newest comes first. Steps are in milliseconds after the last byte of the webhook, `-` where one was not done or not \
 noted. The server on the data folder is asked if it runs; otherwise the store in the folder is read.
 
 Exit codes: 0 shown, even if there are none; 1 they cannot be read, or there is no such entry; 2 wrong arguments.";

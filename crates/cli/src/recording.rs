@@ -33,13 +33,13 @@ Examples:
     rtms recording show data/recordings/7f3a";
 
 const CHECK_EXAMPLES: &str = "\
-What is checked: every file that the manifest names is there, with its size and SHA-256; WAV headers fit their files, and
-their files the manifest; lines are JSON, and indexes name bytes that are there; nothing has a time after the end; the
+What is checked: every file that the manifest names is there, with its size and SHA-256; WAV headers fit their files, and \
+their files the manifest; lines are JSON, and indexes name bytes that are there; nothing has a time after the end; the \
 ledger tiles the time from rtms_started to the end, and tells of as much received sound as the tracks hold.
 
 A recording that goes on, or whose process died, is checked as far as it can be, and it is said that it is not finished.
 
-The first line tells what was lost of the stream: by whom, how long, and how many messages where they were counted. A loss is
+The first line tells what was lost of the stream: by whom, how long, and how many messages where they were counted. A loss is \
 no fault of the files, so the exit code is 0 all the same, unless --complete asks for all of it.
 
 Examples:
@@ -47,11 +47,11 @@ Examples:
   rtms recording check --complete data/recordings/7f3a || echo incomplete
   rtms recording check --json data/recordings/7f3a | jq '.problems, .lost'
 
-Exit codes: 0 nothing is wrong; 1 something is, it cannot be read, or with --complete something was lost or it is not
+Exit codes: 0 nothing is wrong; 1 something is, it cannot be read, or with --complete something was lost or it is not \
 finished; 2 wrong arguments.";
 
 const SHOW_EXAMPLES: &str = "\
-Times are Zoom's. A recording that goes on is shown as far as it was written: what only went on may be half a minute
+Times are Zoom's. A recording that goes on is shown as far as it was written: what only went on may be half a minute \
 behind.
 
 Examples:
@@ -101,7 +101,7 @@ pub(crate) fn run(args: &RecordingArgs) -> anyhow::Result<ExitCode> {
     match &args.action {
         Action::Check(CheckArgs { place: args, complete }) => {
             let report = check(&args.folder);
-            let text = if args.json { json_line(&json!(report)) } else { told(&args.folder, &report) };
+            let text = if args.json { json_line(&json!(report)) } else { described(&args.folder, &report) };
             output::print(&text)?;
             let is_right = report.is_fine() && (!complete || report.is_complete());
             Ok(if is_right { ExitCode::SUCCESS } else { exit_code::failed() })
@@ -134,7 +134,7 @@ fn json_line(value: &Value) -> String {
 }
 
 /// The report for people.
-fn told(folder: &Path, report: &CheckReport) -> String {
+fn described(folder: &Path, report: &CheckReport) -> String {
     let mut text = verdict(report);
     let stream = report.stream_id.as_ref().map(|stream| format!("stream {}, ", one_line(stream.as_str())));
     let state = match report.state {

@@ -46,7 +46,7 @@ Health: /healthz and /readyz. Metrics: http://127.0.0.1:8081/metrics. Recordings
 
 It leaves at most server.stop_within after SIGTERM, whatever hangs; the log names what could not be finished.
 
-Exit codes: 0 it was asked to stop and finished everything; 1 it could not start, or left something unfinished; 2 wrong
+Exit codes: 0 it was asked to stop and finished everything; 1 it could not start, or left something unfinished; 2 wrong \
 arguments; 130 a second Ctrl-C.";
 
 /// How long a process may take to leave that has not read its settings yet.

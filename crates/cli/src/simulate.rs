@@ -65,43 +65,50 @@ Examples:
     rtms simulate --webhook http://127.0.0.1:8080/webhook --meetings 100 --duration 1m
 
   Two thousand streams of sound, to see what the client does with them and not what the simulator does:
-    rtms simulate --webhook http://127.0.0.1:8080/webhook --load --streams 2000 --rate 50 --duration 1m
+    rtms simulate --webhook http://127.0.0.1:8080/webhook --load --streams 2000 --rate 50 \\
+      --duration 1m
 
   Hear and see your own files in place of made people:
-    rtms simulate --webhook http://127.0.0.1:8080/webhook --audio-from speech.wav --video-from film.h264
+    rtms simulate --webhook http://127.0.0.1:8080/webhook --audio-from speech.wav \\
+      --video-from film.h264
 
   A call with its own credentials, and a record of everything that was sent:
-    ZOOM_CLIENT_SECRET=s3cret rtms simulate --print-webhook --product contact_center --client-id me --sent sent.jsonl
+    ZOOM_CLIENT_SECRET=s3cret rtms simulate --print-webhook --product contact_center \\
+      --client-id me --sent sent.jsonl
 
   Judge a client of any make; exits with 1 if it did something wrong:
-    rtms simulate --webhook http://127.0.0.1:8080/webhook --duration 1m --grade --report verdict.json
+    rtms simulate --webhook http://127.0.0.1:8080/webhook --duration 1m --grade \\
+      --report verdict.json
 
   Play a story with trouble in it, by name or from a file of your own:
     rtms simulate --list
     rtms simulate --webhook http://127.0.0.1:8080/webhook --scenario failover --grade
 
   Meet what may come of version 2 of the protocol; `--scenario` has stories with it as well:
-    rtms simulate --webhook http://127.0.0.1:8080/webhook --event-code both --extra-fields --stray-binary
+    rtms simulate --webhook http://127.0.0.1:8080/webhook --event-code both --extra-fields \\
+      --stray-binary
 
   Play back what a gateway captured with `rtms serve --capture`, ten times as fast:
     rtms simulate --replay captures/7f3a.jsonl --webhook http://127.0.0.1:8080/webhook --speed 10
 
   Try a webhook receiver as Zoom would: validation, repeats, strangers, and retries after 5, 25 and 85 s (minutes at Zoom):
-    rtms simulate --webhook http://127.0.0.1:8080/webhook --validate-url --deliver-twice --probe-oracle --probe-forged-starts \
+    rtms simulate --webhook http://127.0.0.1:8080/webhook --validate-url --deliver-twice \\
+      --probe-oracle --probe-forged-starts \
       --time-compression 60 --wait-for-retries
 
   Validate the URL every 3 s (72 hours at Zoom) until six failures in a row disable it:
-    rtms simulate --webhook http://127.0.0.1:8080/webhook --validate-url --time-compression 86400 --duration 30s
+    rtms simulate --webhook http://127.0.0.1:8080/webhook --validate-url \\
+      --time-compression 86400 --duration 30s
 
-A webhook is delivered by any 2xx within 3 s. It is sent again after 5xx, no answer in 3 s and a failed connection, and lost
+A webhook is delivered by any 2xx within 3 s. It is sent again after 5xx, no answer in 3 s and a failed connection, and lost \
 after 3xx and 4xx. What the receiver did wrong is listed as findings at the end.
 
-Without credentials the test ones are used: client id `sim-client-id`, client secret `sim-client-secret`,
+Without credentials the test ones are used: client id `sim-client-id`, client secret `sim-client-secret`, \
 secret token `sim-secret-token`.
 
 Ctrl-C and SIGTERM end the meeting in order within 15 s, with all that is said at the end; a second one leaves at once.
 
-Exit codes: 0 every stream was joined, and went as its scenario expects; 1 one was or did not, or it could not start; 2 wrong
+Exit codes: 0 every stream was joined, and went as its scenario expects; 1 one was or did not, or it could not start; 2 wrong \
 arguments; 130 a second Ctrl-C. With --grade, 0 means that the client passed: a finding that is a fault is 1 as well.";
 
 /// How long a meeting that is to stop may take to come to its end.

@@ -66,7 +66,7 @@ Examples:
     rtms streams stop 'Qm9v/aw+=='
     rtms streams video 'Qm9v/aw+==' --participant 16778240
 
-Streams that run come first. If no server runs on the data folder, its store is read: it has what is wanted and what has
+Streams that run come first. If no server runs on the data folder, its store is read: it has what is wanted and what has \
 ended. Who runs what, and how, only a running server knows.
 
 Exit codes: 0 shown, even if there are none; 1 the server or the folder cannot be read; 2 wrong arguments.";
@@ -82,14 +82,14 @@ An id that begins with a dash goes behind two of them: rtms streams show -- -Qm9
 Exit codes: 0 shown; 1 there is no such stream, or it cannot be read; 2 wrong arguments.";
 
 const STOP_EXAMPLES: &str = "\
-Zoom is asked to end the stream for everybody who receives it, and agrees; what was sent until then is still received,
+Zoom is asked to end the stream for everybody who receives it, and agrees; what was sent until then is still received, \
 and the recording is closed. Without signaling nobody can be asked: the stream is left then.
 
 Examples:
   rtms streams stop 'Qm9v/aw+=='
   rtms streams stop --wait 5s 'Qm9v/aw+=='
 
-Exit codes: 0 it has ended, now or before; 1 there is no such stream, it runs elsewhere, or it has not ended in time;
+Exit codes: 0 it has ended, now or before; 1 there is no such stream, it runs elsewhere, or it has not ended in time; \
 2 wrong arguments.";
 
 const VIDEO_EXAMPLES: &str = "\
@@ -97,14 +97,14 @@ The server has to ask Zoom for one person's video instead of who speaks; in its 
   [media.video]
   streams = \"individual\"
 
-Who has a camera on: `rtms streams show ID`. One camera at a time: another choice replaces it. The choice is kept when
+Who has a camera on: `rtms streams show ID`. One camera at a time: another choice replaces it. The choice is kept when \
 connections break, and when the camera goes off and on again.
 
 Examples:
   rtms streams video 'Qm9v/aw+==' --participant 16778240
   rtms streams video 'Qm9v/aw+==' --participant 16778240 --off
 
-Exit codes: 0 pictures come, or it is off; 1 Zoom refused, no picture came in time, or it cannot be asked; 2 wrong
+Exit codes: 0 pictures come, or it is off; 1 Zoom refused, no picture came in time, or it cannot be asked; 2 wrong \
 arguments.";
 
 /// Show the streams of a server, end or retry one, or choose one person's camera.
@@ -244,7 +244,7 @@ async fn show(args: &ShowArgs) -> anyhow::Result<ExitCode> {
         Place::Store(folder) => at_rest(&folder, stream)?,
         Place::Server(server) => understood(&api_client::get(&server, &path_of(stream)).await?)?,
     };
-    output::print(&if args.json { json_line(&detail)? } else { told(&detail, table::width()) })?;
+    output::print(&if args.json { json_line(&detail)? } else { described(&detail, table::width()) })?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -438,7 +438,7 @@ fn row(stream: &StreamLine) -> Vec<String> {
 }
 
 /// Everything about a stream, for people.
-fn told(detail: &StreamDetail, width: Option<usize>) -> String {
+fn described(detail: &StreamDetail, width: Option<usize>) -> String {
     let line = &detail.line;
     let mut facts = vec![("stream", one_line(line.rtms_stream_id.as_str()))];
     facts.extend(line.product.map(|product| ("product", product.to_string())));

@@ -35,8 +35,8 @@ Examples:
   The same with bodies from standard input, each as soon as it is there, until the meeting is over:
     rtms simulate --print-webhook | rtms webhook send - --to http://127.0.0.1:8080/webhook
 
-The bytes are signed as they stand in the file: a trailing newline belongs to them. On standard input a body ends with the
-line on which its JSON is complete, and that line's end does not belong to it; what is no JSON goes on to the end of the
+The bytes are signed as they stand in the file: a trailing newline belongs to them. On standard input a body ends with the \
+line on which its JSON is complete, and that line's end does not belong to it; what is no JSON goes on to the end of the \
 input and is taken as it stands.
 
 Exit codes: 0 all were signed, or answered with 2xx; 1 one was answered with anything else, or not at all; 2 wrong arguments.";

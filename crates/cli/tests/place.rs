@@ -89,7 +89,7 @@ async fn the_server_is_found_when_the_door_speaks_tls_and_after_a_predecessor_wa
     for scheme in ["http", "https"] {
         let asked = finish(rtms(&["streams", "--server", &format!("{scheme}://{}", server.address)])).await;
         let (code, words) = match scheme {
-            "http" => (1, ["with TLS?", "first log line", "--data-dir"]),
+            "http" => (1, ["with TLS?", "log line `listening`", "--data-dir"]),
             _ => (2, ["does not speak TLS", "as in http://", "--server"]),
         };
         assert!(asked.code == Some(code) && words.iter().all(|word| asked.stderr.contains(word)), "{asked:?}");
@@ -136,7 +136,7 @@ async fn the_webhook_address_is_not_taken_for_the_api() {
 
     let asked = finish(rtms(&["streams", "--server", &format!("http://{}", server.address)])).await;
 
-    let words = ["answered 404", "the API is not served there", "first log line"];
+    let words = ["answered 404", "the API is not served there", "log line `listening`"];
     assert!(asked.code == Some(1) && words.iter().all(|word| asked.stderr.contains(word)), "{asked:?}");
     assert_eq!(server.end_by("TERM").await, Some(0));
 }

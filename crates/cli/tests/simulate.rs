@@ -436,6 +436,8 @@ async fn the_help_of_every_command_has_an_example() {
         assert_eq!(shown.code, Some(0), "{command:?}");
         assert!(shown.stdout.contains("Example"), "{command:?} has no example:\n{}", shown.stdout);
         assert!(shown.stdout.contains("rtms "), "{command:?}");
+        let wide = shown.stdout.lines().find(|line| line.chars().count() > 100);
+        assert_eq!(wide, None, "{command:?} has a line of more than 100 columns");
     }
     // No command is forgotten above.
     let help = finish(rtms(&["--help"])).await.stdout;

@@ -24,7 +24,7 @@ use crate::{
 };
 
 pub(super) const EXAMPLES: &str = "\
-A stream that failed, such as one whose signature Zoom refused, is joined again. Zoom waits about a minute after the start
+A stream that failed, such as one whose signature Zoom refused, is joined again. Zoom waits about a minute after the start \
 webhook, or after a connection is lost; later it is not tried, and the answer tells so. The wish is kept over a restart.
 
 Examples:
