@@ -15,6 +15,7 @@ mod documents;
 mod floors;
 mod openings;
 mod plain_logs;
+mod pytest;
 mod report;
 mod sdk;
 mod setup;
@@ -33,7 +34,9 @@ const HELP: &str = "\
 cargo xtask <recipe>
 
   check   format, lints, documentation, the floors of the crates, the paths and items that documents name
-  test    all of check, every test, and Zoom's SDK as a judge of the simulator; installs or names what it needs
+  test    all of check, every test, Zoom's SDK as a judge of the simulator, and the pytest of docs/simulator.md; installs or names
+          what it needs
+  pytest  the pytest of docs/simulator.md, alone
   sdk     Zoom's SDK as a judge of the simulator, alone
   sim     our client against random trouble: cargo xtask sim --seeds 100000 --from 30000
   bench   every benchmark; what follows is passed on: cargo xtask bench decode
@@ -48,6 +51,7 @@ fn main() -> anyhow::Result<ExitCode> {
     let steps = match recipe.as_str() {
         "check" => check::run,
         "test" => test::run,
+        "pytest" => pytest::run,
         "sdk" => sdk::run,
         "deny" => deny::run,
         "bench" => return bench::run(&Workspace::find()?, &rest),

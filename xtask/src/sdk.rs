@@ -20,10 +20,10 @@ use crate::{
 const NAME: &str = "zoom sdk judge";
 
 /// Builds the program and no more.
-const BUILD: &[&str] = &["build", "--workspace", "--all-features", "--bins"];
+pub(crate) const BUILD: &[&str] = &["build", "--workspace", "--all-features", "--bins"];
 
 /// The same, next to the tests. Their features are in it too, so nothing is built anew right after the tests.
-const BUILD_AFTER_TESTS: &[&str] = &["build", "--workspace", "--all-features", "--bins", "--tests"];
+pub(crate) const BUILD_AFTER_TESTS: &[&str] = &["build", "--workspace", "--all-features", "--bins", "--tests"];
 
 /// Adds the judge's row.
 pub(crate) fn run(workspace: &Workspace, table: &mut Table) {
@@ -47,7 +47,7 @@ fn judge(workspace: &Workspace, python: &Path, build: &[&str], begun: Instant) -
     if let Err(why) = step::run(workspace.cargo().args(build)) {
         return step::single(NAME, begun, Err(why));
     }
-    let program = workspace.target.join("debug").join(format!("rtms{}", std::env::consts::EXE_SUFFIX));
+    let program = program(workspace);
     let work = workspace.scratch().join("zoom-sdk");
     let verdicts = work.join("verdicts.json");
     if let Err(error) = fs::create_dir_all(&work).and_then(|()| remove(&verdicts)) {
@@ -67,6 +67,11 @@ fn judge(workspace: &Workspace, python: &Path, build: &[&str], begun: Instant) -
         }
         Err(error) => step::single(NAME, begun, Err(format!("{error:#}"))),
     }
+}
+
+/// The program that a build leaves.
+pub(crate) fn program(workspace: &Workspace) -> PathBuf {
+    workspace.target.join("debug").join(format!("rtms{}", std::env::consts::EXE_SUFFIX))
 }
 
 fn remove(path: &Path) -> std::io::Result<()> {

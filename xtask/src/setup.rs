@@ -13,9 +13,6 @@ use crate::{
     workspace::Workspace,
 };
 
-/// What Zoom's SDK is installed from; the version stands there.
-const SDK_REQUIREMENTS: &str = "conformance/zoom_sdk/requirements.txt";
-
 /// A program that tests run. Without it they say that they did not run.
 pub(crate) struct Tool {
     pub(crate) name: &'static str,
@@ -49,20 +46,57 @@ impl Tool {
     }
 }
 
+/// An environment of Python packages.
+struct Environment {
+    /// Its folder, below the scratch folder.
+    folder: &'static str,
+    /// The packages, with their versions.
+    requirements: &'static str,
+    /// A module that is there when they are.
+    module: &'static str,
+    /// What to say where they cannot be installed.
+    hint: &'static str,
+}
+
+/// Zoom's SDK.
+const SDK: Environment = Environment {
+    folder: "venv",
+    requirements: "conformance/zoom_sdk/requirements.txt",
+    module: "rtms",
+    hint: "it is published for Linux x86-64 and macOS arm64 only",
+};
+
+/// What the pytest of the documents needs.
+const PYTEST: Environment = Environment {
+    folder: "venv-pytest",
+    requirements: "conformance/pytest/requirements.txt",
+    module: "pytest",
+    hint: "PyPI has to be reachable",
+};
+
 /// A Python that has Zoom's SDK.
 pub(crate) fn sdk_python(workspace: &Workspace) -> Result<PathBuf, Missing> {
-    let requirements = workspace.root.join(SDK_REQUIREMENTS);
+    python(workspace, &SDK)
+}
+
+/// A Python that has pytest.
+pub(crate) fn pytest_python(workspace: &Workspace) -> Result<PathBuf, Missing> {
+    python(workspace, &PYTEST)
+}
+
+fn python(workspace: &Workspace, environment: &Environment) -> Result<PathBuf, Missing> {
+    let requirements = workspace.root.join(environment.requirements);
     let wanted = fs::read_to_string(&requirements)
-        .map_err(|error| Missing(format!("{SDK_REQUIREMENTS} cannot be read: {error}")))?;
-    let folder = workspace.scratch().join("venv");
+        .map_err(|error| Missing(format!("{} cannot be read: {error}", environment.requirements)))?;
+    let folder = workspace.scratch().join(environment.folder);
     let python = folder.join("bin/python");
     let marker = folder.join("installed-requirements.txt");
     let installed = fs::read_to_string(&marker).is_ok_and(|text| text == wanted);
-    if installed && quiet(Command::new(&python).args(["-c", "import rtms"])) {
+    if installed && quiet(Command::new(&python).args(["-c", &format!("import {}", environment.module)])) {
         return Ok(python);
     }
 
-    eprintln!("installing {} into {}", wanted.trim(), folder.display());
+    eprintln!("installing {} into {}", wanted.trim().replace('\n', ", "), folder.display());
     let system = program(workspace, "python3", "python3")?;
     if !make_environment(&system, &folder) {
         debian_package(workspace, "python3-venv").map_err(|Missing(why)| {
@@ -74,8 +108,7 @@ pub(crate) fn sdk_python(workspace: &Workspace) -> Result<PathBuf, Missing> {
     }
     let mut pip = Command::new(&python);
     pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"]).arg(&requirements);
-    step::run(&mut pip)
-        .map_err(|why| Missing(format!("{why}; it is published for Linux x86-64 and macOS arm64 only")))?;
+    step::run(&mut pip).map_err(|why| Missing(format!("{why}; {}", environment.hint)))?;
     fs::write(&marker, wanted).map_err(|error| Missing(format!("{} cannot be written: {error}", marker.display())))?;
     Ok(python)
 }

@@ -1,5 +1,5 @@
-//! `cargo xtask test`: the one test command. Everything that `check` says, every test, random trouble in virtual time, and Zoom's
-//! SDK as a judge.
+//! `cargo xtask test`: the one test command. Everything that `check` says, every test, random trouble in virtual time, Zoom's SDK
+//! as a judge, and the pytest of the documents.
 //!
 //! Steps that wait and steps that compute run beside each other. Tools are installed while the tests are built. Lints,
 //! documentation and the simulation compute while tests and judge wait for sockets.
@@ -8,7 +8,7 @@ use std::{path::PathBuf, process::Command, thread};
 
 use crate::{
     binaries::{self, Programs},
-    check,
+    check, pytest,
     report::Report,
     sdk, setup, sim,
     step::{self, Missing},
@@ -21,6 +21,7 @@ struct Installed {
     rows: Vec<Row>,
     programs: Programs,
     sdk: Result<PathBuf, Missing>,
+    pytest: Result<PathBuf, Missing>,
 }
 
 /// Adds a row for every step.
@@ -34,7 +35,7 @@ pub(crate) fn run(workspace: &Workspace, table: &mut Table) {
         table.add(built);
         (binaries.unwrap_or_default(), installing.join())
     });
-    let Installed { rows, programs, sdk } = match installed {
+    let Installed { rows, programs, sdk, pytest } = match installed {
         Ok(installed) => installed,
         Err(panic) => std::panic::resume_unwind(panic),
     };
@@ -49,6 +50,7 @@ pub(crate) fn run(workspace: &Workspace, table: &mut Table) {
         });
         table.add(binaries::run("tests", binaries, &programs));
         table.add(sdk::after_tests(workspace, sdk));
+        table.add(pytest::after_tests(workspace, pytest));
         match computing.join() {
             Ok(rows) => rows.into_iter().for_each(|row| table.add(row)),
             Err(panic) => std::panic::resume_unwind(panic),
@@ -72,7 +74,7 @@ fn install(workspace: &Workspace) -> Installed {
         });
         programs.push((tool.variable, program.ok()));
     }
-    Installed { rows, programs, sdk: setup::sdk_python(workspace) }
+    Installed { rows, programs, sdk: setup::sdk_python(workspace), pytest: setup::pytest_python(workspace) }
 }
 
 /// The examples in the documentation. Cargo builds them itself, so they are no binaries of the list.

@@ -8,6 +8,7 @@ mod meeting;
 mod replay;
 mod report;
 mod scenario;
+mod serve;
 mod servers;
 mod version_two;
 mod webhooks;
@@ -23,7 +24,7 @@ use std::{
 use anyhow::Context;
 use clap::{ArgGroup, Args, error::ErrorKind};
 use rtms_sim::{config::Timing, fault::Temper, webhook::WebhookPost};
-use rtms_sim_server::{Simulator, SimulatorConfig, load::LoadConfig, replay::ReplayConfig};
+use rtms_sim_server::{Simulator, SimulatorConfig, load::LoadConfig, replay::ReplayConfig, service::ServiceConfig};
 use rtms_wire::{Uri, codes::stop_reason::StopReason};
 use tokio::sync::mpsc;
 
@@ -34,6 +35,7 @@ use load::LoadArgs;
 use meeting::MeetingArgs;
 use replay::ReplayArgs;
 use scenario::ScenarioArgs;
+use serve::ServeArgs;
 use servers::ServerArgs;
 use version_two::VersionTwoArgs;
 use webhooks::WebhookArgs;
@@ -88,6 +90,12 @@ Examples:
     rtms simulate --webhook http://127.0.0.1:8080/webhook --event-code both --extra-fields \\
       --stray-binary
 
+  Stay as a service for tests: meetings on request, several at once, and Zoom's OAuth and REST calls. The first line on standard
+  output has the addresses; docs/simulator.md has every request and a pytest:
+    rtms simulate --serve --control 127.0.0.1:9000
+    curl -s http://127.0.0.1:9000/v1/meetings -d '{"duration": "10s", "webhook": "http://127.0.0.1:8080/webhook"}'
+    curl -s 'http://127.0.0.1:9000/v1/meetings/1/finished?timeout=30s'
+
   Play back what a gateway captured with `rtms serve --capture`, ten times as fast:
     rtms simulate --replay captures/7f3a.jsonl --webhook http://127.0.0.1:8080/webhook --speed 10
 
@@ -120,21 +128,21 @@ const STOP_WITHIN: Duration = Duration::from_secs(15);
 /// Play Zoom: one meeting with people who speak, share and chat, over real sockets.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
-#[command(group = ArgGroup::new("announce").required(true).args(["webhook", "print_webhook", "event_websocket", "list"]))]
+#[command(group = ArgGroup::new("announce").required(true).multiple(true).args(["webhook", "print_webhook", "event_websocket", "list", "serve"]))]
 pub(crate) struct SimulateArgs {
     /// Post the webhooks to this URL (http or https), signed as Zoom signs them
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", conflicts_with_all = ["print_webhook", "event_websocket", "list"])]
     webhook: Option<Uri>,
     /// Trust the certificate authorities in this PEM file for --webhook, beside the system's
     #[arg(long, value_name = "FILE", requires = "webhook")]
     ca: Vec<PathBuf>,
     /// Print the start webhook's body as one JSON line on standard output, one for each meeting, and post nothing. With --scenario,
     /// later webhooks of starts and interruptions follow, a line each, at their time
-    #[arg(long, visible_alias = "print-webhooks")]
+    #[arg(long, visible_alias = "print-webhooks", conflicts_with_all = ["event_websocket", "list", "serve"])]
     print_webhook: bool,
     /// Push the events on an event WebSocket, as to an app that subscribed so, and print the settings of an app for `rtms
     /// serve` on standard output. Waits until somebody has connected
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["list", "serve"])]
     event_websocket: bool,
     /// Play this many meetings at once, each with its own seed, ids, path and webhooks
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=10_000))]
@@ -151,6 +159,8 @@ pub(crate) struct SimulateArgs {
     sent: Option<PathBuf>,
     #[command(flatten)]
     meeting: MeetingArgs,
+    #[command(flatten)]
+    serve: ServeArgs,
     #[command(flatten)]
     scenario: ScenarioArgs,
     #[command(flatten)]
@@ -187,6 +197,9 @@ pub(crate) async fn run(args: SimulateArgs, command: clap::Command) -> anyhow::R
     if args.replay.is_asked() {
         let print = args.print_webhook;
         return replay::run(replay_config(args)?, print, signals).await;
+    }
+    if args.serve.serve {
+        return serve::run(service_config(args)?, signals).await;
     }
     let record = args.sent.as_ref().map(create_record).transpose()?;
     let (print, push) = (args.print_webhook, args.event_websocket);
@@ -281,6 +294,7 @@ impl SimulateArgs {
             ("--speed", self.replay.speed.is_some(), "--replay FILE", self.replay.is_asked()),
             ("--streams", self.load.streams.is_some(), "--load", self.load.load),
             ("--rate", self.load.rate.is_some(), "--load", self.load.load),
+            ("--control", self.serve.control.is_some(), "--serve", self.serve.serve),
             ("--report", self.grade.report.is_some(), "--grade", self.grade.grade),
         ];
         let mut wrong = |kind, why: String| {
@@ -338,6 +352,11 @@ fn replay_config(args: SimulateArgs) -> anyhow::Result<ReplayConfig> {
         speed: args.replay.speed.unwrap_or(as_it_was.speed),
         ..as_it_was
     })
+}
+
+fn service_config(mut args: SimulateArgs) -> anyhow::Result<ServiceConfig> {
+    let serve = std::mem::take(&mut args.serve);
+    Ok(serve.config(config(args)?.0))
 }
 
 fn config(args: SimulateArgs) -> anyhow::Result<(SimulatorConfig, Option<Judge>)> {

@@ -6,7 +6,7 @@ mod common;
 
 use std::{fs, path::Path, process::Stdio};
 
-use common::{Finished, PATIENCE, Serving, finish, get, rtms, until};
+use common::{Finished, PATIENCE, Serving, exchange, finish, get, rtms, until};
 use rtms_wire::{secret::SecretToken, signature::webhook_signature};
 use serde_json::Value;
 use tokio::{
@@ -27,6 +27,54 @@ async fn the_printed_webhook_is_one_json_line_and_nothing_else() {
     assert_eq!(played.code, Some(1), "nobody joined");
     assert!(played.stderr.contains("nobody joined"), "{played:?}");
     assert!(played.stderr.contains("sent: no webhooks (one was printed), "), "{played:?}");
+}
+
+#[tokio::test]
+async fn a_service_prints_its_addresses_plays_meetings_on_request_and_ends_them_when_it_is_stopped() {
+    let mut simulator = rtms(&["simulate", "--serve", "--duration", "1m"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(simulator.stdout.take().unwrap()).lines();
+    let line = timeout(PATIENCE, lines.next_line()).await.unwrap().unwrap().unwrap();
+    let addresses: Value = serde_json::from_str(&line).unwrap();
+    let control = addresses["control"].as_str().unwrap();
+    assert_eq!(addresses["oauth"], format!("{control}/oauth/token"));
+    assert_eq!(addresses["api"], format!("{control}/v2"));
+
+    let address = control.strip_prefix("http://").unwrap().parse().unwrap();
+    let body = r#"{"webhook":null}"#;
+    let head = "POST /v1/meetings HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length";
+    let (status, made) = exchange(address, format!("{head}: {}\r\n\r\n{body}", body.len()).into_bytes()).await;
+    assert!(status == 201 && made.contains("meeting.rtms_started"), "{made}");
+    assert_eq!(get(address, "/healthz").await.0, 200);
+
+    let process = simulator.id().unwrap().to_string();
+    assert!(Command::new("kill").args(["-s", "TERM", &process]).status().await.unwrap().success());
+    let ended = timeout(PATIENCE, simulator.wait()).await.unwrap().unwrap();
+    assert_eq!(ended.code(), Some(0));
+}
+
+#[tokio::test]
+async fn options_that_a_service_cannot_have_are_refused_by_name() {
+    for (arguments, part) in [
+        (&["--serve", "--print-webhook"][..], "--print-webhook"),
+        (&["--serve", "--load"], "--load"),
+        (&["--serve", "--scenario", "failover"], "--scenario"),
+        (&["--serve", "--grade"], "--grade"),
+        (&["--print-webhook", "--control", "127.0.0.1:0"], "--serve"),
+    ] {
+        let refused = finish(rtms(&[&["simulate"], arguments].concat())).await;
+        assert_eq!(refused.code, Some(2), "{arguments:?}: {refused:?}");
+        assert!(refused.stderr.contains(part), "{arguments:?}: {refused:?}");
+    }
+}
+
+#[test]
+fn the_pytest_of_the_documents_is_the_one_that_runs() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let document = fs::read_to_string(root.join("docs/simulator.md")).unwrap();
+    for file in ["conftest.py", "bot.py", "test_bot.py"] {
+        let code = fs::read_to_string(root.join("conformance/pytest").join(file)).unwrap();
+        assert!(document.contains(&format!("```python\n{code}```\n")), "docs/simulator.md has another {file}");
+    }
 }
 
 #[tokio::test]

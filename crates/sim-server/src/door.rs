@@ -1,10 +1,11 @@
 //! Where clients come in: the listeners of all servers, TLS, the upgrade, and the way to the stream that a path names.
 
 use std::{
+    collections::BTreeMap,
     fmt::Debug,
     net::{IpAddr, SocketAddr},
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -129,27 +130,71 @@ impl Door {
         self.listeners.into_iter().map(|(listener, _, serves)| (listener, serves))
     }
 
-    /// Accepts connections until what is returned is dropped. With one stream, paths name none.
+    /// Accepts connections until the last [`OpenDoor`] is dropped. `most_streams` is how many streams there may be at
+    /// once; paths name the stream unless `is_numbered` is false.
     pub(crate) fn open(
         self,
-        streams: Vec<mpsc::Sender<FromConnection>>,
         tls: Option<TlsAcceptor>,
         limits: &Limits,
-    ) -> Vec<AbortOnDrop> {
-        let connections = limits.connections.saturating_mul(streams.len()).min(Semaphore::MAX_PERMITS);
+        most_streams: usize,
+        is_numbered: bool,
+    ) -> Arc<OpenDoor> {
+        let connections = limits.connections.min(Semaphore::MAX_PERMITS);
         let routes = Arc::new(Routes {
-            streams,
+            streams: Mutex::default(),
+            is_numbered,
+            connections,
             tls,
             upgrade_within: limits.upgrade_within,
-            lobby: Slots::new(limits.without_upgrade.max(connections)),
+            lobby: Slots::new(limits.without_upgrade.max(connections.saturating_mul(most_streams))),
             is_full: AtomicBool::new(false),
-            room: Arc::new(Semaphore::new(connections)),
         });
         let listening = self.listeners.into_iter().map(|(listener, server, serves)| {
             let task = tokio::spawn(accept(listener, server, serves, Arc::clone(&routes)));
             AbortOnDrop(task.abort_handle())
         });
-        listening.collect()
+        Arc::new(OpenDoor { servers: self.servers, _listening: listening.collect(), routes })
+    }
+}
+
+/// A door that lets clients in. Dropping it closes it.
+#[derive(Debug)]
+pub(crate) struct OpenDoor {
+    pub(crate) servers: Vec<Server>,
+    routes: Arc<Routes>,
+    _listening: Vec<AbortOnDrop>,
+}
+
+impl OpenDoor {
+    /// Lets clients of this stream in, whose connections report to `events`, until the entry is dropped.
+    pub(crate) fn enter(self: &Arc<Self>, number: usize, events: mpsc::Sender<FromConnection>) -> DoorEntry {
+        let room = Arc::new(Semaphore::new(self.routes.connections));
+        self.routes.streams().insert(number, Route { events, room });
+        DoorEntry { door: Arc::clone(self), number }
+    }
+
+    /// The first server.
+    pub(crate) fn first(&self) -> &Server {
+        let Some(server) = self.servers.first() else { unreachable!("there is a server at least") };
+        server
+    }
+
+    /// What paths name this stream by; nothing if there is one stream only.
+    pub(crate) fn in_paths(&self, number: usize) -> Option<usize> {
+        self.routes.is_numbered.then_some(number)
+    }
+}
+
+/// The entry of one stream in the list of those whose clients are let in. Dropping it takes the stream off.
+#[derive(Debug)]
+pub(crate) struct DoorEntry {
+    door: Arc<OpenDoor>,
+    number: usize,
+}
+
+impl Drop for DoorEntry {
+    fn drop(&mut self) {
+        self.door.routes.streams().remove(&self.number);
     }
 }
 
@@ -161,17 +206,34 @@ fn in_url(address: IpAddr) -> String {
     }
 }
 
+/// The way to one stream.
+#[derive(Clone, Debug)]
+struct Route {
+    events: mpsc::Sender<FromConnection>,
+    /// What WebSockets the stream may have.
+    room: Arc<Semaphore>,
+}
+
 /// From a connection to the stream that it is for.
 struct Routes {
-    streams: Vec<mpsc::Sender<FromConnection>>,
+    /// By the number in their paths.
+    streams: Mutex<BTreeMap<usize, Route>>,
+    /// Whether paths name the stream.
+    is_numbered: bool,
+    /// The number of WebSockets that a stream may have.
+    connections: usize,
     tls: Option<TlsAcceptor>,
     upgrade_within: Duration,
     /// Where connections are until they have asked for a WebSocket.
     lobby: Slots,
     /// Whether it was full when the last connection came; logged when that begins.
     is_full: AtomicBool,
-    /// What WebSockets there may be.
-    room: Arc<Semaphore>,
+}
+
+impl Debug for Routes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Routes").field("streams", &self.streams().len()).finish_non_exhaustive()
+    }
 }
 
 async fn accept(listener: TcpListener, server: usize, serves: Serves, routes: Arc<Routes>) {
@@ -199,6 +261,11 @@ async fn accept(listener: TcpListener, server: usize, serves: Serves, routes: Ar
 }
 
 impl Routes {
+    fn streams(&self) -> MutexGuard<'_, BTreeMap<usize, Route>> {
+        // What is behind the lock is whole after every statement, so a panic elsewhere does not spoil it.
+        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     async fn receive(&self, stream: TcpStream, server: usize, serves: Serves, mut place: Slot) {
         // A failure costs latency only.
         let _ = stream.set_nodelay(true);
@@ -221,13 +288,13 @@ impl Routes {
             Ok(Err(error)) => return tracing::debug!(%error, "a connection was no WebSocket"),
             Err(_) => return tracing::debug!("a connection asked for no WebSocket in time"),
         };
-        let route = route(&request.path, serves, self.streams.len() > 1);
-        let Some((stream, endpoint)) = route.and_then(|(number, endpoint)| Some((self.streams.get(number)?, endpoint)))
-        else {
+        let route = route(&request.path, serves, self.is_numbered);
+        let route = route.and_then(|(number, endpoint)| Some((self.streams().get(&number)?.clone(), endpoint)));
+        let Some((Route { events: stream, room }, endpoint)) = route else {
             tracing::warn!(path = request.path, "somebody asked for a path that is not there");
             return send_away(io, 404).await;
         };
-        let Some(room) = self.room(place).await else { return send_away(io, 503).await };
+        let Some(room) = self.room(room, place).await else { return send_away(io, 503).await };
         let destination = Destination { endpoint, server };
         let (answer, answered) = oneshot::channel();
         // Either fails only when the stream is over and everything of it is gone.
@@ -252,15 +319,15 @@ impl Routes {
     }
 
     /// Waits for room for a WebSocket; none if there is none in time, or somebody else needs the place in the lobby.
-    async fn room(&self, mut place: Slot) -> Option<OwnedSemaphorePermit> {
-        if let Ok(room) = Arc::clone(&self.room).try_acquire_owned() {
+    async fn room(&self, room: Arc<Semaphore>, mut place: Slot) -> Option<OwnedSemaphorePermit> {
+        if let Ok(room) = Arc::clone(&room).try_acquire_owned() {
             return Some(room);
         }
-        tracing::warn!("all WebSockets that there may be are there; one more waits until another one ends");
+        tracing::warn!("all WebSockets that the stream may have are there; one more waits until another one ends");
         tokio::select! {
             biased;
             // The semaphore is never closed.
-            room = timeout(self.upgrade_within, Arc::clone(&self.room).acquire_owned()) => room.ok()?.ok(),
+            room = timeout(self.upgrade_within, room.acquire_owned()) => room.ok()?.ok(),
             () = place.evicted() => None,
         }
     }

@@ -16,7 +16,6 @@ use http_body_util::Full;
 use hyper::{Method, Request, Response, StatusCode, body::Incoming, header, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use rtms_sim::config::App;
-use rtms_wire::{base64, time::UnixMillis};
 use serde_json::{Value, json};
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -26,9 +25,11 @@ use tokio::{
 };
 use tokio_websockets::{CloseCode, Message, ServerBuilder};
 
-use crate::{abort_on_drop::AbortOnDrop, clock::Clock};
+use crate::{
+    abort_on_drop::AbortOnDrop,
+    oauth::{self, TOKEN_PATH, Tokens},
+};
 
-const TOKEN_PATH: &str = "/oauth/token";
 const EVENTS_PATH: &str = "/ws";
 
 /// How long a client may take for its upgrade, and for its answer to a close frame.
@@ -85,16 +86,14 @@ pub struct EventServer {
 
 #[derive(Debug)]
 struct Shared {
-    config: EventServerConfig,
-    clock: Clock,
+    subscription_id: String,
+    tokens: Tokens,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     counts: EventServerCounts,
-    /// Each token, and when it ends.
-    tokens: BTreeMap<String, UnixMillis>,
     current: Option<mpsc::UnboundedSender<Order>>,
     silent: bool,
 }
@@ -113,7 +112,9 @@ impl EventServer {
     /// # Errors
     /// When there is none.
     pub async fn start(config: EventServerConfig) -> io::Result<Self> {
-        let shared = Arc::new(Shared { config, clock: Clock::start(), state: Mutex::default() });
+        let EventServerConfig { app, subscription_id, token_life, account_id } = config;
+        let tokens = Tokens::new(app, account_id, token_life, Vec::new());
+        let shared = Arc::new(Shared { subscription_id, tokens, state: Mutex::default() });
         let (for_events, for_tokens) =
             (TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?, TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?);
         let (events, tokens) = (for_events.local_addr()?, for_tokens.local_addr()?);
@@ -156,12 +157,13 @@ impl EventServer {
 
     /// Ends all tokens given out so far, without a word to connections that stand.
     pub fn revoke(&self) {
-        self.shared.state().tokens.clear();
+        self.shared.tokens.revoke();
     }
 
     /// What was seen so far.
     pub fn counts(&self) -> EventServerCounts {
-        self.shared.state().counts
+        let Shared { tokens, .. } = &*self.shared;
+        EventServerCounts { tokens: tokens.given(), tokens_refused: tokens.refused(), ..self.shared.state().counts }
     }
 
     fn order(&self, order: Order) -> bool {
@@ -177,51 +179,25 @@ impl Shared {
 
     /// A token for whoever asks rightly.
     fn answer(&self, request: &Request<Incoming>) -> (StatusCode, Value) {
-        let app = &self.config.app;
-        let pair = [app.client_id.as_bytes(), b":", app.client_secret.expose()].concat();
-        let authorization = format!("Basic {}", base64::encode(&pair));
-        let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
         if request.method() != Method::POST || request.uri().path() != TOKEN_PATH {
             return (StatusCode::NOT_FOUND, json!({}));
         }
-        let query = query(request.uri().query());
-        let field = |name: &str| query.get(name).map(String::as_str);
-        let refusal = if header(header::AUTHORIZATION) != Some(&authorization) {
-            Some(json!({ "reason": "Invalid client_id or client_secret", "error": "invalid_client" }))
-        } else {
-            match (field("grant_type"), field("account_id")) {
-                (Some("client_credentials"), _) => None,
-                (Some("account_credentials"), Some(account)) if account == self.config.account_id => None,
-                _ => Some(json!({ "reason": "Bad Request", "error": "invalid_request" })),
-            }
-        };
-        let mut state = self.state();
-        if let Some(refusal) = refusal {
-            state.counts.tokens_refused += 1;
-            return (StatusCode::BAD_REQUEST, refusal);
-        }
-        state.counts.tokens += 1;
-        // Signs that mean something in a query, so that a client has to escape them.
-        let token = format!("sim+token/{}&==", state.counts.tokens);
-        let (now, life) = (self.clock.now(), self.config.token_life);
-        state.tokens.retain(|_, ends| *ends > now);
-        state.tokens.insert(token.clone(), now + life);
-        let seconds = life.as_secs() + u64::from(life.subsec_nanos() > 0);
-        (StatusCode::OK, json!({ "access_token": token, "token_type": "bearer", "expires_in": seconds }))
+        let authorization = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        self.tokens.grant(authorization, &query(request.uri().query()))
     }
 
     /// Whether a connection with this query may stand, and if not, why not.
     fn admit(&self, query: &BTreeMap<String, String>) -> Result<(), &'static str> {
-        if query.get("subscriptionId") != Some(&self.config.subscription_id) {
+        if query.get("subscriptionId") != Some(&self.subscription_id) {
             return Err("Invalid Subscription");
         }
-        let ends = query.get("access_token").and_then(|token| self.state().tokens.get(token).copied());
-        if ends.is_some_and(|ends| self.clock.now() < ends) { Ok(()) } else { Err("Invalid Token") }
+        let is_valid = query.get("access_token").is_some_and(|token| self.tokens.is_valid(token));
+        if is_valid { Ok(()) } else { Err("Invalid Token") }
     }
 }
 
 fn query(text: Option<&str>) -> BTreeMap<String, String> {
-    form_urlencoded::parse(text.unwrap_or_default().as_bytes()).into_owned().collect()
+    oauth::fields(text.unwrap_or_default().as_bytes()).collect()
 }
 
 async fn accept<F: Future<Output = ()> + Send + 'static>(

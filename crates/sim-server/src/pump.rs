@@ -14,26 +14,31 @@ use rtms_sim::{
     judge::StreamReport,
     scenario::{Scenario, Witness},
     sent::{Sent, What},
-    webhook::{WebhookAnswer, WebhookPost},
-    zoom::{ConnectionId, Ending, Input, Output, Zoom},
+    webhook::{Purpose, WebhookAnswer, WebhookPost},
+    zoom::{ConnectionId, Control, Ending, Input, NotNow, Output, Zoom},
 };
-use rtms_wire::{codes::stop_reason::StopReason, ids::StreamId, time::UnixMillis};
+use rtms_wire::{
+    codes::{status_code::StatusCode, stop_reason::StopReason},
+    ids::StreamId,
+    time::UnixMillis,
+};
 use serde::Serialize;
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{mpsc, oneshot, watch},
     task::{AbortHandle, JoinSet},
     time::Instant,
 };
 use tokio_websockets::Message;
 
 use crate::{
-    abort_on_drop::AbortOnDrop,
     clock::Clock,
     connection::{self, Outgoing},
+    door::DoorEntry,
     from_connection::FromConnection,
     limits::Limits,
     observed::{Observed, lock},
     post,
+    progress::{Progress, StreamProgress},
     socket::{Destination, UpgradedSocket},
     transport::Passage,
 };
@@ -51,6 +56,15 @@ struct Outbox {
     task: AbortHandle,
 }
 
+/// What the owner of a meeting asks.
+#[derive(Debug)]
+pub(crate) enum Order {
+    /// Ends the stream, and does not wait for retries of webhooks.
+    Stop(StopReason),
+    /// Anything that may not be possible; answered when it is done.
+    Control { control: Control, answer: oneshot::Sender<Result<(), NotNow>> },
+}
+
 /// Carries inputs to the machine and outputs away from it.
 pub(crate) struct Pump {
     pub(crate) zoom: Zoom,
@@ -65,8 +79,9 @@ pub(crate) struct Pump {
     pub(crate) unposted: Option<mpsc::UnboundedSender<WebhookPost>>,
     pub(crate) events_in: mpsc::Sender<FromConnection>,
     pub(crate) seen: Arc<Mutex<Observed>>,
+    pub(crate) progress: watch::Sender<Progress>,
     /// No connection is accepted any more when the last stream is over.
-    pub(crate) _door: Arc<Vec<AbortOnDrop>>,
+    pub(crate) _entry: DoorEntry,
     pub(crate) clients: Clients,
 }
 
@@ -93,14 +108,9 @@ pub(crate) struct Clients {
 impl Pump {
     pub(crate) async fn run(
         mut self,
-        first_posts: Vec<WebhookPost>,
         mut events: mpsc::Receiver<FromConnection>,
-        mut stopped: mpsc::Receiver<StopReason>,
-        finish: watch::Sender<bool>,
+        mut orders: mpsc::Receiver<Order>,
     ) {
-        for post in first_posts {
-            self.post(post);
-        }
         let mut stay_until = None;
         loop {
             self.carry_out().await;
@@ -115,12 +125,16 @@ impl Pump {
             let deadline = deadline.map(|at| self.clock.instant(at));
             let input = tokio::select! {
                 biased;
-                Some(reason) = stopped.recv() => {
-                    if let Some(played) = self.played.as_mut().filter(|_| self.zoom.over().is_none()) {
-                        played.witness.cut_short();
+                Some(order) = orders.recv() => match order {
+                    Order::Stop(reason) => {
+                        self.cut_short();
+                        Input::Stop { reason }
                     }
-                    Input::Stop { reason }
-                }
+                    Order::Control { control, answer } => {
+                        self.control(control, answer).await;
+                        continue;
+                    }
+                },
                 Some(event) = events.recv() => match self.arrived(event) {
                     Some(input) => input,
                     None => continue,
@@ -138,7 +152,25 @@ impl Pump {
         {
             tracing::warn!(%error, "the record of what was sent could not be finished");
         }
-        finish.send_replace(true);
+        self.progress.send_modify(|progress| progress.is_finished = true);
+    }
+
+    /// Does what is asked, and answers when everybody can see that it is done.
+    async fn control(&mut self, control: Control, answer: oneshot::Sender<Result<(), NotNow>>) {
+        if matches!(control, Control::Stop { .. } | Control::EndMeeting) {
+            self.cut_short();
+        }
+        let done = self.zoom.control(control, self.clock.now());
+        self.carry_out().await;
+        // It fails only when nobody waits for the answer any more.
+        let _ = answer.send(done);
+    }
+
+    /// What the scenario expects of a stream does not hold if somebody ends it.
+    fn cut_short(&mut self) {
+        if let Some(played) = self.played.as_mut().filter(|_| self.zoom.over().is_none()) {
+            played.witness.cut_short();
+        }
     }
 
     fn report(&self) -> StreamReport {
@@ -215,9 +247,11 @@ impl Pump {
         }
     }
 
-    async fn carry_out(&mut self) {
+    /// Does what the machine wants done.
+    pub(crate) async fn carry_out(&mut self) {
         // What is said now was said by a server that goes on, or before it hung.
         self.set_passages(false);
+        self.see_streams();
         while let Some(output) = self.zoom.poll_output() {
             match output {
                 Output::Send { connection, text } => self.send(connection, Message::text(text)),
@@ -238,6 +272,7 @@ impl Pump {
                     }
                 }
                 Output::Webhook(post) => {
+                    self.see_webhook(&post);
                     if let (None, Some(unposted)) = (&self.target, &self.unposted) {
                         // It fails only when nobody cares any more.
                         let _ = unposted.send(post.clone());
@@ -247,8 +282,10 @@ impl Pump {
             }
         }
         self.set_passages(true);
+        let mut joins = 0;
         let mut seen = lock(&self.seen);
         while let Some(sent) = self.zoom.poll_sent() {
+            joins += u64::from(matches!(sent.what, What::SignalingHandshake { status: StatusCode::Ok }));
             // What is only printed was not sent.
             if self.target.is_some() || !matches!(sent.what, What::Webhook { .. }) {
                 seen.counts.count(&sent.what);
@@ -273,6 +310,43 @@ impl Pump {
         }
         if self.target.is_some() && seen.deliveries.changes() != self.zoom.deliveries().changes() {
             seen.deliveries = self.zoom.deliveries().clone();
+        }
+        drop(seen);
+        let (stage, over, is_over) = (self.zoom.stage(), self.zoom.over(), self.zoom.is_stream_finished());
+        let is_meeting_over = self.zoom.is_meeting_over();
+        let was_over = self.progress.borrow().streams.last().is_none_or(|stream| stream.is_over);
+        if is_over && !was_over {
+            // Whoever waits for this moment wants to know the verdict.
+            lock(&self.seen).report = Some(self.report());
+        }
+        self.progress.send_if_modified(|progress| {
+            let mut is_new = std::mem::replace(&mut progress.is_meeting_over, is_meeting_over) != is_meeting_over;
+            if let Some(stream) = progress.streams.last_mut() {
+                is_new |= stream.update(stage, over, is_over, joins);
+            }
+            is_new
+        });
+    }
+
+    /// Notes that a stream has started.
+    fn see_streams(&self) {
+        let started = self.zoom.streams();
+        self.progress.send_if_modified(|progress| {
+            let is_new = (progress.streams.len() as u64) < started;
+            if is_new {
+                progress.streams.push(StreamProgress::new(self.zoom.stream().clone(), self.clock.now()));
+            }
+            is_new
+        });
+    }
+
+    /// Keeps the first start webhook of a stream.
+    fn see_webhook(&self, post: &WebhookPost) {
+        if post.purpose == Purpose::Event && post.event.ends_with("rtms_started") {
+            self.progress.send_if_modified(|progress| {
+                let unannounced = progress.streams.last_mut().filter(|stream| stream.start_webhook.is_none());
+                unannounced.map(|stream| stream.start_webhook = Some(post.clone())).is_some()
+            });
         }
     }
 

@@ -33,7 +33,7 @@ use tokio_websockets::Message;
 use crate::{
     abort_on_drop::AbortOnDrop,
     clock::Clock,
-    door::{Addresses, Door},
+    door::{Addresses, Door, DoorEntry},
     from_connection::FromConnection,
     limits::Limits,
     post,
@@ -234,7 +234,8 @@ impl Replaying {
         let (signaling_url, media_url) = (server.signaling_url(None), server.media_url(None));
         let limits = Limits::default();
         let (events_in, events) = mpsc::channel(1_024);
-        let opened = door.open(vec![events_in.clone()], tls.map(|tls| tls.acceptor), &limits);
+        let door = door.open(tls.map(|tls| tls.acceptor), &limits, 1, false);
+        let entry = door.enter(0, events_in.clone());
 
         let clock = Clock::start();
         let replay = Replay::new(contents.clone(), config.app, &media_url, clock.now());
@@ -258,7 +259,7 @@ impl Replaying {
             last_endpoint: None,
             at_ms: 0,
             progress,
-            _door: opened,
+            _entry: entry,
         };
         let task = tokio::spawn(conductor.run(start, stopped));
         let abort = AbortOnDrop(task.abort_handle());
@@ -336,7 +337,7 @@ struct Conductor {
     last_endpoint: Option<Endpoint>,
     at_ms: u64,
     progress: watch::Sender<u64>,
-    _door: Vec<AbortOnDrop>,
+    _entry: DoorEntry,
 }
 
 impl Conductor {

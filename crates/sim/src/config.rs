@@ -44,6 +44,11 @@ pub struct ZoomConfig {
     pub webhooks: WebhookOptions,
     /// Whether anybody gets the webhooks, so that the client can know what only they report.
     pub webhooks_are_posted: bool,
+    /// Whether a stream starts with the meeting. Without it, the first one starts by
+    /// [`Control::Start`](crate::zoom::Control::Start).
+    pub starts_with_stream: bool,
+    /// Whether the meeting goes on when its stream has ended, so that another stream can be started while it lasts.
+    pub outlives_streams: bool,
     /// Distinguishes this run from another one with the same seed that starts in the same millisecond, as two programs
     /// on one machine may: the ids follow from it too, and nothing else does. Without it, virtual time gives the same
     /// bytes.
@@ -73,6 +78,8 @@ impl Default for ZoomConfig {
             timing: Timing::default(),
             webhooks: WebhookOptions::default(),
             webhooks_are_posted: true,
+            starts_with_stream: true,
+            outlives_streams: false,
             run: 0,
         }
     }

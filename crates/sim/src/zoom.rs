@@ -8,10 +8,11 @@
 //! `stream_media.rs`, `stream_webhooks.rs`, `faults.rs` for what goes wrong, and `notes.rs` for what was sent and found.
 //! A part knows no other, but that media and notes look at the connections. What takes several parts is a method of
 //! `Zoom`: `requests.rs` and `handshakes.rs` for what clients ask, `time.rs` for what is due, `trouble.rs` for
-//! incidents, `endings.rs` for losses and the end, `sending.rs` and `posting.rs` for the ways out, `watch.rs` for what
+//! incidents, `controls.rs` for streams that are started, paused and stopped on request, `endings.rs` for losses and the end, `sending.rs` and `posting.rs` for the ways out, `watch.rs` for what
 //! only several parts together show of a client.
 
 mod connections;
+mod controls;
 mod endings;
 mod faults;
 mod handshakes;
@@ -32,6 +33,7 @@ mod version_2;
 mod watch;
 
 pub use self::{
+    controls::{Control, NotNow, StreamStage},
     input::Input,
     machine::Zoom,
     output::{Admission, Output},

@@ -13,7 +13,7 @@ use crate::logging::note;
 #[command(next_help_heading = "Scenarios")]
 pub(crate) struct ScenarioArgs {
     /// List the scenarios, each with what happens and what a client should do, and play nothing
-    #[arg(long)]
+    #[arg(long, conflicts_with = "serve")]
     pub(super) list: bool,
     /// Play this scenario: a name that --list has, or a TOML file with one. What it expects is checked at the end
     #[arg(long, value_name = "NAME|FILE", conflicts_with_all = [

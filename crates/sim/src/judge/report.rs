@@ -185,7 +185,6 @@ impl StreamReport {
     /// Returns the report on what is known of a stream.
     pub(crate) fn new(evidence: Evidence<'_>) -> Self {
         let Evidence { stream, product, start, stop_reason, tally, findings, deliveries } = evidence;
-        let since_start = |at: UnixMillis| millis(at.since(start));
         let judged: Vec<_> = findings.iter().map(|finding| Judged::new(finding, start)).collect();
         let mut report = Self {
             stream: stream.as_str().to_owned(),
@@ -197,10 +196,7 @@ impl StreamReport {
             summary: Summary {
                 refused: tally.refused,
                 keep_alives: tally.keep_alives,
-                webhooks: deliveries
-                    .iter()
-                    .map(|delivery| WebhookLine::new(delivery, since_start(delivery.at)))
-                    .collect(),
+                webhooks: deliveries.iter().map(|delivery| WebhookLine::new(delivery, start)).collect(),
                 sent: tally.counts,
                 missed: tally.missed,
             },
@@ -241,9 +237,10 @@ impl StreamReport {
 }
 
 impl WebhookLine {
-    fn new(delivery: &Delivery, at_ms: u64) -> Self {
+    /// The line of an attempt at posting a webhook of a stream that started at `start`.
+    pub fn new(delivery: &Delivery, start: UnixMillis) -> Self {
         Self {
-            at_ms,
+            at_ms: millis(delivery.at.since(start)),
             event: delivery.event.clone(),
             attempt: delivery.attempt,
             answer: delivery.outcome.to_string(),
@@ -253,7 +250,8 @@ impl WebhookLine {
 }
 
 impl Judged {
-    fn new(finding: &Finding, start: UnixMillis) -> Self {
+    /// Judges a finding in a stream that started at `start`.
+    pub fn new(finding: &Finding, start: UnixMillis) -> Self {
         Self {
             at_ms: millis(finding.at.since(start)),
             connection: finding.connection.map(|connection| connection.0),

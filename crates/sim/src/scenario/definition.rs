@@ -102,6 +102,21 @@ pub struct TimingOverrides {
     pub farewell: Option<Duration>,
 }
 
+impl TimingOverrides {
+    /// Returns the usual times, but for those that are overridden.
+    pub fn over(&self, usual: Timing) -> Timing {
+        let Self { join_within, keep_alive, signaling_window, media_window, farewell } = *self;
+        Timing {
+            join_within: join_within.unwrap_or(usual.join_within),
+            keep_alive: keep_alive.unwrap_or(usual.keep_alive),
+            signaling_window: signaling_window.unwrap_or(usual.signaling_window),
+            media_window: media_window.unwrap_or(usual.media_window),
+            farewell: farewell.unwrap_or(usual.farewell),
+            ..usual
+        }
+    }
+}
+
 /// How long things take on the way, one way.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -291,16 +306,7 @@ impl Scenario {
 
     /// How long Zoom waits.
     pub fn timing(&self) -> Timing {
-        let usual = Timing::default();
-        let TimingOverrides { join_within, keep_alive, signaling_window, media_window, farewell } = self.timing;
-        Timing {
-            join_within: join_within.unwrap_or(usual.join_within),
-            keep_alive: keep_alive.unwrap_or(usual.keep_alive),
-            signaling_window: signaling_window.unwrap_or(usual.signaling_window),
-            media_window: media_window.unwrap_or(usual.media_window),
-            farewell: farewell.unwrap_or(usual.farewell),
-            ..usual
-        }
+        self.timing.over(Timing::default())
     }
 
     /// How webhooks are posted.

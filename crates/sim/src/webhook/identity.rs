@@ -25,9 +25,18 @@ impl Identity {
         [&self.meeting_number, &self.session_key, &self.account_id, &self.operator_id]
     }
 
-    /// The same meeting, and another stream of it that starts now.
-    pub(crate) fn with_another_stream(&self, ids: &Seed, now: UnixMillis) -> Self {
-        Self { stream: StreamId::new(ids.fork("another stream", now.0).hex(32)), ..self.clone() }
+    /// The same meeting, and another stream of it that starts now; `number` counts them.
+    pub(crate) fn with_another_stream(&self, ids: &Seed, number: u64, now: UnixMillis) -> Self {
+        let mut chance = ids.fork("another stream", now.0).fork("number", number);
+        Self { stream: StreamId::new(chance.hex(32)), ..self.clone() }
+    }
+
+    /// The number of the meeting or webinar; nothing for a product that has none.
+    pub(crate) fn meeting_number(&self, product: Product) -> Option<&str> {
+        match product {
+            Product::Meeting | Product::Webinar => Some(&self.meeting_number),
+            Product::Session | Product::ContactCenter | Product::Phone => None,
+        }
     }
 
     pub(crate) fn new(product: Product, ids: &Seed, start: UnixMillis) -> Self {

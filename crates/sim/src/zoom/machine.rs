@@ -46,6 +46,10 @@ pub struct Zoom {
     pub(super) phase: Phase,
     /// Since when no more media is sent, and why.
     pub(super) over: Option<(UnixMillis, StopReason)>,
+    /// The number of streams that the meeting has had, the present one among them.
+    pub(super) streams: u64,
+    /// Whether the meeting itself is over, and no stream can start any more.
+    pub(super) is_meeting_over: bool,
 
     pub(super) connections: Connections,
     pub(super) signaling: StreamSignaling,
@@ -57,8 +61,8 @@ pub struct Zoom {
 }
 
 impl Zoom {
-    /// Starts the stream: the meeting's clock runs from `now`, and the first outputs are the start webhook and, before
-    /// it, the validation and the probes that were asked for.
+    /// Starts the meeting: its clock runs from `now`. The first outputs are the validation and the probes that were
+    /// asked for, and then the start webhook, unless the config has the meeting begin without a stream.
     pub fn new(config: ZoomConfig, now: UnixMillis) -> Self {
         let meeting = Arc::new(Meeting::plan(&config.meeting));
         let ids = config.ids();
@@ -75,8 +79,10 @@ impl Zoom {
             start: now,
             expected: Self::expected(&config, &identity),
             identity,
-            phase: Phase::Announced,
+            phase: Phase::Ended,
             over: None,
+            streams: 0,
+            is_meeting_over: false,
             connections: Connections::default(),
             signaling: StreamSignaling::new(&ids, config.temper.more_sessions + 1, now),
             media: StreamMedia::new(studio, config.timing.backlog),
@@ -86,7 +92,11 @@ impl Zoom {
             outputs: VecDeque::new(),
             config,
         };
-        zoom.announce_start(now);
+        if zoom.config.starts_with_stream {
+            zoom.start_stream(now);
+        } else {
+            zoom.pass_webhooks(now);
+        }
         zoom
     }
 
@@ -153,7 +163,8 @@ impl Zoom {
         self.notes.poll_sent()
     }
 
-    /// Returns when [`Input::Time`] is due if nothing else happens; none when the stream is over.
+    /// Returns when [`Input::Time`] is due if nothing else happens; none when the stream is over, and no other one can
+    /// start.
     pub fn next_deadline(&self) -> Option<UnixMillis> {
         let media_from = (self.phase == Phase::Joined).then_some(self.start);
         let connections = self.connections.next_at(self.config.timing.handshake_within, media_from);
@@ -162,27 +173,49 @@ impl Zoom {
         let webhooks = self.webhooks.posts.next_at();
         let signaling_window = self.signaling.window().map(|(until, _)| until);
         let media_window = self.media.windows().map(|(_, until, _)| until).min();
-        let meeting = (self.phase != Phase::Ended).then(|| {
-            let change = self.signaling.next_change_ms(&self.meeting).map(|ms| self.at(ms));
-            let next = match self.phase {
-                Phase::Announced => Some(self.webhooks.announced_at() + self.config.timing.join_within),
-                Phase::Ending { until, .. } => return Some(until),
-                Phase::Joined | Phase::Ended => None,
-            };
-            change.into_iter().chain(next).chain([self.at(self.meeting.duration_ms)]).min()
-        });
+        let change = self.signaling.next_change_ms(&self.meeting).map(|ms| self.at(ms));
+        let end = self.at(self.meeting.duration_ms);
+        let meeting = match self.phase {
+            Phase::Announced => {
+                let given_up = self.webhooks.announced_at() + self.config.timing.join_within;
+                change.into_iter().chain([given_up, end]).min()
+            }
+            Phase::Joined => change.into_iter().chain([end]).min(),
+            Phase::Ending { until, .. } => Some(until),
+            Phase::Ended => (!self.is_over_for_good()).then_some(end),
+        };
         let watch = self.notes.client.next_at();
-        let all = [connections, incident, missed, webhooks, signaling_window, media_window, watch, meeting.flatten()];
+        let all = [connections, incident, missed, webhooks, signaling_window, media_window, watch, meeting];
         all.into_iter().flatten().min()
     }
 
     /// Whether the stream is over, all its connections are told to close, nothing is to happen after its end, and no
-    /// webhook waits for its answer, or for its next attempt if that is wanted.
+    /// webhook waits for its answer, or for its next attempt if that is wanted. No other stream can start.
     ///
     /// Clients that come later are told that the stream is over, but nobody has to wait for them.
     pub fn is_finished(&self) -> bool {
+        self.is_over_for_good() && self.is_stream_finished()
+    }
+
+    /// Whether the same holds of the present stream, while another one of the meeting may still start.
+    pub fn is_stream_finished(&self) -> bool {
         let is_all_said = !self.connections.is_any_frozen() && !self.webhooks.posts.is_waiting();
         self.phase == Phase::Ended && is_all_said && self.faults.next_at(self.phase).is_none()
+    }
+
+    /// Whether no stream can start any more once the present one has ended.
+    fn is_over_for_good(&self) -> bool {
+        self.is_meeting_over || !self.config.outlives_streams
+    }
+
+    /// Whether the meeting itself is over, so that no stream of it can start any more.
+    pub fn is_meeting_over(&self) -> bool {
+        self.is_meeting_over
+    }
+
+    /// Returns the number of streams that the meeting has had so far, the present one among them.
+    pub fn streams(&self) -> u64 {
+        self.streams
     }
 
     /// Returns since when the stream is over, and why. No more media is sent from that moment on.
@@ -215,7 +248,12 @@ impl Zoom {
         &self.identity.instance
     }
 
-    /// Returns the id of the stream, as the webhook names it.
+    /// Returns the number of the meeting or webinar, as the webhook names it; none for a product that has none.
+    pub fn meeting_number(&self) -> Option<&str> {
+        self.identity.meeting_number(self.config.product)
+    }
+
+    /// Returns the id of the stream, as the webhook names it. Before the first stream it is that of the stream to come.
     pub fn stream(&self) -> &StreamId {
         &self.identity.stream
     }

@@ -16,6 +16,6 @@ pub(super) enum Phase {
         /// The stop reason.
         reason: StopReason,
     },
-    /// It is over.
+    /// It is over, or no stream of the meeting has started yet.
     Ended,
 }

@@ -221,6 +221,9 @@ impl Zoom {
                 self.session_state_is(session, SessionState::Started, None, now);
             }
             self.stream_state_is(StreamState::Active, None, now);
+            if self.media.is_paused() {
+                self.pause(now);
+            }
         }
 
         let missed = &mut self.notes.client.tally.missed;
@@ -228,7 +231,8 @@ impl Zoom {
             self.notes.client.has_video_of_choice();
         }
         if self.signaling.state() == StreamState::Interrupted && self.media.windows().next().is_none() {
-            self.stream_state_is(StreamState::Active, None, now);
+            let state = if self.media.is_paused() { StreamState::Paused } else { StreamState::Active };
+            self.stream_state_is(state, None, now);
         }
     }
 

@@ -87,6 +87,11 @@ impl StreamMedia {
         self.is_paused = true;
     }
 
+    /// Whether media is not taken down now.
+    pub(super) fn is_paused(&self) -> bool {
+        self.is_paused
+    }
+
     /// Goes on taking media down.
     pub(super) fn resume(&mut self, now: UnixMillis) {
         (self.is_paused, self.resumed_at) = (false, Some(now));

@@ -41,11 +41,9 @@ impl Zoom {
         self.pass_media(now);
         self.pass_keep_alives(now);
         self.watch_time(now);
+        self.is_meeting_over |= self.since_start(now) >= self.meeting.duration_ms;
         match self.phase {
-            Phase::Announced | Phase::Joined if self.since_start(now) >= self.meeting.duration_ms => {
-                self.publish_departures(now);
-                self.begin_end(StopReason::MeetingEnded, now);
-            }
+            Phase::Announced | Phase::Joined if self.is_meeting_over => self.end_meeting(now),
             Phase::Ending { reason, .. } if self.is_parting() && self.connections.is_empty() => {
                 self.finish(reason, now)
             }

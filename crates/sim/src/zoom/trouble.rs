@@ -6,7 +6,7 @@ use bytes::Bytes;
 use rtms_wire::{
     codes::{
         message_type::MessageType,
-        state::{SessionState, StreamState},
+        state::SessionState,
         status_code::StatusCode,
         stop_reason::StopReason,
     },
@@ -77,16 +77,8 @@ impl Zoom {
                 }
                 self.announce(News::Interrupted { signaling_url: url.as_deref() }, now);
             }
-            Trouble::Pause => {
-                self.media.pause();
-                self.running_sessions_are(SessionState::Paused, now);
-                self.stream_state_is(StreamState::Paused, None, now);
-            }
-            Trouble::Resume => {
-                self.media.resume(now);
-                self.running_sessions_are(SessionState::Resumed, now);
-                self.stream_state_is(StreamState::Resumed, None, now);
-            }
+            Trouble::Pause => self.pause(now),
+            Trouble::Resume => self.resume(now),
             Trouble::SessionStarts => {
                 let ids = self.config.ids();
                 let session = self.signaling.add_session(&ids, self.start);
@@ -114,7 +106,7 @@ impl Zoom {
                 self.webhooks.posts.announce(news, &self.identity, before, now);
                 self.pass_webhooks(now);
             }
-            Trouble::StartsAgain if self.phase == Phase::Ended => self.start_again(now),
+            Trouble::StartsAgain if self.phase == Phase::Ended => self.start_stream(now),
             Trouble::StartsAgain => {}
             Trouble::Nonsense { target, kind } => {
                 for connection in self.connections.of(*target) {
@@ -178,26 +170,6 @@ impl Zoom {
         self.announce_start(now);
         if overlap.is_zero() {
             self.pass_incidents(now);
-        }
-    }
-
-    /// Another stream of the same meeting, after the one that has ended.
-    fn start_again(&mut self, now: UnixMillis) {
-        let ids = self.config.ids();
-        self.identity = self.identity.with_another_stream(&ids, now);
-        self.expected = Self::expected(&self.config, &self.identity);
-        self.signaling.restart(&ids, self.config.temper.more_sessions + 1, now);
-        self.webhooks.restart(now);
-        self.media.restart(now);
-        self.phase = Phase::Announced;
-        self.over = None;
-        self.notes.client.starts_again();
-        self.announce_start(now);
-    }
-
-    fn running_sessions_are(&mut self, state: SessionState, now: UnixMillis) {
-        for session in self.signaling.running_sessions() {
-            self.session_state_is(session, state, None, now);
         }
     }
 
