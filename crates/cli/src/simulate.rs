@@ -93,7 +93,7 @@ Examples:
   Stay as a service for tests: meetings on request, several at once, and Zoom's OAuth and REST calls. The first line on standard
   output has the addresses; docs/simulator.md has every request and a pytest:
     rtms simulate --serve --control 127.0.0.1:9000
-    curl -s http://127.0.0.1:9000/v1/meetings -d '{"duration": "10s", "webhook": "http://127.0.0.1:8080/webhook"}'
+    curl -s http://127.0.0.1:9000/v1/meetings -d '{\"duration\": \"10s\", \"webhook\": \"http://127.0.0.1:8080/webhook\"}'
     curl -s 'http://127.0.0.1:9000/v1/meetings/1/finished?timeout=30s'
 
   Play back what a gateway captured with `rtms serve --capture`, ten times as fast:

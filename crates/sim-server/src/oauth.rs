@@ -57,9 +57,8 @@ impl Tokens {
     pub(crate) fn grant(&self, authorization: Option<&str>, fields: &BTreeMap<String, String>) -> (StatusCode, Value) {
         let pair = [self.app.client_id.as_bytes(), b":", self.app.client_secret.expose()].concat();
         let expected = format!("Basic {}", base64::encode(&pair));
-        let is_the_app = authorization.is_some_and(|it| {
-            constant_time::verify_slices_are_equal(it.as_bytes(), expected.as_bytes()).is_ok()
-        });
+        let is_the_app = authorization
+            .is_some_and(|it| constant_time::verify_slices_are_equal(it.as_bytes(), expected.as_bytes()).is_ok());
         let field = |name: &str| fields.get(name).map(String::as_str);
         let refusal = if is_the_app {
             match (field("grant_type"), field("account_id")) {
@@ -121,7 +120,6 @@ impl Tokens {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
-
 
 /// The fields of a query or a form.
 pub(crate) fn fields(text: &[u8]) -> impl Iterator<Item = (String, String)> {

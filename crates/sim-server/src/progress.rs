@@ -45,8 +45,7 @@ impl StreamProgress {
         joins: u64,
     ) -> bool {
         let (stage, stop_reason) = (stage.unwrap_or(self.stage), over.map(|(_, reason)| reason));
-        let is_new =
-            joins > 0 || (stage, stop_reason, is_over) != (self.stage, self.stop_reason, self.is_over);
+        let is_new = joins > 0 || (stage, stop_reason, is_over) != (self.stage, self.stop_reason, self.is_over);
         (self.stage, self.stop_reason, self.is_over) = (stage, stop_reason, is_over);
         self.joins += joins;
         is_new

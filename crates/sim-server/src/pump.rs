@@ -106,11 +106,7 @@ pub(crate) struct Clients {
 }
 
 impl Pump {
-    pub(crate) async fn run(
-        mut self,
-        mut events: mpsc::Receiver<FromConnection>,
-        mut orders: mpsc::Receiver<Order>,
-    ) {
+    pub(crate) async fn run(mut self, mut events: mpsc::Receiver<FromConnection>, mut orders: mpsc::Receiver<Order>) {
         let mut stay_until = None;
         loop {
             self.carry_out().await;

@@ -218,8 +218,7 @@ async fn a_scenario_is_played_by_name_and_its_expectations_are_part_of_the_verdi
     let (status, _) = calls.send("GET", &format!("{}/joined", calls::path(&meeting)), None, "").await;
     assert_eq!(status, 409, "the stream ends before");
     assert!(calls.look(&meeting, "/finished").await["verdict"].is_string());
-    let (status, problem) =
-        calls.send("POST", "/v1/meetings", None, r#"{"scenario":"failover-twice","seed":3}"#).await;
+    let (status, problem) = calls.send("POST", "/v1/meetings", None, r#"{"scenario":"failover-twice","seed":3}"#).await;
     assert_eq!(status, 400, "{problem}");
     // The configuration of these tests has one server.
     let (status, problem) = calls.send("POST", "/v1/meetings", None, r#"{"scenario":"failover"}"#).await;
@@ -319,7 +318,7 @@ async fn a_stop_ends_every_meeting_in_order_and_lets_none_start() {
 /// Meetings that are long beside every test, and whose connections are asked often whether they live.
 fn config() -> ServiceConfig {
     let usual = ServiceConfig::default();
-    let timing = Timing { keep_alive: Duration::from_millis(150), ..Timing::default() };
+    let timing = Timing { keep_alive: Duration::from_millis(300), ..Timing::default() };
     let mut meetings = SimulatorConfig { timing, ..usual.meetings.clone() };
     meetings.meeting.duration = Duration::from_secs(600);
     ServiceConfig { meetings, ..usual }

@@ -97,8 +97,8 @@ fn another_stream_of_the_meeting_has_an_id_of_its_own_and_the_meetings_time_goes
 
     run.live_until(70_000);
     assert_eq!(run.last_webhook()["payload"]["stop_reason"], 6);
-    assert!(run.zoom.is_finished());
-    assert_eq!(run.zoom.streams(), 2);
+    assert_eq!((run.zoom.stage(), run.zoom.is_meeting_over()), (Some(StreamStage::Ended), true));
+    assert_eq!((run.zoom.streams(), run.zoom.next_deadline()), (2, None));
     assert_eq!(run.mistakes(), []);
 }
 
@@ -147,7 +147,7 @@ fn what_cannot_be_done_now_is_refused_and_changes_nothing() {
     assert_eq!(run.webhooks.len(), 2);
     run.until(20_000);
 
-    assert!(run.zoom.is_finished());
+    assert_eq!((run.zoom.stage(), run.zoom.is_meeting_over()), (Some(StreamStage::Ended), true));
     assert_eq!(control(&mut run, Control::Start), Err(NotNow::MeetingOver));
     assert_eq!(control(&mut run, Control::EndMeeting), Err(NotNow::MeetingOver));
     assert_eq!(run.webhooks.len(), 2);
@@ -164,7 +164,7 @@ fn the_end_of_the_meeting_ends_the_stream_and_no_other_one_can_start() {
     run.live_until(6_000);
 
     assert_eq!(run.last_webhook()["payload"]["stop_reason"], 6);
-    assert!(run.zoom.is_finished());
+    assert_eq!((run.zoom.stage(), run.zoom.is_meeting_over()), (Some(StreamStage::Ended), true));
 }
 
 /// A meeting that outlives its streams.

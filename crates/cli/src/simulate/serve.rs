@@ -42,9 +42,9 @@ impl ServeArgs {
         let standby = Scenario::catalogue().into_iter().map(|scenario| usize::from(scenario.standby)).max();
         meetings.servers = meetings.servers.max(1 + standby.unwrap_or(0));
         let usual = ServiceConfig::default();
-        let scopes = self.scopes.map(|scopes| {
-            scopes.split([',', ' ']).filter(|scope| !scope.is_empty()).map(str::to_owned).collect()
-        });
+        let scopes = self
+            .scopes
+            .map(|scopes| scopes.split([',', ' ']).filter(|scope| !scope.is_empty()).map(str::to_owned).collect());
         ServiceConfig {
             control: self.control.unwrap_or(usual.control),
             account_id: self.account_id.unwrap_or(usual.account_id),

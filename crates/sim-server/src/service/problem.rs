@@ -43,6 +43,9 @@ impl Problem {
     pub(super) fn answer(&self) -> Answer {
         let Self { status, cause, remedy } = self;
         let title = status.canonical_reason();
-        Answer::problem(*status, &json!({ "status": status.as_u16(), "title": title, "cause": cause, "remedy": remedy }))
+        Answer::problem(
+            *status,
+            &json!({ "status": status.as_u16(), "title": title, "cause": cause, "remedy": remedy }),
+        )
     }
 }

@@ -177,10 +177,11 @@ fn find(shared: &Shared, product: Product, segment: &str) -> Result<Arc<Meeting>
         }
         let id = &meeting.playing.instance.value;
         let is_number = meeting.playing.meeting_number.as_ref() == Some(&once);
-        if is_number || twice == *id || once == *id && !is_encoded_twice(id) {
+        let is_encoded_too_little = once == *id && is_encoded_twice(id);
+        if is_number || twice == *id && !is_encoded_too_little {
             return Ok(meeting);
         }
-        if once == *id {
+        if is_encoded_too_little {
             why = ", but one whose id begins with / or holds // and so has to be encoded twice".to_owned();
         }
     }

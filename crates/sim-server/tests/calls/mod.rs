@@ -1,6 +1,6 @@
 //! What the tests of the service call it with, and a client of its streams.
 
-use std::{collections::VecDeque, convert::Infallible, net::SocketAddr, time::Duration};
+use std::{convert::Infallible, net::SocketAddr, time::Duration};
 
 use aws_lc_rs::hmac;
 use futures_util::{SinkExt, StreamExt};
@@ -38,13 +38,7 @@ impl Calls {
     }
 
     /// Sends a request. Gives status and JSON; null for what has none.
-    pub(crate) async fn send(
-        &self,
-        method: &str,
-        path: &str,
-        authorization: Option<&str>,
-        body: &str,
-    ) -> (u16, Value) {
+    pub(crate) async fn send(&self, method: &str, path: &str, authorization: Option<&str>, body: &str) -> (u16, Value) {
         let stream = TcpStream::connect(self.0).await.unwrap();
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
         tokio::spawn(connection);
@@ -137,16 +131,19 @@ pub(crate) fn jwt(secret: &str, claims: &Value) -> String {
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-/// A client of a stream, with one connection for sound.
-pub(crate) struct Joined {
-    signaling: Socket,
-    media: Socket,
-    /// States that were read while something else was waited for.
-    read: VecDeque<(i64, i64, Option<i64>)>,
+/// What a client hears, but for keep-alive on signaling.
+enum Heard {
+    /// A state: number of the message, state, reason.
+    State((i64, i64, Option<i64>)),
+    /// A message on the media connection, by its number.
+    Media(i64),
 }
 
+/// A client of a stream, with one connection for sound. It answers keep-alive by itself.
+pub(crate) struct Joined(mpsc::UnboundedReceiver<Heard>);
+
 impl Joined {
-    /// Joins the present stream of a meeting, until its first packet of sound or, if it is silent, its states.
+    /// Joins the present stream of a meeting, until it is said to be active.
     pub(crate) async fn join(meeting: &Value) -> Self {
         let product: Product = meeting["product"].as_str().unwrap().parse().unwrap();
         let field = instance_field(product);
@@ -180,76 +177,78 @@ impl Joined {
         let granted = hear(&mut media).await;
         assert_eq!(granted["status_code"], 0, "{granted}");
         say(&mut signaling, &json!({ "msg_type": 7, "rtms_stream_id": stream.as_str() })).await;
-        let mut joined = Self { signaling, media, read: VecDeque::new() };
+        let (hear, heard) = mpsc::unbounded_channel();
+        tokio::spawn(live(signaling, media, hear));
+        let mut joined = Self(heard);
         assert_eq!(joined.states(3).await, [(9, 1, None), (9, 2, None), (8, 1, None)]);
         joined
     }
 
-    /// The next messages with a state: number, state, reason. Keep-alive is answered on both connections meanwhile.
+    /// The next messages with a state: number, state, reason. What comes on media meanwhile is passed over.
     pub(crate) async fn states(&mut self, count: usize) -> Vec<(i64, i64, Option<i64>)> {
-        let reading = async {
-            while self.read.len() < count {
-                self.read_one().await;
+        let mut states = Vec::new();
+        while states.len() < count {
+            if let Heard::State(state) = self.next().await.expect("the connections stand") {
+                states.push(state);
             }
-        };
-        tokio::time::timeout(PATIENCE, reading).await.expect("states come");
-        self.read.drain(..count).collect()
+        }
+        states
     }
 
     /// Hears nothing but so many keep-alive requests on the media connection, after what was on its way.
     pub(crate) async fn only_keep_alive(&mut self, count: usize) {
         let mut heard = 0;
-        let hearing = async {
-            while heard < count {
-                match self.read_one().await {
-                    Some(12) => heard += 1,
-                    // What was sent before the pause.
-                    Some(14) if heard == 0 => {}
-                    Some(other) => panic!("message {other} in a pause"),
-                    None => {}
-                }
+        while heard < count {
+            match self.next().await.expect("the connections stand") {
+                Heard::Media(12) => heard += 1,
+                // What was sent before the pause.
+                Heard::Media(14) if heard == 0 => {}
+                Heard::Media(other) => panic!("message {other} in a pause"),
+                Heard::State(other) => panic!("state {other:?} in a pause"),
             }
-        };
-        tokio::time::timeout(PATIENCE, hearing).await.expect("keep-alive goes on");
+        }
     }
 
     /// Hears a packet of sound.
     pub(crate) async fn media(&mut self) {
-        let hearing = async { while self.read_one().await != Some(14) {} };
-        tokio::time::timeout(PATIENCE, hearing).await.expect("media comes");
+        while !matches!(self.next().await.expect("the connections stand"), Heard::Media(14)) {}
     }
 
-    /// Answers the close frames.
+    /// Waits until both connections are closed.
     pub(crate) async fn leave(&mut self) {
-        for socket in [&mut self.media, &mut self.signaling] {
-            while let Some(Ok(_)) = socket.next().await {}
-        }
+        while self.next().await.is_some() {}
     }
 
-    /// Reads one message from either connection. Gives the number of one from media.
-    async fn read_one(&mut self) -> Option<i64> {
-        tokio::select! {
-            message = next(&mut self.signaling) => {
-                let message = message.expect("signaling stands");
-                match message["msg_type"].as_i64().unwrap() {
-                    12 => answer(&mut self.signaling, message).await,
-                    number @ (8 | 9) => {
-                        let reason = message["reason"].as_i64().or_else(|| message["stop_reason"].as_i64());
-                        self.read.push_back((number, message["state"].as_i64().unwrap(), reason));
-                    }
-                    _ => {}
-                }
-                None
-            }
-            message = next(&mut self.media) => {
-                let message = message.expect("media stands");
-                let number = message["msg_type"].as_i64().unwrap();
-                if number == 12 {
-                    answer(&mut self.media, message).await;
-                }
-                Some(number)
-            }
+    async fn next(&mut self) -> Option<Heard> {
+        tokio::time::timeout(PATIENCE, self.0.recv()).await.expect("something comes")
+    }
+}
+
+/// Reads both connections until both are closed, and answers keep-alive.
+async fn live(mut signaling: Socket, mut media: Socket, hear: mpsc::UnboundedSender<Heard>) {
+    let (mut signaling_stands, mut media_stands) = (true, true);
+    while signaling_stands || media_stands {
+        let (message, is_media) = tokio::select! {
+            message = next(&mut signaling), if signaling_stands => (message, false),
+            message = next(&mut media), if media_stands => (message, true),
+        };
+        let Some(message) = message else {
+            *(if is_media { &mut media_stands } else { &mut signaling_stands }) = false;
+            continue;
+        };
+        let number = message["msg_type"].as_i64().unwrap();
+        if number == 12 {
+            let mut answer = message.clone();
+            answer["msg_type"] = 13.into();
+            say(if is_media { &mut media } else { &mut signaling }, &answer).await;
         }
+        let reason = message["reason"].as_i64().or_else(|| message["stop_reason"].as_i64());
+        // It fails only when the test has ended.
+        let _ = match number {
+            _ if is_media => hear.send(Heard::Media(number)),
+            8 | 9 => hear.send(Heard::State((number, message["state"].as_i64().unwrap(), reason))),
+            _ => Ok(()),
+        };
     }
 }
 
@@ -282,11 +281,6 @@ async fn connect(url: &str) -> Socket {
 
 async fn say(socket: &mut Socket, message: &Value) {
     socket.send(Frame::text(message.to_string())).await.unwrap();
-}
-
-async fn answer(socket: &mut Socket, mut message: Value) {
-    message["msg_type"] = 13.into();
-    say(socket, &message).await;
 }
 
 async fn hear(socket: &mut Socket) -> Value {

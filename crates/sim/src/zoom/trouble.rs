@@ -4,12 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rtms_wire::{
-    codes::{
-        message_type::MessageType,
-        state::SessionState,
-        status_code::StatusCode,
-        stop_reason::StopReason,
-    },
+    codes::{message_type::MessageType, state::SessionState, status_code::StatusCode, stop_reason::StopReason},
     time::UnixMillis,
 };
 
