@@ -1,6 +1,6 @@
 //! What recipes need beyond Rust: installs it where that is this project's to do, and otherwise names what to run.
 //!
-//! On Debian as root, system packages are installed. Python packages go into an environment of their own under the target folder.
+//! On Debian as root, system packages are installed. Python packages go into environments of their own under the target folder.
 
 use std::{
     env, fs,
@@ -13,90 +13,113 @@ use crate::{
     workspace::Workspace,
 };
 
+/// What Zoom's SDK is installed from; the version stands there.
+const SDK_REQUIREMENTS: &str = "conformance/zoom_sdk/requirements.txt";
+
+/// What the pytest of the documents is installed from.
+const PYTEST_REQUIREMENTS: &str = "conformance/pytest/requirements.txt";
+
+/// What proxies and linters are installed from that Debian lacks or has in an old version.
+const TOOL_REQUIREMENTS: &str = "deploy/requirements.txt";
+
 /// A program that tests run. Without it they say that they did not run.
 pub(crate) struct Tool {
     pub(crate) name: &'static str,
-    package: &'static str,
+    origin: Origin,
     /// Where tests find its path.
     pub(crate) variable: &'static str,
     pub(crate) purpose: &'static str,
 }
 
+/// Where a tool comes from.
+enum Origin {
+    /// The path, or this package of Debian's.
+    Debian(&'static str),
+    /// Packages of Python's that hold programs.
+    Python,
+}
+
 /// All of them.
-pub(crate) const TOOLS: [Tool; 3] = [
+pub(crate) const TOOLS: [Tool; 5] = [
     Tool {
         name: "ffprobe",
-        package: "ffmpeg",
+        origin: Origin::Debian("ffmpeg"),
         variable: "RTMS_FFPROBE",
         purpose: "for the tests that read recordings",
     },
     Tool {
         name: "nginx",
-        package: "nginx-light",
+        origin: Origin::Debian("nginx-light"),
         variable: "RTMS_NGINX",
-        purpose: "for the test of the door behind it",
+        purpose: "for the tests of the door behind it",
     },
-    Tool { name: "caddy", package: "caddy", variable: "RTMS_CADDY", purpose: "for the test of the door behind it" },
+    Tool {
+        name: "systemd-analyze",
+        origin: Origin::Debian("systemd"),
+        variable: "RTMS_SYSTEMD_ANALYZE",
+        purpose: "for the tests of the systemd units",
+    },
+    Tool {
+        name: "caddy",
+        origin: Origin::Python,
+        variable: "RTMS_CADDY",
+        purpose: "for the tests of the door behind it",
+    },
+    Tool {
+        name: "hadolint",
+        origin: Origin::Python,
+        variable: "RTMS_HADOLINT",
+        purpose: "for the test of the Dockerfile",
+    },
 ];
 
 impl Tool {
     /// Where it is, after it was installed if need be.
     pub(crate) fn find(&self, workspace: &Workspace) -> Result<PathBuf, Missing> {
-        program(workspace, self.name, self.package)
+        match self.origin {
+            Origin::Debian(package) => program(workspace, self.name, package),
+            Origin::Python => {
+                let works = |python: &Path| quiet(Command::new(python.with_file_name(self.name)).arg("--version"));
+                Ok(environment(workspace, "tools", TOOL_REQUIREMENTS, works)?.with_file_name(self.name))
+            }
+        }
     }
 }
 
-/// An environment of Python packages.
-struct Environment {
-    /// Its folder, below the scratch folder.
-    folder: &'static str,
-    /// The packages, with their versions.
-    requirements: &'static str,
-    /// A module that is there when they are.
-    module: &'static str,
-    /// What to say where they cannot be installed.
-    hint: &'static str,
-}
-
-/// Zoom's SDK.
-const SDK: Environment = Environment {
-    folder: "venv",
-    requirements: "conformance/zoom_sdk/requirements.txt",
-    module: "rtms",
-    hint: "it is published for Linux x86-64 and macOS arm64 only",
-};
-
-/// What the pytest of the documents needs.
-const PYTEST: Environment = Environment {
-    folder: "venv-pytest",
-    requirements: "conformance/pytest/requirements.txt",
-    module: "pytest",
-    hint: "PyPI has to be reachable",
-};
-
 /// A Python that has Zoom's SDK.
 pub(crate) fn sdk_python(workspace: &Workspace) -> Result<PathBuf, Missing> {
-    python(workspace, &SDK)
+    environment(workspace, "venv", SDK_REQUIREMENTS, has_module("rtms"))
 }
 
 /// A Python that has pytest.
 pub(crate) fn pytest_python(workspace: &Workspace) -> Result<PathBuf, Missing> {
-    python(workspace, &PYTEST)
+    environment(workspace, "venv-pytest", PYTEST_REQUIREMENTS, has_module("pytest"))
 }
 
-fn python(workspace: &Workspace, environment: &Environment) -> Result<PathBuf, Missing> {
-    let requirements = workspace.root.join(environment.requirements);
+/// Whether a Python can import a module.
+fn has_module(name: &str) -> impl Fn(&Path) -> bool {
+    move |python| quiet(Command::new(python).args(["-c", &format!("import {name}")]))
+}
+
+/// The Python of an environment that has these requirements, and works.
+fn environment(
+    workspace: &Workspace,
+    name: &str,
+    requirements_file: &str,
+    works: impl Fn(&Path) -> bool,
+) -> Result<PathBuf, Missing> {
+    let requirements = workspace.root.join(requirements_file);
     let wanted = fs::read_to_string(&requirements)
-        .map_err(|error| Missing(format!("{} cannot be read: {error}", environment.requirements)))?;
-    let folder = workspace.scratch().join(environment.folder);
+        .map_err(|error| Missing(format!("{requirements_file} cannot be read: {error}")))?;
+    let folder = workspace.scratch().join(name);
     let python = folder.join("bin/python");
     let marker = folder.join("installed-requirements.txt");
     let installed = fs::read_to_string(&marker).is_ok_and(|text| text == wanted);
-    if installed && quiet(Command::new(&python).args(["-c", &format!("import {}", environment.module)])) {
+    if installed && works(&python) {
         return Ok(python);
     }
 
-    eprintln!("installing {} into {}", wanted.trim().replace('\n', ", "), folder.display());
+    eprintln!("installing {} into {}", wanted.split_whitespace().collect::<Vec<_>>().join(", "), folder.display());
     let system = program(workspace, "python3", "python3")?;
     if !make_environment(&system, &folder) {
         debian_package(workspace, "python3-venv").map_err(|Missing(why)| {
@@ -108,7 +131,7 @@ fn python(workspace: &Workspace, environment: &Environment) -> Result<PathBuf, M
     }
     let mut pip = Command::new(&python);
     pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"]).arg(&requirements);
-    step::run(&mut pip).map_err(|why| Missing(format!("{why}; {}", environment.hint)))?;
+    step::run(&mut pip).map_err(|why| Missing(format!("{why}; not every system has all of {requirements_file}")))?;
     fs::write(&marker, wanted).map_err(|error| Missing(format!("{} cannot be written: {error}", marker.display())))?;
     Ok(python)
 }

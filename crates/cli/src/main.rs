@@ -4,6 +4,7 @@
 
 mod api_client;
 mod clock;
+mod completions;
 mod demo;
 mod exit_code;
 mod logging;
@@ -16,6 +17,7 @@ mod serve;
 mod signals;
 mod simulate;
 mod streams;
+mod supervisor;
 mod table;
 mod webhook;
 
@@ -60,7 +62,9 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Serve(serve::ServeArgs),
+    Completions(completions::CompletionsArgs),
     Demo(demo::DemoArgs),
+    Man(completions::ManArgs),
     Receipts(receipts::ReceiptsArgs),
     Recording(recording::RecordingArgs),
     Simulate(Box<simulate::SimulateArgs>),
@@ -99,7 +103,9 @@ async fn run(arguments: Arguments) -> ExitCode {
     }
     let done = match arguments.command {
         Command::Serve(args) => serve::run(args, Arguments::command()).await,
+        Command::Completions(args) => completions::completions(&args, Arguments::command()),
         Command::Demo(args) => demo::run(args).await,
+        Command::Man(args) => completions::man(&args, Arguments::command()),
         Command::Receipts(args) => receipts::run(args).await,
         Command::Recording(args) => recording::run(&args),
         Command::Simulate(args) => simulate::run(*args, Arguments::command()).await,

@@ -11,6 +11,7 @@ use rtms_gateway::{
         listen::{ApiListen, address},
         settings::{DEFAULT_TOML, Settings},
     },
+    listener::passed::PassedSockets,
     server::{Server, StartError},
     stop::Stopped,
 };
@@ -43,6 +44,9 @@ Examples:
 
 Point the app's event notification endpoint at https://YOUR-HOST/webhook.
 Health: /healthz and /readyz. Metrics: http://127.0.0.1:8081/metrics. Recordings: DATA_DIR/recordings/.
+
+Under systemd it serves webhooks on the socket of a socket unit, if it is started with one, and the API on a second one
+named `api` (LISTEN_FDS); the addresses in the settings are ignored then.
 
 It leaves at most server.stop_within after SIGTERM, whatever hangs; the log names what could not be finished.
 
@@ -94,6 +98,7 @@ pub(crate) async fn run(args: ServeArgs, program: clap::Command) -> anyhow::Resu
         crate::output::print(DEFAULT_TOML)?;
         return Ok(ExitCode::SUCCESS);
     }
+    let passed = PassedSockets::from_environment()?;
     let mut signals = Signals::listen(STARTING)?;
     let settings = args.settings()?;
     let mut config = Config::of(&settings)?;
@@ -109,7 +114,7 @@ pub(crate) async fn run(args: ServeArgs, program: clap::Command) -> anyhow::Resu
     config.server.capture = args.capture;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), profile = env!("RTMS_PROFILE"), "rtms serve");
     let apps = Apps::load(&config.app, |name| std::env::var(name).ok())?;
-    let starting = Server::take_over(config, apps.clone(), Vec::new(), args.take_over.unwrap_or_default());
+    let starting = Server::take_over(config, apps.clone(), Vec::new(), passed, args.take_over.unwrap_or_default());
     let server = tokio::select! {
         server = starting => server.map_err(|error| cannot_start(error, args.take_over))?,
         // Whoever waits for another process can be told to give up.
@@ -119,7 +124,9 @@ pub(crate) async fn run(args: ServeArgs, program: clap::Command) -> anyhow::Resu
         Ok(()) => tracing::info!("SIGHUP: secrets reloaded"),
         Err(error) => tracing::warn!(%error, "SIGHUP: cannot read the secrets, keeping the former ones"),
     })?;
+    crate::supervisor::ready();
     signals.stop().await;
+    crate::supervisor::stopping();
     let Stopped { unfinished } = server.stop().await;
     Ok(if unfinished == 0 { ExitCode::SUCCESS } else { crate::exit_code::failed() })
 }

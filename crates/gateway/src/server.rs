@@ -15,7 +15,10 @@ use rtms_record::Options;
 use rtms_sink::delivery::Delivery;
 use rtms_store::{engine::Engine, error::StoreError, lease::OwnerId, store::Store};
 use rtms_wire::webhook::server_url::ServerUrlPolicy;
-use tokio::time::{Instant, sleep};
+use tokio::{
+    net::TcpListener,
+    time::{Instant, sleep},
+};
 use tracing::info;
 
 use crate::{
@@ -37,6 +40,7 @@ use crate::{
     listener::{
         accept,
         api_listeners::ApiListeners,
+        passed::PassedSockets,
         serve,
         share::ConnectionLimits,
         tls::{DoorTls, DoorTlsError},
@@ -105,6 +109,9 @@ pub enum StartError {
         /// Why not.
         source: io::Error,
     },
+    /// A socket from the service manager cannot be used.
+    #[error("cannot listen on the socket from systemd: {0}")]
+    Passed(#[source] io::Error),
     /// A sink of the settings cannot be started.
     #[error("cannot start a sink: {0}")]
     Sink(#[source] io::Error),
@@ -124,10 +131,11 @@ impl Server {
     /// # Errors
     /// [`StartError`], which names what to change.
     pub async fn start(config: Config, apps: Apps, sinks: Vec<Delivery>) -> Result<Self, StartError> {
-        Self::take_over(config, apps, sinks, Duration::ZERO).await
+        Self::take_over(config, apps, sinks, PassedSockets::default(), Duration::ZERO).await
     }
 
-    /// The same when another process may still have the data folder: waits for as long as this until it has left.
+    /// The same when another process may still have the data folder: waits for as long as this until it has left. Sockets
+    /// that were passed to the process are listened on in place of the addresses in the settings.
     ///
     /// It is not asked to leave: the operator who starts the successor does that.
     ///
@@ -137,13 +145,14 @@ impl Server {
         config: Config,
         apps: Apps,
         sinks: Vec<Delivery>,
+        passed: PassedSockets,
         within: Duration,
     ) -> Result<Self, StartError> {
         let data_dir = &config.server.data_dir;
         rtms_private::make_folders(data_dir)
             .map_err(|source| StartError::DataDir { path: data_dir.clone(), source })?;
         let store = open_when_free(config.store.engine, data_dir, within).await?;
-        Self::start_on(config, apps, sinks, store).await
+        Self::start_parts(config, apps, sinks, passed, store)
     }
 
     /// Starts on a store of the caller's.
@@ -156,7 +165,7 @@ impl Server {
         sinks: Vec<Delivery>,
         store: Arc<dyn Store>,
     ) -> Result<Self, StartError> {
-        Self::start_parts(config, apps, sinks, store)
+        Self::start_parts(config, apps, sinks, PassedSockets::default(), store)
     }
 
     /// Starts all parts. It is no async function, because the compiler makes the code of such a one where it is awaited: in
@@ -165,6 +174,7 @@ impl Server {
         config: Config,
         apps: Apps,
         sinks: Vec<Delivery>,
+        passed: PassedSockets,
         store: Arc<dyn Store>,
     ) -> Result<Self, StartError> {
         // No other process has this name, nor has a later run of this one.
@@ -175,13 +185,11 @@ impl Server {
         let metrics = Arc::<Metrics>::default();
         metrics.watch_sinks(sinks.clone());
         let deadline = Deadline::default();
-        let address = config.server.listen;
         let tls = config.server.tls_files().map_err(ConfigError::from)?;
         let tls = tls.map(|(certificate, key)| DoorTls::load(certificate, key)).transpose()?;
         let acceptor = tls.as_ref().map(DoorTls::acceptor).transpose()?;
-        let listener = accept::tcp(address).map_err(|source| StartError::Listen { address, source })?;
-        let address = listener.local_addr().map_err(|source| StartError::Listen { address, source })?;
-        let api = ApiListeners::open(config.api.listen, &config.server.data_dir);
+        let (listener, address) = open_door(passed.door, config.server.listen)?;
+        let api = ApiListeners::open(config.api.listen, passed.api, &config.server.data_dir);
         let (api_address, api_socket) = (api.address(), api.socket_text());
 
         let policy = ServerUrlPolicy {
@@ -343,6 +351,23 @@ fn log_settings(config: &Config, apps: &[App]) {
     if config.zoom.allow_loopback {
         info!("development mode: webhooks may also name servers on this machine, without TLS");
     }
+}
+
+/// Listens on the socket that was passed, or else on the address.
+fn open_door(
+    passed: Option<std::net::TcpListener>,
+    address: SocketAddr,
+) -> Result<(TcpListener, SocketAddr), StartError> {
+    let Some(passed) = passed else {
+        let failed = |source| StartError::Listen { address, source };
+        let listener = accept::tcp(address).map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        return Ok((listener, address));
+    };
+    let listener = accept::passed(passed).map_err(StartError::Passed)?;
+    let address = listener.local_addr().map_err(StartError::Passed)?;
+    info!(%address, "webhooks come on the socket from systemd, and server.listen is ignored");
+    Ok((listener, address))
 }
 
 /// Delivers what waits for a sink, as long as its share of the time lasts.

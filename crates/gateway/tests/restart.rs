@@ -9,6 +9,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 use common::{Gateway, app, config, meeting, simulator, told::written, until};
 use rtms_gateway::{
     apps::Apps,
+    listener::passed::PassedSockets,
     server::{Server, StartError},
 };
 use rtms_record::{Manifest, Recorder, RecordingAbout, check::check, layout, manifest::RecordingState};
@@ -30,7 +31,7 @@ async fn a_successor_waits_for_the_data_folder_and_goes_on_with_the_streams() {
     assert_eq!(first.post(simulator.start_webhook()).await, 200);
     until("sound arrives", async || (simulator.counts().audio > 20).then_some(())).await;
     let (config, apps) = (config(data_dir.path()), Apps::fixed(vec![app()]));
-    let waiting = Server::take_over(config, apps, Vec::new(), Duration::from_secs(20));
+    let waiting = Server::take_over(config, apps, Vec::new(), PassedSockets::default(), Duration::from_secs(20));
     let successor = tokio::spawn(waiting);
 
     first.stop().await;
@@ -173,7 +174,8 @@ async fn a_successor_that_waits_in_vain_says_so() {
     let first = Gateway::start(data_dir.path()).await;
     let (config, apps) = (config(data_dir.path()), Apps::fixed(vec![app()]));
 
-    let refused = Server::take_over(config, apps, Vec::new(), Duration::from_millis(120)).await.err();
+    let refused =
+        Server::take_over(config, apps, Vec::new(), PassedSockets::default(), Duration::from_millis(120)).await.err();
 
     assert!(matches!(refused, Some(StartError::Store(StoreError::Locked { .. }))), "{refused:?}");
     first.stop().await;

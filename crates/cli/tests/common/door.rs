@@ -9,7 +9,7 @@ use std::{
 use rtms_sim::config::App;
 use rtms_wire::signature::webhook_signature;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
     time::timeout,
 };
@@ -18,10 +18,15 @@ use super::PATIENCE;
 
 /// A request with this body, signed now with the simulator's secret.
 pub(crate) fn signed(body: &[u8]) -> Vec<u8> {
+    signed_for("test", "/webhook", body)
+}
+
+/// The same for a host and a path of the caller's.
+pub(crate) fn signed_for(host: &str, path: &str, body: &[u8]) -> Vec<u8> {
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs().to_string();
     let signature = webhook_signature(&App::default().secret_token, &seconds, body);
     let head = format!(
-        "POST /webhook HTTP/1.1\r\nhost: test\r\ncontent-type: application/json; charset=utf-8\r\n\
+        "POST {path} HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json; charset=utf-8\r\n\
          x-zm-request-timestamp: {seconds}\r\nx-zm-signature: {signature}\r\ncontent-length: {}\r\n\r\n",
         body.len()
     );
@@ -38,8 +43,8 @@ pub(crate) fn stop_of(stream: &str, padding: usize) -> Vec<u8> {
 }
 
 /// A connection that is kept between requests.
-pub(crate) struct Kept {
-    socket: TcpStream,
+pub(crate) struct Kept<S = TcpStream> {
+    socket: S,
     read: Vec<u8>,
 }
 
@@ -47,23 +52,35 @@ impl Kept {
     pub(crate) async fn open(address: SocketAddr) -> io::Result<Self> {
         let socket = TcpStream::connect(address).await?;
         socket.set_nodelay(true)?;
-        Ok(Self { socket, read: Vec::new() })
+        Ok(Self::over(socket))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Kept<S> {
+    /// On a connection of the caller's, such as one with TLS.
+    pub(crate) fn over(socket: S) -> Self {
+        Self { socket, read: Vec::new() }
     }
 
     /// Sends a request and reads its whole answer; gives the status.
     pub(crate) async fn exchange(&mut self, request: &[u8]) -> io::Result<u16> {
-        let late = |_| io::Error::from(ErrorKind::TimedOut);
-        timeout(PATIENCE, self.exchange_unhurried(request)).await.map_err(late)?
+        Ok(self.ask(request).await?.0)
     }
 
-    async fn exchange_unhurried(&mut self, request: &[u8]) -> io::Result<u16> {
+    /// The same; gives the body, too.
+    pub(crate) async fn ask(&mut self, request: &[u8]) -> io::Result<(u16, String)> {
+        let late = |_| io::Error::from(ErrorKind::TimedOut);
+        timeout(PATIENCE, self.ask_unhurried(request)).await.map_err(late)?
+    }
+
+    async fn ask_unhurried(&mut self, request: &[u8]) -> io::Result<(u16, String)> {
         self.socket.write_all(request).await?;
         self.read.clear();
         loop {
-            if let Some((status, length)) = parse(&self.read)?
-                && self.read.len() >= length
+            if let Some((status, head, length)) = parse(&self.read)?
+                && self.read.len() >= head + length
             {
-                return Ok(status);
+                return Ok((status, String::from_utf8_lossy(&self.read[head..]).into_owned()));
             }
             if self.socket.read_buf(&mut self.read).await? == 0 {
                 return Err(ErrorKind::UnexpectedEof.into());
@@ -72,8 +89,8 @@ impl Kept {
     }
 }
 
-/// The status of an answer and its whole length, once its head is there.
-fn parse(read: &[u8]) -> io::Result<Option<(u16, usize)>> {
+/// The status of an answer and the lengths of its head and its body, once its head is there.
+fn parse(read: &[u8]) -> io::Result<Option<(u16, usize, usize)>> {
     let Some(end) = read.windows(4).position(|window| window == b"\r\n\r\n") else { return Ok(None) };
     let head = std::str::from_utf8(&read[..end]).map_err(|_| io::Error::from(ErrorKind::InvalidData))?;
     let mut lines = head.split("\r\n");
@@ -83,7 +100,7 @@ fn parse(read: &[u8]) -> io::Result<Option<(u16, usize)>> {
         .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
         .and_then(|(_, value)| value.trim().parse::<usize>().ok())
         .unwrap_or(0);
-    Ok(Some((status, end + 4 + length)))
+    Ok(Some((status, end + 4, length)))
 }
 
 /// SplitMix64.

@@ -135,6 +135,9 @@ pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T
 }
 
 pub(crate) mod door;
+#[cfg(unix)]
+#[allow(dead_code, reason = "each test uses some of it")]
+pub(crate) mod fronts;
 #[allow(dead_code, reason = "each test uses some of it")]
 pub(crate) mod heard;
 #[cfg(unix)]

@@ -31,6 +31,12 @@ impl Listener for TcpListener {
     }
 }
 
+/// Takes over a socket that listens already.
+pub(crate) fn passed(socket: std::net::TcpListener) -> io::Result<TcpListener> {
+    socket.set_nonblocking(true)?;
+    TcpListener::from_std(socket)
+}
+
 /// Listens on a TCP address.
 pub(crate) fn tcp(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };

@@ -3,10 +3,10 @@
 //! The webhook address has nothing of it, so no proxy in front of that address can open it. A listener that cannot be
 //! opened costs a line in the log, not the server: webhooks matter more.
 
-use std::{io, net::SocketAddr, path::Path};
+use std::{io, net, net::SocketAddr, path::Path};
 
 use tokio::net::TcpListener;
-use tracing::warn;
+use tracing::{info, warn};
 
 #[cfg(unix)]
 use crate::listener::socket::{self, Socket};
@@ -20,8 +20,8 @@ pub(crate) struct ApiListeners {
 }
 
 impl ApiListeners {
-    /// Opens the listeners, and logs each that cannot be opened.
-    pub(crate) fn open(listen: ApiListen, data_dir: &Path) -> Self {
+    /// Opens the listeners, and logs each that cannot be opened. A socket that was passed takes the place of the address.
+    pub(crate) fn open(listen: ApiListen, passed: Option<net::TcpListener>, data_dir: &Path) -> Self {
         #[cfg(unix)]
         let socket = Socket::bind(data_dir)
             .inspect_err(|error| {
@@ -32,7 +32,7 @@ impl ApiListeners {
         #[cfg(not(unix))]
         let _ = data_dir;
         Self {
-            tcp: tcp(listen),
+            tcp: passed.map_or_else(|| tcp(listen), take_over),
             #[cfg(unix)]
             socket,
         }
@@ -50,6 +50,20 @@ impl ApiListeners {
             return socket.path().display().to_string();
         }
         "off".into()
+    }
+}
+
+fn take_over(passed: net::TcpListener) -> Option<TcpListener> {
+    let listener = accept::passed(passed).and_then(|listener| Ok((listener.local_addr()?, listener)));
+    match listener {
+        Ok((address, listener)) => {
+            info!(%address, "the API listens on the socket from systemd, and api.listen is ignored");
+            Some(listener)
+        }
+        Err(error) => {
+            warn!(%error, "cannot use the API's socket from systemd; the API is served on its socket in the data folder only");
+            None
+        }
     }
 }
 

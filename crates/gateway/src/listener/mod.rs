@@ -8,6 +8,7 @@ mod connection_slots;
 pub(crate) mod host;
 mod idle;
 pub(crate) mod local;
+pub mod passed;
 pub mod serve;
 pub(crate) mod share;
 #[cfg(unix)]
