@@ -63,7 +63,8 @@ pub(crate) fn man(args: &ManArgs, program: Command) -> anyhow::Result<ExitCode> 
         }
         None => {
             let mut text = Vec::new();
-            Man::new(program).render(&mut text)?;
+            // As the page in a folder, where `help` has no page to refer to.
+            Man::new(program.disable_help_subcommand(true)).render(&mut text)?;
             crate::output::print_bytes(&text)?;
         }
     }

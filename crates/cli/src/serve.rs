@@ -17,7 +17,7 @@ use rtms_gateway::{
 };
 use rtms_store::error::StoreError;
 
-use crate::signals::Signals;
+use crate::{signals::Signals, supervisor::Supervisor};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -99,6 +99,7 @@ pub(crate) async fn run(args: ServeArgs, program: clap::Command) -> anyhow::Resu
         return Ok(ExitCode::SUCCESS);
     }
     let passed = PassedSockets::from_environment()?;
+    let supervisor = Supervisor::from_environment()?;
     let mut signals = Signals::listen(STARTING)?;
     let settings = args.settings()?;
     let mut config = Config::of(&settings)?;
@@ -124,9 +125,9 @@ pub(crate) async fn run(args: ServeArgs, program: clap::Command) -> anyhow::Resu
         Ok(()) => tracing::info!("SIGHUP: secrets reloaded"),
         Err(error) => tracing::warn!(%error, "SIGHUP: cannot read the secrets, keeping the former ones"),
     })?;
-    crate::supervisor::ready();
+    supervisor.ready();
     signals.stop().await;
-    crate::supervisor::stopping();
+    supervisor.stopping();
     let Stopped { unfinished } = server.stop().await;
     Ok(if unfinished == 0 { ExitCode::SUCCESS } else { crate::exit_code::failed() })
 }
