@@ -6,12 +6,13 @@ use serde_json::Value;
 use crate::workspace::Workspace;
 
 /// Each package with those of ours that it may depend on.
-const FLOORS: [(&str, &[&str]); 17] = [
+const FLOORS: [(&str, &[&str]); 18] = [
     ("rtms-http", &[]),
     ("rtms-private", &[]),
     ("rtms-slots", &[]),
     ("rtms-wire", &[]),
     ("rtms-proto", &["rtms-wire"]),
+    ("rtms-zoom-api", &["rtms-http", "rtms-wire"]),
     ("rtms-sim", &["rtms-wire"]),
     ("rtms-sim-server", &["rtms-http", "rtms-slots", "rtms-wire", "rtms-sim"]),
     ("rtms-store", &["rtms-private", "rtms-wire"]),
@@ -23,6 +24,7 @@ const FLOORS: [(&str, &[&str]); 17] = [
         "rtms-gateway",
         &[
             "rtms-http",
+            "rtms-zoom-api",
             "rtms-private",
             "rtms-slots",
             "rtms-wire",
@@ -38,6 +40,7 @@ const FLOORS: [(&str, &[&str]); 17] = [
         "rtms",
         &[
             "rtms-http",
+            "rtms-zoom-api",
             "rtms-wire",
             "rtms-proto",
             "rtms-sim",
