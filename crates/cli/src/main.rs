@@ -20,6 +20,7 @@ mod streams;
 mod supervisor;
 mod table;
 mod webhook;
+mod zoom;
 
 use std::process::ExitCode;
 
@@ -70,6 +71,7 @@ enum Command {
     Simulate(Box<simulate::SimulateArgs>),
     Streams(streams::StreamsArgs),
     Webhook(webhook::WebhookArgs),
+    Zoom(zoom::ZoomArgs),
 }
 
 fn main() -> ExitCode {
@@ -111,6 +113,7 @@ async fn run(arguments: Arguments) -> ExitCode {
         Command::Simulate(args) => simulate::run(*args, Arguments::command()).await,
         Command::Streams(args) => streams::run(args).await,
         Command::Webhook(args) => webhook::run(args).await,
+        Command::Zoom(args) => zoom::run(args).await,
     };
     done.unwrap_or_else(|error| {
         logging::print_error(&with_causes(&error));

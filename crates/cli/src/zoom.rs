@@ -133,7 +133,8 @@ pub(crate) async fn run(args: ZoomArgs) -> anyhow::Result<ExitCode> {
         client_id: app.client_id,
         participant_user_id: args.participant,
     };
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).context("this machine's clock is before 1970")?;
+    let now =
+        SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).context("this machine's clock is before 1970")?;
     let now = UnixMillis(u64::try_from(now.as_millis())?);
     match api.control(&control, now).await {
         Ok(status) => {

@@ -97,7 +97,8 @@ async fn the_settings_in_effect_are_printed_with_their_places_and_can_be_used_ag
     let copy = elsewhere.path().join("copy.toml");
     fs::write(&copy, &printed.stdout).unwrap();
     let again = finish(print(copy.to_str().unwrap())).await;
-    let values = |text: &str| text.lines().map(|line| line.split("  # ").next().unwrap().to_owned()).collect::<Vec<_>>();
+    let values =
+        |text: &str| text.lines().map(|line| line.split("  # ").next().unwrap().to_owned()).collect::<Vec<_>>();
     assert_eq!(values(&again.stdout), values(&printed.stdout));
 }
 
@@ -126,7 +127,8 @@ async fn a_setting_that_does_not_exist_is_named() {
     let no_file = finish(with_secrets(&["serve", "--config", "/nowhere/rtms.toml"])).await;
 
     assert_eq!((by_file.code, by_environment.code, no_file.code), (Some(1), Some(1), Some(1)));
-    let named = format!("{}:2: webhook.tolerence: there is no such setting; did you mean webhook.tolerance?", file.display());
+    let named =
+        format!("{}:2: webhook.tolerence: there is no such setting; did you mean webhook.tolerance?", file.display());
     assert!(by_file.stderr.contains(&named), "{by_file:?}");
     let named = "error: RTMS__SERVER__LISEN: there is no such setting; did you mean RTMS__SERVER__LISTEN?\n";
     assert_eq!(by_environment.stderr, named);

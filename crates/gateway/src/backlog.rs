@@ -1,4 +1,4 @@
-//! The durable queue of a sink: a queue of the store's.
+//! A queue of the store's, as a sink sees its durable queue.
 
 use std::{sync::Arc, time::Duration};
 
@@ -25,7 +25,7 @@ const TERM: Duration = Duration::from_secs(60);
 /// The longest time between two looks for due envelopes. New ones are seen at once.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
-/// The queue of one sink in the store.
+/// One queue of the store.
 pub(crate) struct StoreBacklog {
     store: Arc<dyn Store>,
     owner: OwnerId,
@@ -34,10 +34,10 @@ pub(crate) struct StoreBacklog {
 }
 
 impl StoreBacklog {
-    /// Takes the queue of the sink with this name.
-    pub(crate) fn new(store: Arc<dyn Store>, owner: OwnerId, sink: &str) -> Self {
+    /// Takes the queue with this name.
+    pub(crate) fn new(store: Arc<dyn Store>, owner: OwnerId, queue: impl Into<SmolStr>) -> Self {
         let changes = Mutex::new(store.queue().job_changes());
-        Self { store, owner, queue: SmolStr::new(format!("sink:{sink}")), changes }
+        Self { store, owner, queue: queue.into(), changes }
     }
 }
 

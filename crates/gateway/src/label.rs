@@ -39,6 +39,31 @@ pub(crate) enum IntakeEnd {
     Stopping,
 }
 
+/// What became of a request for a new stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NewStreamRequest {
+    /// Zoom accepted it.
+    Accepted,
+    /// It was not sent: the stream came back, another one started, or the meeting is over.
+    Needless,
+    /// Zoom refused it for good, or it could not be sent.
+    Failed,
+}
+
+impl NewStreamRequest {
+    /// All of them.
+    pub(crate) const ALL: [Self; 3] = [Self::Accepted, Self::Needless, Self::Failed];
+
+    /// Returns the word in the counter.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Needless => "needless",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 impl Suspect {
     /// All suspects.
     pub(crate) const ALL: [Self; 6] =

@@ -27,6 +27,8 @@ pub(crate) enum Part {
     Secrets,
     /// Reads the door's certificate again whenever it changes.
     Certificate,
+    /// Asks Zoom for new streams.
+    Requester,
     /// Folds what came in into the records of streams.
     Dispatcher,
 }
@@ -38,7 +40,7 @@ impl Part {
     /// the window of its stream has closed.
     fn share(self) -> StopShare {
         match self {
-            Self::Housekeeping => StopShare::Turn,
+            Self::Housekeeping | Self::Requester => StopShare::Turn,
             Self::Worker => StopShare::Worker,
             Self::Door | Self::Api | Self::Intake | Self::Secrets | Self::Certificate => StopShare::Requests,
             Self::Dispatcher => StopShare::Dispatcher,
@@ -56,6 +58,7 @@ impl fmt::Display for Part {
             Self::Intake => "event WebSockets",
             Self::Secrets => "secrets",
             Self::Certificate => "certificate",
+            Self::Requester => "requests for new streams",
             Self::Dispatcher => "inbox",
         })
     }

@@ -14,7 +14,7 @@ use rtms_http::{client::HttpClient, error::TlsSetupError};
 use rtms_record::Options;
 use rtms_sink::delivery::Delivery;
 use rtms_store::{engine::Engine, error::StoreError, lease::OwnerId, store::Store};
-use rtms_wire::webhook::server_url::ServerUrlPolicy;
+use rtms_wire::webhook::server_url::UrlRefused;
 use tokio::{
     net::TcpListener,
     time::{Instant, sleep},
@@ -46,8 +46,13 @@ use crate::{
         tls::{DoorTls, DoorTlsError},
     },
     live::{
-        recording::RecordingSetup, registry::LiveStreams, repeats::RepeatGate, revoked::Revocations,
-        stream_task::StreamDeps, wire_log::WireLogs,
+        new_streams::{NewStreams, Requester},
+        recording::RecordingSetup,
+        registry::LiveStreams,
+        repeats::RepeatGate,
+        revoked::Revocations,
+        stream_task::StreamDeps,
+        wire_log::WireLogs,
     },
     parts::{Part, Parts},
     sinks,
@@ -101,6 +106,16 @@ pub enum StartError {
     /// An app's event WebSocket cannot be used.
     #[error(transparent)]
     Intake(#[from] IntakeUnusable),
+    /// Zoom's REST API is configured at an address to which the client secret may not be sent.
+    #[error("{setting}: {url} is not connected to: {source}")]
+    ZoomApi {
+        /// The setting.
+        setting: &'static str,
+        /// The URL.
+        url: String,
+        /// The fault.
+        source: UrlRefused,
+    },
     /// The folder for wire logs cannot be made.
     #[error("cannot create the folder for wire logs {path}: {source}; choose another with --capture", path = path.display())]
     Capture {
@@ -192,13 +207,18 @@ impl Server {
         let api = ApiListeners::open(config.api.listen, passed.api, &config.server.data_dir);
         let (api_address, api_socket) = (api.address(), api.socket_text());
 
-        let policy = ServerUrlPolicy {
-            allowed_suffixes: config.zoom.allowed_hosts.iter().map(|host| host.to_ascii_lowercase()).collect(),
-            allow_loopback: config.zoom.allow_loopback,
-        };
+        let policy = config.zoom.policy();
         let connector = TcpConnector::new(policy.clone(), &config.zoom.extra_ca)?;
         let http = HttpClient::new(&config.zoom.extra_ca)?;
         let intakes = Intakes::of(&apps, &policy, &connector, &http, &store, &metrics, config.webhook.max_body_bytes)?;
+        let new_streams = config.zoom.request_again.then(|| NewStreams::new(store.clone(), owner.clone()));
+        let endpoints = config.zoom.endpoints();
+        if new_streams.is_some() {
+            for (setting, url) in [("zoom.api_url", &endpoints.api_url), ("zoom.token_url", &endpoints.token_url)] {
+                let refused = |source| StartError::ZoomApi { setting, url: url.clone(), source };
+                policy.check_http(url).map_err(refused)?;
+            }
+        }
         let wanted = config.media.stream_config()?;
         let recordings = config.server.data_dir.join(RECORDINGS);
         let wire_logs = config.server.capture.clone().map(|path| {
@@ -229,6 +249,7 @@ impl Server {
                 metrics: metrics.clone(),
             },
             sinks: sinks.clone(),
+            new_streams: new_streams.clone(),
             metrics: metrics.clone(),
             repeats: RepeatGate::default(),
             deadline: deadline.clone(),
@@ -264,6 +285,10 @@ impl Server {
             .start_serving(Part::Door, |active, stop| serve::door(listener, acceptor, door, door_limits, active, stop));
         parts.start_serving(Part::Api, |active, stop| serve::api(api, api_router, api_limits, active, stop));
         parts.start(Part::Intake, |stop| intakes.run(stop));
+        if let Some(new_streams) = new_streams {
+            let requester = Requester::new(new_streams, store.clone(), apps.clone(), http, endpoints, metrics.clone());
+            parts.start(Part::Requester, |stop| requester.run(stop));
+        }
         parts.start(Part::Housekeeping, |stop| housekeeping::run(store.clone(), config.store.keep, stop));
         let scheme = if tls.is_some() { "https" } else { "http" };
         if let Some(tls) = tls {

@@ -37,7 +37,7 @@ fn deliver(sink: impl Sink, delivery: SinkDelivery, store: &Arc<dyn Store>, owne
     match delivery {
         SinkDelivery::Lossy => Delivery::lossy(sink, DEFAULT_QUEUE),
         SinkDelivery::Durable => {
-            let backlog = StoreBacklog::new(store.clone(), owner.clone(), sink.name());
+            let backlog = StoreBacklog::new(store.clone(), owner.clone(), format!("sink:{}", sink.name()));
             Delivery::durable(sink, DEFAULT_QUEUE, backlog)
         }
     }

@@ -29,7 +29,7 @@ use rtms_wire::{
     media::medium::Medium,
 };
 
-use crate::label::{IntakeEnd, Suspect};
+use crate::label::{IntakeEnd, NewStreamRequest, Suspect};
 
 /// The part of an ended run of a stream that the metrics have counted.
 #[derive(Clone, Debug)]
@@ -51,6 +51,7 @@ pub struct Metrics {
     intake_messages: Family<WebhookLabel, Counter>,
     intake_ends: Family<EndLabel, Counter>,
     intake_connected: Gauge,
+    new_stream_requests: Family<WebhookLabel, Counter>,
     concurrency_number: Gauge,
     concurrency_limit: Gauge,
     streams_joined: Counter,
@@ -280,6 +281,9 @@ impl Default for Metrics {
             intake_messages: from_zero(IntakeResult::ALL.map(|result| WebhookLabel { result: result.as_str() })),
             intake_ends: from_zero(IntakeEnd::ALL.map(|why| EndLabel { why: why.as_str() })),
             intake_connected: Gauge::default(),
+            new_stream_requests: from_zero(
+                NewStreamRequest::ALL.map(|result| WebhookLabel { result: result.as_str() }),
+            ),
             concurrency_number: Gauge::default(),
             concurrency_limit: Gauge::default(),
             streams_joined: Counter::default(),
@@ -318,6 +322,10 @@ impl Metrics {
     pub(crate) fn intake_closed(&self, why: IntakeEnd) {
         self.intake_connected.dec();
         self.intake_failed(why);
+    }
+
+    pub(crate) fn new_stream_request(&self, result: NewStreamRequest) {
+        self.new_stream_requests.get_or_create(&WebhookLabel { result: result.as_str() }).inc();
     }
 
     pub(crate) fn intake_failed(&self, why: IntakeEnd) {
@@ -479,6 +487,11 @@ impl Metrics {
             self.intake_ends.clone(),
         );
         registry.register("intake_connected", "Event WebSockets that stand", self.intake_connected.clone());
+        registry.register(
+            "new_stream_requests",
+            "Requests to Zoom for a new stream after a loss, by result",
+            self.new_stream_requests.clone(),
+        );
         registry.register("webhook_classes", "Stored webhooks, by what they turned out to be", self.classes.clone());
         registry.register(
             "signature_suspects",

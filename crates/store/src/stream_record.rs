@@ -109,6 +109,11 @@ impl StreamRecord {
         }
     }
 
+    /// The highest fencing token that was given for it; 0 if none was.
+    pub fn last_token(&self) -> u64 {
+        self.last_token
+    }
+
     /// Whether both differ in nothing but who has the stream.
     pub(crate) fn differs_only_in_lease(&self, other: &Self) -> bool {
         let Self {

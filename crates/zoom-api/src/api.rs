@@ -68,7 +68,9 @@ impl ZoomApi {
     pub async fn control(&self, control: &Control, now: UnixMillis) -> Result<StatusCode, ControlError> {
         let token = self.token_for(control.product, now).await?;
         match self.call(control, &token).await {
-            Err(ControlError::Refused { status: StatusCode::UNAUTHORIZED, .. }) if control.product != Product::Session => {
+            Err(ControlError::Refused { status: StatusCode::UNAUTHORIZED, .. })
+                if control.product != Product::Session =>
+            {
                 *self.token.lock().await = None;
                 let token = self.token_for(control.product, now).await?;
                 self.call(control, &token).await

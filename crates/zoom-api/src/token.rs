@@ -85,7 +85,8 @@ pub async fn fetch(http: &HttpClient, token_url: &str, credentials: &Credentials
     let (head, body) = http.send(request, Limits::default()).await?.into_parts();
     if !head.status.is_success() {
         let said: Refusal = serde_json::from_slice(&body).unwrap_or_default();
-        let words = [said.error, said.reason].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(": ");
+        let words =
+            [said.error, said.reason].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(": ");
         let reason = if words.is_empty() { "without a reason".to_owned() } else { short(&words) };
         return Err(NoToken::Refused { status: head.status, reason });
     }
@@ -102,8 +103,8 @@ fn request(token_url: &str, credentials: &Credentials) -> Result<Request<Bytes>,
     if let Some(account) = &credentials.account_id {
         query.append_pair("account_id", account);
     }
-    let mut authorization = header::HeaderValue::try_from(credentials.basic_authorization().as_str())
-        .map_err(hyper::http::Error::from)?;
+    let mut authorization =
+        header::HeaderValue::try_from(credentials.basic_authorization().as_str()).map_err(hyper::http::Error::from)?;
     authorization.set_sensitive(true);
     let request = Request::post(format!("{token_url}?{}", query.finish()))
         .header(header::AUTHORIZATION, authorization)

@@ -10,7 +10,7 @@ use rtms_wire::secret::SecretToken;
 use tokio::sync::watch;
 
 use crate::{
-    apps::secrets::{App, SecretsError},
+    apps::secrets::{ApiAccess, App, SecretsError},
     config::app::AppConfig,
     stop::Stop,
     watched_files::WatchedFiles,
@@ -39,6 +39,18 @@ impl Apps {
         let files = WatchedFiles::before_reading(files);
         let apps = secrets::load(configured, environment)?;
         Ok(Self { configured: configured.into(), files, ..Self::fixed(apps) })
+    }
+
+    /// Finds what a call of Zoom's REST API needs: for the app with this name, or for the only one.
+    ///
+    /// # Errors
+    /// [`SecretsError`], which says what to set.
+    pub fn for_api(
+        configured: &[AppConfig],
+        name: Option<&str>,
+        environment: impl Fn(&str) -> Option<String>,
+    ) -> Result<ApiAccess, SecretsError> {
+        secrets::for_api(configured, name, environment)
     }
 
     /// Creates a set of apps that never changes.

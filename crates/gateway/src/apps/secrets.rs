@@ -3,16 +3,17 @@
 use std::{fmt, path::PathBuf, sync::Arc};
 
 use rtms_wire::{
-    SmolStr, base64,
+    SmolStr,
     ids::{InstanceId, StreamId},
     secret::{ClientSecret, EmptySecret, SecretToken},
     signature::HandshakeSignature,
 };
+use rtms_zoom_api::credentials::Credentials;
 
 use crate::{
     apps::auth::{Auth, AuthUnusable},
     config::{
-        app::{self, AppConfig, DEFAULT_APP},
+        app::{self, ApiConfig, AppConfig, DEFAULT_APP},
         error::ConfigError,
         websocket::WebSocketConfig,
     },
@@ -20,6 +21,9 @@ use crate::{
 
 const SECRET_TOKEN: &[&str] = &["ZOOM_SECRET_TOKEN"];
 const CLIENT_ID: &[&str] = &["ZOOM_CLIENT_ID", "ZM_RTMS_CLIENT", "ZOOM_VIDEO_SDK_KEY"];
+const ACCOUNT_ID: &[&str] = &["ZOOM_ACCOUNT_ID"];
+const API_CLIENT_ID: &[&str] = &["ZOOM_API_CLIENT_ID"];
+const API_CLIENT_SECRET: &[&str] = &["ZOOM_API_CLIENT_SECRET"];
 const CLIENT_SECRET: &[&str] = &["ZOOM_CLIENT_SECRET", "ZM_RTMS_SECRET", "ZOOM_VIDEO_SDK_SECRET"];
 
 /// An app with its secrets.
@@ -35,6 +39,8 @@ pub struct App {
     pub(crate) auth: Option<Auth>,
     /// The WebSocket over which its webhooks come too.
     pub(crate) websocket: Option<Arc<WebSocketConfig>>,
+    /// The credentials for Zoom's REST API, if they are not the app's own.
+    api: Option<Credentials>,
 }
 
 impl fmt::Debug for App {
@@ -58,6 +64,7 @@ impl App {
             client_secret,
             auth: None,
             websocket: None,
+            api: None,
         }
     }
 
@@ -66,10 +73,31 @@ impl App {
         HandshakeSignature::sign(&self.client_id, &self.client_secret, instance, stream)
     }
 
-    /// Returns the app's authorization for the OAuth token endpoint: `Basic` with client id and client secret.
-    pub(crate) fn basic_authorization(&self) -> String {
-        let pair = [self.client_id.as_bytes(), b":", self.client_secret.expose()].concat();
-        format!("Basic {}", base64::encode(&pair))
+    /// Returns its client id, or SDK key.
+    pub fn client_id(&self) -> &str {
+        &self.client_id
+    }
+
+    /// Returns the app's own credentials, for a token of this account if one is named.
+    pub(crate) fn credentials(&self, account_id: Option<String>) -> Credentials {
+        Credentials { client_id: self.client_id.clone(), client_secret: self.client_secret.clone(), account_id }
+    }
+
+    /// Returns the credentials for Zoom's REST API.
+    pub fn api_credentials(&self) -> Credentials {
+        self.api.clone().unwrap_or_else(|| self.credentials(None))
+    }
+
+    /// Sets the credentials for Zoom's REST API: those of another app if it has a secret, and the account.
+    fn with_api(self, api: &ApiConfig, secret: Option<ClientSecret>) -> Self {
+        let own = self.credentials(api.account_id.as_ref().map(|id| id.trim().to_owned()));
+        let api = match (&api.client_id, secret) {
+            (Some(client_id), Some(client_secret)) => {
+                Credentials { client_id: client_id.trim().to_owned(), client_secret, ..own }
+            }
+            (_, _) => own,
+        };
+        Self { api: Some(api), ..self }
     }
 
     /// Returns its name and what it has, for the log: how many secrets, and none of them.
@@ -134,6 +162,12 @@ pub enum SecretsError {
     /// An `[[app]]` cannot be used, whatever its secrets are.
     #[error(transparent)]
     Settings(#[from] ConfigError),
+    /// Several apps are configured, and none is named.
+    #[error("there are several apps, {0} and {1} among them: name one with --app")]
+    SeveralApps(String, String),
+    /// The settings have no such app.
+    #[error("there is no app {0} in the settings")]
+    NoApp(String),
     /// The secret that matches says which app is meant.
     #[error("the apps {0} and {1} have one secret token: each app of Zoom's has a token of its own")]
     SameToken(String, String),
@@ -148,9 +182,7 @@ pub fn load(apps: &[AppConfig], environment: impl Fn(&str) -> Option<String>) ->
         return Err(ConfigError::from(unusable).into());
     }
     let mut loaded = apps.iter().map(from_files).collect::<Result<Vec<_>, _>>()?;
-    let find = |names: &'static [&'static str]| {
-        names.iter().find_map(|name| environment(name).map(|value| (name.to_string(), value)))
-    };
+    let find = |names| find(names, &environment);
     if loaded.is_empty() || find(SECRET_TOKEN).is_some() {
         let need = |what, variables| find(variables).ok_or(SecretsError::Missing { what, variables });
         let (place, token) = need("secret token (it verifies webhooks)", SECRET_TOKEN)?;
@@ -163,10 +195,75 @@ pub fn load(apps: &[AppConfig], environment: impl Fn(&str) -> Option<String>) ->
         let (place, secret) = need("client secret (it signs handshakes)", CLIENT_SECRET)?;
         let secret =
             ClientSecret::new(&secret).map_err(|EmptySecret| SecretsError::Empty { what: "client secret", place })?;
-        loaded.push(App::new(DEFAULT_APP, vec![token], client_id.trim(), secret));
+        let app = App::new(DEFAULT_APP, vec![token], client_id.trim(), secret);
+        let api = ApiConfig {
+            account_id: find(ACCOUNT_ID).map(|(_, id)| id),
+            client_id: find(API_CLIENT_ID).map(|(_, id)| id),
+            client_secret_file: None,
+        };
+        let secret = find(API_CLIENT_SECRET).map(|(place, secret)| api_secret(&secret, place)).transpose()?;
+        loaded.push(app.with_api(&api, secret));
     }
     one_token_each(&loaded)?;
     Ok(loaded)
+}
+
+/// What a call of Zoom's REST API needs.
+#[derive(Clone, Debug)]
+pub struct ApiAccess {
+    /// The client id of the app that receives streams, or its SDK key.
+    pub client_id: String,
+    /// The credentials that the call is made with.
+    pub credentials: Credentials,
+}
+
+/// Finds what is needed to ask Zoom's REST API for an app: the one with this name, or the only one. That of the environment needs no
+/// secret token for it.
+///
+/// # Errors
+/// [`SecretsError`], which says what to set.
+pub fn for_api(
+    apps: &[AppConfig],
+    name: Option<&str>,
+    environment: impl Fn(&str) -> Option<String>,
+) -> Result<ApiAccess, SecretsError> {
+    let is_named = |app: &&AppConfig| name.is_none_or(|name| app.name == name);
+    let mut named = apps.iter().filter(is_named);
+    let app = match (named.next(), named.next()) {
+        (Some(only), None) => from_files(only)?,
+        (Some(one), Some(other)) => return Err(SecretsError::SeveralApps(one.name.clone(), other.name.clone())),
+        (None, _) if name.is_none_or(|name| name == DEFAULT_APP) => return api_of_environment(environment),
+        (None, _) => return Err(SecretsError::NoApp(name.unwrap_or_default().to_owned())),
+    };
+    Ok(ApiAccess { client_id: app.client_id().to_owned(), credentials: app.api_credentials() })
+}
+
+/// Finds what is needed in the environment. The app's own secret is not, if another app asks.
+fn api_of_environment(environment: impl Fn(&str) -> Option<String>) -> Result<ApiAccess, SecretsError> {
+    let find = |names| find(names, &environment);
+    let need = |what, variables| find(variables).ok_or(SecretsError::Missing { what, variables });
+    let (_, client_id) = need("client id of the app that receives the stream", CLIENT_ID)?;
+    let client_id = client_id.trim().to_owned();
+    let account_id = find(ACCOUNT_ID).map(|(_, id)| id.trim().to_owned());
+    let (asking, (place, secret)) = match (find(API_CLIENT_ID), find(API_CLIENT_SECRET)) {
+        (Some((_, id)), Some(secret)) => (id.trim().to_owned(), secret),
+        (None, None) => (client_id.clone(), need("client secret (it opens Zoom's API)", CLIENT_SECRET)?),
+        (Some(_), None) => {
+            need("client secret for Zoom's API", API_CLIENT_SECRET).map(|secret| (String::new(), secret))?
+        }
+        (None, Some(_)) => need("client id for Zoom's API", API_CLIENT_ID).map(|id| (String::new(), id))?,
+    };
+    let credentials = Credentials { client_id: asking, client_secret: api_secret(&secret, place)?, account_id };
+    Ok(ApiAccess { client_id, credentials })
+}
+
+/// The first of these variables that is set, with its value.
+fn find(names: &[&str], environment: &impl Fn(&str) -> Option<String>) -> Option<(String, String)> {
+    names.iter().find_map(|name| environment(name).map(|value| ((*name).to_owned(), value)))
+}
+
+fn api_secret(text: &str, place: String) -> Result<ClientSecret, SecretsError> {
+    ClientSecret::new(text).map_err(|EmptySecret| SecretsError::Empty { what: "client secret for Zoom's API", place })
 }
 
 /// Finds two apps with one secret token.
@@ -209,7 +306,13 @@ pub(crate) fn from_files(app: &AppConfig) -> Result<App, SecretsError> {
         })
         .transpose()?;
     let websocket = app.websocket.clone().map(Arc::new);
-    Ok(App { auth, websocket, ..App::new(&app.name, tokens, app.client_id.trim(), secret) })
+    let loaded = App { auth, websocket, ..App::new(&app.name, tokens, app.client_id.trim(), secret) };
+    let Some(api) = &app.api else { return Ok(loaded) };
+    let secret = api
+        .client_secret_file
+        .as_ref()
+        .map(|path| api_secret(&read("client secret for Zoom's API", path)?, path.display().to_string()));
+    Ok(loaded.with_api(api, secret.transpose()?))
 }
 
 #[cfg(test)]

@@ -28,13 +28,32 @@ pub struct AppConfig {
     /// The WebSocket over which its webhooks come too.
     #[serde(default)]
     pub websocket: Option<WebSocketConfig>,
+    /// The credentials for Zoom's REST API, if they are not the app's own.
+    #[serde(default)]
+    pub api: Option<ApiConfig>,
+}
+
+/// `[app.api]`: the credentials for Zoom's REST API, as configured.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApiConfig {
+    /// The account of a Server-to-Server OAuth app.
+    #[serde(default)]
+    pub account_id: Option<String>,
+    /// The client id of that app. The app's own, if it is left out.
+    #[serde(default)]
+    pub client_id: Option<String>,
+    /// A file with its client secret.
+    #[serde(default)]
+    pub client_secret_file: Option<PathBuf>,
 }
 
 impl AppConfig {
     /// Every file with a secret.
     pub(crate) fn files(&self) -> impl Iterator<Item = &PathBuf> {
         let auth = self.auth.as_ref().map(AuthConfig::file);
-        self.secret_token_files.iter().chain([&self.client_secret_file]).chain(auth)
+        let api = self.api.as_ref().and_then(|api| api.client_secret_file.as_ref());
+        self.secret_token_files.iter().chain([&self.client_secret_file]).chain(auth).chain(api)
     }
 }
 
@@ -95,6 +114,9 @@ pub(crate) fn check(apps: &[AppConfig]) -> Vec<Unusable> {
         if app.secret_token_files.is_empty() && app.websocket.is_none() {
             let why = format!("app {name:?} has no secret_token_files: name at least one, or an [app.websocket]");
             unusable(".secret_token_files", why);
+        }
+        if app.api.as_ref().is_some_and(|api| api.client_id.is_some() != api.client_secret_file.is_some()) {
+            unusable(".api", "client_id and client_secret_file go together: name both, or neither".to_owned());
         }
         if let Some(Err(why)) = app.websocket.as_ref().map(WebSocketConfig::check) {
             unusable(&format!(".websocket.{}", why.setting()), why.to_string());

@@ -21,7 +21,9 @@ pub enum ApiListen {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoAddress {
     /// It has no port, or no form that is known.
-    #[error("write an address and a port, as in 127.0.0.1:8080, localhost:8080 or :8080 (every IPv4 address of this machine)")]
+    #[error(
+        "write an address and a port, as in 127.0.0.1:8080, localhost:8080 or :8080 (every IPv4 address of this machine)"
+    )]
     Unreadable,
     /// It is a port alone.
     #[error("{0} is a port without an address: write :{0} for every IPv4 address of this machine, or 127.0.0.1:{0}")]

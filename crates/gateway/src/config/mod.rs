@@ -21,6 +21,8 @@ use std::{
 };
 
 use rtms_store::engine::Engine;
+use rtms_wire::webhook::server_url::ServerUrlPolicy;
+use rtms_zoom_api::api::Endpoints;
 use serde::Deserialize;
 
 use crate::config::{
@@ -124,6 +126,12 @@ pub struct Zoom {
     pub allowed_hosts: Vec<String>,
     /// PEM files with more certificate authorities.
     pub extra_ca: Vec<PathBuf>,
+    /// Whether Zoom is asked for a new stream when one was lost beyond its windows.
+    pub request_again: bool,
+    /// The address of Zoom's REST API.
+    pub api_url: String,
+    /// The address for access tokens of the REST API.
+    pub token_url: String,
     /// Whether `ws://` and loopback hosts are allowed too; set by `--dev`, never by a file.
     #[serde(skip)]
     pub allow_loopback: bool,
@@ -244,6 +252,14 @@ impl Config {
             &["webhook.max_connections"],
             "must be from 1 to 1000000",
         );
+        for (setting, url) in [("zoom.api_url", &self.zoom.api_url), ("zoom.token_url", &self.zoom.token_url)] {
+            let is_plain = !url.contains(['?', '#']) && (url.starts_with("https://") || url.starts_with("http://"));
+            check(
+                is_plain,
+                &[setting],
+                "must be a URL with https:// and without a query, as in https://zoom.us/oauth/token",
+            );
+        }
         for (position, host) in self.zoom.allowed_hosts.iter().enumerate().filter(|(_, host)| !is_domain(host)) {
             let why = format!("{host:?} is not a domain: write it as in \"zoom.us\", which is meant with all under it");
             check(false, &[&format!("zoom.allowed_hosts.{position}")], &why);
@@ -264,6 +280,21 @@ impl Server {
                 let settings = ["server.tls_certificate", "server.tls_key"];
                 Err(Unusable::new(&settings, "name both tls_certificate and tls_key, or neither"))
             }
+        }
+    }
+}
+
+impl Zoom {
+    /// Returns the addresses of Zoom's REST API.
+    pub fn endpoints(&self) -> Endpoints {
+        Endpoints { api_url: self.api_url.clone(), token_url: self.token_url.clone() }
+    }
+
+    /// Returns the rule for the hosts that may be connected to.
+    pub(crate) fn policy(&self) -> ServerUrlPolicy {
+        ServerUrlPolicy {
+            allowed_suffixes: self.allowed_hosts.iter().map(|host| host.to_ascii_lowercase()).collect(),
+            allow_loopback: self.allow_loopback,
         }
     }
 }

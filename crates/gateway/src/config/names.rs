@@ -17,7 +17,10 @@ pub(super) fn nearest(name: &str, known: impl IntoIterator<Item = String>) -> Op
         elsewhere.min(strsim::osa_distance(name, known))
     };
     let known = known.into_iter().map(|known| (distance(&known), known));
-    known.filter(|(distance, _)| *distance <= 1 + last(name).len() / 4).min_by_key(|(distance, _)| *distance).map(|it| it.1)
+    known
+        .filter(|(distance, _)| *distance <= 1 + last(name).len() / 4)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|it| it.1)
 }
 
 /// Returns the setting that a variable with one underscore for two was probably meant to be, as `RTMS_LISTEN` and

@@ -17,7 +17,9 @@ impl fmt::Display for Settings {
         let mut root = self.root.clone();
         root.for_each_text("", &mut |name, text| {
             // Relative ones would start from the folder of the file that this becomes.
-            if PATHS.contains(&name) && let Ok(absolute) = std::path::absolute(Path::new(&text)) {
+            if PATHS.contains(&name)
+                && let Ok(absolute) = std::path::absolute(Path::new(&text))
+            {
                 *text = absolute.to_string_lossy().into_owned();
             }
         });

@@ -37,6 +37,7 @@ pub(super) const PATHS: &[&str] = &[
     "app.auth.password_file",
     "app.auth.client_secret_file",
     "app.auth.value_file",
+    "app.api.client_secret_file",
 ];
 
 /// The problems that are reported at once.
@@ -166,7 +167,10 @@ impl Settings {
         let value = if in_file_only {
             Err("[[app]] and [[sink]] need a file: start with --config FILE".to_owned())
         } else {
-            value.into_string().map_err(|_| "the value is not UTF-8".to_owned()).and_then(|text| parsed(text, default, &origin))
+            value
+                .into_string()
+                .map_err(|_| "the value is not UTF-8".to_owned())
+                .and_then(|text| parsed(text, default, &origin))
         };
         match value {
             Ok(value) => self.root.set(&path, Entry { value, origin }),
@@ -298,14 +302,29 @@ mod tests {
     #[test]
     fn an_error_names_file_line_and_setting() {
         let cases = [
-            ("[server]\n\nlisten = \"8080\"\n", "rtms.toml:3: server.listen: 8080 is a port without an address: write :8080"),
+            (
+                "[server]\n\nlisten = \"8080\"\n",
+                "rtms.toml:3: server.listen: 8080 is a port without an address: write :8080",
+            ),
             ("[store]\nkeep = 48\n", "rtms.toml:2: store.keep: integer `48` does not fit: write a duration, as in"),
             ("[store]\nkeep = \"1h\"\n", "rtms.toml:2: store.keep: must be at least 24h"),
             ("webhook = 1\n", "rtms.toml:1: webhook: integer `1` does not fit: write a table"),
-            ("[recording]\nenabled = \"yes\"\n", "rtms.toml:2: recording.enabled: string \"yes\" does not fit: write true or false"),
-            ("[media.video]\nfps = -1\n", "rtms.toml:2: media.video.fps: integer `-1` does not fit: write a whole number"),
-            ("[media]\nwant = [\n  \"audio\",\n  \"sound\",\n]\n", "rtms.toml:4: media.want[1]: `sound` is none of the words"),
-            ("[zoom]\nallowed_hosts = [\n  \"zoom.us\",\n  \"*\",\n]\n", "rtms.toml:4: zoom.allowed_hosts[1]: \"*\" is not a domain"),
+            (
+                "[recording]\nenabled = \"yes\"\n",
+                "rtms.toml:2: recording.enabled: string \"yes\" does not fit: write true or false",
+            ),
+            (
+                "[media.video]\nfps = -1\n",
+                "rtms.toml:2: media.video.fps: integer `-1` does not fit: write a whole number",
+            ),
+            (
+                "[media]\nwant = [\n  \"audio\",\n  \"sound\",\n]\n",
+                "rtms.toml:4: media.want[1]: `sound` is none of the words",
+            ),
+            (
+                "[zoom]\nallowed_hosts = [\n  \"zoom.us\",\n  \"*\",\n]\n",
+                "rtms.toml:4: zoom.allowed_hosts[1]: \"*\" is not a domain",
+            ),
             // Two settings that do not go together: the line is that of the one that was set.
             ("[media.audio]\ncodec = \"opus\"\n", "rtms.toml:2: media.audio.sample_rate: 16000 is not taken by Zoom"),
             ("[streams]\nlease_term = \"4s\"\n", "rtms.toml:2: streams.lease_renew_every: must be less than half"),
@@ -328,9 +347,15 @@ mod tests {
             ("name = \"one\"", "rtms.toml:8: app.name: two apps are called \"one\""),
             ("name = 2", "rtms.toml:8: app.name: integer `2` does not fit"),
             ("", "rtms.toml:7: app[1]: `name` is missing here"),
-            ("name = \"two\"\nclient_di = \"x\"", "rtms.toml:9: app.client_di: there is no such setting; did you mean app.client_id?"),
+            (
+                "name = \"two\"\nclient_di = \"x\"",
+                "rtms.toml:9: app.client_di: there is no such setting; did you mean app.client_id?",
+            ),
             ("name = \"two\"\nauth.kind = \"magic\"", "rtms.toml:9: app.auth: `magic` is none of the words"),
-            ("name = \"two\"\nwebsocket.subscription_id = \"\"", "rtms.toml:9: app.websocket.subscription_id: subscription_id is empty"),
+            (
+                "name = \"two\"\nwebsocket.subscription_id = \"\"",
+                "rtms.toml:9: app.websocket.subscription_id: subscription_id is empty",
+            ),
         ];
         for (lines, expected) in cases {
             let second = format!(
@@ -400,7 +425,11 @@ mod tests {
     #[test]
     fn a_variable_that_no_setting_has_is_refused() {
         for (name, value, expected) in [
-            ("RTMS__SERVER__LISEN", "x", "RTMS__SERVER__LISEN: there is no such setting; did you mean RTMS__SERVER__LISTEN?"),
+            (
+                "RTMS__SERVER__LISEN",
+                "x",
+                "RTMS__SERVER__LISEN: there is no such setting; did you mean RTMS__SERVER__LISTEN?",
+            ),
             ("RTMS__LISTEN", "x", "RTMS__LISTEN: there is no such setting; did you mean RTMS__SERVER__LISTEN?"),
             ("RTMS__COLOUR", "x", "RTMS__COLOUR: there is no such setting; known here: `server`, `api`"),
             ("RTMS__SERVER", "x", "RTMS__SERVER: this is a section: add `__`"),
@@ -418,8 +447,10 @@ mod tests {
 
     #[test]
     fn variables_that_look_like_settings_are_found_unless_somebody_reads_them() {
-        let names = ["RTMS_LISTEN", "RTMS_LOG", "RTMS_KEEP", "RTMS__SERVER__LISTEN", "PATH", "RTMS_DATA_DIR", "RTMS_PORT"];
-        let found = Given::file("").settings().unwrap().lookalikes(names.map(OsString::from), &["RTMS_LOG", "RTMS_KEEP"]);
+        let names =
+            ["RTMS_LISTEN", "RTMS_LOG", "RTMS_KEEP", "RTMS__SERVER__LISTEN", "PATH", "RTMS_DATA_DIR", "RTMS_PORT"];
+        let found =
+            Given::file("").settings().unwrap().lookalikes(names.map(OsString::from), &["RTMS_LOG", "RTMS_KEEP"]);
 
         let pair = |name: &str, meant: &str| (name.to_owned(), meant.to_owned());
         assert_eq!(

@@ -166,9 +166,7 @@ fn value_of(value: &Spanned<DeValue<'_>>, origin_at: &impl Fn(usize) -> Origin) 
         // What does not fit is a text, so that the error shows it.
         DeValue::Integer(integer) => i64::from_str_radix(integer.as_str(), integer.radix())
             .map_or_else(|_| Value::Text(integer.to_string()), Value::Integer),
-        DeValue::Float(float) => {
-            float.as_str().parse().map_or_else(|_| Value::Text(float.to_string()), Value::Float)
-        }
+        DeValue::Float(float) => float.as_str().parse().map_or_else(|_| Value::Text(float.to_string()), Value::Float),
         DeValue::Boolean(boolean) => Value::Boolean(*boolean),
         DeValue::Datetime(date) => Value::Text(date.to_string()),
         DeValue::Array(array) => Value::List(

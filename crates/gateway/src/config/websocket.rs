@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
+use rtms_zoom_api::{credentials::Grant, token::TOKEN_URL};
 use serde::Deserialize;
 
 /// Zoom's address for event WebSockets. Basis: vendor code, docs/protocol.md#event-websocket.
 const ZOOM: &str = "wss://ws.zoom.us/ws";
-
-/// Zoom's address for access tokens. Basis: documented, docs/protocol.md#event-websocket.
-const ZOOM_TOKENS: &str = "https://zoom.us/oauth/token";
 
 /// The pause between two heartbeats, as in Zoom's sample.
 const HEARTBEAT: Duration = Duration::from_secs(30);
@@ -37,26 +35,6 @@ pub struct WebSocketConfig {
     /// The pause between two heartbeats. After one without any message from Zoom the connection counts as lost.
     #[serde(default = "heartbeat", with = "humantime_serde")]
     pub heartbeat_every: Duration,
-}
-
-/// The `grant_type` of OAuth by which an access token is requested.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Grant {
-    /// The grant of a General app.
-    #[default]
-    ClientCredentials,
-    /// The grant of a Server-to-Server OAuth app.
-    AccountCredentials,
-}
-
-impl Grant {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::ClientCredentials => "client_credentials",
-            Self::AccountCredentials => "account_credentials",
-        }
-    }
 }
 
 /// Why the settings of a WebSocket cannot be used.
@@ -125,7 +103,7 @@ fn zoom() -> String {
 }
 
 fn zoom_tokens() -> String {
-    ZOOM_TOKENS.into()
+    TOKEN_URL.into()
 }
 
 const fn heartbeat() -> Duration {

@@ -12,7 +12,6 @@
 mod frame;
 mod held;
 mod session;
-mod token;
 
 use std::{convert::Infallible, future, sync::Arc, time::Duration};
 
@@ -28,6 +27,7 @@ use rtms_wire::{
     SmolStr,
     webhook::server_url::{ServerUrlPolicy, UrlRefused},
 };
+use rtms_zoom_api::token::{self, Token};
 use tokio::{
     sync::mpsc,
     task::JoinSet,
@@ -42,7 +42,6 @@ use crate::{
     intake::{
         held::{Arrived, Held},
         session::{Ended, Outlet, Session},
-        token::Token,
     },
     label::IntakeEnd,
     stop::Stop,
@@ -256,7 +255,8 @@ impl Intake {
                 // The secret may have been rotated since the start.
                 let app = apps.iter().find(|app| app.name == self.app);
                 let app = app.ok_or_else(|| Ended::NotConnected("the app is gone from the settings".into()))?;
-                token.insert(token::fetch(&self.http, app, &self.config).await?)
+                let credentials = app.credentials(self.config.account_id.clone());
+                token.insert(token::fetch(&self.http, &self.config.token_url, &credentials).await?)
             }
         };
         Session::open(&self.connector, self.url(token), self.config.heartbeat_every, outlet).await

@@ -14,6 +14,7 @@ use rtms_client::{
     error::{ConnectError, SocketError},
 };
 use rtms_wire::{SmolStr, time::UnixMillis, webhook::Webhook, wire_log::without_unused_secrets};
+use rtms_zoom_api::token::NoToken;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
     time::{Instant, Interval, MissedTickBehavior, interval_at, sleep, timeout},
@@ -26,7 +27,6 @@ use crate::{
     intake::{
         frame::{Frame, HEARTBEAT},
         held::{Arrived, HELD_BODIES, Held, MOST_HELD_BYTES},
-        token::NoToken,
     },
     label::IntakeEnd,
     stop::Stop,

@@ -9,6 +9,7 @@ mod hub;
 mod journal;
 mod last_words;
 pub(crate) mod ledger_input;
+pub(crate) mod new_streams;
 mod packet_fields;
 pub(crate) mod progress;
 mod reached;

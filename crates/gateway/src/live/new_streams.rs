@@ -10,24 +10,19 @@ use rtms_http::client::HttpClient;
 use rtms_proto::next_step::NextStep;
 use rtms_sink::backlog::{Backlog, BacklogError, Claimed, Stored};
 use rtms_store::{
-    error::StoreError,
-    lease::OwnerId,
-    queue::Ticket,
-    store::Store,
-    stream_record::StreamRecord,
-    streams::StreamFilter,
+    error::StoreError, lease::OwnerId, queue::Ticket, store::Store, stream_record::StreamRecord, streams::StreamFilter,
 };
-use serde::{Deserialize, Serialize};
-use serde_json::json;
 use rtms_wire::{SmolStr, codes::product::Product, ids::StreamId, time::UnixMillis};
 use rtms_zoom_api::{
     api::{Endpoints, ZoomApi},
     control::{Action, Control},
     error::ControlError,
 };
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 use tracing::{error, info, warn};
 
-use crate::{apps::Apps, backlog::StoreBacklog, clock, label::NewStreamRequest, live::stream_span, stop::Stop, telemetry::Metrics};
+use crate::{apps::Apps, backlog::StoreBacklog, clock, label::NewStreamRequest, stop::Stop, telemetry::Metrics};
 
 /// The queue of the store.
 const QUEUE: &str = "new_streams";
@@ -270,7 +265,9 @@ fn verdict(record: &StreamRecord, token: u64, others: &[StreamRecord], now: Unix
         return Verdict::Settled("a newer stream of the same meeting has started");
     }
     if now.since(ended.at) > GIVE_UP_AFTER {
-        return Verdict::Hopeless("the stream was lost too long ago; is the meeting still running? then use rtms zoom start");
+        return Verdict::Hopeless(
+            "the stream was lost too long ago; is the meeting still running? then use rtms zoom start",
+        );
     }
     // The number is what Zoom's documents name; the UUID is accepted where there is none.
     let number = start.meeting_id.as_ref().filter(|_| matches!(product, Product::Meeting | Product::Webinar));

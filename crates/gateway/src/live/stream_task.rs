@@ -44,6 +44,7 @@ use crate::{
         hub::{Filter, Hub, Item, Policy, Topic},
         journal::{StreamJournal, Syncing},
         ledger_input::{self, ClockPair, LedgerInput},
+        new_streams::NewStreams,
         progress::{Activity, Progress},
         reached::Reached,
         recording::{Account, End, Recording, RecordingSetup},
@@ -77,6 +78,8 @@ pub(crate) struct StreamDeps {
     pub(crate) ledger_every: Duration,
     pub(crate) revocations: Revocations,
     pub(crate) sinks: Arc<Vec<Delivery>>,
+    /// None when lost streams are not asked for again.
+    pub(crate) new_streams: Option<NewStreams>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) repeats: RepeatGate,
     pub(crate) deadline: Deadline,
@@ -348,6 +351,10 @@ impl StreamTask {
             }
         }
         self.deps.metrics.ended(next);
+        // Before the end is stored: a crash in between leaves a request that the next run of the stream settles.
+        if let (Next::AskForNewStream, Some(new_streams)) = (next, &self.deps.new_streams) {
+            new_streams.ask_for(&self.stream_id, self.tenure.token()).await;
+        }
         let is_revoked = revoked::is_revocation(stop_reason);
         if !is_revoked {
             let over = self.tenure.over();

@@ -5,6 +5,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use rtms_api::{ended, standing};
+use rtms_proto::next_step::NextStep;
 use rtms_sink::recall::WeakRecall;
 use rtms_store::{
     error::StoreError,
@@ -126,6 +127,7 @@ impl Cleanup {
                     self.deps.metrics.ended_as(state, &account.loss, summary::counted(record).as_ref());
                     let lost = &account.loss;
                     info!(%state, %lost, "closed the recording of a stream that Zoom stopped while no process ran it");
+                    self.ask_for_new(record).await;
                 }
             }
             Ok(None) => return Ok(false),
@@ -165,8 +167,18 @@ impl Cleanup {
         if self.deps.store.conclude(stream_id, &self.owner, why.to_owned(), summary, now).await? {
             self.deps.metrics.ended_as(state, &loss, summary::counted(record).as_ref());
             warn!(%state, why, lost = %loss, "stream accounted for");
+            self.ask_for_new(record).await;
         }
         Ok(())
+    }
+
+    /// Takes down that a stream is to be asked for again, if its stop leaves a meeting that may go on.
+    async fn ask_for_new(&self, record: &StreamRecord) {
+        let reason = record.wanted.stop.as_ref().and_then(|stop| stop.reason);
+        let is_lost = reason.is_some_and(|reason| NextStep::of(reason) == NextStep::AskForNewStream);
+        if let Some(new_streams) = self.deps.new_streams.as_ref().filter(|_| is_lost) {
+            new_streams.ask_for(&record.stream_id, record.last_token()).await;
+        }
     }
 
     /// Returns the facts of a stream that was never joined; without its time if its start does not name the product.
