@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tracing::{error, info, warn};
 
-use crate::{apps::Apps, backlog::StoreBacklog, clock, label::NewStreamRequest, stop::Stop, telemetry::Metrics};
+use crate::{apps::Apps, backlog::StoreBacklog, clock, label::NewStreamRequest, live::stream_span, stop::Stop, telemetry::Metrics};
 
 /// The queue of the store.
 const QUEUE: &str = "new_streams";
