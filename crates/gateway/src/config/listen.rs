@@ -34,7 +34,7 @@ pub enum NoAddress {
 }
 
 /// Why the API cannot listen at an address.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoApiAddress {
     /// It is no address.
     #[error("write a loopback address and a port, as in 127.0.0.1:8081, or off")]

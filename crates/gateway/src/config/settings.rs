@@ -351,7 +351,7 @@ mod tests {
                 "name = \"two\"\nclient_di = \"x\"",
                 "rtms.toml:9: app.client_di: there is no such setting; did you mean app.client_id?",
             ),
-            ("name = \"two\"\nauth.kind = \"magic\"", "rtms.toml:9: app.auth: `magic` is none of the words"),
+            ("name = \"two\"\nauth.kind = \"magic\"", "rtms.toml:9: app.auth.kind: `magic` is none of the words"),
             (
                 "name = \"two\"\nwebsocket.subscription_id = \"\"",
                 "rtms.toml:9: app.websocket.subscription_id: subscription_id is empty",
