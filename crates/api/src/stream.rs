@@ -167,7 +167,7 @@ impl StreamLine {
         }
     }
 
-    /// What the store knows of it at this time.
+    /// What the store knows of it at a time of the clock by which leases run out.
     pub fn of_record(record: &StreamRecord, now: UnixMillis) -> Self {
         let start = record.wanted.newest_start();
         let owner = record.lease.as_ref().filter(|lease| lease.is_live(now)).map(|lease| lease.owner.to_string());

@@ -28,7 +28,7 @@ use crate::{
         state::{ApiState, no_choice},
     },
     apps::{Apps, secrets::App},
-    clock,
+    clock::{self, SteadyClock},
     config::{Config, error::ConfigError},
     dispatcher::Dispatcher,
     door::{
@@ -268,12 +268,13 @@ impl Server {
             misdirected: Default::default(),
         };
         let door = webhook::router(Arc::new(door), health::router(health.clone()));
-        let state = ApiState { store: store.clone(), live, recordings, metrics: metrics.clone(), no_choice };
+        let steady = SteadyClock::start();
+        let state = ApiState { store: store.clone(), steady, live, recordings, metrics: metrics.clone(), no_choice };
         let api_router = router::router(Arc::new(state), health.clone());
         let dispatcher =
             Dispatcher { store: store.clone(), policy, metrics: metrics.clone(), recent: Default::default() };
         let streams = &config.streams;
-        let worker = Worker::new(deps, apps.clone(), owner, streams.lease_term, streams.lease_renew_every);
+        let worker = Worker::new(deps, apps.clone(), owner, steady, streams.lease_term, streams.lease_renew_every);
         let connections = ConnectionLimits::of(config.webhook.max_connections);
         let limits = |connections| serve::Limits { connections, header_within: config.webhook.read_within };
         let (door_limits, api_limits) = (limits(connections.door), limits(connections.api));

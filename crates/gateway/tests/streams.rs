@@ -325,7 +325,7 @@ async fn a_wish_for_a_stream_that_runs_elsewhere_is_put_down_and_what_is_not_kno
         assert_eq!(send(&gateway, "GET", &format!("/v1/streams{wrong}"), None).await.status, 400, "{wrong}");
     }
     store
-        .release(&lease, Outcome::Ended { stop_reason: None, why: "enough".into(), summary: None }, now)
+        .release(&lease, Outcome::Ended { at: now, stop_reason: None, why: "enough".into(), summary: None }, now)
         .await
         .unwrap();
     assert!(list(&gateway, "").await.is_empty());

@@ -40,7 +40,7 @@ pub struct Lease {
     pub owner: OwnerId,
     /// The fencing token: a later claim of the stream has a higher one, also after a restart.
     pub token: u64,
-    /// When it ends, on the clock of the callers.
+    /// When it ends, a time of [`Streams::time`](crate::streams::Streams::time).
     pub expires_at: UnixMillis,
     /// The newest wish that the owner has seen: at the claim, and by [`Lease::saw`] since.
     pub wish_at: UnixMillis,
@@ -73,7 +73,7 @@ impl Lease {
         Ok(Self { expires_at: self.expires_at.max(now + term), ..self.clone() })
     }
 
-    /// Whether it still runs.
+    /// Whether it still runs at a time of [`Streams::time`](crate::streams::Streams::time).
     pub fn is_live(&self, now: UnixMillis) -> bool {
         self.expires_at > now
     }

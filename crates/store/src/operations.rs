@@ -94,7 +94,7 @@ pub trait Operations: Inbox + Streams {
         renewed.unwrap_or(Err(StoreError::LeaseLost { stream_id: lease.stream_id.clone(), token: lease.token }))
     }
 
-    /// Gives a stream up. That it has ended is durable when this returns.
+    /// Gives a stream up at a time of [`Streams::time`]. That it has ended is durable when this returns.
     ///
     /// # Errors
     /// [`StoreError::LeaseLost`]; or that storage failed: the lease then stays, so that it can be tried again.

@@ -1,6 +1,6 @@
 //! How a run of a stream is given up.
 
-use rtms_wire::codes::stop_reason::StopReason;
+use rtms_wire::{codes::stop_reason::StopReason, time::UnixMillis};
 
 use crate::summary::RunSummary;
 
@@ -9,6 +9,8 @@ use crate::summary::RunSummary;
 pub enum Outcome {
     /// It is over: the wishes that the lease has seen are done.
     Ended {
+        /// When it ended, on the wall clock.
+        at: UnixMillis,
         /// Zoom's reason, if it gave one.
         stop_reason: Option<StopReason>,
         /// Why, for people.

@@ -188,8 +188,8 @@ impl StreamRecord {
     /// [`StoreError::LeaseLost`].
     pub(crate) fn release(&mut self, lease: &Lease, outcome: Outcome, now: UnixMillis) -> Result<(), StoreError> {
         lease.check(self.lease.as_ref(), now)?;
-        if let Outcome::Ended { stop_reason, why, summary } = outcome {
-            self.end(lease, stop_reason, why, summary, now);
+        if let Outcome::Ended { at, stop_reason, why, summary } = outcome {
+            self.end(lease, stop_reason, why, summary, at);
         }
         self.lease = None;
         Ok(())
@@ -225,7 +225,7 @@ impl StreamRecord {
         self.ended.as_ref().filter(|ended| ended.retry_asked_at.is_none()).map(|ended| ended.wish_at)
     }
 
-    /// Whether a claim by anybody would succeed.
+    /// Whether a claim by anybody would succeed at a time of [`Streams::time`](crate::streams::Streams::time).
     pub fn is_claimable(&self, now: UnixMillis) -> bool {
         self.open_wish().is_some() && self.lease.as_ref().is_none_or(|lease| !lease.is_live(now))
     }
@@ -314,11 +314,11 @@ impl StreamRecord {
         stop_reason: Option<StopReason>,
         why: String,
         summary: Option<Box<RunSummary>>,
-        now: UnixMillis,
+        at: UnixMillis,
     ) {
         let (wish_at, owner) = (lease.wish_at, lease.owner.clone());
-        self.ended = Some(Ended { wish_at, at: now, owner, stop_reason, why, summary, retry_asked_at: None });
-        self.changed_at = now;
+        self.ended = Some(Ended { wish_at, at, owner, stop_reason, why, summary, retry_asked_at: None });
+        self.changed_at = at;
     }
 }
 

@@ -38,13 +38,13 @@ pub trait Streams: Send + Sync {
     /// That storage failed.
     async fn list(&self, filter: StreamFilter) -> Result<Vec<StreamRecord>, StoreError>;
 
-    /// The streams that can be claimed now.
+    /// The streams that can be claimed at `now`, a time of [`Streams::time`].
     ///
     /// # Errors
     /// That storage failed.
     async fn claimable(&self, now: UnixMillis) -> Result<Vec<StreamRecord>, StoreError>;
 
-    /// Gives leases a new term from `now`, each by itself. Works without the disk. The answers are in the order of the leases.
+    /// Gives leases a new term from `now`, a time of [`Streams::time`], each by itself. Works without the disk. The answers are in the order of the leases.
     ///
     /// A lease that ran out is lost, even if nobody took the stream since.
     ///
@@ -60,8 +60,11 @@ pub trait Streams: Send + Sync {
     /// Yields each stream whose record changed and with it who has it. A lease that runs out or is renewed changes nothing.
     fn changes(&self) -> Changes;
 
-    /// The time on the clock by which leases run out, when ours says `ours`. An engine that several machines share has one
-    /// clock for all.
+    /// Returns the time on the clock by which leases run out.
+    ///
+    /// `ours` is the time on the caller's steady clock: it began with the wall clock, and nothing has moved it since, so a term
+    /// is as long as it says when the wall clock is set. An engine that one process has uses it as it is. An engine that several
+    /// machines share has one clock for all, and translates.
     fn time(&self, ours: UnixMillis) -> UnixMillis {
         ours
     }

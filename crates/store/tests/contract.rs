@@ -334,11 +334,11 @@ async fn what_was_done_for_a_start_is_done_for_it_under_its_other_name(store: &d
 
     fold(store, to("contactcenter.rtms_started", 10_002)).await;
     assert!(store.get(&stream("s")).await.unwrap().unwrap().wanted.is_closing());
-    let outcome = Outcome::Ended { stop_reason: None, why: "refused".into(), summary: None };
+    let outcome = Outcome::Ended { at: NOW, stop_reason: None, why: "refused".into(), summary: None };
     store.release(&Lease { wish_at: UnixMillis(10_002), ..lease }, outcome, NOW).await.unwrap();
     assert_eq!(fold(store, to("contact_center.voice_rtms_started", 20_000)).await.class, Class::Failover);
     let lease = store.claim(&stream("s"), &owner("one"), TERM, NOW).await.unwrap().unwrap();
-    let outcome = Outcome::Ended { stop_reason: None, why: "refused".into(), summary: None };
+    let outcome = Outcome::Ended { at: NOW, stop_reason: None, why: "refused".into(), summary: None };
     store.release(&lease, outcome, NOW).await.unwrap();
 
     assert_eq!(fold(store, to("contactcenter.rtms_started", 20_001)).await.class, Class::Repeat);
@@ -565,7 +565,7 @@ async fn a_recording_that_is_closed_after_the_end_of_its_stream_is_put_down_ther
     let unclosed = Unclosed { folder: folder(), manifest: serde_json::json!({ "version": 2 }) };
     let recorded = Recorded::Failed { why: "no space".into(), unclosed: Some(Box::new(unclosed.clone())) };
     let summary = Some(Box::new(RunSummary { recorded, ..RunSummary::default() }));
-    let outcome = || Outcome::Ended { stop_reason: None, why: "stopped".into(), summary: summary.clone() };
+    let outcome = || Outcome::Ended { at: NOW, stop_reason: None, why: "stopped".into(), summary: summary.clone() };
     assert!(!amend(closed()).await, "nobody knows it");
 
     fold(store, start("s", 10)).await;
@@ -592,7 +592,7 @@ async fn the_account_of_a_run_that_ended_before_the_stop_reaches_to_it(store: &d
     assert!(!reach().await, "nobody knows it");
     fold(store, start("s", 10)).await;
     let lease = claim(store, "s", "a", NOW).await.unwrap();
-    let outcome = Outcome::Ended { stop_reason: None, why: "refused".into(), summary: Some(Box::new(failed)) };
+    let outcome = Outcome::Ended { at: NOW, stop_reason: None, why: "refused".into(), summary: Some(Box::new(failed)) };
     store.release(&lease, outcome, NOW).await.unwrap();
     assert!(!record().await.is_short_of_stop() && !reach().await, "Zoom has not stopped it");
 
@@ -863,7 +863,7 @@ async fn claim(store: &dyn Store, stream_id: &str, by: &str, now: UnixMillis) ->
 }
 
 fn ended() -> Outcome {
-    Outcome::Ended { stop_reason: Some(StopReason::MeetingEnded), why: "over".into(), summary: None }
+    Outcome::Ended { at: NOW, stop_reason: Some(StopReason::MeetingEnded), why: "over".into(), summary: None }
 }
 
 fn assert_lost(result: Result<(), StoreError>, lease: &Lease) {

@@ -145,7 +145,7 @@ async fn the_end_of_a_stream_is_put_down_once_however_often_it_is_tried() {
         let id = behind.append(entry("{}")).await.unwrap();
         fold_until_done(&store, id, &start("s", 10)).await;
         let lease = behind.claim(&stream("s"), &owner("a"), TERM, NOW).await.unwrap().unwrap();
-        let ended = |why: &str| Outcome::Ended { stop_reason: None, why: why.into(), summary: None };
+        let ended = |why: &str| Outcome::Ended { at: NOW, stop_reason: None, why: why.into(), summary: None };
         let mut tries = 0;
         loop {
             tries += 1;

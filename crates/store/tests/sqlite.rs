@@ -129,8 +129,12 @@ async fn only_what_does_not_follow_from_something_else_waits_for_the_disk() {
     assert_eq!(did(&store), (2, 0), "the record, then the entry");
     let lease = store.claim(&stream("s"), &owner("a"), TERM, NOW).await.unwrap().unwrap();
     assert_eq!(did(&store), (0, 0));
-    let ended =
-        Outcome::Ended { stop_reason: Some(StopReason::MeetingEnded), why: "the meeting ended".into(), summary: None };
+    let ended = Outcome::Ended {
+        at: NOW,
+        stop_reason: Some(StopReason::MeetingEnded),
+        why: "the meeting ended".into(),
+        summary: None,
+    };
     store.release(&lease, ended, NOW).await.unwrap();
     assert_eq!(did(&store), (1, 1));
 }

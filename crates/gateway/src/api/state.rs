@@ -6,11 +6,13 @@ use rtms_proto::config::StreamConfig;
 use rtms_store::store::Store;
 use rtms_wire::{codes::media::MediaDataOption, media::medium::Medium};
 
-use crate::{live::registry::LiveStreams, telemetry::Metrics};
+use crate::{clock::SteadyClock, live::registry::LiveStreams, telemetry::Metrics};
 
 /// The state of the API's routes.
 pub(crate) struct ApiState {
     pub(crate) store: Arc<dyn Store>,
+    /// The clock by which leases run out.
+    pub(crate) steady: SteadyClock,
     /// The streams that run here.
     pub(crate) live: Arc<LiveStreams>,
     /// The folder of all recordings.

@@ -121,7 +121,7 @@ async fn list(State(api): State<Arc<ApiState>>, Query(wanted): Query<Wanted>) ->
     let filter = StreamFilter { open: (!wanted.all).then_some(true), limit };
     let records = store.list(filter).await?.into_iter().map(|record| (record.stream_id.clone(), record));
     let mut records: IndexedRecords = records.enumerate().map(|(place, (id, record))| (id, (place, record))).collect();
-    let now = clock::unix_millis();
+    let now = store.time(api.steady.now());
     let mut lines = Vec::new();
     // Those that run here come first. One may be beyond the limit of the store's, or be closed by now.
     for live in api.live.all().into_iter().take(limit) {
@@ -267,7 +267,7 @@ async fn running(api: &ApiState, stream_id: &StreamId) -> Result<Option<Arc<Live
 async fn line_of(api: &ApiState, stream_id: &StreamId, live: Option<&LiveStream>) -> Result<StreamLine, Refused> {
     let record: Option<StreamRecord> = api.store.get(stream_id).await?;
     let mut line = match (&record, live) {
-        (Some(record), _) => StreamLine::of_record(record, clock::unix_millis()),
+        (Some(record), _) => StreamLine::of_record(record, api.store.time(api.steady.now())),
         (None, Some(_)) => StreamLine::unknown(stream_id.clone()),
         (None, None) => return Err(Refused::NoSuchStream(stream_id.clone())),
     };

@@ -424,7 +424,7 @@ impl StreamTask {
         let outcome = match ending {
             Ending::Abandoned => Outcome::HandedOver,
             Ending::Stopped { .. } | Ending::Closed { .. } | Ending::Failed(_) => {
-                Outcome::Ended { stop_reason, why, summary: summary.map(Box::new) }
+                Outcome::Ended { at: clock::unix_millis(), stop_reason, why, summary: summary.map(Box::new) }
             }
         };
         Finished { stream_id: self.stream_id, outcome }

@@ -18,7 +18,7 @@ use rtms_store::{
     store::Store,
     stream_record::StreamRecord,
 };
-use rtms_wire::ids::StreamId;
+use rtms_wire::{ids::StreamId, time::UnixMillis};
 use tokio::{
     task::{AbortHandle, JoinError, JoinSet},
     time::{Instant, MissedTickBehavior, interval, sleep, timeout},
@@ -26,7 +26,7 @@ use tokio::{
 use tracing::{debug, error, info, warn};
 
 use crate::{
-    clock,
+    clock::{self, SteadyClock},
     live::tenure::{self, Tenure, TenureSender, Term},
     lock::locked,
     telemetry::Metrics,
@@ -41,6 +41,7 @@ pub(super) struct Claims {
     store: Arc<dyn Store>,
     metrics: Arc<Metrics>,
     owner: OwnerId,
+    steady: SteadyClock,
     term: Term,
     held: Arc<Held>,
     renewing: AbortHandle,
@@ -65,13 +66,19 @@ impl Claims {
         store: Arc<dyn Store>,
         metrics: Arc<Metrics>,
         owner: OwnerId,
+        steady: SteadyClock,
         term: Duration,
         renew_every: Duration,
     ) -> Self {
         let (held, term) = (Arc::<Held>::default(), Term::new(term, renew_every));
-        let renewing = tokio::spawn(renew(store.clone(), held.clone(), term, renew_every)).abort_handle();
+        let renewing = tokio::spawn(renew(store.clone(), held.clone(), steady, term, renew_every)).abort_handle();
         let (releasing, unreleased) = (JoinSet::new(), BTreeSet::new());
-        Self { store, metrics, owner, term, held, renewing, releasing, unreleased }
+        Self { store, metrics, owner, steady, term, held, renewing, releasing, unreleased }
+    }
+
+    /// Returns the time by which leases run out.
+    pub(super) fn now(&self) -> UnixMillis {
+        self.store.time(self.steady.now())
     }
 
     /// Claims a stream. None if it has an owner, or if the store answered so late that it is to be left already. The
@@ -82,8 +89,7 @@ impl Claims {
     ) -> Result<Option<(StreamRecord, Lease, Tenure)>, StoreError> {
         // Before the store counts, so that the term ends here first.
         let asked_at = Instant::now();
-        let now = self.store.time(clock::unix_millis());
-        let Some(lease) = self.store.claim(stream_id, &self.owner, self.term.whole, now).await? else {
+        let Some(lease) = self.store.claim(stream_id, &self.owner, self.term.whole, self.now()).await? else {
             return Ok(None);
         };
         let (sender, tenure) = tenure::begin(lease.token, self.term, asked_at);
@@ -104,7 +110,7 @@ impl Claims {
     /// Releases a stream that no task runs.
     pub(super) async fn give_back(&self, lease: &Lease, outcome: Outcome) -> Result<(), StoreError> {
         self.forget(&lease.stream_id);
-        self.store.release(lease, outcome, self.store.time(clock::unix_millis())).await
+        self.store.release(lease, outcome, self.now()).await
     }
 
     /// Stops renewing a lease, which then expires.
@@ -116,12 +122,12 @@ impl Claims {
     /// does not answer holds up nothing else. Until then no other process joins a stream that has ended.
     pub(super) fn release(&mut self, lease: Lease, outcome: Outcome, signed_at: u64) {
         self.unreleased.insert(lease.stream_id.clone());
-        let (store, metrics, held) = (self.store.clone(), self.metrics.clone(), self.held.clone());
+        let (store, metrics, held, steady) = (self.store.clone(), self.metrics.clone(), self.held.clone(), self.steady);
         self.releasing.spawn(async move {
             let stream_id = lease.stream_id.clone();
             let mut is_logged = false;
             loop {
-                match store.release(&lease, outcome.clone(), store.time(clock::unix_millis())).await {
+                match store.release(&lease, outcome.clone(), store.time(steady.now())).await {
                     Ok(()) | Err(StoreError::LeaseLost { .. }) => break,
                     Err(error) => {
                         metrics.store_error();
@@ -186,7 +192,7 @@ impl Held {
 }
 
 /// Renews all leases again and again. A store that does not answer in time is asked anew.
-async fn renew(store: Arc<dyn Store>, held: Arc<Held>, term: Term, every: Duration) {
+async fn renew(store: Arc<dyn Store>, held: Arc<Held>, steady: SteadyClock, term: Term, every: Duration) {
     let mut tick = interval(every);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut trouble = Trouble::default();
@@ -197,7 +203,7 @@ async fn renew(store: Arc<dyn Store>, held: Arc<Held>, term: Term, every: Durati
             continue;
         }
         let asked_at = Instant::now();
-        let renewed = store.renew_many(&leases, term.whole, store.time(clock::unix_millis()));
+        let renewed = store.renew_many(&leases, term.whole, store.time(steady.now()));
         let why = match timeout(every, renewed).await {
             Ok(Ok(answers)) => {
                 for (lease, answer) in leases.iter().zip(answers) {

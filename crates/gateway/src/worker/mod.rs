@@ -37,7 +37,7 @@ use tracing::{debug, error, info, warn};
 
 use crate::{
     apps::Apps,
-    clock,
+    clock::{self, SteadyClock},
     live::{
         retry,
         revoked::{self, is_revoked},
@@ -90,13 +90,14 @@ impl Worker {
         deps: Arc<StreamDeps>,
         apps: Apps,
         owner: OwnerId,
+        steady: SteadyClock,
         term: Duration,
         renew_every: Duration,
     ) -> Self {
         Self {
             reloads: apps.reloads(),
             joiner: Joiner::new(deps.clone(), apps),
-            claims: Claims::new(deps.store.clone(), deps.metrics.clone(), owner.clone(), term, renew_every),
+            claims: Claims::new(deps.store.clone(), deps.metrics.clone(), owner.clone(), steady, term, renew_every),
             cleanup: Cleanup::new(deps.clone(), owner),
             deps,
             running: BTreeMap::new(),
@@ -166,7 +167,7 @@ impl Worker {
         }
         self.cleanup.turn();
         let store = self.deps.store.clone();
-        for record in store.claimable(store.time(clock::unix_millis())).await? {
+        for record in store.claimable(self.claims.now()).await? {
             if !self.running.contains_key(&record.stream_id) {
                 self.compare(&record).await?;
             }
@@ -195,8 +196,7 @@ impl Worker {
             let close = Chore::Close(record.stream_id.clone());
             // Two must not write in one folder.
             let is_free = !self.is_stopping && self.cleanup.chores.current() != Some(&close);
-            let now = self.deps.store.time(clock::unix_millis());
-            let is_claimable = is_free && record.is_claimable(now);
+            let is_claimable = is_free && record.is_claimable(self.claims.now());
             return if is_claimable { self.claim(record).await } else { Ok(()) };
         };
         match record.wanted.wish() {
@@ -247,8 +247,8 @@ impl Worker {
                     &ended::loss_of(&summary),
                     summary::counted(&record).as_ref(),
                 );
-                let outcome =
-                    Outcome::Ended { stop_reason: None, why: why.to_string(), summary: Some(Box::new(summary)) };
+                let (at, why, summary) = (clock::unix_millis(), why.to_string(), Some(Box::new(summary)));
+                let outcome = Outcome::Ended { at, stop_reason: None, why, summary };
                 self.claims.give_back(&lease, outcome).await
             }
         }

@@ -24,7 +24,11 @@ use tokio::{
 };
 
 use super::claims::Claims;
-use crate::{clock, live::tenure::Tenure, telemetry::Metrics};
+use crate::{
+    clock::{self, SteadyClock},
+    live::tenure::Tenure,
+    telemetry::Metrics,
+};
 
 const TERM: Duration = Duration::from_secs(10);
 const RENEW_EVERY: Duration = Duration::from_secs(3);
@@ -130,10 +134,10 @@ async fn stream(world: Arc<Mutex<World>>, stream_id: StreamId, tenure: Tenure, p
 }
 
 /// One process: claims what it can get, and gives up what it left.
-async fn owner(world: Arc<Mutex<World>>, store: Arc<FaultyStore>, name: usize, planted: Planted) {
+async fn owner(world: Arc<Mutex<World>>, store: Arc<FaultyStore>, steady: SteadyClock, name: usize, planted: Planted) {
     let shared: Arc<dyn Store> = store.clone();
     let me = OwnerId::new(format!("owner {name}"));
-    let mut claims = Claims::new(shared, Arc::<Metrics>::default(), me, TERM, RENEW_EVERY);
+    let mut claims = Claims::new(shared, Arc::<Metrics>::default(), me, steady, TERM, RENEW_EVERY);
     let mut running: JoinSet<StreamId> = JoinSet::new();
     let mut leases = BTreeMap::new();
     let mut turn = name as u64;
@@ -166,22 +170,28 @@ async fn owner(world: Arc<Mutex<World>>, store: Arc<FaultyStore>, name: usize, p
     }
 }
 
+/// Has every stream started at Zoom.
+async fn fill(store: &MemoryStore) {
+    for number in 0..STREAMS {
+        let body = serde_json::json!({
+            "event": "meeting.rtms_started", "event_ts": clock::unix_millis().0,
+            "payload": { "meeting_uuid": "m==", "rtms_stream_id": format!("s{number}"), "server_urls": "wss://a.zoom.us" },
+        });
+        let body: rtms_wire::Bytes = body.to_string().into();
+        let input = FoldInput::from_webhook(&Webhook::decode(&body).unwrap(), vec!["wss://a.zoom.us".into()]);
+        let id = store.append(NewEntry { received_at: clock::unix_millis(), app: "sim".into(), body }).await.unwrap();
+        store.fold(id, input.unwrap(), clock::unix_millis()).await.unwrap();
+    }
+}
+
 /// Plays for this time, and returns what was seen.
 fn play(seed: u64, planted: Planted, length: Duration) -> World {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     runtime.block_on(async {
         let begin = Instant::now();
+        let steady = SteadyClock::start();
         let behind = Arc::new(MemoryStore::new());
-        for number in 0..STREAMS {
-            let body = serde_json::json!({
-                "event": "meeting.rtms_started", "event_ts": clock::unix_millis().0,
-                "payload": { "meeting_uuid": "m==", "rtms_stream_id": format!("s{number}"), "server_urls": "wss://a.zoom.us" },
-            });
-            let body: rtms_wire::Bytes = body.to_string().into();
-            let input = FoldInput::from_webhook(&Webhook::decode(&body).unwrap(), vec!["wss://a.zoom.us".into()]);
-            let id = behind.append(NewEntry { received_at: clock::unix_millis(), app: "sim".into(), body }).await.unwrap();
-            behind.fold(id, input.unwrap(), clock::unix_millis()).await.unwrap();
-        }
+        fill(&behind).await;
         let world = Arc::<Mutex<World>>::default();
         let pause: Sleep = Arc::new(|time| Box::pin(sleep(time)));
         let mut owners = JoinSet::new();
@@ -191,7 +201,7 @@ fn play(seed: u64, planted: Planted, length: Duration) -> World {
                 FaultyStore::new(behind.clone(), Faults::default(), seed * OWNERS as u64 + name as u64, pause.clone());
             let store = Arc::new(faulty);
             stores.push(store.clone());
-            owners.spawn(owner(world.clone(), store, name, planted));
+            owners.spawn(owner(world.clone(), store, steady, name, planted));
         }
         let mut weather = seed;
         while begin.elapsed() < length {
@@ -208,7 +218,10 @@ fn play(seed: u64, planted: Planted, length: Duration) -> World {
             sleep(Duration::from_secs(5 + (weather >> 50) % 30)).await;
         }
         owners.shutdown().await;
-        Arc::try_unwrap(world).unwrap_or_else(|world| Mutex::new(std::mem::take(&mut world.lock().unwrap()))).into_inner().unwrap()
+        Arc::try_unwrap(world)
+            .unwrap_or_else(|world| Mutex::new(std::mem::take(&mut world.lock().unwrap())))
+            .into_inner()
+            .unwrap()
     })
 }
 
@@ -239,4 +252,49 @@ fn planted_faults_are_found() {
     assert!(!double && old);
     let (_, _, reused) = found(Planted::NumberReused);
     assert!(reused);
+}
+
+/// Owners with a store that works hold their streams while somebody sets the wall clock again and again; then one dies.
+#[test]
+fn a_wall_clock_that_is_set_costs_no_lease_and_prolongs_none() {
+    const HOUR: i64 = 3600;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    for ahead in [HOUR, -HOUR, 24 * HOUR, -24 * HOUR, 7, -7] {
+        runtime.block_on(async {
+            let steady = SteadyClock::start();
+            let behind = Arc::new(MemoryStore::new());
+            fill(&behind).await;
+            let pause: Sleep = Arc::new(|time| Box::pin(sleep(time)));
+            let world = Arc::<Mutex<World>>::default();
+            let mut owners = Vec::new();
+            for name in 0..OWNERS {
+                let store = Arc::new(FaultyStore::new(behind.clone(), Faults::default(), 1, pause.clone()));
+                let owner = owner(world.clone(), store.clone(), steady, name, Planted::Nothing);
+                owners.push((store, tokio::spawn(owner)));
+            }
+            // Each tries a stream a second.
+            sleep(TERM * 4).await;
+            let held = |world: &World| world.talking.clone();
+            let before = held(&world.lock().unwrap());
+            assert_eq!(before.len(), STREAMS, "every stream has an owner");
+
+            for turn in 0..20 {
+                clock::steps::set_ahead(if turn % 2 == 0 { ahead } else { 0 });
+                sleep(RENEW_EVERY + STEP).await;
+                assert_eq!(held(&world.lock().unwrap()), before, "{ahead}: {turn}");
+            }
+            // The clock is set and the first owner hears nothing more of the store: others take over after the term.
+            clock::steps::set_ahead(ahead);
+            owners[0].0.hang(true);
+            sleep(TERM * 4).await;
+            clock::steps::set_ahead(0);
+            for (_, owner) in &owners {
+                owner.abort();
+            }
+            let world = world.lock().unwrap();
+            assert_eq!((world.double_connections, world.old_writes), (0, 0), "{ahead}");
+            assert!(world.takeovers > 0, "{ahead}: the first owner had streams");
+            assert_eq!(world.talking.len(), STREAMS, "{ahead}: none is left to nobody");
+        });
+    }
 }
