@@ -30,7 +30,7 @@ pub(crate) struct Imports {
 
 /// The rooms of the gateway, from the ground up. A room is a folder or a file below `crates/gateway/src`.
 const ROOMS: [&[&str]; 6] = [
-    &["backlog", "clock", "config", "label", "stop", "telemetry", "trouble", "watched_files"],
+    &["backlog", "clock", "config", "disk", "label", "stop", "telemetry", "trouble", "watched_files"],
     &["apps"],
     &["live"],
     &["api", "dispatcher", "door", "housekeeping", "intake", "listener", "sinks", "worker"],

@@ -52,6 +52,55 @@ async fn a_full_file_system() {
     fill_and_recover(server, &data_dir, |_| fs::remove_file(&ballast).unwrap()).await;
 }
 
+/// Long before that, people hear of it: once, and again when it is over.
+#[tokio::test]
+async fn a_disk_that_gets_full_is_logged_once_and_makes_the_server_not_ready() {
+    let place = tempfile::tempdir().unwrap();
+    let disk = match Tmpfs::mount(place.path(), "64m") {
+        Ok(disk) => disk,
+        Err(why) => {
+            println!("used: nothing, no tmpfs can be mounted here ({why})");
+            return;
+        }
+    };
+    let data_dir = disk.0.join("data");
+    // Of 64 MiB, 5 % are the limit of the warning, and 1 % of readiness.
+    let arguments = ["serve", "--listen", "127.0.0.1:0", "--data-dir", data_dir.to_str().unwrap()];
+    let mut command = with_secrets(&arguments);
+    command.env("RTMS_LOG", "info");
+    let (server, lines) = Serving::listening_with_log(command).await;
+    let heard = |words: &str| lines.lock().unwrap().iter().filter(|line| line.contains(words)).count();
+    let nearly = "the disk of the data folder is nearly full";
+    let full = "the disk of the data folder is full";
+    assert_eq!(get(server.address, "/readyz").await, (200, "ready\n".into()));
+
+    let (first, second) = (disk.0.join("first"), disk.0.join("second"));
+    let free = || async {
+        let metrics = get(server.api, "/metrics").await.1;
+        metrics.lines().find_map(|line| line.strip_prefix("rtms_disk_free_bytes ")?.parse::<usize>().ok()).unwrap()
+    };
+    until("it has looked", async || (free().await > 32 << 20).then_some(())).await;
+    fs::write(&first, vec![b'x'; free().await - (2 << 20)]).unwrap();
+    until("it warns", async || (heard(nearly) == 1).then_some(())).await;
+    assert_eq!(get(server.address, "/readyz").await.0, 200);
+    fs::write(&second, vec![b'x'; (2 << 20) - (256 << 10)]).unwrap();
+    until("it is full", async || (heard(full) == 1).then_some(())).await;
+    let (status, why) = get(server.address, "/readyz").await;
+    assert!(status == 503 && why.starts_with("the disk of the data folder is full: 0."), "{status} {why}");
+    assert_eq!(get(server.address, "/healthz").await.0, 200);
+    let mut door = Door::before(&server).await;
+    assert_eq!(door.post(100).await, 200, "what can be stored is stored");
+
+    fs::remove_file(&first).unwrap();
+    until("it is ready", async || (get(server.address, "/readyz").await.0 == 200).then_some(())).await;
+    until("it is over", async || {
+        (heard("is not full any more") == 1 && heard("space enough again") == 1).then_some(())
+    })
+    .await;
+    assert_eq!((heard(nearly), heard(full)), (1, 1));
+    assert_eq!(server.end_by("TERM").await, Some(0));
+}
+
 /// A limit of the kernel on the size of each file, which anybody may set.
 #[tokio::test]
 async fn a_limit_on_the_size_of_files() {

@@ -6,7 +6,7 @@ mod common;
 
 use std::{fs, time::Duration};
 
-use common::{Serving, finish, get, rtms, with_secrets};
+use common::{PATIENCE, Serving, exchange, finish, get, rtms, with_secrets};
 use rtms_gateway::config::Config;
 use tokio::{net::TcpListener, time::Instant};
 
@@ -202,7 +202,27 @@ async fn health_readiness_and_metrics_answer() {
     assert_eq!(get(server.address, "/readyz").await, (200, "ready\n".into()));
     let (status, metrics) = get(server.api, "/metrics").await;
     assert_eq!(status, 200);
-    assert!(metrics.contains("rtms_streams_joined_total 0") && metrics.ends_with("# EOF\n"), "{metrics}");
+    assert!(metrics.contains("rtms_streams_joined_total 0") && !metrics.contains("# EOF"), "{metrics}");
+    let value = |name: &str| metrics.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<f64>().ok());
+    let version = concat!("rtms_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"");
+    assert!(metrics.contains(version), "{metrics}");
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64();
+    let age = now - value("process_start_time_seconds").expect(&metrics);
+    assert!((0.0..PATIENCE.as_secs_f64()).contains(&age), "{age}");
+    for name in ["process_cpu_seconds_total", "rtms_disk_free_bytes", "rtms_disk_total_bytes"] {
+        assert!(value(name).expect(&metrics) > 0.0, "{name}: {metrics}");
+    }
+    assert_eq!(value("rtms_last_validation_timestamp_seconds{app=\"default\"}"), Some(0.0));
+    if cfg!(target_os = "linux") {
+        for name in ["process_resident_memory_bytes", "process_threads", "process_open_fds", "process_max_fds"] {
+            assert!(value(name).expect(&metrics) >= 1.0, "{name}: {metrics}");
+        }
+        assert!(value("process_open_fds") <= value("process_max_fds"), "{metrics}");
+    }
+    let asked =
+        "GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\naccept: application/openmetrics-text\r\n\r\n";
+    let open = exchange(server.api, asked.as_bytes().to_vec()).await.1;
+    assert!(open.ends_with("# EOF\n"), "{open}");
     assert_eq!(get(server.address, "/webhook").await.0, 405);
     assert_eq!(server.end_by("TERM").await, Some(0));
 }

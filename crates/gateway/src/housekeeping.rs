@@ -1,4 +1,5 @@
-//! What the store needs from time to time: old entries removed, and a proof that it works again after a failure.
+//! What store and disk need from time to time: old entries removed, a proof that the store works again after a failure, and a
+//! look at the space that is left.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,7 +8,7 @@ use rtms_wire::time::{UnixMillis, millis};
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{debug, warn};
 
-use crate::{clock, stop::Stop};
+use crate::{clock, disk::Disk, stop::Stop, telemetry::Metrics};
 
 /// The time between two removals of old entries.
 const PRUNE_EVERY: Duration = Duration::from_secs(3600);
@@ -15,12 +16,12 @@ const PRUNE_EVERY: Duration = Duration::from_secs(3600);
 /// The time between two tries of a store that failed.
 const PROVE_EVERY: Duration = Duration::from_secs(1);
 
-/// Removes entries older than `keep` and tries a store that failed, until the server stops.
-pub(crate) async fn run(store: Arc<dyn Store>, keep: Duration, mut stop: Stop) {
+/// Removes entries older than `keep`, tries a store that failed and watches the disk, until the server stops.
+pub(crate) async fn run(store: Arc<dyn Store>, keep: Duration, disk: Arc<Disk>, metrics: Arc<Metrics>, mut stop: Stop) {
     tokio::select! {
         biased;
         () = stop.given() => {}
-        ((), ()) = async { tokio::join!(prune(&*store, keep), prove(&*store)) } => {}
+        ((), (), ()) = async { tokio::join!(prune(&*store, keep), prove(&*store), disk.watch(&*store, &metrics)) } => {}
     }
 }
 

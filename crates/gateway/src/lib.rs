@@ -14,6 +14,7 @@ pub mod apps;
 mod backlog;
 mod clock;
 pub mod config;
+mod disk;
 mod dispatcher;
 pub mod door;
 mod housekeeping;

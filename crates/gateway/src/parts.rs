@@ -13,7 +13,7 @@ use crate::{
 /// A part of the server. Work goes from one part to another through the store only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Part {
-    /// Removes old entries from the store, and has a store that failed prove itself again.
+    /// Removes old entries from the store, has a store that failed prove itself again, and watches the disk.
     Housekeeping,
     /// Claims streams, and runs them.
     Worker,

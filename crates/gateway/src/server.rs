@@ -4,7 +4,7 @@ use std::{
     io,
     net::SocketAddr,
     path::{Path, PathBuf},
-    sync::{Arc, atomic::AtomicBool},
+    sync::{Arc, Mutex, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -30,6 +30,7 @@ use crate::{
     apps::{Apps, secrets::App},
     clock::{self, SteadyClock},
     config::{Config, error::ConfigError},
+    disk::Disk,
     dispatcher::Dispatcher,
     door::{
         diagnosis::Diagnosis,
@@ -199,6 +200,8 @@ impl Server {
         let sinks = Arc::new(sinks);
         let metrics = Arc::<Metrics>::default();
         metrics.watch_sinks(sinks.clone());
+        metrics.know_apps(apps.now().iter().map(|app| app.name.as_str()));
+        let disk = Arc::new(Disk::new(&config.server.data_dir, config.disk));
         let deadline = Deadline::default();
         let tls = config.server.tls_files().map_err(ConfigError::from)?;
         let tls = tls.map(|(certificate, key)| DoorTls::load(certificate, key)).transpose()?;
@@ -240,6 +243,7 @@ impl Server {
                 options: Options { wait_for_disk: config.recording.wait_for_disk, ..Options::default() },
                 sync_every: config.recording.sync_every,
                 deadline: deadline.clone(),
+                disk: disk.clone(),
             }),
             ledger_every: config.recording.sync_every,
             revocations: Revocations {
@@ -254,7 +258,7 @@ impl Server {
             repeats: RepeatGate::default(),
             deadline: deadline.clone(),
         });
-        let health = Arc::new(Health { store: store.clone(), stopping: AtomicBool::new(false) });
+        let health = Arc::new(Health { store: store.clone(), disk: disk.clone(), stopping: AtomicBool::new(false) });
         let door = Door {
             apps: apps.clone(),
             store: store.clone(),
@@ -266,6 +270,7 @@ impl Server {
             body_memory: BodyMemory::new(config.webhook.max_body_bytes),
             repeats: Arc::default(),
             misdirected: Default::default(),
+            trouble: Mutex::default(),
         };
         let door = webhook::router(Arc::new(door), health::router(health.clone()));
         let steady = SteadyClock::start();
@@ -290,7 +295,9 @@ impl Server {
             let requester = Requester::new(new_streams, store.clone(), apps.clone(), http, endpoints, metrics.clone());
             parts.start(Part::Requester, |stop| requester.run(stop));
         }
-        parts.start(Part::Housekeeping, |stop| housekeeping::run(store.clone(), config.store.keep, stop));
+        parts.start(Part::Housekeeping, |stop| {
+            housekeeping::run(store.clone(), config.store.keep, disk, metrics.clone(), stop)
+        });
         let scheme = if tls.is_some() { "https" } else { "http" };
         if let Some(tls) = tls {
             parts.start(Part::Certificate, |stop| tls.watch(stop));

@@ -1,22 +1,30 @@
 //! Every metric, by name. Labels are words of ours, never an id or text from outside.
 
+mod process;
+
 use std::{
     hash::Hash,
     sync::{Arc, OnceLock, atomic::AtomicU64},
+    time::Duration,
 };
 
 use prometheus_client::{
-    encoding::{EncodeLabelSet, text::encode},
+    encoding::{
+        EncodeLabelSet,
+        text::{encode_eof, encode_registry},
+    },
     metrics::{
         counter::{ConstCounter, Counter},
         family::Family,
         gauge::Gauge,
+        histogram::Histogram,
     },
     registry::Registry,
 };
 use rtms_api::standing::StreamStanding;
 use rtms_client::queue::Dropped;
 use rtms_proto::{
+    error::StreamError,
     event::{Interruption, Odd},
     role::Role,
 };
@@ -27,9 +35,17 @@ use rtms_wire::{
     error::DecodeError,
     flaws::{Flaw, Flaws},
     media::medium::Medium,
+    time::UnixMillis,
 };
 
-use crate::label::{IntakeEnd, NewStreamRequest, Suspect};
+use crate::{
+    clock,
+    label::{IntakeEnd, NewStreamRequest, Suspect},
+};
+
+/// The upper bounds of the buckets for the time of an answer, in seconds. A quiet disk takes a millisecond, a busy one some
+/// dozens; Zoom gives up after three seconds.
+const ANSWER_SECONDS: [f64; 13] = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 3.0];
 
 /// The part of an ended run of a stream that the metrics have counted.
 #[derive(Clone, Debug)]
@@ -44,7 +60,11 @@ pub(crate) struct Counted {
 /// begins with 1.
 #[derive(Debug)]
 pub struct Metrics {
+    started_at: UnixMillis,
     webhooks: Family<WebhookLabel, Counter>,
+    answers: Histogram,
+    last_webhook: Gauge,
+    last_validations: Family<AppLabel, Gauge>,
     classes: Family<ClassLabel, Counter>,
     suspects: Family<SuspectLabel, Counter>,
     account_events: Family<EventLabel, Counter>,
@@ -67,10 +87,13 @@ pub struct Metrics {
     deletions: Family<WebhookLabel, Counter>,
     aftermaths: Family<AftermathLabel, Counter>,
     stream_ends: Family<StateLabel, Counter>,
+    stream_failures: Family<ReasonLabel, Counter>,
     lost_ms: Family<LossLabel, Counter>,
     lost_packets: Family<LossLabel, Counter>,
     recording_seconds: Counter<f64, AtomicU64>,
     capture_lost: Family<EndLabel, Counter>,
+    disk_free: Gauge,
+    disk_total: Gauge,
     /// The sinks, each with its own counters.
     sinks: OnceLock<Arc<Vec<Delivery>>>,
 }
@@ -88,6 +111,25 @@ struct FlawLabel {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct EndLabel {
     why: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabel {
+    reason: &'static str,
+}
+
+/// The name of an app is a word of the settings.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AppLabel {
+    app: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct BuildLabel {
+    version: &'static str,
+    profile: &'static str,
+    os: &'static str,
+    arch: &'static str,
 }
 
 /// The name of a sink is its kind, a word of ours.
@@ -274,6 +316,10 @@ impl LineLoss {
 impl Default for Metrics {
     fn default() -> Self {
         Self {
+            started_at: clock::unix_millis(),
+            answers: Histogram::new(ANSWER_SECONDS),
+            last_webhook: Gauge::default(),
+            last_validations: Family::default(),
             webhooks: from_zero(WebhookResult::ALL.map(|result| WebhookLabel { result: result.as_str() })),
             classes: from_zero(Class::ALL.map(|class| ClassLabel { class: class.as_str() })),
             suspects: from_zero(Suspect::ALL.map(|suspect| SuspectLabel { suspect: suspect.as_str() })),
@@ -300,10 +346,15 @@ impl Default for Metrics {
             })),
             deletions: from_zero([true, false].map(|done| WebhookLabel { result: deletion(done) })),
             aftermaths: from_zero(Next::ALL.map(|next| AftermathLabel { next: next.as_str() })),
+            stream_failures: from_zero(
+                StreamError::KINDS.into_iter().chain([NOT_JOINED]).map(|reason| ReasonLabel { reason }),
+            ),
             stream_ends: from_zero(LAST_STATES.map(|state| StateLabel { state: state.as_str() })),
             lost_ms: from_zero(LossLabel::all()),
             lost_packets: from_zero(LossLabel::all()),
             recording_seconds: Counter::default(),
+            disk_free: Gauge::default(),
+            disk_total: Gauge::default(),
             capture_lost: from_zero(LineLoss::ALL.map(|why| EndLabel { why: why.as_str() })),
             sinks: OnceLock::new(),
         }
@@ -334,6 +385,40 @@ impl Metrics {
 
     pub(crate) fn webhook(&self, result: WebhookResult) {
         self.webhooks.get_or_create(&WebhookLabel { result: result.as_str() }).inc();
+    }
+
+    /// Notes the time from the head of a request that Zoom signed to its answer.
+    pub(crate) fn answered(&self, after: Duration) {
+        self.answers.observe(after.as_secs_f64());
+    }
+
+    /// Notes when the last webhook was stored, at the door or from an event WebSocket.
+    pub(crate) fn webhook_stored_at(&self, at: UnixMillis) {
+        self.last_webhook.set(seconds(at));
+    }
+
+    /// Shows the last validation of each of these apps, with 0 until there is one.
+    pub(crate) fn know_apps<'a>(&self, apps: impl IntoIterator<Item = &'a str>) {
+        for app in apps {
+            drop(self.last_validations.get_or_create_owned(&AppLabel { app: app.to_owned() }));
+        }
+    }
+
+    /// Notes when Zoom last validated the address of an app.
+    pub(crate) fn validated_at(&self, app: &str, at: UnixMillis) {
+        self.last_validations.get_or_create(&AppLabel { app: app.to_owned() }).set(seconds(at));
+    }
+
+    /// Counts a stream that could not be had or kept: a word of [`StreamError::kind`], or [`NOT_JOINED`].
+    pub(crate) fn failed(&self, reason: &'static str) {
+        self.stream_failures.get_or_create(&ReasonLabel { reason }).inc();
+    }
+
+    /// Notes the bytes of the data folder's disk.
+    pub(crate) fn disk_space(&self, free: u64, total: u64) {
+        for (gauge, bytes) in [(&self.disk_free, free), (&self.disk_total, total)] {
+            gauge.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+        }
     }
 
     pub(crate) fn classified(&self, class: &'static str) {
@@ -479,7 +564,25 @@ impl Metrics {
     /// Returns the text for `/metrics`.
     pub(crate) fn render(&self, store: Stats) -> String {
         let mut registry = Registry::with_prefix("rtms");
+        let build = Family::<BuildLabel, Gauge>::default();
+        build.get_or_create(&BUILD).set(1);
+        registry.register("build_info", "The program that runs", build);
         registry.register("webhooks", "Requests at the webhook door, by result", self.webhooks.clone());
+        registry.register(
+            "webhook_answer_seconds",
+            "Time from the head of a request that Zoom signed to its answer",
+            self.answers.clone(),
+        );
+        registry.register(
+            "last_webhook_timestamp_seconds",
+            "When the last webhook was stored, since the Unix epoch",
+            self.last_webhook.clone(),
+        );
+        registry.register(
+            "last_validation_timestamp_seconds",
+            "When Zoom last validated the address of an app, since the Unix epoch",
+            self.last_validations.clone(),
+        );
         registry.register("intake_messages", "Messages on event WebSockets, by result", self.intake_messages.clone());
         registry.register(
             "intake_ends",
@@ -539,6 +642,11 @@ impl Metrics {
         registry.register("streams_ended", "Streams that ended, by what is to be done now", self.aftermaths.clone());
         registry.register("stream_ends", "Streams that ended, by their last state", self.stream_ends.clone());
         registry.register(
+            "stream_failures",
+            "Streams that could not be joined or kept, by reason",
+            self.stream_failures.clone(),
+        );
+        registry.register(
             "lost_milliseconds",
             "Time of streams that ended that was lost, by medium and cause",
             self.lost_ms.clone(),
@@ -554,6 +662,8 @@ impl Metrics {
             self.recording_seconds.clone(),
         );
         registry.register("capture_lost_lines", "Lines that wire logs lack, by reason", self.capture_lost.clone());
+        registry.register("disk_free_bytes", "Free bytes on the disk of the data folder", self.disk_free.clone());
+        registry.register("disk_total_bytes", "Size of the disk of the data folder", self.disk_total.clone());
         self.register_sinks(&mut registry);
         for (name, help, count) in [
             ("store_appends", "Webhooks that were made durable", store.appends),
@@ -565,7 +675,9 @@ impl Metrics {
         }
         let mut text = String::new();
         // Writing into a string does not fail.
-        let _ = encode(&mut text, &registry);
+        let _ = encode_registry(&mut text, &registry);
+        let _ = encode_registry(&mut text, &process::registry(self.started_at));
+        let _ = encode_eof(&mut text);
         text
     }
 
@@ -625,6 +737,21 @@ fn deletion(done: bool) -> &'static str {
     if done { "done" } else { "failed" }
 }
 
+fn seconds(at: UnixMillis) -> i64 {
+    i64::try_from(at.0 / 1000).unwrap_or(i64::MAX)
+}
+
+/// The reason of a stream that nothing was dialed for: its app or its product is not known here.
+pub(crate) const NOT_JOINED: &str = "not_joined";
+
+/// The program that runs.
+const BUILD: BuildLabel = BuildLabel {
+    version: env!("CARGO_PKG_VERSION"),
+    profile: if cfg!(debug_assertions) { "debug" } else { "release" },
+    os: std::env::consts::OS,
+    arch: std::env::consts::ARCH,
+};
+
 /// Events about the account: their kinds in `rtms_wire::webhook`.
 const ACCOUNT_EVENTS: [&str; 4] = ["concurrency_near_limit", "concurrency_limited", "start_failed", "request_status"];
 
@@ -651,6 +778,7 @@ mod tests {
         let metrics = Metrics::default();
         let sink = Jsonl::new("stdout", tokio::io::sink());
         metrics.watch_sinks(Arc::new(vec![Delivery::lossy(sink, 1)]));
+        metrics.know_apps(["default"]);
         let text = metrics.render(Stats::default());
         let table = OPERATING.lines().filter_map(|line| line.strip_prefix("| `rtms_")?.split_once("}` | "));
         for (head, meaning) in table {

@@ -81,6 +81,34 @@ pub enum StreamError {
 }
 
 impl StreamError {
+    /// The words of [`StreamError::kind`].
+    pub const KINDS: [&'static str; 9] = [
+        "refused",
+        "misbehaved",
+        "unreachable",
+        "timed_out",
+        "lost",
+        "left_out",
+        "encrypted",
+        "other_transport",
+        "nothing_granted",
+    ];
+
+    /// Returns the kind in one of a few fixed words, by which such errors are counted.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Refused { .. } => "refused",
+            Self::Misbehaved { .. } => "misbehaved",
+            Self::Unreachable { .. } => "unreachable",
+            Self::TimedOut { .. } => "timed_out",
+            Self::Lost { .. } => "lost",
+            Self::LeftOut { .. } => "left_out",
+            Self::Encrypted { .. } => "encrypted",
+            Self::OtherTransport { .. } => "other_transport",
+            Self::NothingGranted => "nothing_granted",
+        }
+    }
+
     /// Whether the same attempt may go better later. A refusal of what we are or ask for never does.
     ///
     /// If it may, it was made again for as long as the window allowed.

@@ -60,4 +60,6 @@ pub struct Stats {
     pub log_bytes: u64,
     /// Whether the last commit failed and storage has not proven itself since.
     pub is_failing: bool,
+    /// Whether it failed because there is no space.
+    pub is_full: bool,
 }

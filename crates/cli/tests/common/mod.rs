@@ -5,6 +5,7 @@ use std::{
     net::SocketAddr,
     path::Path,
     process::{Output, Stdio},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -72,7 +73,12 @@ impl Serving {
     }
 
     /// Starts it by a command of the caller's, and waits until it listens.
-    pub(crate) async fn listening(mut command: Command) -> Self {
+    pub(crate) async fn listening(command: Command) -> Self {
+        Self::listening_with_log(command).await.0
+    }
+
+    /// The same, with the lines that it logs afterwards.
+    pub(crate) async fn listening_with_log(mut command: Command) -> (Self, Arc<Mutex<Vec<String>>>) {
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let (address, api) = timeout(PATIENCE, async {
@@ -90,8 +96,14 @@ impl Serving {
         .await
         .expect("it listens");
         // Its log goes on; a full pipe would stop it.
-        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        Self { child, address, api }
+        let log = Arc::<Mutex<Vec<String>>>::default();
+        let kept = log.clone();
+        tokio::spawn(async move {
+            while let Ok(Some(line)) = lines.next_line().await {
+                kept.lock().unwrap().push(line);
+            }
+        });
+        (Self { child, address, api }, log)
     }
 
     /// Sends a signal by its name and waits for the end; gives the exit code.

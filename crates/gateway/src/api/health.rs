@@ -8,9 +8,12 @@ use std::sync::{
 use axum::{Router, extract::State, http::StatusCode, response::IntoResponse, routing::get};
 use rtms_store::store::Store;
 
+use crate::disk::Disk;
+
 /// The state on which readiness depends.
 pub(crate) struct Health {
     pub(crate) store: Arc<dyn Store>,
+    pub(crate) disk: Arc<Disk>,
     pub(crate) stopping: AtomicBool,
 }
 
@@ -24,11 +27,14 @@ async fn healthz() -> &'static str {
 }
 
 async fn readyz(State(health): State<Arc<Health>>) -> impl IntoResponse {
+    let not = |why: String| (StatusCode::SERVICE_UNAVAILABLE, why);
     if health.stopping.load(Ordering::Relaxed) {
-        (StatusCode::SERVICE_UNAVAILABLE, "stopping\n")
+        not("stopping\n".into())
+    } else if let Some(why) = health.disk.full() {
+        not(format!("the disk of the data folder is full: {why}\n"))
     } else if health.store.stats().is_failing {
-        (StatusCode::SERVICE_UNAVAILABLE, "the store cannot be written\n")
+        not("the store cannot be written\n".into())
     } else {
-        (StatusCode::OK, "ready\n")
+        (StatusCode::OK, "ready\n".into())
     }
 }

@@ -1,4 +1,4 @@
-//! `GET /metrics`: OpenMetrics, or the older text format of Prometheus for a client that prefers it.
+//! `GET /metrics`: Prometheus's text format, or OpenMetrics for a client that asks for it by name.
 
 use std::{fmt::Write as _, sync::Arc};
 
@@ -17,19 +17,19 @@ const CLASSIC: &str = "text/plain; version=0.0.4; charset=utf-8";
 pub(crate) async fn show(State(api): State<Arc<ApiState>>, headers: HeaderMap) -> impl IntoResponse {
     let text = api.metrics.render(api.store.stats());
     let accept = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    let (content_type, text) = if prefers_classic(accept) { (CLASSIC, classic(&text)) } else { (OPEN_METRICS, text) };
+    let (content_type, text) =
+        if asks_for_open_metrics(accept) { (OPEN_METRICS, text) } else { (CLASSIC, classic(&text)) };
     ([(header::CONTENT_TYPE, content_type), (header::VARY, "accept")], text)
 }
 
-/// Whether the values of `Accept` put `text/plain` before OpenMetrics.
-fn prefers_classic<'a>(accept: impl Iterator<Item = &'a str>) -> bool {
+/// Whether the values of `Accept` name OpenMetrics, and put nothing textual before it. Browsers and curl accept anything, and
+/// show only text.
+fn asks_for_open_metrics<'a>(accept: impl Iterator<Item = &'a str>) -> bool {
     let ranges: Vec<_> = accept.flat_map(|value| value.split(',')).map(range).collect();
-    // Of the ranges that match, the most special one counts.
-    let quality = |names: [&str; 3]| {
-        let of = |name: &&str| ranges.iter().find(|(range, _)| range.eq_ignore_ascii_case(name)).map(|(_, q)| *q);
-        names.iter().find_map(of).unwrap_or(0.0)
-    };
-    quality(["text/plain", "text/*", "*/*"]) > quality(["application/openmetrics-text", "application/*", "*/*"])
+    let quality = |name: &str| ranges.iter().find(|(range, _)| range.eq_ignore_ascii_case(name)).map(|(_, q)| *q);
+    // Of the ranges that match text, the most special one counts.
+    let text = ["text/plain", "text/*", "*/*"].into_iter().find_map(quality).unwrap_or(0.0);
+    quality("application/openmetrics-text").is_some_and(|quality| quality > 0.0 && quality >= text)
 }
 
 /// A media range and its quality.
@@ -73,40 +73,47 @@ mod tests {
     use crate::telemetry::{Metrics, WebhookResult};
 
     #[test]
-    fn the_older_format_is_for_clients_that_prefer_it() {
+    fn open_metrics_is_for_clients_that_ask_for_it() {
         for accept in [
+            "",
+            "*/*",
+            "application/json",
+            "text/html,application/xhtml+xml,*/*;q=0.8",
             "text/plain",
             "text/plain;version=0.0.4",
             "text/*;q=0.5",
             "application/openmetrics-text;q=0.4, TEXT/PLAIN;version=0.0.4;q=0.7",
             "*/*;q=0.1,text/plain",
             "application/openmetrics-text;q=0, */*",
+            "application/openmetrics-text;q=0",
         ] {
-            assert!(prefers_classic([accept].into_iter()), "{accept}");
+            assert!(!asks_for_open_metrics([accept].into_iter()), "{accept}");
         }
         for accept in [
-            "",
-            "*/*",
-            "application/json",
-            "text/html,application/xhtml+xml,*/*;q=0.8",
+            "application/openmetrics-text",
             "text/plain;q=0.3,application/openmetrics-text;version=1.0.0;q=0.5",
             "text/plain, application/openmetrics-text",
+            // Prometheus, as it asks by itself.
+            "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,application/openmetrics-text;version=0.0.1;q=0.5,\
+             text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2",
         ] {
-            assert!(!prefers_classic([accept].into_iter()), "{accept}");
+            assert!(asks_for_open_metrics([accept].into_iter()), "{accept}");
         }
-        assert!(!prefers_classic([].into_iter()));
-        assert!(prefers_classic(["application/openmetrics-text;q=0.1", "text/plain"].into_iter()), "in two headers");
+        assert!(!asks_for_open_metrics([].into_iter()));
+        let in_two_headers = ["application/openmetrics-text;q=0.1", "text/plain"];
+        assert!(!asks_for_open_metrics(in_two_headers.into_iter()));
     }
 
     #[test]
     fn in_the_older_format_every_sample_follows_its_own_help_and_type() {
         let metrics = Metrics::default();
         metrics.webhook(WebhookResult::Stored);
+        metrics.answered(std::time::Duration::from_millis(7));
         let open = metrics.render(Stats::default());
         let text = classic(&open);
 
         let mut described: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-        let mut current = "";
+        let (mut current, mut type_of) = ("", "");
         let mut samples = 0;
         for line in text.lines() {
             if let Some(comment) = line.strip_prefix("# ") {
@@ -120,18 +127,32 @@ mod tests {
                 kinds.push(kind);
                 match kind {
                     "HELP" => assert!(!rest.is_empty(), "{line}"),
-                    "TYPE" => assert_eq!(rest == "counter", name.ends_with("_total"), "{line}"),
+                    "TYPE" => {
+                        assert!(["counter", "gauge", "histogram"].contains(&rest), "{line}");
+                        assert_eq!(rest == "counter", name.ends_with("_total"), "{line}");
+                        type_of = rest;
+                    }
                     _ => panic!("{line}"),
                 }
             } else {
                 let (series, value) = line.rsplit_once(' ').expect(line);
-                assert_eq!(series.split('{').next(), Some(current), "{line}");
+                let name = series.split('{').next().expect(line);
+                let suffixes: &[_] = if type_of == "histogram" { &["_bucket", "_sum", "_count"] } else { &[""] };
+                assert!(suffixes.iter().any(|suffix| name.strip_suffix(suffix) == Some(current)), "{line}");
                 assert!(value.parse::<f64>().is_ok(), "{line}");
                 samples += 1;
             }
         }
         assert!(described.values().all(|kinds| kinds == &["HELP", "TYPE"]), "{described:?}");
         assert_eq!(samples, open.lines().filter(|line| !line.starts_with('#')).count(), "no sample is lost");
-        assert!(text.contains("\nrtms_webhooks_total{result=\"stored\"} 1\n"), "{text}");
+        for line in [
+            "rtms_webhooks_total{result=\"stored\"} 1",
+            "rtms_webhook_answer_seconds_bucket{le=\"0.005\"} 0",
+            "rtms_webhook_answer_seconds_bucket{le=\"0.01\"} 1",
+            "rtms_webhook_answer_seconds_bucket{le=\"+Inf\"} 1",
+            "rtms_webhook_answer_seconds_count 1",
+        ] {
+            assert!(text.lines().any(|shown| shown == line), "{line}:\n{text}");
+        }
     }
 }

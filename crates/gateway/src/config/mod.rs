@@ -62,6 +62,8 @@ pub struct Config {
     pub streams: Streams,
     /// The store.
     pub store: Store,
+    /// The disk of the data folder.
+    pub disk: DiskLimits,
     /// The apps, if secrets come from files.
     #[serde(default)]
     pub app: Vec<AppConfig>,
@@ -173,6 +175,16 @@ pub struct Store {
     pub keep: Duration,
 }
 
+/// `[disk]`: the free bytes below which the disk of the data folder counts as nearly full, and as full.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DiskLimits {
+    /// Below this it is nearly full, which is logged.
+    pub warn_below_bytes: u64,
+    /// Below this it is full, and the server is not ready.
+    pub full_below_bytes: u64,
+}
+
 /// `[[sink]]`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
@@ -230,6 +242,11 @@ impl Config {
             self.store.keep >= Duration::from_secs(24 * 3600),
             &["store.keep"],
             "must be at least 24h: Zoom's repeats must be recognised",
+        );
+        check(
+            self.disk.full_below_bytes <= self.disk.warn_below_bytes,
+            &["disk.full_below_bytes", "disk.warn_below_bytes"],
+            "must not be above warn_below_bytes: people are to hear of it before",
         );
         let Webhook { tolerance, max_body_bytes, read_within, max_connections } = self.webhook;
         check(
@@ -395,7 +412,7 @@ mod tests {
             let error = refusal(&format!("[{section}]\n{line}\n"));
 
             let setting = line.split_once(' ').unwrap().0;
-            assert!(error.contains(&format!("{section}.{setting}: ")), "{line}: {error}");
+            assert!(error.contains(&format!("toml:2: {section}.{setting}")), "{line}: {error}");
         }
     }
 

@@ -1,6 +1,9 @@
 //! The webhook door: size, raw bytes, signature, freshness, only then JSON; stored durably; then answered.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use axum::{
     Json, Router,
@@ -28,7 +31,10 @@ use rtms_wire::{
     },
     wire_log::without_unused_secrets,
 };
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::Instant,
+};
 use tracing::{error, info, warn};
 
 use crate::{
@@ -39,7 +45,9 @@ use crate::{
         misdirected::Misdirected,
         repeats::WebhookRepeats,
     },
+    lock::locked,
     telemetry::{Metrics, WebhookResult},
+    trouble::Trouble,
 };
 
 /// The bytes that each body may take without asking. Zoom's have a few hundred.
@@ -63,6 +71,8 @@ pub(crate) struct Door {
     pub(crate) body_memory: BodyMemory,
     pub(crate) repeats: Arc<WebhookRepeats>,
     pub(crate) misdirected: Misdirected,
+    /// Of storing webhooks.
+    pub(crate) trouble: Mutex<Trouble>,
 }
 
 /// Limits of the memory for bodies that are not verified yet, so that strangers cannot fill it.
@@ -149,11 +159,15 @@ async fn token(State(door): State<Arc<Door>>, Path(app): Path<String>, request: 
 
 impl Door {
     async fn answer(&self, request: Request, only: Option<&str>) -> Response {
+        let begun = Instant::now();
         let (result, response) = match self.receive(request, only).await {
             Ok(taken) => taken,
             Err(refusal) => (refusal.result, refusal.status.into_response()),
         };
         self.metrics.webhook(result);
+        if matches!(result, WebhookResult::Stored | WebhookResult::Validated | WebhookResult::NotStored) {
+            self.metrics.answered(begun.elapsed());
+        }
         response
     }
 
@@ -184,10 +198,17 @@ impl Door {
         }
         let entry = NewEntry { received_at, app: app.name.clone(), body: without_unused_secrets(body) };
         let id = self.store.append(entry).await.map_err(|why| {
-            // 503 makes Zoom send it again.
-            error!(%why, "cannot store a webhook, answered 503: Zoom sends it again");
+            // 503 makes Zoom send it again. A full disk fails each of them.
+            if locked(&self.trouble).begins(Instant::now()) {
+                error!(%why, "cannot store a webhook, answering 503 until storage works again: Zoom sends it again");
+            }
             Refusal::new(WebhookResult::NotStored, StatusCode::SERVICE_UNAVAILABLE)
         })?;
+        locked(&self.trouble).ends(Instant::now());
+        self.metrics.webhook_stored_at(received_at);
+        if answer.0 == WebhookResult::Validated {
+            self.metrics.validated_at(&app.name, received_at);
+        }
         let stored = clock::unix_micros();
         let steps = [(Step::Received, complete_at), (Step::Verified, verified_at), (Step::Stored, stored)];
         // What comes after this is hyper's: one write to the kernel.

@@ -319,6 +319,7 @@ impl Intake {
         self.store.note_step(NotedOn::from(id), Step::Received, received);
         self.store.note_step(NotedOn::from(id), Step::Stored, clock::unix_micros());
         self.metrics.intake_message(IntakeResult::Stored);
+        self.metrics.webhook_stored_at(received_at);
         Ok(())
     }
 }

@@ -231,6 +231,8 @@ mod tests {
     use super::*;
     use crate::{
         clock,
+        config::DiskLimits,
+        disk::Disk,
         live::{
             books::Books,
             journal::{StreamJournal, Syncing},
@@ -409,6 +411,7 @@ mod tests {
             options: Options::default(),
             sync_every: Duration::from_secs(1),
             deadline: Deadline::default(),
+            disk: Arc::new(Disk::new(root, DiskLimits { warn_below_bytes: 0, full_below_bytes: 0 })),
         };
         let metrics = Arc::new(Metrics::default());
         // Words of the test are in no journal.

@@ -33,6 +33,7 @@ use tracing::{error, info, warn};
 
 use crate::{
     clock,
+    disk::Disk,
     live::{
         hub::{Item, Subscription},
         last_words::LastWords,
@@ -69,9 +70,18 @@ pub(crate) struct RecordingSetup {
     pub(crate) sync_every: Duration,
     /// When the server stops, files are not read for their checksums for longer than it has time.
     pub(crate) deadline: Deadline,
+    /// Hears of writes that find no space.
+    pub(crate) disk: Arc<Disk>,
 }
 
 impl RecordingSetup {
+    /// Tells the disk of an error, if it is that there is no space.
+    fn note(&self, error: &RecordError) {
+        if error.is_disk_full() {
+            self.disk.refused();
+        }
+    }
+
     fn may_sum(&self) -> bool {
         !self.deadline.is_over(StopShare::Checksums)
     }
@@ -383,6 +393,7 @@ impl Recording {
                 return;
             }
             Ok(Err(error)) => {
+                self.setup.note(&error);
                 unopened.is_final = matches!(error, RecordError::Deleted { .. });
                 error.told()
             }
@@ -453,6 +464,7 @@ impl Recording {
         match error {
             Some(error) => {
                 self.metrics.record_error();
+                self.setup.note(&error);
                 if self.failing.begins(Instant::now()) {
                     error!(%error, "cannot write the recording, trying again");
                 }
@@ -538,6 +550,7 @@ impl Recording {
                 Err(error) => error,
             };
             self.metrics.record_error();
+            self.setup.note(&error);
             let why = error.told();
             if tried.gives_up {
                 error!(why, "cannot close the recording");

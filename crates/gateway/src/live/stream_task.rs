@@ -342,7 +342,10 @@ impl StreamTask {
         let next = next(&ending);
         std::mem::take(&mut self.event_log).finish();
         match (&ending, next) {
-            (Ending::Failed(_), _) => error!(why, next = next.as_str(), "stream failed"),
+            (Ending::Failed(error), _) => {
+                self.deps.metrics.failed(error.kind());
+                error!(why, next = next.as_str(), "stream failed");
+            }
             (Ending::Stopped { .. } | Ending::Closed { .. } | Ending::Abandoned, Next::OperatorFirst) => {
                 warn!(why, next = next.as_str(), "stream ended");
             }

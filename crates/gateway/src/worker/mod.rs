@@ -46,6 +46,7 @@ use crate::{
         summary,
     },
     stop::{Stop, StopShare},
+    telemetry::NOT_JOINED,
     worker::{
         chores::Chore,
         claims::{Claims, Released},
@@ -240,6 +241,7 @@ impl Worker {
             Err(CannotJoin::TooLate) => self.claims.give_back(&lease, Outcome::HandedOver).await,
             Err(why) => {
                 stream_span::of_record(&record).in_scope(|| error!(%why, "cannot join the stream"));
+                self.deps.metrics.failed(NOT_JOINED);
                 let refused_signature = matches!(why, CannotJoin::NoCredentials(_));
                 let summary = RunSummary { refused_signature, ..self.cleanup.unjoined(&record, None) };
                 self.deps.metrics.ended_as(

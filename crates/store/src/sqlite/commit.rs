@@ -16,7 +16,7 @@ use std::{
     },
 };
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 
 use crate::{
     error::{Cause, StoreError},
@@ -41,6 +41,7 @@ pub(super) struct Counters {
     /// Pages in the write-ahead log after the last commit.
     pub(super) wal_pages: AtomicU64,
     pub(super) is_failing: AtomicBool,
+    pub(super) is_full: AtomicBool,
 }
 
 /// What the commit thread holds.
@@ -143,6 +144,8 @@ impl Committer {
                 self.syncs = true;
                 self.is_proven = false;
                 self.counters.is_failing.store(true, Ordering::Relaxed);
+                let is_full = error.sqlite_error_code() == Some(ErrorCode::DiskFull);
+                self.counters.is_full.store(is_full, Ordering::Relaxed);
                 Err(store_error(error, &self.path))
             }
         }
@@ -165,6 +168,7 @@ impl Committer {
         connection.execute_batch("COMMIT")?;
         self.is_proven = true;
         self.counters.is_failing.store(false, Ordering::Relaxed);
+        self.counters.is_full.store(false, Ordering::Relaxed);
         tracing::info!(path = %self.path.display(), "storage works again");
         Ok(())
     }

@@ -491,6 +491,7 @@ impl Store for SqliteStore {
             queued: self.queue.len() as u64,
             log_bytes: read(&self.counters.wal_pages) * WAL_PAGE_BYTES,
             is_failing: self.counters.is_failing.load(Ordering::Relaxed),
+            is_full: self.counters.is_full.load(Ordering::Relaxed),
         }
     }
 
