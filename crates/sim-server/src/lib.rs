@@ -2,7 +2,8 @@
 //!
 //! What Zoom does is in `rtms-sim`. Here are the servers: sockets, TLS, HTTP for webhooks, and the loops that carry
 //! what comes in to the model and what goes out away from it. [`load`] serves thousands of streams, [`replay`] plays a
-//! wire log, and [`intake`] serves webhooks over Zoom's event WebSocket.
+//! wire log, [`intake`] serves webhooks over Zoom's event WebSocket, and [`service`] plays meetings on request, with
+//! Zoom's OAuth and REST.
 //!
 //! ```
 //! use std::time::Duration;

@@ -6,6 +6,7 @@ mod calls;
 use std::{collections::BTreeSet, time::Duration};
 
 use calls::{BASIC, Calls, Joined, jwt, receiver};
+use futures_util::future::join_all;
 use rtms_sim::config::{App, Timing};
 use rtms_sim_server::{
     SimulatorConfig,
@@ -46,46 +47,49 @@ async fn a_token_is_had_by_either_grant_in_the_query_or_in_a_form_and_by_nobody_
 async fn a_stream_of_each_product_is_started_paused_resumed_and_stopped_by_zooms_rest_and_started_anew() {
     let service = Service::start(config()).await.unwrap();
     let calls = Calls::of(&service);
-    for product in Product::ALL {
-        let meeting = calls.make(&json!({ "product": product, "stream": false })).await;
-        assert_eq!((&meeting["state"], &meeting["rtms_stream_id"]), (&json!("idle"), &Value::Null), "{product}");
-        assert_eq!(calls.rest(&meeting, "pause").await.1["code"], 2310, "{product}");
+    join_all(Product::ALL.map(|product| story(&calls, product))).await;
+}
 
-        assert_eq!(calls.rest(&meeting, "start").await, (204, Value::Null), "{product}");
-        assert_eq!(calls.rest(&meeting, "start").await.1["code"], 2310, "{product}");
-        let started = calls.look(&meeting, "").await;
-        let mut client = Joined::join(&started).await;
-        assert_eq!(calls.look(&meeting, "/joined").await["state"], "joined");
+/// Two streams of one meeting.
+async fn story(calls: &Calls, product: Product) {
+    let meeting = calls.make(&json!({ "product": product, "stream": false })).await;
+    assert_eq!((&meeting["state"], &meeting["rtms_stream_id"]), (&json!("idle"), &Value::Null), "{product}");
+    assert_eq!(calls.rest(&meeting, "pause").await.1["code"], 2310, "{product}");
 
-        assert_eq!(calls.rest(&meeting, "pause").await.0, 204, "{product}");
-        assert_eq!(client.states(2).await, [(9, 3, None), (8, 5, None)], "{product}");
-        // Keep-alive goes on, and there is no media any more.
-        client.only_keep_alive(3).await;
-        assert_eq!(calls.look(&meeting, "").await["state"], "paused");
-        assert_eq!(calls.rest(&meeting, "resume").await.0, 204, "{product}");
-        assert_eq!(client.states(2).await, [(9, 4, None), (8, 6, None)], "{product}");
-        client.media().await;
+    assert_eq!(calls.rest(&meeting, "start").await, (204, Value::Null), "{product}");
+    assert_eq!(calls.rest(&meeting, "start").await.1["code"], 2310, "{product}");
+    let started = calls.look(&meeting, "").await;
+    let mut client = Joined::join(&started).await;
+    assert_eq!(calls.look(&meeting, "/joined").await["state"], "joined");
 
-        assert_eq!(calls.rest(&meeting, "stop").await.0, 204, "{product}");
-        let reason = if product == Product::ContactCenter { 25 } else { 2 };
-        let ends = [(8, 3, Some(reason)), (9, 5, Some(reason)), (8, 4, Some(reason))];
-        assert_eq!(client.states(3).await, ends, "{product}");
-        client.leave().await;
-        let over = calls.look(&meeting, "/finished").await;
-        assert_eq!((&over["state"], &over["streams"][0]["stop_reason"]), (&json!("ended"), &json!(reason)));
-        assert_eq!((&over["findings"], &over["verdict"]), (&json!([]), &json!("pass")), "{product}");
+    assert_eq!(calls.rest(&meeting, "pause").await.0, 204, "{product}");
+    assert_eq!(client.states(2).await, [(9, 3, None), (8, 5, None)], "{product}");
+    // Keep-alive goes on, and there is no media any more.
+    client.only_keep_alive(3).await;
+    assert_eq!(calls.look(&meeting, "").await["state"], "paused");
+    assert_eq!(calls.rest(&meeting, "resume").await.0, 204, "{product}");
+    assert_eq!(client.states(2).await, [(9, 4, None), (8, 6, None)], "{product}");
+    client.media().await;
 
-        assert_eq!(calls.rest(&meeting, "start").await.0, 204, "{product}");
-        let again = calls.look(&meeting, "").await;
-        let id = calls::instance_field(product);
-        assert_eq!((&again[id], &again["meeting_id"]), (&started[id], &started["meeting_id"]));
-        assert_ne!(again["rtms_stream_id"], started["rtms_stream_id"]);
-        assert_ne!(again["start_webhook"], started["start_webhook"]);
-        Joined::join(&again).await;
-        assert_eq!(calls.look(&meeting, "/joined?stream=2").await["streams"][1]["joins"], 1);
-        assert_eq!(calls.send("DELETE", &calls::path(&meeting), None, "").await.0, 204);
-        assert_eq!(calls.send("GET", &calls::path(&meeting), None, "").await.0, 404);
-    }
+    assert_eq!(calls.rest(&meeting, "stop").await.0, 204, "{product}");
+    let reason = if product == Product::ContactCenter { 25 } else { 2 };
+    let ends = [(8, 3, Some(reason)), (9, 5, Some(reason)), (8, 4, Some(reason))];
+    assert_eq!(client.states(3).await, ends, "{product}");
+    client.leave().await;
+    let over = calls.look(&meeting, "/finished").await;
+    assert_eq!((&over["state"], &over["streams"][0]["stop_reason"]), (&json!("ended"), &json!(reason)));
+    assert_eq!((&over["findings"], &over["verdict"]), (&json!([]), &json!("pass")), "{product}");
+
+    assert_eq!(calls.rest(&meeting, "start").await.0, 204, "{product}");
+    let again = calls.look(&meeting, "").await;
+    let id = calls::instance_field(product);
+    assert_eq!((&again[id], &again["meeting_id"]), (&started[id], &started["meeting_id"]));
+    assert_ne!(again["rtms_stream_id"], started["rtms_stream_id"]);
+    assert_ne!(again["start_webhook"], started["start_webhook"]);
+    Joined::join(&again).await;
+    assert_eq!(calls.look(&meeting, "/joined?stream=2").await["streams"][1]["joins"], 1);
+    assert_eq!(calls.send("DELETE", &calls::path(&meeting), None, "").await.0, 204);
+    assert_eq!(calls.send("GET", &calls::path(&meeting), None, "").await.0, 404);
 }
 
 #[tokio::test]
