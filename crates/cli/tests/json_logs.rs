@@ -52,7 +52,10 @@ async fn every_line_of_a_server_is_an_object_and_those_of_a_stream_name_the_meet
     assert_eq!(get(address, "/metrics?token=canary").await.0, 404);
     simulator.finished().await;
     let api: SocketAddr = listening["fields"]["api"].as_str().unwrap().parse().unwrap();
-    until("it has ended", async || get(api, "/v1/streams?all=true").await.1.contains("\"state\":\"ended\"").then_some(())).await;
+    until("it has ended", async || {
+        get(api, "/v1/streams?all=true").await.1.contains("\"state\":\"ended\"").then_some(())
+    })
+    .await;
     let process = child.id().unwrap().to_string();
     assert!(Command::new("kill").arg(process).status().await.unwrap().success());
     while let Some(line) = timeout(PATIENCE, lines.next_line()).await.expect("it ends").unwrap() {

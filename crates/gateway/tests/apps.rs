@@ -405,5 +405,6 @@ fn app(dir: &Path, name: &str, tokens: &[&str]) -> AppConfig {
         client_secret_file,
         auth: None,
         websocket: None,
+        api: None,
     }
 }

@@ -19,11 +19,7 @@ use common::{config, doctored::Doctored, http, meeting, until};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rtms_gateway::{
     apps::Apps,
-    config::{
-        Config,
-        app::AppConfig,
-        websocket::{Grant, WebSocketConfig},
-    },
+    config::{Config, app::AppConfig, websocket::WebSocketConfig},
     server::{Server, StartError},
     telemetry::IntakeResult,
 };
@@ -34,6 +30,7 @@ use rtms_store::{
     receipts::{Receipt, ReceiptFilter, Receipts, Step},
     store::Store,
 };
+use rtms_zoom_api::credentials::Grant;
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use serde_json::json;
 use tokio::{
@@ -560,6 +557,7 @@ fn app(dir: &Path, websocket: WebSocketConfig) -> AppConfig {
         client_secret_file: secret,
         auth: None,
         websocket: Some(websocket),
+        api: None,
     }
 }
 

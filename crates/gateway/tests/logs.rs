@@ -19,10 +19,7 @@ use common::{
 };
 use rtms_gateway::{
     apps::{Apps, secrets::App},
-    config::{
-        app::AppConfig,
-        websocket::{Grant, WebSocketConfig},
-    },
+    config::{app::AppConfig, websocket::WebSocketConfig},
     server::Server,
     telemetry::IntakeResult,
 };
@@ -33,6 +30,7 @@ use rtms_sim_server::{
 };
 use rtms_store::{MemoryStore, Store};
 use rtms_wire::{base64, secret::SecretToken, signature::HandshakeSignature};
+use rtms_zoom_api::credentials::Grant;
 use tracing_subscriber::EnvFilter;
 
 const SECRET_TOKEN: &str = "canary-secret-token";
@@ -197,6 +195,7 @@ async fn start_with_intake(dir: &Path, zoom: &EventServer, events: &EventServerC
         client_secret_file,
         auth: None,
         websocket: Some(websocket),
+        api: None,
     };
     let apps = Apps::load(&[app], |_| None).unwrap();
     let mut config = config(&dir.join("data"));

@@ -48,6 +48,9 @@ pub struct RecordingAbout {
     /// Whether that person is the original host, if the webhook said so. Manifests of older versions lack it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub is_original_host: Option<bool>,
+    /// The stream of the same meeting that ended before this one began, if there was one. Manifests of older versions lack it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub continues: Option<StreamId>,
     /// `event_ts` of `rtms_started`, on Zoom's clock.
     pub started_at: UnixMillis,
     /// Anything else worth keeping in the manifest, such as the app or the region.
@@ -66,6 +69,7 @@ impl RecordingAbout {
             meeting_id: None,
             operator_id: None,
             is_original_host: None,
+            continues: None,
             started_at,
             extra: Extra::new(),
         }

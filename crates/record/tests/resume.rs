@@ -337,6 +337,7 @@ fn the_ids_of_the_start_webhook_stay_in_the_manifest() {
         meeting_id: Some("81234567890".into()),
         operator_id: Some("uLDBbPHaQzyTEzSFbBFbNg".into()),
         is_original_host: Some(false),
+        continues: Some(StreamId::new("stream-0")),
         ..about("stream-1")
     };
     drop(Recorder::open(room.root.path(), about.clone(), now()).expect("opened"));
@@ -346,8 +347,8 @@ fn the_ids_of_the_start_webhook_stay_in_the_manifest() {
     assert_eq!(manifest.about, about);
     let text = std::fs::read(room.path("manifest.json")).expect("there");
     let json: serde_json::Value = serde_json::from_slice(&text).expect("JSON");
-    let ids = ["meeting_id", "operator_id", "is_original_host"].map(|key| json["about"][key].clone());
-    assert_eq!(ids, [json!("81234567890"), json!("uLDBbPHaQzyTEzSFbBFbNg"), json!(false)]);
+    let ids = ["meeting_id", "operator_id", "is_original_host", "continues"].map(|key| json["about"][key].clone());
+    assert_eq!(ids, [json!("81234567890"), json!("uLDBbPHaQzyTEzSFbBFbNg"), json!(false), json!("stream-0")]);
     assert_eq!(manifest.version, 2, "fields that older versions pass over are no new version");
 }
 

@@ -267,6 +267,12 @@ impl Interruption {
 }
 
 impl Start {
+    /// Whether both are of the same app's view of one meeting, webinar, session, engagement or call.
+    pub fn is_of_the_same_meeting(&self, other: &Self) -> bool {
+        let value = |start: &Self| start.instance.as_ref().map(|instance| instance.value.clone());
+        self.app == other.app && self.product == other.product && self.instance.is_some() && value(self) == value(other)
+    }
+
     /// Time first; the rest only breaks ties, so that the order of arrival never does.
     fn rank(&self) -> impl Ord + '_ {
         let ids = (&self.meeting_id, &self.operator_id, self.is_original_host, &self.host_id, &self.session_key);

@@ -22,7 +22,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tracing::{error, info, warn};
 
-use crate::{apps::Apps, backlog::StoreBacklog, clock, label::NewStreamRequest, live::stream_span, stop::Stop, telemetry::Metrics};
+use crate::{
+    apps::Apps, backlog::StoreBacklog, clock, label::NewStreamRequest, live::stream_span, stop::Stop,
+    telemetry::Metrics,
+};
 
 /// The queue of the store.
 const QUEUE: &str = "new_streams";
@@ -253,13 +256,9 @@ fn verdict(record: &StreamRecord, token: u64, others: &[StreamRecord], now: Unix
         return Verdict::Hopeless("the start webhook does not name the meeting");
     };
     let is_newer = |other: &StreamRecord| {
+        let newest = other.wanted.newest_start();
         other.stream_id != record.stream_id
-            && other.wanted.newest_start().is_some_and(|newer| {
-                newer.at > start.at
-                    && newer.app == start.app
-                    && newer.product == Some(product)
-                    && newer.instance.as_ref().is_some_and(|it| it.value == instance.value)
-            })
+            && newest.is_some_and(|newer| newer.at > start.at && newer.is_of_the_same_meeting(start))
     };
     if others.iter().any(is_newer) {
         return Verdict::Settled("a newer stream of the same meeting has started");

@@ -7,6 +7,7 @@ use rtms_record::RecordingAbout;
 use rtms_store::{
     receipts::{Receipt, ReceiptFilter, Step},
     stream_record::StreamRecord,
+    streams::StreamFilter,
     wanted::{Start, Wish},
 };
 use rtms_wire::{
@@ -31,6 +32,9 @@ use crate::{
         tenure::Tenure,
     },
 };
+
+/// The ended streams among which a former one of the same meeting is searched.
+const LOOK_AT: usize = 1_000;
 
 /// Joins streams.
 pub(super) struct Joiner {
@@ -75,6 +79,7 @@ impl Joiner {
         let product = wish.start.product.ok_or(CannotJoin::NoProduct)?;
         let signature = self.signature(stream_id, wish)?;
         let about = about(stream_id, wish.start).ok_or(CannotJoin::NoInstance)?;
+        let about = RecordingAbout { continues: self.former(stream_id, wish.start).await, ..about };
         let asked = receipts.iter().find(|receipt| Some(receipt.id) == record.connection_entry);
         let params = JoinParams {
             options: JoinOptions {
@@ -106,6 +111,19 @@ impl Joiner {
         }
         let span = stream_span::of_start(stream_id, wish.start);
         Ok(stream_task::start(start, about, span, params, self.deps.clone())?)
+    }
+
+    /// The stream of the same meeting, session, engagement or call that ended last, before this one began: a meeting whose stream
+    /// was lost goes on in another one.
+    async fn former(&self, stream_id: &StreamId, start: &Start) -> Option<StreamId> {
+        let filter = StreamFilter { open: Some(false), limit: LOOK_AT };
+        let ended = self.deps.store.list(filter).await;
+        let ended = ended.inspect_err(|error| warn!(%error, "cannot look for a former stream of the meeting")).ok()?;
+        let earlier = ended.into_iter().filter_map(|record| {
+            let former = record.wanted.newest_start().filter(|former| former.is_of_the_same_meeting(start))?.at;
+            (former < start.at && record.stream_id != *stream_id).then_some((former, record.stream_id))
+        });
+        earlier.max_by_key(|(at, _)| *at).map(|(_, stream_id)| stream_id)
     }
 
     /// The body of the start webhook that asked for the connection, if a wire log wants it.
@@ -179,6 +197,7 @@ pub(super) fn about(stream_id: &StreamId, start: &Start) -> Option<RecordingAbou
         meeting_id: start.meeting_id.clone(),
         operator_id: start.operator_id.clone(),
         is_original_host: start.is_original_host,
+        continues: None,
         started_at: start.at,
         extra,
     })
