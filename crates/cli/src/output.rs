@@ -44,6 +44,34 @@ pub(crate) fn print_to_reader(bytes: &[u8]) -> io::Result<bool> {
     }
 }
 
+/// The longest line of a paragraph: what most terminals show.
+const LINE_CHARS: usize = 100;
+
+/// Text in lines that fit a terminal, behind a heading; further lines are indented as far as the first.
+pub(crate) fn paragraph(heading: &str, text: &str) -> String {
+    let indent = heading.chars().count();
+    let (mut lines, mut line, mut length) = (String::new(), heading.to_owned(), indent);
+    let mut is_begun = false;
+    for word in text.split_whitespace() {
+        let more = word.chars().count() + usize::from(is_begun);
+        if is_begun && length + more > LINE_CHARS {
+            lines.push_str(&line);
+            lines.push('\n');
+            (line, length, is_begun) = (" ".repeat(indent), indent, false);
+        }
+        if is_begun {
+            line.push(' ');
+            length += 1;
+        }
+        line.push_str(word);
+        length += word.chars().count();
+        is_begun = true;
+    }
+    lines.push_str(line.trim_end());
+    lines.push('\n');
+    lines
+}
+
 /// The time for people; what no calendar has stays a number.
 pub(crate) fn time(unix_millis: u64) -> String {
     const YEAR_10000: u64 = 253_402_300_800_000;
@@ -112,5 +140,15 @@ mod tests {
     fn times_are_utc() {
         assert_eq!(time(1_795_428_000_412), "2026-11-23 10:00:00.412");
         assert_eq!(time(u64::MAX), "18446744073709551615");
+    }
+
+    #[test]
+    fn a_paragraph_breaks_between_words_and_keeps_its_indent() {
+        let text = paragraph("  To do:  ", &"word ".repeat(30));
+
+        assert!(text.lines().count() > 1 && text.lines().all(|line| line.chars().count() <= LINE_CHARS), "{text}");
+        assert!(text.starts_with("  To do:  word word") && text.lines().nth(1).unwrap().starts_with("          word"));
+        assert_eq!(paragraph("  ", &"x".repeat(200)).lines().count(), 1, "a long word stays whole");
+        assert_eq!(paragraph("a: ", ""), "a:\n");
     }
 }
