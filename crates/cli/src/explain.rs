@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::{
     logging::note,
     output::{self, paragraph, shown},
+    table::{self, Column},
 };
 
 const EXAMPLES: &str = "\
@@ -152,7 +153,8 @@ fn listed(entries: &[&Entry]) -> String {
         let number = entry.number.map_or_else(|| "-".to_owned(), |number| number.to_string());
         vec![entry.kind.word().to_owned(), number, entry.name.to_owned()]
     }));
-    output::table(&rows, |column| column == 1)
+    let kind = |column| if column == 1 { Column::Number } else { Column::Text };
+    table::table(&rows, kind, table::width())
 }
 
 /// What is known of numbers, and names that are near.

@@ -6,7 +6,9 @@ mod api_client;
 mod clock;
 mod completions;
 mod demo;
+mod doctor;
 mod exit_code;
+mod explain;
 mod logging;
 mod open_files;
 mod output;
@@ -65,6 +67,8 @@ enum Command {
     Serve(serve::ServeArgs),
     Completions(completions::CompletionsArgs),
     Demo(demo::DemoArgs),
+    Doctor(Box<doctor::DoctorArgs>),
+    Explain(explain::ExplainArgs),
     Man(completions::ManArgs),
     Receipts(receipts::ReceiptsArgs),
     Recording(recording::RecordingArgs),
@@ -107,6 +111,8 @@ async fn run(arguments: Arguments) -> ExitCode {
         Command::Serve(args) => serve::run(args, Arguments::command()).await,
         Command::Completions(args) => completions::completions(&args, Arguments::command()),
         Command::Demo(args) => demo::run(args).await,
+        Command::Doctor(args) => doctor::run(*args).await,
+        Command::Explain(args) => explain::run(&args),
         Command::Man(args) => completions::man(&args, Arguments::command()),
         Command::Receipts(args) => receipts::run(args).await,
         Command::Recording(args) => recording::run(&args),

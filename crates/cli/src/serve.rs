@@ -8,6 +8,7 @@ use rtms_gateway::{
     apps::Apps,
     config::{
         Config,
+        error::ConfigError,
         listen::{ApiListen, address},
         settings::{DEFAULT_TOML, Settings},
     },
@@ -38,6 +39,9 @@ Examples:
     rtms serve --config rtms.toml --capture captures
     rtms simulate --replay captures/7f3a.jsonl --webhook http://127.0.0.1:8080/webhook
 
+  Check settings, secrets and machine without starting:
+    rtms serve --config rtms.toml --check
+
   Against `rtms simulate` on this machine, whose credentials are known to everybody:
     ZOOM_SECRET_TOKEN=sim-secret-token ZOOM_CLIENT_ID=sim-client-id ZOOM_CLIENT_SECRET=sim-client-secret \\
       rtms serve --dev
@@ -50,8 +54,8 @@ named `api` (LISTEN_FDS); the addresses in the settings are ignored then.
 
 It leaves at most server.stop_within after SIGTERM, whatever hangs; the log names what could not be finished.
 
-Exit codes: 0 it was asked to stop and finished everything; 1 it could not start, or left something unfinished; 2 wrong \
-arguments; 130 a second Ctrl-C.";
+Exit codes: 0 it was asked to stop and finished everything, or --check found no fault; 1 it could not start, left \
+something unfinished, or --check found a fault; 2 wrong arguments; 130 a second Ctrl-C.";
 
 /// How long a process may take to leave that has not read its settings yet.
 const STARTING: Duration = Duration::from_secs(10);
@@ -90,6 +94,9 @@ pub(crate) struct ServeArgs {
     /// Print every setting with its default and a comment, and exit
     #[arg(long, conflicts_with = "print_config")]
     print_defaults: bool,
+    /// Check settings, secrets and machine as `rtms doctor` does, print what is found, and exit without listening
+    #[arg(long)]
+    check: bool,
 }
 
 /// Runs the server. `program` is all of `rtms`, whose arguments name the variables that it reads.
@@ -98,11 +105,15 @@ pub(crate) async fn run(args: ServeArgs, program: clap::Command) -> anyhow::Resu
         crate::output::print(DEFAULT_TOML)?;
         return Ok(ExitCode::SUCCESS);
     }
+    if args.check {
+        let config = args.settings().and_then(|settings| Ok(args.config(&settings)?));
+        return crate::doctor::check_settings(config).await;
+    }
     let passed = PassedSockets::from_environment()?;
     let supervisor = Supervisor::from_environment()?;
     let mut signals = Signals::listen(STARTING)?;
     let settings = args.settings()?;
-    let mut config = Config::of(&settings)?;
+    let config = args.config(&settings)?;
     warn_of_lookalikes(&settings, &program);
     if args.print_config {
         crate::output::print(&settings.to_string())?;
@@ -111,8 +122,6 @@ pub(crate) async fn run(args: ServeArgs, program: clap::Command) -> anyhow::Resu
     // Each stream has connections and files of its own.
     crate::open_files::raise();
     signals.stop_within(config.server.stop_within);
-    config.zoom.allow_loopback = args.dev;
-    config.server.capture = args.capture;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), profile = env!("RTMS_PROFILE"), "rtms serve");
     let apps = Apps::load(&config.app, |name| std::env::var(name).ok())?;
     let starting = Server::take_over(config, apps.clone(), Vec::new(), passed, args.take_over.unwrap_or_default());
@@ -147,6 +156,14 @@ impl ServeArgs {
             settings.set("server.data_dir", "--data-dir", data_dir.to_owned());
         }
         Ok(settings)
+    }
+
+    /// The settings with their types, and what only the command line sets.
+    fn config(&self, settings: &Settings) -> Result<Config, ConfigError> {
+        let mut config = Config::of(settings)?;
+        config.zoom.allow_loopback = self.dev;
+        config.server.capture.clone_from(&self.capture);
+        Ok(config)
     }
 }
 

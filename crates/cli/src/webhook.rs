@@ -85,7 +85,7 @@ struct BodyArgs {
 }
 
 /// Reads a URL to which a webhook can be posted.
-fn web_url(text: &str) -> Result<Uri, String> {
+pub(crate) fn web_url(text: &str) -> Result<Uri, String> {
     let url: Uri = text.parse().map_err(|error| format!("{error}"))?;
     match (url.scheme_str(), url.host()) {
         (Some("http" | "https"), Some(host)) if !host.is_empty() => Ok(url),

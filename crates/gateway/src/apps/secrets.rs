@@ -19,12 +19,15 @@ use crate::{
     },
 };
 
-const SECRET_TOKEN: &[&str] = &["ZOOM_SECRET_TOKEN"];
-const CLIENT_ID: &[&str] = &["ZOOM_CLIENT_ID", "ZM_RTMS_CLIENT", "ZOOM_VIDEO_SDK_KEY"];
+/// The variables that may hold the secret token; the first that is set counts, here and below.
+pub const SECRET_TOKEN: &[&str] = &["ZOOM_SECRET_TOKEN"];
+/// The variables that may hold the client id, or the SDK key.
+pub const CLIENT_ID: &[&str] = &["ZOOM_CLIENT_ID", "ZM_RTMS_CLIENT", "ZOOM_VIDEO_SDK_KEY"];
+/// The variables that may hold the client secret, or the SDK secret, in the same order as those of the id.
+pub const CLIENT_SECRET: &[&str] = &["ZOOM_CLIENT_SECRET", "ZM_RTMS_SECRET", "ZOOM_VIDEO_SDK_SECRET"];
 const ACCOUNT_ID: &[&str] = &["ZOOM_ACCOUNT_ID"];
 const API_CLIENT_ID: &[&str] = &["ZOOM_API_CLIENT_ID"];
 const API_CLIENT_SECRET: &[&str] = &["ZOOM_API_CLIENT_SECRET"];
-const CLIENT_SECRET: &[&str] = &["ZOOM_CLIENT_SECRET", "ZM_RTMS_SECRET", "ZOOM_VIDEO_SDK_SECRET"];
 
 /// An app with its secrets.
 #[derive(Clone)]

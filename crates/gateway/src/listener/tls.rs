@@ -88,7 +88,11 @@ impl DoorTls {
     }
 }
 
-fn read(certificate: &Path, key: &Path) -> Result<CertifiedKey, DoorTlsError> {
+/// Reads a certificate chain and its key.
+///
+/// # Errors
+/// [`DoorTlsError`], which names the file, or says that the two do not fit.
+pub fn read(certificate: &Path, key: &Path) -> Result<CertifiedKey, DoorTlsError> {
     let unreadable = |what, path: &Path, source| DoorTlsError::File { what, path: path.to_path_buf(), source };
     let chain = CertificateDer::pem_file_iter(certificate)
         .and_then(|found| found.collect::<Result<Vec<_>, _>>())
