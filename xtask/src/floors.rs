@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::workspace::Workspace;
 
 /// Each package with those of ours that it may depend on.
-const FLOORS: [(&str, &[&str]); 18] = [
+const FLOORS: [(&str, &[&str]); 19] = [
     ("rtms-http", &[]),
     ("rtms-private", &[]),
     ("rtms-slots", &[]),

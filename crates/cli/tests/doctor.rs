@@ -245,7 +245,12 @@ async fn each_fault_of_settings_and_machine_is_found_with_its_remedy() {
     fs::write(&file, "").unwrap();
     let set_up = SetUp::new;
     let planted = [
-        ("a setting that is none", set_up().settings("[webhook]\ntolerence = \"1s\"\n"), "tolerence", "--print-defaults"),
+        (
+            "a setting that is none",
+            set_up().settings("[webhook]\ntolerence = \"1s\"\n"),
+            "tolerence",
+            "--print-defaults",
+        ),
         (
             "a top-level domain",
             set_up().settings("[zoom]\nallowed_hosts = [\"zoom.us\", \"com\"]\n"),

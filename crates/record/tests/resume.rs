@@ -337,7 +337,7 @@ fn the_ids_of_the_start_webhook_stay_in_the_manifest() {
         meeting_id: Some("81234567890".into()),
         operator_id: Some("uLDBbPHaQzyTEzSFbBFbNg".into()),
         is_original_host: Some(false),
-        continues: Some(StreamId::new("stream-0")),
+        continues: Some("stream-0".into()),
         ..about("stream-1")
     };
     drop(Recorder::open(room.root.path(), about.clone(), now()).expect("opened"));

@@ -121,11 +121,10 @@ fn refused(error: &SecretsError, environment: Environment<'_>) -> (String, Strin
         SecretsError::SameToken(..) => {
             (error.to_string(), "copy each app's own Secret Token from its page in the Marketplace".into())
         }
-        SecretsError::Name(_) | SecretsError::SameName(_) | SecretsError::NoToken(_) => {
+        SecretsError::Settings(_) | SecretsError::SeveralApps(..) | SecretsError::NoApp(_) => {
             (error.to_string(), "change that [[app]] in the settings".into())
         }
         SecretsError::Auth { .. } => (error.to_string(), "change [app.auth] of that app".into()),
-        SecretsError::WebSocket { .. } => (error.to_string(), "change [app.websocket] of that app".into()),
         SecretsError::Empty { what, .. } | SecretsError::File { what, .. } => {
             (error.to_string(), format!("put the {what} there"))
         }
