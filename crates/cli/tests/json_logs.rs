@@ -57,7 +57,8 @@ async fn every_line_of_a_server_is_an_object_and_those_of_a_stream_name_the_meet
     })
     .await;
     let process = child.id().unwrap().to_string();
-    assert!(Command::new("kill").arg(process).status().await.unwrap().success());
+    let killed = Command::new("sh").args(["-c", "kill \"$0\"", process.as_str()]).status().await;
+    assert!(killed.unwrap().success());
     while let Some(line) = timeout(PATIENCE, lines.next_line()).await.expect("it ends").unwrap() {
         log.push(line);
     }
