@@ -4,7 +4,10 @@
 
 use std::collections::BTreeSet;
 
-use rtms_guide::checklist::{ACCOUNT_SCOPES, ACCOUNT_SUBSCRIPTIONS, Checklist, Scopes, Subscription};
+use rtms_guide::checklist::{
+    list::{Checklist, Scope, Scopes, Subscription},
+    products::{ACCOUNT_SCOPES, ACCOUNT_SUBSCRIPTIONS},
+};
 use rtms_wire::{codes::product::Product, media::medium::Medium};
 
 const TABLES: &str = include_str!("fixtures/products.md");
@@ -73,9 +76,7 @@ fn an_event_to_subscribe_to_is_one_that_the_program_knows_and_explains() {
 fn words(scopes: Scopes) -> String {
     match scopes {
         Scopes::Listed(scopes) => {
-            let word = |scope: &rtms_guide::checklist::Scope| {
-                format!("{}{}", scope.name, if scope.has_admin { " +admin" } else { "" })
-            };
+            let word = |scope: &Scope| format!("{}{}", scope.name, if scope.has_admin { " +admin" } else { "" });
             scopes.iter().map(word).collect::<Vec<_>>().join(", ")
         }
         Scopes::NoneListed => "none".into(),

@@ -1,7 +1,8 @@
 //! The checklist for Zoom's Marketplace, as text and as JSON.
 
 use rtms_guide::checklist::{
-    ACCOUNT_SCOPES, ACCOUNT_SUBSCRIPTIONS, Checklist, FOR_ALL, Fact, Scope, Scopes, Subscription,
+    list::{Checklist, Fact, Scope, Scopes, Subscription},
+    products::{ACCOUNT_SCOPES, ACCOUNT_SUBSCRIPTIONS, FOR_ALL},
 };
 use rtms_wire::codes::product::Product;
 use serde_json::{Value, json};

@@ -82,6 +82,7 @@ impl<'a> RoundTrip<'a> {
             return self.connection_only().await;
         };
         let Some(tried) = self.first(first).await? else { return Ok(()) };
+        self.api().await;
         for (position, key) in keys.iter().enumerate() {
             // The first token of the first app is right already.
             self.tokens(key, usize::from(position == 0)).await?;
@@ -89,7 +90,6 @@ impl<'a> RoundTrip<'a> {
         self.odd_body(first, &tried).await?;
         self.unsigned(first).await?;
         self.named_paths(&keys).await?;
-        self.api().await;
         if self.findings.worst(ROUND_TRIP).is_none_or(|worst| worst <= Verdict::Note) {
             let apps: Vec<_> = keys.iter().map(|key| key.app).collect();
             self.findings.ok(

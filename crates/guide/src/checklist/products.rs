@@ -3,13 +3,38 @@
 use rtms_wire::{codes::product::Product, media::medium::Medium};
 
 use crate::{
-    checklist::{
+    checklist::list::{
         Checklist, Credentials, Fact, Scope,
         Scopes::{self, Listed, NoneListed, NotSeen, NotStreamed},
         Subscription,
     },
     explain::entry::Basis::{self, Documented, ThirdParty, VendorCode},
 };
+
+impl Checklist {
+    /// Returns the checklist of a product.
+    pub fn of(product: Product) -> &'static Self {
+        match product {
+            Product::Meeting => &MEETING,
+            Product::Webinar => &WEBINAR,
+            Product::Session => &SESSION,
+            Product::ContactCenter => &CONTACT_CENTER,
+            Product::Phone => &PHONE,
+        }
+    }
+}
+
+/// The events about the account, which any app may subscribe to beside its own.
+pub const ACCOUNT_SUBSCRIPTIONS: &[Subscription] = &[
+    Subscription { event: "rtms.concurrency_near_limit", title: Some("RTMS Concurrency Near Limit") },
+    Subscription { event: "rtms.concurrency_limited", title: Some("RTMS Concurrency Limited") },
+];
+
+/// Their scopes.
+pub const ACCOUNT_SCOPES: Scopes = Listed(&[
+    with_admin("rtms:read:rtms_concurrency_near_limit", Documented),
+    with_admin("rtms:read:rtms_concurrency_limited", Documented),
+]);
 
 const CLIENT: Credentials = Credentials { id: "Client ID", secret: "Client Secret" };
 
@@ -34,7 +59,7 @@ const ADD_FOR_OTHERS: Fact = Fact {
     basis: Documented,
 };
 
-pub(super) static MEETING: Checklist = Checklist {
+static MEETING: Checklist = Checklist {
     product: Product::Meeting,
     title: "Zoom Meetings",
     app_type: Fact { text: "General app, user-managed (required)", basis: Documented },
@@ -76,7 +101,7 @@ pub(super) static MEETING: Checklist = Checklist {
     adding: &[ADD_TO_ONESELF, ADD_FOR_OTHERS],
 };
 
-pub(super) static WEBINAR: Checklist = Checklist {
+static WEBINAR: Checklist = Checklist {
     product: Product::Webinar,
     title: "Zoom Webinars",
     app_type: Fact { text: "General app, user-managed (required)", basis: Documented },
@@ -109,7 +134,7 @@ pub(super) static WEBINAR: Checklist = Checklist {
     adding: &[ADD_TO_ONESELF, ADD_FOR_OTHERS],
 };
 
-pub(super) static SESSION: Checklist = Checklist {
+static SESSION: Checklist = Checklist {
     product: Product::Session,
     title: "Video SDK sessions",
     app_type: Fact { text: "Video SDK app", basis: VendorCode },
@@ -137,7 +162,7 @@ pub(super) static SESSION: Checklist = Checklist {
     adding: &[Fact { text: "Nothing: a Video SDK app has no users in Zoom.", basis: Basis::Reconstructed }],
 };
 
-pub(super) static CONTACT_CENTER: Checklist = Checklist {
+static CONTACT_CENTER: Checklist = Checklist {
     product: Product::ContactCenter,
     title: "Contact Center voice",
     app_type: Fact { text: "General app (user- or admin-managed) or Server-to-Server OAuth app", basis: Documented },
@@ -175,7 +200,7 @@ pub(super) static CONTACT_CENTER: Checklist = Checklist {
     ],
 };
 
-pub(super) static PHONE: Checklist = Checklist {
+static PHONE: Checklist = Checklist {
     product: Product::Phone,
     title: "Zoom Phone",
     app_type: Fact { text: "General app, user-managed in Zoom's sample", basis: VendorCode },
@@ -207,17 +232,8 @@ pub(super) static PHONE: Checklist = Checklist {
 const PHONE_SCOPES: Scopes =
     Listed(&[one("phone:read:rtms_session", VendorCode), one("phone:write:rtms_session", VendorCode)]);
 
-pub(super) const ACCOUNT_SUBSCRIPTIONS: &[Subscription] = &[
-    Subscription { event: "rtms.concurrency_near_limit", title: Some("RTMS Concurrency Near Limit") },
-    Subscription { event: "rtms.concurrency_limited", title: Some("RTMS Concurrency Limited") },
-];
-
-pub(super) const ACCOUNT_SCOPES: Scopes = Listed(&[
-    with_admin("rtms:read:rtms_concurrency_near_limit", Documented),
-    with_admin("rtms:read:rtms_concurrency_limited", Documented),
-]);
-
-pub(super) const FOR_ALL: &[Fact] = &[
+/// What holds for every product.
+pub const FOR_ALL: &[Fact] = &[
     Fact {
         text: "The account has Zoom Developer Pack credits, or its trial; a Basic account does not stream.",
         basis: Documented,

@@ -25,9 +25,9 @@ pub fn find(query: &str, kind: Option<Kind>) -> Vec<&'static Entry> {
     }
     let event = EventName::canonical(query);
     let wanted = key(query);
-    let fits = |entry: &&Entry| match entry.kind {
-        Kind::Event => entry.name.eq_ignore_ascii_case(event.as_str()),
-        _ => key(entry.name) == wanted,
+    let fits = |entry: &&Entry| {
+        let is_event = entry.kind == Kind::Event;
+        if is_event { entry.name.eq_ignore_ascii_case(event.as_str()) } else { key(entry.name) == wanted }
     };
     all().filter(of_kind).filter(fits).collect()
 }
