@@ -297,6 +297,11 @@ fn flaw(what: What, text: &str) -> Option<(&'static str, &'static str)> {
     if what == What::Other {
         return None;
     }
+    if let Some((name, _)) = text.split_once('=')
+        && SECRET_TOKEN.iter().chain(CLIENT_ID).chain(CLIENT_SECRET).any(|known| known == &name)
+    {
+        return Some(("begins with the name of its variable", "put the value alone there, without NAME="));
+    }
     if looks_like_a_placeholder(text) {
         return Some(("is a placeholder", again));
     }
@@ -308,11 +313,6 @@ fn flaw(what: What, text: &str) -> Option<(&'static str, &'static str)> {
     }
     if !text.chars().all(|character| character.is_ascii_graphic()) {
         return Some(("has characters that no secret of Zoom's has", again));
-    }
-    if let Some((name, _)) = text.split_once('=')
-        && SECRET_TOKEN.iter().chain(CLIENT_ID).chain(CLIENT_SECRET).any(|known| known == &name)
-    {
-        return Some(("begins with the name of its variable", "put the value alone there, without NAME="));
     }
     (text.chars().count() < LEAST_CHARS).then_some(("is too short to be Zoom's", again))
 }

@@ -87,7 +87,7 @@ mod tests {
     #[test]
     fn a_misspelled_name_is_answered_with_its_neighbours() {
         assert_eq!(near("INVALID_SIGNTURE", None).first(), Some(&"STATUS_INVALID_SIGNATURE"));
-        assert_eq!(near("revokd", None), ["STOP_BC_STREAM_REVOKED"]);
+        assert_eq!(near("revokd", None), ["STOP_BC_STREAM_REVOKED", "TOKEN_REVOKED"], "by one word");
         assert!(near("revoked", None).contains(&"STOP_BC_STREAM_REVOKED"));
         assert!(near("xq", None).is_empty() && near("nothing_like_it_at_all", None).is_empty());
     }
