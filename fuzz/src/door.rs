@@ -16,7 +16,7 @@ use std::{
 
 use rtms_gateway::{
     apps::{Apps, secrets::App},
-    config::{ApiListen, Config},
+    config::{Config, listen::ApiListen},
     server::Server,
 };
 use rtms_store::{
