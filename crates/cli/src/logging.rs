@@ -1,6 +1,7 @@
 //! Standard error, for logs and notes, so that standard output stays for what a command is asked to print. A thread writes
 //! it: nothing else waits for its reader.
 
+mod escaped;
 mod format;
 mod json;
 mod stderr_queue;
@@ -14,7 +15,6 @@ use std::{
 };
 
 use clap::Args;
-use rtms_wire::plain::is_unsafe;
 use tracing::{Level, field::Field, level_filters::LevelFilter};
 use tracing_subscriber::{
     field::MakeExt,
@@ -25,6 +25,7 @@ use tracing_subscriber::{
 };
 
 use self::{
+    escaped::Escaped,
     format::LogFormat,
     json::JsonLayer,
     stderr_queue::{LineWriter, StderrQueue},
@@ -32,9 +33,6 @@ use self::{
 
 /// What is on its way to standard error. One process has one standard error.
 static STDERR: OnceLock<StderrQueue> = OnceLock::new();
-
-/// Bytes of a value that are shown. Names and ids have some dozens; whoever sends more does not get to fill the log.
-const MAX_VALUE_BYTES: usize = 1024;
 
 #[derive(Args)]
 pub(crate) struct LoggingArgs {
@@ -130,44 +128,9 @@ fn fields() -> impl for<'writer> FormatFields<'writer> + 'static {
         if field.name() != "message" {
             write!(writer, "{}=", field.name())?;
         }
-        write!(Escaped { writer, left: MAX_VALUE_BYTES }, "{value:?}")
+        write!(Escaped::new(writer), "{value:?}")
     })
     .delimited(" ")
-}
-
-/// A value as lines of the log have it: on one line, and not longer than [`MAX_VALUE_BYTES`].
-fn escaped(value: &dyn fmt::Display) -> String {
-    let mut text = String::new();
-    // A value that cannot be written is shown as far as it was.
-    let _ = write!(Escaped { writer: &mut text, left: MAX_VALUE_BYTES }, "{value}");
-    text
-}
-
-/// What is written to it, on one line.
-struct Escaped<'a, W> {
-    writer: &'a mut W,
-    /// Bytes that may still come.
-    left: usize,
-}
-
-impl<W: Write> Write for Escaped<'_, W> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        for symbol in text.chars() {
-            if self.left == 0 {
-                return Ok(());
-            }
-            self.left = self.left.saturating_sub(symbol.len_utf8());
-            if self.left == 0 {
-                return self.writer.write_char('…');
-            }
-            if is_unsafe(symbol) {
-                write!(self.writer, "{}", symbol.escape_default())?;
-            } else {
-                self.writer.write_char(symbol)?;
-            }
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]
@@ -177,7 +140,7 @@ mod tests {
         sync::{Arc, Mutex},
     };
 
-    use super::*;
+    use super::{escaped::MAX_VALUE_BYTES, *};
 
     #[derive(Clone, Default)]
     struct Lines(Arc<Mutex<Vec<u8>>>);

@@ -147,7 +147,10 @@ mod tests {
         let text = paragraph("  To do:  ", &"word ".repeat(30));
 
         assert!(text.lines().count() > 1 && text.lines().all(|line| line.chars().count() <= LINE_CHARS), "{text}");
-        assert!(text.starts_with("  To do:  word word") && text.lines().nth(1).unwrap().starts_with("          word"));
+        assert!(
+            text.starts_with("  To do:  word word")
+                && text.lines().nth(1).is_some_and(|line| line.starts_with("          word"))
+        );
         assert_eq!(paragraph("  ", &"x".repeat(200)).lines().count(), 1, "a long word stays whole");
         assert_eq!(paragraph("a: ", ""), "a:\n");
     }

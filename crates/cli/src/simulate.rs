@@ -199,7 +199,7 @@ pub(crate) async fn run(args: SimulateArgs, command: clap::Command) -> anyhow::R
         return replay::run(replay_config(args)?, print, signals).await;
     }
     if args.serve.serve {
-        return serve::run(service_config(args)?, signals).await;
+        return serve::run(service_config(args)?, signals, FINISH_WITHIN).await;
     }
     let record = args.sent.as_ref().map(create_record).transpose()?;
     let (print, push) = (args.print_webhook, args.event_websocket);

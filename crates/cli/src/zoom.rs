@@ -78,10 +78,10 @@ struct ControlArgs {
     /// The app that receives the stream [default: the only one]
     #[arg(long, value_name = "NAME")]
     app: Option<String>,
-    /// Send calls here in place of https://api.zoom.us/v2, as to `rtms simulate --serve`
+    /// Send calls here in place of `https://api.zoom.us/v2`, as to `rtms simulate --serve`
     #[arg(long, value_name = "URL")]
     api_url: Option<String>,
-    /// Get access tokens here in place of https://zoom.us/oauth/token
+    /// Get access tokens here in place of `https://zoom.us/oauth/token`
     #[arg(long, value_name = "URL")]
     token_url: Option<String>,
     /// Trust the certificate authorities in this PEM file, beside the system's

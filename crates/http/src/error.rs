@@ -8,7 +8,7 @@ use rustls::CertificateError;
 #[derive(Debug, thiserror::Error)]
 pub enum HttpError {
     /// The URL names no host, or a scheme other than `http` and `https`.
-    #[error("{0:?} is not an http or https URL with a host")]
+    #[error("\"{0}\" is not an http or https URL with a host")]
     Url(String),
     /// The host has no address, or no TCP connection to it can be made.
     #[error("cannot connect to {host}: {source}")]
@@ -61,10 +61,8 @@ impl std::fmt::Display for Phase {
 impl HttpError {
     /// Returns what is wrong with the server's certificate, if that is the fault.
     pub fn certificate(&self) -> Option<&CertificateError> {
-        match self.rustls()? {
-            rustls::Error::InvalidCertificate(error) => Some(error),
-            _ => None,
-        }
+        let rustls::Error::InvalidCertificate(error) = self.rustls()? else { return None };
+        Some(error)
     }
 
     /// Returns the fault of TLS, if it is one.

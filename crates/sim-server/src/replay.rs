@@ -127,7 +127,7 @@ impl FromStr for Speed {
 
 /// Text that is no speed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no speed; use a number such as 0.5 or 10, or max")]
+#[error("\"{0}\" is no speed; use a number such as 0.5 or 10, or max")]
 pub struct NotASpeed(String);
 
 /// Why a wire log cannot be played.

@@ -6,84 +6,35 @@
 //! for what becomes of them, so that a test needs no sleep. Signaling and media have their addresses as ever, one pair
 //! for all meetings.
 
+mod config;
 mod control;
+mod exchange;
 mod http;
 mod jwt;
 mod meetings;
 mod problem;
+mod router;
+mod scope;
+mod shared;
 mod shown;
 mod wanted;
 mod zoom_api;
 
-use std::{
-    net::{Ipv4Addr, SocketAddr},
-    sync::Arc,
-    time::Duration,
-};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use hyper::Method;
-use rtms_wire::codes::product::Product;
 use tokio::{net::TcpListener, sync::Semaphore};
 
+pub use self::config::ServiceConfig;
 use crate::{
     abort_on_drop::AbortOnDrop,
-    config::SimulatorConfig,
     oauth::{TOKEN_PATH, Tokens},
     playing::Stage,
-    service::{
-        http::{Answer, Asked},
-        meetings::Meetings,
-        problem::Problem,
-    },
+    service::{meetings::Meetings, shared::Shared},
     start_error::StartError,
 };
 
 /// How long a token of the service is valid, as at Zoom.
 const TOKEN_LIFE: Duration = Duration::from_secs(3_600);
-
-/// The configuration of [`Service::start`].
-#[derive(Clone, Debug)]
-pub struct ServiceConfig {
-    /// Where Zoom's REST and the service's own control are served; port 0 takes a free one. Loopback unless somebody
-    /// asks for more.
-    pub control: SocketAddr,
-    /// Where clients find the servers, and what a meeting is like unless its request says otherwise.
-    pub meetings: SimulatorConfig,
-    /// The account that a request for a token with `account_credentials` has to name.
-    pub account_id: String,
-    /// What the app may do by REST; [`ServiceConfig::all_scopes`] unless a refusal is to be seen.
-    pub scopes: Vec<String>,
-    /// The number of meetings at once; one more is refused.
-    pub most_meetings: usize,
-    /// The number of finished meetings that can still be looked at; of more, the oldest are forgotten.
-    pub most_finished: usize,
-    /// The number of streams that one meeting may have, one after the other.
-    pub most_streams: usize,
-}
-
-impl ServiceConfig {
-    /// The scopes that Zoom's calls for RTMS need, each once. Basis: documented, but for that of webinars, which is
-    /// taken to be that of meetings.
-    pub fn all_scopes() -> Vec<String> {
-        let mut scopes: Vec<_> = Product::ALL.into_iter().filter_map(zoom_api::scope).map(str::to_owned).collect();
-        scopes.dedup();
-        scopes
-    }
-}
-
-impl Default for ServiceConfig {
-    fn default() -> Self {
-        Self {
-            control: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            meetings: SimulatorConfig { keep_sent: false, ..SimulatorConfig::default() },
-            account_id: "sim-account".to_owned(),
-            scopes: Self::all_scopes(),
-            most_meetings: 1_000,
-            most_finished: 1_000,
-            most_streams: 100,
-        }
-    }
-}
 
 /// A running service. Dropping it ends everything at once, without a word to clients.
 #[derive(Debug)]
@@ -91,14 +42,6 @@ pub struct Service {
     address: SocketAddr,
     shared: Arc<Shared>,
     _serving: AbortOnDrop,
-}
-
-/// What every request sees.
-#[derive(Debug)]
-struct Shared {
-    tokens: Tokens,
-    scopes: Vec<String>,
-    meetings: Meetings,
 }
 
 impl Service {
@@ -159,24 +102,5 @@ impl Service {
     /// Ends every meeting in order, and waits until the last one is finished. No meeting starts any more.
     pub async fn stop(&self) {
         self.shared.meetings.end_all().await;
-    }
-}
-
-impl Shared {
-    async fn answer(&self, asked: Asked) -> Answer {
-        let segments: Vec<&str> = asked.path.trim_start_matches('/').split('/').collect();
-        match (&asked.method, segments.as_slice()) {
-            (&Method::GET, ["healthz"]) => Answer::text("ok\n"),
-            (&Method::POST, ["oauth", "token"]) => {
-                let (status, answer) = self.tokens.grant(asked.authorization.as_deref(), &asked.form());
-                Answer::json(status, &answer)
-            }
-            (_, ["v2", rest @ ..]) => zoom_api::answer(self, &asked, rest).await,
-            (_, ["v1", "meetings", rest @ ..]) => {
-                control::answer(&self.meetings, &asked, rest).await.unwrap_or_else(|problem| problem.answer())
-            }
-            (_, ["healthz"] | ["oauth", "token"]) => Problem::method(&asked).answer(),
-            _ => Problem::path(&asked).answer(),
-        }
     }
 }

@@ -1,7 +1,7 @@
 //! Zoom's REST API, as far as streams need it: access tokens, and the calls that start, stop, pause and resume a stream.
 //!
 //! A [`ZoomApi`](api::ZoomApi) holds the [`Credentials`](credentials::Credentials) of one app. It fetches a
-//! [token](token), keeps it until shortly before it expires, and sends a [`Control`](control::Control). Zoom answers with any 2xx;
+//! token, keeps it until shortly before it expires, and sends a [`Control`](control::Control). Zoom answers with any 2xx;
 //! the stream itself is then announced by a webhook, as if somebody in the meeting had started it. For Video SDK sessions the
 //! token is a [JWT](jwt) of ours.
 //!

@@ -10,7 +10,7 @@ use tracing::{
 };
 use tracing_subscriber::{Layer, layer::Context, registry::LookupSpan};
 
-use super::{escaped, format::JsonLine};
+use super::{escaped::escaped, format::JsonLine};
 
 /// Writes each event as a line to `write`.
 pub(super) struct JsonLayer<W>(pub(super) W);
@@ -88,7 +88,7 @@ mod tests {
     use tracing_subscriber::layer::SubscriberExt;
 
     use super::*;
-    use crate::logging::MAX_VALUE_BYTES;
+    use crate::logging::escaped::MAX_VALUE_BYTES;
 
     #[test]
     fn an_event_is_one_object_with_its_fields_and_those_of_the_spans_around_it() {

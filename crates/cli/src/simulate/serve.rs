@@ -1,6 +1,6 @@
 //! `rtms simulate --serve`: Zoom as a service for tests, with its OAuth and REST calls, until somebody stops it.
 
-use std::{net::SocketAddr, process::ExitCode};
+use std::{net::SocketAddr, process::ExitCode, time::Duration};
 
 use anyhow::Context;
 use clap::Args;
@@ -11,7 +11,6 @@ use rtms_sim_server::{
 };
 use serde_json::json;
 
-use super::FINISH_WITHIN;
 use crate::{logging::note, signals::Signals};
 
 /// The service in place of meetings that are named in the arguments.
@@ -56,7 +55,11 @@ impl ServeArgs {
 }
 
 /// Runs until a signal asks to stop, and then ends the meetings in order.
-pub(super) async fn run(config: ServiceConfig, mut signals: Signals) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(
+    config: ServiceConfig,
+    mut signals: Signals,
+    finish_within: Duration,
+) -> anyhow::Result<ExitCode> {
     let service = Service::start(config).await?;
     let control = service.control_url();
     note!("meetings are made, looked at and stopped at {control}/v1/meetings");
@@ -81,8 +84,8 @@ pub(super) async fn run(config: ServiceConfig, mut signals: Signals) -> anyhow::
         printed = printed => printed?,
     }
     note!("stopping");
-    if tokio::time::timeout(FINISH_WITHIN, service.stop()).await.is_err() {
-        note!("meetings are left: they did not come to their end within {FINISH_WITHIN:?}");
+    if tokio::time::timeout(finish_within, service.stop()).await.is_err() {
+        note!("meetings are left: they did not come to their end within {} s", finish_within.as_secs());
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -47,10 +47,10 @@ pub enum AuthUnusable {
     #[error("the secret in the file is empty")]
     Empty,
     /// No header can have this name.
-    #[error("{0:?} is not the name of a header")]
+    #[error("\"{0}\" is not the name of a header")]
     HeaderName(String),
     /// The header has another use.
-    #[error("the header {0:?} carries the signature: choose another name in the event subscription, and here")]
+    #[error("the header \"{0}\" carries the signature: choose another name in the event subscription, and here")]
     HeaderTaken(String),
 }
 

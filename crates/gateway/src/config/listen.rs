@@ -29,7 +29,9 @@ pub enum NoAddress {
     #[error("{0} is a port without an address: write :{0} for every IPv4 address of this machine, or 127.0.0.1:{0}")]
     PortAlone(u16),
     /// A name may have several addresses, and others tomorrow.
-    #[error("{0:?} is a name: write an address and a port, as in 127.0.0.1:8080; of names only localhost is accepted")]
+    #[error(
+        "\"{0}\" is a name: write an address and a port, as in 127.0.0.1:8080; of names only localhost is accepted"
+    )]
     Name(String),
 }
 

@@ -53,7 +53,7 @@ pub(super) enum Ended {
     NoToken(#[from] NoToken),
     #[error("no connection: {0}")]
     NotConnected(String),
-    #[error("Zoom refused it and says {0:?}")]
+    #[error("Zoom refused it and says \"{0}\"")]
     Refused(String),
     #[error("nothing was heard, not even the echo of a heartbeat")]
     Silent,

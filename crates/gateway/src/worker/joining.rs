@@ -49,7 +49,7 @@ pub(super) enum CannotJoin {
     NoInstance,
     #[error("the product is unknown")]
     NoProduct,
-    #[error("there is no app {0:?} any more and the webhook carries no signature")]
+    #[error("there is no app \"{0}\" any more and the webhook carries no signature")]
     NoCredentials(String),
     #[error("its lease is over")]
     TooLate,

@@ -120,14 +120,18 @@ pub(super) const ENTRIES: &[Entry] = &[
         "Enable the app in the Marketplace.",
         Retry::OperatorFirst,
     ),
-    number(
-        4741,
-        "TOKEN_REVOKED",
-        "The token was revoked.",
-        &["a newer token was fetched", "the user removed the app"],
-        "Fetch a new token; let the user add the app again.",
-        Retry::AfterChange,
-    ),
+    Entry {
+        basis: Basis::Reconstructed,
+        source: "no page of Zoom's that was read",
+        ..number(
+            4741,
+            "TOKEN_REVOKED",
+            "The token was revoked.",
+            &["a newer token was fetched", "the user removed the app"],
+            "Fetch a new token; let the user add the app again.",
+            Retry::AfterChange,
+        )
+    },
 ];
 
 const fn word(

@@ -6,7 +6,8 @@ use crate::explain::{
 };
 
 const TABLE: &str = "Zoom's RTMS troubleshooting page";
-const GENERAL: &str = "Zoom's REST API reference";
+const HTTP: &str = "HTTP; how Zoom uses it here is inferred";
+const UNREAD: &str = "no page of Zoom's that was read; seen in the answers of its API elsewhere";
 
 /// HTTP statuses and codes of Zoom's, by number.
 pub(super) const ENTRIES: &[Entry] = &[
@@ -17,8 +18,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         &["it is older than an hour", "it is of another app"],
         "Fetch a new one, and check client id and secret.",
         Retry::AfterChange,
-        Basis::Documented,
-        GENERAL,
+        Basis::Reconstructed,
+        UNREAD,
     ),
     row(
         400,
@@ -30,8 +31,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         ],
         "Look up `code` with `rtms explain rest N`.",
         Retry::AfterChange,
-        Basis::Documented,
-        GENERAL,
+        Basis::Standard,
+        HTTP,
     ),
     row(
         401,
@@ -40,8 +41,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         &["it is older than an hour", "it lacks a scope; then `code` is 4711"],
         "Fetch a new one; add the scope for control and authorise the app again.",
         Retry::AfterChange,
-        Basis::Documented,
-        GENERAL,
+        Basis::Standard,
+        HTTP,
     ),
     row(
         403,
@@ -50,8 +51,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         &["not the host of the meeting", "a role without that right"],
         "Use the token of the host, or of an administrator with an `:admin` scope.",
         Retry::OperatorFirst,
-        Basis::Documented,
-        GENERAL,
+        Basis::Standard,
+        HTTP,
     ),
     row(
         404,
@@ -60,8 +61,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         &["the meeting has not begun", "the UUID was given where the number is wanted"],
         "Check the id, and that the meeting runs.",
         Retry::AfterChange,
-        Basis::Documented,
-        GENERAL,
+        Basis::Standard,
+        HTTP,
     ),
     row(
         429,
@@ -70,8 +71,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         &["too many calls in a second or a day"],
         "Wait as long as Retry-After says, or with growing pauses.",
         Retry::Later,
-        Basis::Documented,
-        GENERAL,
+        Basis::Standard,
+        HTTP,
     ),
     row(
         500,
@@ -80,8 +81,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         &["unknown"],
         "Try again.",
         Retry::Later,
-        Basis::Documented,
-        GENERAL,
+        Basis::Standard,
+        HTTP,
     ),
     row(
         503,
@@ -90,8 +91,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         &["unknown"],
         "Try again.",
         Retry::Later,
-        Basis::Documented,
-        GENERAL,
+        Basis::Standard,
+        HTTP,
     ),
     row(
         2308,
@@ -134,8 +135,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         &["a wrong number", "the meeting is over"],
         "Check the meeting number.",
         Retry::Never,
-        Basis::Documented,
-        GENERAL,
+        Basis::Reconstructed,
+        UNREAD,
     ),
     row(
         4711,
@@ -147,8 +148,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         ],
         "Add the scope that the message names; `rtms doctor --checklist` lists those for control. Then authorise again.",
         Retry::OperatorFirst,
-        Basis::Documented,
-        GENERAL,
+        Basis::Reconstructed,
+        UNREAD,
     ),
 ];
 

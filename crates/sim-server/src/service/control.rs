@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use crate::{
     progress::{Progress, StreamProgress},
     service::{
-        http::{Answer, Asked},
+        exchange::{Answer, Asked},
         meetings::{Meeting, Meetings, Refused},
         problem::Problem,
         shown,

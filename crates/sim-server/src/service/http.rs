@@ -1,18 +1,10 @@
-//! HTTP of the service: connections, requests with a bound on everything, answers.
+//! HTTP of the service: connections, and requests with a bound on everything.
 
-use std::{collections::BTreeMap, convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use bytes::Bytes;
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::{
-    Method, Request, Response, StatusCode,
-    body::Incoming,
-    header::{self, HeaderValue},
-    server::conn::http1,
-    service::service_fn,
-};
+use http_body_util::{BodyExt, Limited};
+use hyper::{Request, StatusCode, body::Incoming, header, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use serde_json::Value;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
@@ -20,74 +12,13 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{
-    oauth,
-    service::{Shared, problem::Problem},
-};
+use crate::service::{exchange::Asked, problem::Problem, router, shared::Shared};
 
 /// Bytes of a request's body; a scenario has a few thousand.
 const MAX_BODY: usize = 256 << 10;
 
 /// How long a connection may take for the head of its next request, and for its body.
 const READ_WITHIN: Duration = Duration::from_secs(30);
-
-/// A request that was read to its end.
-#[derive(Debug)]
-pub(super) struct Asked {
-    pub(super) method: Method,
-    /// As it was sent, percent-encoded.
-    pub(super) path: String,
-    query: Option<String>,
-    pub(super) authorization: Option<String>,
-    pub(super) body: Bytes,
-}
-
-impl Asked {
-    /// The fields of the query.
-    pub(super) fn query(&self) -> BTreeMap<String, String> {
-        oauth::fields(self.query.as_deref().unwrap_or_default().as_bytes()).collect()
-    }
-
-    /// The fields of the query and of a body that is a form.
-    pub(super) fn form(&self) -> BTreeMap<String, String> {
-        self.query().into_iter().chain(oauth::fields(&self.body)).collect()
-    }
-}
-
-/// What a request is answered.
-#[derive(Debug)]
-pub(super) struct Answer {
-    status: StatusCode,
-    content_type: &'static str,
-    body: Bytes,
-}
-
-impl Answer {
-    pub(super) fn json(status: StatusCode, body: &Value) -> Self {
-        Self { status, content_type: "application/json", body: body.to_string().into() }
-    }
-
-    pub(super) fn problem(status: StatusCode, body: &Value) -> Self {
-        Self { content_type: "application/problem+json", ..Self::json(status, body) }
-    }
-
-    pub(super) fn text(text: &'static str) -> Self {
-        Self { status: StatusCode::OK, content_type: "text/plain", body: Bytes::from_static(text.as_bytes()) }
-    }
-
-    pub(super) fn no_content() -> Self {
-        Self { status: StatusCode::NO_CONTENT, content_type: "", body: Bytes::new() }
-    }
-
-    fn into_response(self) -> Response<Full<Bytes>> {
-        let mut response = Response::new(Full::new(self.body));
-        *response.status_mut() = self.status;
-        if !self.content_type.is_empty() {
-            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(self.content_type));
-        }
-        response
-    }
-}
 
 /// Serves until the task is aborted, at most `room` connections at a time; others wait.
 pub(super) async fn serve(listener: TcpListener, room: usize, shared: Arc<Shared>) {
@@ -118,7 +49,7 @@ async fn serve_connection(stream: TcpStream, shared: &Shared) {
     let _ = stream.set_nodelay(true);
     let service = service_fn(async |request: Request<Incoming>| {
         let answer = match read(request).await {
-            Ok(asked) => shared.answer(asked).await,
+            Ok(asked) => router::answer(shared, asked).await,
             Err(problem) => problem.answer(),
         };
         Ok::<_, Infallible>(answer.into_response())

@@ -18,7 +18,7 @@ use crate::{
     playing::{self, Playing, Stage, Streams},
     post,
     service::{
-        ServiceConfig,
+        config::ServiceConfig,
         problem::Problem,
         wanted::{RestRefusal, Wanted},
     },

@@ -3,7 +3,7 @@
 use hyper::StatusCode;
 use serde_json::json;
 
-use crate::service::http::{Answer, Asked};
+use crate::service::exchange::{Answer, Asked};
 
 /// A refusal of the service's own control.
 #[derive(Clone, Debug)]

@@ -87,5 +87,5 @@ impl std::str::FromStr for Product {
 
 /// A product name that is none of ours.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown product {0:?}; use meeting, webinar, session, contact_center or phone")]
+#[error("unknown product \"{0}\"; use meeting, webinar, session, contact_center or phone")]
 pub struct UnknownProduct(pub String);

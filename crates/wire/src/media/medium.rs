@@ -75,7 +75,7 @@ impl std::str::FromStr for Medium {
 
 /// A medium's name that is none of Zoom's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown medium {0:?}; use audio, video, deskshare, transcript or chat")]
+#[error("unknown medium \"{0}\"; use audio, video, deskshare, transcript or chat")]
 pub struct UnknownMedium(pub String);
 
 /// `media_type`: a mask of media, or the flag of its own that stands for all of them. Basis: documented.

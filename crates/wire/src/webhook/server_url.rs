@@ -30,19 +30,19 @@ pub enum UrlRefused {
     #[error("it holds user info, which hides the real host")]
     UserInfo,
     /// What stands behind the colon of the host.
-    #[error("{0:?} is not a port")]
+    #[error("\"{0}\" is not a port")]
     Port(String),
     /// It has a fragment.
     #[error("it has a fragment")]
     Fragment,
     /// The scheme is not the encrypted one that is wanted: `wss`, or `https`.
-    #[error("the scheme {0:?} is not allowed here")]
+    #[error("the scheme \"{0}\" is not allowed here")]
     Scheme(String),
     /// The host is an address that means "any" to a listener and no machine to a caller.
     #[error("{0} is an address to listen on, not a host to connect to; the sender should name its host, as 127.0.0.1")]
     Unspecified(String),
     /// The host is under none of the allowed domains.
-    #[error("the host {0:?} is under none of the allowed domains")]
+    #[error("the host \"{0}\" is under none of the allowed domains")]
     ForeignHost(String),
 }
 
