@@ -54,7 +54,7 @@ on the same machine, it tells more exactly what a proxy changes.
 
 Exit codes: 0 no fault (there may be warnings); 1 a fault; 2 wrong arguments.";
 
-/// Check a set-up: secrets, clock, folder, ports, and the way of a webhook through your proxy. Each finding has its remedy.
+/// Check a set-up: secrets, settings, machine, and the way through your proxy
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct DoctorArgs {

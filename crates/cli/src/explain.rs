@@ -39,7 +39,7 @@ Exit codes: 0 explained; 1 no such number or name; 2 wrong arguments.";
 /// Characters of a question that are repeated in an answer.
 const QUESTION_CHARS: usize = 80;
 
-/// Explain a status code, stop reason, close code, error or event: meaning, causes, remedy, source.
+/// Explain a status code, stop reason, close code, error or event, and what to do
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ExplainArgs {

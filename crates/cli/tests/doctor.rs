@@ -283,7 +283,12 @@ async fn each_fault_of_settings_and_machine_is_found_with_its_remedy() {
             "the certificate was made for",
         ),
         ("half a chain", set_up().settings(&tls(&own, &key)), "is not whole", "fullchain.pem"),
-        ("no key", set_up().settings(&format!("[server]\ntls_certificate = {chain:?}\n")), "only one of", "name both"),
+        (
+            "no key",
+            set_up().settings(&format!("[server]\ntls_certificate = {chain:?}\n")),
+            "name both",
+            "--print-defaults",
+        ),
         ("no certificate", set_up().settings(&tls("/nowhere/chain.pem", &key)), "/nowhere/chain.pem", "name PEM files"),
         ("a taken port", set_up().listen(&taken), "held by another program", "--listen"),
         (

@@ -472,12 +472,21 @@ async fn the_help_of_every_command_has_an_example() {
     let commands: &[&[&str]] = &[
         &[],
         &["serve"],
+        &["completions"],
         &["demo"],
+        &["doctor"],
+        &["explain"],
+        &["man"],
         &["receipts"],
         &["simulate"],
         &["webhook"],
         &["webhook", "send"],
         &["webhook", "sign"],
+        &["zoom"],
+        &["zoom", "start"],
+        &["zoom", "stop"],
+        &["zoom", "pause"],
+        &["zoom", "resume"],
     ];
     for command in commands {
         let shown = finish(rtms(&[*command, &["--help"]].concat())).await;
@@ -491,7 +500,24 @@ async fn the_help_of_every_command_has_an_example() {
     let help = finish(rtms(&["--help"])).await.stdout;
     let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
     let listed: Vec<_> = listed.filter_map(|line| line.split_whitespace().next()).collect();
-    assert_eq!(listed, ["serve", "demo", "receipts", "recording", "simulate", "streams", "webhook", "help"]);
+    assert_eq!(
+        listed,
+        [
+            "serve",
+            "completions",
+            "demo",
+            "doctor",
+            "explain",
+            "man",
+            "receipts",
+            "recording",
+            "simulate",
+            "streams",
+            "webhook",
+            "zoom",
+            "help"
+        ]
+    );
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use common::{finish, rtms};
 
 #[tokio::test]
 async fn what_cannot_be_posted_to_is_a_wrong_argument() {
-    for url in ["ftp://gateway.test/webhook", "https://gateway.test/webhook", "gateway.test/webhook", "/webhook", ""] {
+    for url in ["ftp://gateway.test/webhook", "gateway.test/webhook", "/webhook", ""] {
         // The file is not there, and not looked for.
         let refused = finish(rtms(&["webhook", "send", "/nowhere/started.json", "--to", url])).await;
 

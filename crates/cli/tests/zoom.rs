@@ -82,6 +82,7 @@ async fn a_refusal_names_its_cause_and_what_to_do() {
     for word in ["403", "add the scope", "meeting:update:participant_rtms_app_status"] {
         assert!(without_scope.stderr.contains(word), "{}", without_scope.stderr);
     }
+    let service = Service::start(ServiceConfig::default()).await.unwrap();
     let unknown = finish(zoom(&service, &["stop", "call", "1"])).await;
     assert!(unknown.stderr.contains("404") && unknown.stderr.contains("is the meeting running"), "{}", unknown.stderr);
     let nobody = finish(rtms(&["zoom", "start", "meeting", "1"])).await;

@@ -77,8 +77,9 @@ async fn the_same_webhook_many_times_at_once_is_one_connection() {
     gateway.ended(simulator.stream()).await;
 
     let classes = classes(&receipts);
-    assert_eq!(classes[0], Class::First);
-    assert!(classes[1..].iter().all(|class| *class == Class::Repeat), "{classes:?}");
+    // They are folded beside each other, and the first to be saved is the first start.
+    let count = |class| classes.iter().filter(|it| **it == class).count();
+    assert_eq!((count(Class::First), count(Class::Repeat)), (1, TIMES - 1), "{classes:?}");
     assert_one_connection(&simulator);
     gateway.stop().await;
 }

@@ -383,7 +383,7 @@ async fn a_taken_address_and_a_strange_webhook_url_are_told_at_start() {
     let taken = SimulatorConfig { listen: simulator.address(), ..SimulatorConfig::default() };
     assert!(matches!(Simulator::start(taken).await, Err(StartError::Listen { .. })));
 
-    let webhook_url = Some("https://example.com/".parse::<Uri>().unwrap());
+    let webhook_url = Some("ftp://example.com/".parse::<Uri>().unwrap());
     let strange = SimulatorConfig { webhook_url, ..SimulatorConfig::default() };
     assert!(matches!(Simulator::start(strange).await, Err(StartError::WebhookUrl { .. })));
 }

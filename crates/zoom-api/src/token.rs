@@ -27,7 +27,7 @@ const LIFE: std::ops::RangeInclusive<u64> = 1..=86_400;
 const USUAL_LIFE: u64 = 3600;
 
 /// Characters of an answer that an error repeats.
-const SHOWN_CHARS: usize = 100;
+const SHOWN_CHARS: usize = 300;
 
 /// A token, and the time to renew it.
 #[derive(Clone, Debug)]

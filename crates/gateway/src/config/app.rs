@@ -108,7 +108,9 @@ pub(crate) fn check(apps: &[AppConfig]) -> Vec<Unusable> {
             let rule = "use letters, digits, `-`, `_` and `.`, as in /webhook/meetings";
             unusable(".name", format!("the app name {name:?} cannot end an address: {rule}"));
         }
-        if name == DEFAULT_APP || apps.iter().take(position).any(|other| other.name == *name) {
+        if name == DEFAULT_APP {
+            unusable(".name", format!("{name} is the app of the environment: give this one another name"));
+        } else if apps.iter().take(position).any(|other| other.name == *name) {
             unusable(".name", format!("two apps are called {name:?}: give each a name of its own"));
         }
         if app.secret_token_files.is_empty() && app.websocket.is_none() {
