@@ -49,7 +49,7 @@ Examples:
     rtms doctor --checklist
 
 Run it as the user that runs `rtms serve`, with the same environment, settings file, --listen and --data-dir. With a URL it sends
-a few signed URL validations, as Zoom does every 72 hours; each leaves a receipt and nothing else. With `rtms serve` running
+a few signed URL validations, as Zoom does every 72 hours, which leave receipts, and one unsigned, which leaves a log line. With `rtms serve` running
 on the same machine, it tells more exactly what a proxy changes.
 
 Exit codes: 0 no fault (there may be warnings); 1 a fault; 2 wrong arguments.";

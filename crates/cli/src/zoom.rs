@@ -6,7 +6,7 @@ use anyhow::Context;
 use clap::{Args, Subcommand, builder::PossibleValuesParser, builder::TypedValueParser};
 use rtms_gateway::{apps::Apps, config::Config};
 use rtms_http::client::HttpClient;
-use rtms_wire::{codes::product::Product, time::UnixMillis};
+use rtms_wire::{Uri, codes::product::Product, time::UnixMillis, webhook::server_url::ServerUrlPolicy};
 use rtms_zoom_api::{
     api::{Endpoints, ZoomApi},
     control::{Action, Control},
@@ -31,7 +31,7 @@ Examples:
     rtms zoom stop engagement 'eng_7f3a'
     rtms zoom stop call 7212344552
 
-Zoom needs a scope for it: meeting:update:participant_rtms_app_status for meetings and webinars,
+Zoom needs a scope for it: meeting:update:participant_rtms_app_status for meetings (taken to hold for webinars),
 contact_center:update:engagement_rtms_app_status for engagements, phone:write:rtms_session for calls. For Video SDK sessions the
 SDK key and secret sign the request.
 
@@ -79,10 +79,10 @@ struct ControlArgs {
     #[arg(long, value_name = "NAME")]
     app: Option<String>,
     /// Send calls here in place of `https://api.zoom.us/v2`, as to `rtms simulate --serve`
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = safe_url)]
     api_url: Option<String>,
     /// Get access tokens here in place of `https://zoom.us/oauth/token`
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = safe_url)]
     token_url: Option<String>,
     /// Trust the certificate authorities in this PEM file, beside the system's
     #[arg(long, value_name = "FILE")]
@@ -90,6 +90,19 @@ struct ControlArgs {
     /// Print Zoom's answer as JSON
     #[arg(long)]
     json: bool,
+}
+
+/// Reads a URL to which a secret may be sent: by https, or on this machine.
+fn safe_url(text: &str) -> Result<String, String> {
+    let url: Uri = text.parse().map_err(|error| format!("{error}"))?;
+    let policy = ServerUrlPolicy {
+        allowed_suffixes: url.host().map(str::to_ascii_lowercase).into_iter().collect(),
+        allow_loopback: true,
+    };
+    policy
+        .check_http(text)
+        .map(|_| text.to_owned())
+        .map_err(|error| format!("{error}; write an https URL, or one on this machine"))
 }
 
 /// The products by the words of this command; Zoom's own words are accepted, too.
@@ -120,6 +133,16 @@ pub(crate) async fn run(args: ZoomArgs) -> anyhow::Result<ExitCode> {
     let config = Config::load(args.config.as_deref())?;
     let app = Apps::for_api(&config.app, args.app.as_deref(), |name| std::env::var(name).ok())?;
     let configured = config.zoom.endpoints();
+    // What stays on this machine shows a secret to nobody.
+    let policy = ServerUrlPolicy { allow_loopback: true, ..config.zoom.policy() };
+    for (setting, given, url) in [
+        ("zoom.api_url", &args.api_url, &configured.api_url),
+        ("zoom.token_url", &args.token_url, &configured.token_url),
+    ] {
+        if given.is_none() {
+            policy.check_http(url).with_context(|| format!("{setting} = \"{url}\": no secret is sent there"))?;
+        }
+    }
     let endpoints = Endpoints {
         api_url: args.api_url.unwrap_or(configured.api_url),
         token_url: args.token_url.unwrap_or(configured.token_url),

@@ -214,7 +214,7 @@ impl Server {
         let connector = TcpConnector::new(policy.clone(), &config.zoom.extra_ca)?;
         let http = HttpClient::new(&config.zoom.extra_ca)?;
         let intakes = Intakes::of(&apps, &policy, &connector, &http, &store, &metrics, config.webhook.max_body_bytes)?;
-        let new_streams = config.zoom.request_again.then(|| NewStreams::new(store.clone(), owner.clone()));
+        let new_streams = config.zoom.request_again.then(|| NewStreams::new(store.clone()));
         let endpoints = config.zoom.endpoints();
         if new_streams.is_some() {
             for (setting, url) in [("zoom.api_url", &endpoints.api_url), ("zoom.token_url", &endpoints.token_url)] {
@@ -279,7 +279,8 @@ impl Server {
         let dispatcher =
             Dispatcher { store: store.clone(), policy, metrics: metrics.clone(), recent: Default::default() };
         let streams = &config.streams;
-        let worker = Worker::new(deps, apps.clone(), owner, steady, streams.lease_term, streams.lease_renew_every);
+        let worker =
+            Worker::new(deps, apps.clone(), owner.clone(), steady, streams.lease_term, streams.lease_renew_every);
         let connections = ConnectionLimits::of(config.webhook.max_connections);
         let limits = |connections| serve::Limits { connections, header_within: config.webhook.read_within };
         let (door_limits, api_limits) = (limits(connections.door), limits(connections.api));
@@ -291,8 +292,8 @@ impl Server {
             .start_serving(Part::Door, |active, stop| serve::door(listener, acceptor, door, door_limits, active, stop));
         parts.start_serving(Part::Api, |active, stop| serve::api(api, api_router, api_limits, active, stop));
         parts.start(Part::Intake, |stop| intakes.run(stop));
-        if let Some(new_streams) = new_streams {
-            let requester = Requester::new(new_streams, store.clone(), apps.clone(), http, endpoints, metrics.clone());
+        if new_streams.is_some() {
+            let requester = Requester::new(store.clone(), owner, apps.clone(), http, endpoints, metrics.clone());
             parts.start(Part::Requester, |stop| requester.run(stop));
         }
         parts.start(Part::Housekeeping, |stop| {

@@ -268,10 +268,12 @@ async fn each_bound_is_kept_and_said() {
     for (body, part) in [
         (r#"{"duration":"25h"}"#, "24h"),
         (r#"{"participants":0}"#, "participants"),
+        (r#"{"scenario_toml":"name='a'\nwhat='b'\nclient='c'\n[meeting]\nduration='25h'"}"#, "24h"),
         (r#"{"durations":"1s"}"#, "unknown field"),
         (r#"{"webhook":"nowhere"}"#, "http"),
         (r#"{"refuse_rest":[{"status":200,"code":1}]}"#, "refuse_rest"),
-        ("[", "no meeting"),
+        ("[]", "no JSON object"),
+        ("{", "no meeting"),
     ] {
         let (status, problem) = calls.send("POST", "/v1/meetings", None, body).await;
         assert_eq!(status, 400, "{body}: {problem}");

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use hyper::Request;
 use rtms_gateway::config::{Config, listen::ApiListen};
 use rtms_http::client::{HttpClient, Limits};
+use rtms_store::engine;
 
 use crate::doctor::{finding::Findings, running};
 
@@ -52,6 +53,16 @@ async fn port(findings: &mut Findings, what: &str, setting: &str, address: Socke
 async fn held(findings: &mut Findings, what: &str, setting: &str, address: SocketAddr, folder: &Path, has_tls: bool) {
     let readiness = running::readiness(folder).await;
     // With TLS the name in the certificate is another one than this address.
+    if readiness.is_none() && !engine::is_in_use(folder) && Path::new(BOOTED_BY_SYSTEMD).exists() {
+        // To connect could start a server for which systemd holds the port.
+        let found =
+            format!("{what} {address} is held by another program, or by systemd for a server that does not run");
+        let remedy = format!(
+            "start rtms.service if it is systemd (ss -ltnp names who it is); else stop it, or choose another address: {setting}"
+        );
+        findings.fault(CHECK, found, remedy);
+        return;
+    }
     let is_rtms = if has_tls { readiness.is_some() } else { answers_as_rtms(address).await };
     let shown = folder.display();
     match (is_rtms, readiness) {
@@ -77,6 +88,9 @@ async fn held(findings: &mut Findings, what: &str, setting: &str, address: Socke
         }
     }
 }
+
+/// What is there if systemd runs this machine: the test of `sd_booted`.
+const BOOTED_BY_SYSTEMD: &str = "/run/systemd/system";
 
 /// How long a program on this machine may take to say that it is alive.
 const ALIVE_WITHIN: Duration = Duration::from_secs(2);

@@ -200,11 +200,16 @@ pub fn load(apps: &[AppConfig], environment: impl Fn(&str) -> Option<String>) ->
             ClientSecret::new(&secret).map_err(|EmptySecret| SecretsError::Empty { what: "client secret", place })?;
         let app = App::new(DEFAULT_APP, vec![token], client_id.trim(), secret);
         let api = ApiConfig {
-            account_id: find(ACCOUNT_ID).map(|(_, id)| id),
+            account_id: account_id(&environment),
             client_id: find(API_CLIENT_ID).map(|(_, id)| id),
             client_secret_file: None,
         };
         let secret = find(API_CLIENT_SECRET).map(|(place, secret)| api_secret(&secret, place)).transpose()?;
+        match (&api.client_id, &secret) {
+            (Some(_), None) => need("client secret for Zoom's API", API_CLIENT_SECRET).map(|_| ())?,
+            (None, Some(_)) => need("client id for Zoom's API", API_CLIENT_ID).map(|_| ())?,
+            (Some(_), Some(_)) | (None, None) => {}
+        }
         loaded.push(app.with_api(&api, secret));
     }
     one_token_each(&loaded)?;
@@ -247,7 +252,7 @@ fn api_of_environment(environment: impl Fn(&str) -> Option<String>) -> Result<Ap
     let need = |what, variables| find(variables).ok_or(SecretsError::Missing { what, variables });
     let (_, client_id) = need("client id of the app that receives the stream", CLIENT_ID)?;
     let client_id = client_id.trim().to_owned();
-    let account_id = find(ACCOUNT_ID).map(|(_, id)| id.trim().to_owned());
+    let account_id = account_id(&environment);
     let (asking, (place, secret)) = match (find(API_CLIENT_ID), find(API_CLIENT_SECRET)) {
         (Some((_, id)), Some(secret)) => (id.trim().to_owned(), secret),
         (None, None) => (client_id.clone(), need("client secret (it opens Zoom's API)", CLIENT_SECRET)?),
@@ -263,6 +268,12 @@ fn api_of_environment(environment: impl Fn(&str) -> Option<String>) -> Result<Ap
 /// The first of these variables that is set, with its value.
 fn find(names: &[&str], environment: &impl Fn(&str) -> Option<String>) -> Option<(String, String)> {
     names.iter().find_map(|name| environment(name).map(|value| ((*name).to_owned(), value)))
+}
+
+/// The account for Zoom's API. An empty variable is as good as none.
+fn account_id(environment: &impl Fn(&str) -> Option<String>) -> Option<String> {
+    let (_, account_id) = find(ACCOUNT_ID, environment)?;
+    Some(account_id.trim().to_owned()).filter(|account_id| !account_id.is_empty())
 }
 
 fn api_secret(text: &str, place: String) -> Result<ClientSecret, SecretsError> {

@@ -308,7 +308,7 @@ impl Zoom {
     }
 
     /// Returns the rule for the hosts that may be connected to.
-    pub(crate) fn policy(&self) -> ServerUrlPolicy {
+    pub fn policy(&self) -> ServerUrlPolicy {
         ServerUrlPolicy {
             allowed_suffixes: self.allowed_hosts.iter().map(|host| host.to_ascii_lowercase()).collect(),
             allow_loopback: self.allow_loopback,

@@ -244,7 +244,11 @@ impl Settings {
 fn parsed(text: String, default: Option<&Entry>, origin: &Origin) -> Result<Value, String> {
     match default.map(|default| &default.value) {
         Some(Value::Integer(_)) => text.trim().parse().map(Value::Integer).map_err(|_| "write a whole number".into()),
-        Some(Value::Boolean(_)) => text.trim().parse().map(Value::Boolean).map_err(|_| "write true or false".into()),
+        Some(Value::Boolean(_)) => match text.trim().to_ascii_lowercase().as_str() {
+            "true" | "1" | "yes" | "on" => Ok(Value::Boolean(true)),
+            "false" | "0" | "no" | "off" => Ok(Value::Boolean(false)),
+            _ => Err("write true or false".into()),
+        },
         Some(Value::List(_)) => {
             let elements = text.split(',').map(str::trim).filter(|element| !element.is_empty());
             let entry = |element: &str| Entry { value: Value::Text(element.into()), origin: origin.clone() };

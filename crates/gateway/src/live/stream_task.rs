@@ -356,7 +356,12 @@ impl StreamTask {
         self.deps.metrics.ended(next);
         // Before the end is stored: a crash in between leaves a request that the next run of the stream settles.
         if let (Next::AskForNewStream, Some(new_streams)) = (next, &self.deps.new_streams) {
-            new_streams.ask_for(&self.stream_id, self.tenure.token()).await;
+            tokio::select! {
+                biased;
+                // Then the end is not stored either, and the next owner of the stream comes here again.
+                () = self.tenure.over() => {}
+                () = new_streams.ask_until_stored(&self.stream_id, self.tenure.token()) => {}
+            }
         }
         let is_revoked = revoked::is_revocation(stop_reason);
         if !is_revoked {

@@ -123,11 +123,11 @@ impl Cleanup {
                 let (why, now) = (why_stopped(stop), clock::unix_millis());
                 let summary = summary::of_account(&account);
                 let state = standing::standing(Some(&summary));
+                self.ask_for_new(record).await?;
                 if self.deps.store.conclude(stream_id, &self.owner, why, summary, now).await? {
                     self.deps.metrics.ended_as(state, &account.loss, summary::counted(record).as_ref());
                     let lost = &account.loss;
                     info!(%state, %lost, "closed the recording of a stream that Zoom stopped while no process ran it");
-                    self.ask_for_new(record).await;
                 }
             }
             Ok(None) => return Ok(false),
@@ -164,20 +164,23 @@ impl Cleanup {
         let (state, loss) = (standing::standing(Some(&summary)), ended::loss_of(&summary));
         let why = if connected { "stopped while nobody ran it" } else { "stopped by Zoom before it was joined" };
         let now = clock::unix_millis();
+        self.ask_for_new(record).await?;
         if self.deps.store.conclude(stream_id, &self.owner, why.to_owned(), summary, now).await? {
             self.deps.metrics.ended_as(state, &loss, summary::counted(record).as_ref());
             warn!(%state, why, lost = %loss, "stream accounted for");
-            self.ask_for_new(record).await;
         }
         Ok(())
     }
 
     /// Takes down that a stream is to be asked for again, if its stop leaves a meeting that may go on.
-    async fn ask_for_new(&self, record: &StreamRecord) {
+    async fn ask_for_new(&self, record: &StreamRecord) -> Result<(), StoreError> {
         let reason = record.wanted.stop.as_ref().and_then(|stop| stop.reason);
         let is_lost = reason.is_some_and(|reason| NextStep::of(reason) == NextStep::AskForNewStream);
-        if let Some(new_streams) = self.deps.new_streams.as_ref().filter(|_| is_lost) {
-            new_streams.ask_for(&record.stream_id, record.last_token()).await;
+        match &self.deps.new_streams {
+            Some(new_streams) if is_lost && !record.wanted.is_closing() => {
+                new_streams.ask_for(&record.stream_id, record.last_token()).await
+            }
+            Some(_) | None => Ok(()),
         }
     }
 

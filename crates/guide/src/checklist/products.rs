@@ -225,7 +225,14 @@ static PHONE: Checklist = Checklist {
         Fact { text: "By itself with each call, if the administrator has turned that on.", basis: Documented },
         Fact { text: "By REST: the call below, or `rtms zoom start`.", basis: Documented },
     ],
-    adding: &[ADD_TO_ONESELF],
+    adding: &[
+        ADD_TO_ONESELF,
+        Fact {
+            text: "The events may be named phone.call_rtms_started, phone.call_rtms_stopped and phone.call_rtms_interrupted \
+                   instead, probably the later names. rtms accepts both.",
+            basis: VendorCode,
+        },
+    ],
 };
 
 /// Zoom's sample names both, without saying which is needed for what.
@@ -244,7 +251,7 @@ pub const FOR_ALL: &[Fact] = &[
         basis: Documented,
     },
     Fact {
-        text: "The app uses granular scopes. There is no switch for streaming besides events and scopes.",
+        text: "The app uses granular scopes; of the event scopes, `rtms:read` is the classic form of the others. There is no switch for streaming besides events and scopes.",
         basis: Documented,
     },
     Fact {

@@ -178,7 +178,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     row(
         S::InvalidMediaAudioSendRate,
         "The send rate is not accepted.",
-        &["no multiple of 20 ms", "outside 20 to 1000 ms", "more than 20 ms with OPUS"],
+        &["no multiple of 20 ms", "below 20 ms", "other than 20 ms with OPUS, G.711 or G.722"],
         AUDIO,
         Retry::AfterChange,
     ),

@@ -89,10 +89,13 @@ impl Wanted {
         if body.trim_ascii().is_empty() {
             return Ok(Self::default());
         }
-        serde_json::from_slice(body).map_err(|error| {
-            let remedy = "send a JSON object with fields of docs/simulator.md, all of them optional, or no body";
-            Problem::bad_request(format!("the body is no meeting: {error}"), remedy)
-        })
+        let remedy = "send a JSON object with fields of docs/simulator.md, all of them optional, or no body";
+        // A list would be read as an object without names.
+        if !body.trim_ascii_start().starts_with(b"{") {
+            return Err(Problem::bad_request("the body is no JSON object", remedy));
+        }
+        serde_json::from_slice(body)
+            .map_err(|error| Problem::bad_request(format!("the body is no meeting: {error}"), remedy))
     }
 
     /// The configuration of the meeting, made from the `usual` one. The service has this many `servers`.
@@ -110,6 +113,7 @@ impl Wanted {
                 return Err(Problem::conflict(cause, format!("start the service with --servers {needed}")));
             }
             config.play(scenario);
+            check_size(config.meeting.duration, config.meeting.participants)?;
             return Ok(config);
         }
         config.product = self.product.unwrap_or(config.product);
@@ -165,19 +169,25 @@ impl Wanted {
             let cause = format!("{field} has no effect beside a scenario, which has its own");
             return Err(Problem::bad_request(cause, format!("leave out {field} or the scenario")));
         }
-        if self.duration.is_some_and(|duration| duration > LONGEST) {
-            return Err(Problem::bad_request("duration is more than 24h", "make it shorter"));
-        }
-        if self.participants.is_some_and(|participants| !(1..=MOST_PARTICIPANTS).contains(&participants)) {
-            let cause = "participants is out of range";
-            return Err(Problem::bad_request(cause, format!("take a number from 1 to {MOST_PARTICIPANTS}")));
-        }
+        check_size(self.duration.unwrap_or_default(), self.participants.unwrap_or(1))?;
         if self.refuse_rest.iter().any(|refusal| !(400..600).contains(&refusal.status)) {
             let cause = "a status in refuse_rest is no refusal";
             return Err(Problem::bad_request(cause, "take one from 400 to 599"));
         }
         Ok(())
     }
+}
+
+/// Refuses a meeting that takes too long to plan.
+fn check_size(duration: Duration, participants: u16) -> Result<(), Problem> {
+    if duration > LONGEST {
+        return Err(Problem::bad_request("duration is more than 24h", "make it shorter"));
+    }
+    if !(1..=MOST_PARTICIPANTS).contains(&participants) {
+        let cause = "participants is out of range";
+        return Err(Problem::bad_request(cause, format!("take a number from 1 to {MOST_PARTICIPANTS}")));
+    }
+    Ok(())
 }
 
 fn url_of(text: &str) -> Result<Uri, Problem> {
