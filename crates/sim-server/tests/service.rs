@@ -268,7 +268,7 @@ async fn each_bound_is_kept_and_said() {
     for (body, part) in [
         (r#"{"duration":"25h"}"#, "24h"),
         (r#"{"participants":0}"#, "participants"),
-        (r#"{"scenario_toml":"name='a'\nwhat='b'\nclient='c'\n[meeting]\nduration='25h'"}"#, "24h"),
+        (r#"{"scenario_toml":"name='a'\nwhat='b'\nclient='c'\n[meeting]\nduration='25h'\n[expect]\nended=6"}"#, "24h"),
         (r#"{"durations":"1s"}"#, "unknown field"),
         (r#"{"webhook":"nowhere"}"#, "http"),
         (r#"{"refuse_rest":[{"status":200,"code":1}]}"#, "refuse_rest"),
